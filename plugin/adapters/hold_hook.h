@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hold port over the hook's line protocol (docs/protocol.md): requests "@hold pause|stop",
+ * "@release" on output, answers on input. Every wait has a limit.
+ */
+#ifndef TBK_ADAPTERS_HOLD_HOOK_H
+#define TBK_ADAPTERS_HOLD_HOOK_H
+
+#include "ports/hold.h"
+
+#include <stdint.h>
+
+typedef struct tbk_hold_hook tbk_hold_hook;
+
+/* The descriptors stay the caller's. */
+tbk_hold_hook *tbk_hold_hook_new(int input_fd, int output_fd, uint32_t answer_timeout_ms);
+void tbk_hold_hook_free(tbk_hold_hook *hook);
+tbk_hold tbk_hold_hook_port(tbk_hold_hook *hook);
+
+#endif

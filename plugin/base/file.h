@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* Whole files: read with a limit, publish so that a reader sees the old or the new one. */
+#ifndef TBK_BASE_FILE_H
+#define TBK_BASE_FILE_H
+
+#include "base/arena.h"
+#include "base/error.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Reads a regular file of at most limit_bytes into the arena, with a NUL behind it. Fails with
+ * TBK_E_IO (missing, unreadable) or TBK_E_CONFIG (not a regular file, too large). */
+bool tbk_file_read(tbk_arena *arena, const char *path, size_t limit_bytes, char **out_bytes,
+                   size_t *out_length, tbk_error *err) TBK_MUST_CHECK;
+/* As above, the path being relative to an open directory. */
+bool tbk_file_read_at(tbk_arena *arena, int directory, const char *path, size_t limit_bytes,
+                      char **out_bytes, size_t *out_length, tbk_error *err) TBK_MUST_CHECK;
+
+/* Publishes whole: writes beside the target, syncs, renames, syncs the directory. */
+bool tbk_file_publish(const char *path, const void *bytes, size_t length, mode_t mode,
+                      tbk_error *err) TBK_MUST_CHECK;
+bool tbk_file_publish_at(int directory, const char *name, const void *bytes, size_t length,
+                         mode_t mode, tbk_error *err) TBK_MUST_CHECK;
+
+/* Makes the directory and its missing parents with this mode; an existing one is left as it is. */
+bool tbk_directory_make(const char *path, mode_t mode, tbk_error *err) TBK_MUST_CHECK;
+/* Removes a tree below an open directory without following links; a missing one is success. */
+bool tbk_directory_remove_at(int directory, const char *name, tbk_error *err) TBK_MUST_CHECK;
+
+/* Writes all, however often the kernel writes less. */
+bool tbk_file_write_all(int fd, const void *bytes, size_t length, tbk_error *err) TBK_MUST_CHECK;
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* engine.yml: what the engine in its container is to save, where, and how. It holds no secrets.
+ * docs/schemas/engine.schema.json says the same for editors. */
+#ifndef TBK_DOMAIN_ENGINE_CONFIG_H
+#define TBK_DOMAIN_ENGINE_CONFIG_H
+
+#include "domain/options.h"
+
+#define TBK_ENGINE_CONFIG_SCHEMA 1
+
+typedef struct tbk_engine_config {
+    const char *environment;
+    tbk_driver driver;
+    const char *database_path; /* SQLite: absolute path of the file */
+    const char *store;         /* absolute directory */
+    tbk_method method;
+    int64_t keep_days;
+    int64_t compression_level;
+    int64_t prove_restored_every_days;
+    const char *config_root;          /* absolute: "/opt/torrust" */
+    const char *const *config_paths;  /* below config_root, files or directories; NULL at the end */
+    const char *const *sqlite_paths;  /* files among them that are live SQLite databases (Grafana's) */
+} tbk_engine_config;
+
+/* Strict: unknown keys, a schema version other than ours, relative paths or ".." are TBK_E_CONFIG. */
+bool tbk_engine_config_read(tbk_arena *arena, const tbk_value *document, tbk_engine_config *out,
+                            tbk_error *err) TBK_MUST_CHECK;
+
+#endif

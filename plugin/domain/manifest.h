@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * manifest.json: what a backup set holds and how it was taken; proof.json: what was proved of it.
+ *
+ * The manifest is written once and is covered by SHA256SUMS. A proof can come later, so it stands in
+ * a file of its own, and replacing it never touches what it proves.
+ */
+#ifndef TBK_DOMAIN_MANIFEST_H
+#define TBK_DOMAIN_MANIFEST_H
+
+#include "base/digest.h"
+#include "base/value.h"
+#include "domain/environment.h"
+
+#define TBK_MANIFEST_SCHEMA 1
+#define TBK_SET_DATABASE_FILE "database.db.zst"
+#define TBK_SET_CONFIG_FILE "config.tar.zst"
+#define TBK_SET_MANIFEST_FILE "manifest.json"
+#define TBK_SET_PROOF_FILE "proof.json"
+#define TBK_SET_SUMS_FILE "SHA256SUMS"
+
+/* What is known of a SQLite database from its header and schema. */
+typedef struct tbk_sqlite_facts {
+    uint64_t size_bytes;
+    uint32_t page_size_bytes;
+    uint64_t pages;
+    uint32_t change_counter;
+    bool wal;          /* its header asks for WAL */
+    tbk_digest schema; /* of the SQL of sqlite_schema, ordered; "" = not read */
+} tbk_sqlite_facts;
+
+typedef struct tbk_set_file {
+    const char *name;
+    uint64_t stored_bytes;
+    uint64_t raw_bytes;
+    tbk_digest stored;
+    tbk_digest raw; /* after zstd -d */
+} tbk_set_file;
+
+typedef struct tbk_phase_time {
+    const char *name;
+    int64_t duration_ms;
+} tbk_phase_time;
+
+#define TBK_MANIFEST_FILES_MAX 8
+#define TBK_MANIFEST_PHASES_MAX 16
+
+typedef struct tbk_manifest {
+    const char *id;          /* "20260216T175643Z" */
+    const char *run_id;      /* the one in the log lines */
+    const char *environment; /* NULL when used by hand */
+    const char *engine_version, *sqlite_version, *zstd_version;
+    tbk_driver driver;
+    const char *method;        /* "pause", "stop", "locked", "snapshot": what was done */
+    const char *method_reason; /* why not the ones before; may be "" */
+    bool tracker_was_stopped;
+    int64_t held_ms; /* 0 when nothing was held */
+    tbk_sqlite_facts sqlite;
+    tbk_set_file files[TBK_MANIFEST_FILES_MAX];
+    size_t file_count;
+    tbk_phase_time phases[TBK_MANIFEST_PHASES_MAX];
+    size_t phase_count;
+    const char **config_missing; /* what was to be saved and was not there; NULL at the end */
+} tbk_manifest;
+
+tbk_value *tbk_manifest_to_value(tbk_arena *arena, const tbk_manifest *manifest);
+/* Fails with TBK_E_CORRUPT; a newer schema version with TBK_E_UNSUPPORTED. */
+bool tbk_manifest_read(tbk_arena *arena, const tbk_value *value, tbk_manifest *out,
+                       tbk_error *err) TBK_MUST_CHECK;
+const tbk_set_file *tbk_manifest_file(const tbk_manifest *manifest, const char *name);
+
+typedef enum tbk_proof_level { TBK_PROOF_NONE, TBK_PROOF_CHECKSUMS, TBK_PROOF_RESTORED } tbk_proof_level;
+
+typedef struct tbk_table_rows {
+    const char *table;
+    int64_t rows;
+} tbk_table_rows;
+
+typedef struct tbk_proof {
+    tbk_proof_level level;
+    const char *at; /* "2026-02-16T17:56:43Z" */
+    bool ok;
+    const char *reason; /* why not, NULL when ok */
+    const tbk_table_rows *tables; /* at level restored */
+    size_t table_count;
+} tbk_proof;
+
+tbk_value *tbk_proof_to_value(tbk_arena *arena, const tbk_proof *proof);
+bool tbk_proof_read(tbk_arena *arena, const tbk_value *value, tbk_proof *out,
+                    tbk_error *err) TBK_MUST_CHECK;
+const char *tbk_proof_level_name(tbk_proof_level level); /* "none", "checksums", "restored" */
+bool tbk_proof_level_parse(const char *name, tbk_proof_level *out, tbk_error *err) TBK_MUST_CHECK;
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the operator told us: the options file envs/<env>.backup.yml. Every option has a default, so
+ * the file need not exist. docs/schemas/options.schema.json says the same for editors.
+ */
+#ifndef TBK_DOMAIN_OPTIONS_H
+#define TBK_DOMAIN_OPTIONS_H
+
+#include "domain/environment.h"
+
+typedef enum tbk_method { TBK_METHOD_AUTO, TBK_METHOD_PAUSE, TBK_METHOD_STOP } tbk_method;
+
+typedef enum tbk_ssh_program {
+    TBK_SSH_AUTO,    /* libssh2, or the ssh program where libssh2 cannot do it */
+    TBK_SSH_LIBSSH2, /* forced */
+    TBK_SSH_OPENSSH, /* forced: the ssh program, with the user's ~/.ssh/config */
+    TBK_SSH_LOCAL    /* this machine is the VM */
+} tbk_ssh_program;
+
+typedef struct tbk_options {
+    const char *schedule; /* five fields or @daily and friends; the VM's local time */
+    int64_t keep_days;
+    tbk_method method;
+    const char *store; /* absolute directory on the VM */
+    int64_t window_max_seconds;
+    int64_t compression_level;         /* zstd, 1..9 */
+    int64_t prove_restored_every_days; /* 0 = only when asked */
+    int64_t verify_fetch_limit_mib;    /* larger database files are proved on the VM only */
+    const char *ssh_host;              /* the rest: NULL or 0 = as the deployer says */
+    int64_t ssh_port;
+    const char *ssh_user;
+    const char *ssh_key;
+    tbk_ssh_program ssh_program;
+} tbk_options;
+
+#define TBK_DEFAULT_SCHEDULE "0 3 * * *"
+#define TBK_DEFAULT_KEEP_DAYS 7
+#define TBK_DEFAULT_STORE "/opt/torrust/storage/backup/sets"
+
+/* The defaults; schedule and keep_days are the native backup's where it is configured. */
+void tbk_options_default(const tbk_environment *environment, tbk_options *out);
+
+/* Reads the document over the defaults. Errors (TBK_E_CONFIG) name file, line and what is accepted:
+ * unknown keys, wrong types, impossible values (schedule out of range or never due, keep_days 0, a
+ * store that is not an absolute clean path or lies in a folder of the tracker's). A null document
+ * changes nothing. */
+bool tbk_options_read(const tbk_value *document, tbk_options *options,
+                      tbk_error *err) TBK_MUST_CHECK;
+
+/* Checks the values, wherever they come from (file, deployer state or command line). */
+bool tbk_options_check(const tbk_options *options, tbk_error *err) TBK_MUST_CHECK;
+
+const char *tbk_method_name(tbk_method method); /* "auto", "pause", "stop" */
+bool tbk_method_parse(const char *name, tbk_method *out, tbk_error *err) TBK_MUST_CHECK;
+const char *tbk_ssh_program_name(tbk_ssh_program program); /* "auto", "libssh2", "openssh", "local" */
+bool tbk_ssh_program_parse(const char *name, tbk_ssh_program *out, tbk_error *err) TBK_MUST_CHECK;
+
+#endif

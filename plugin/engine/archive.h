@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stored data: zstd frames of fixed raw size, compressed on all cores in one pass, hashed on both
+ * sides, with the seek table of zstd's seekable format as a last, skippable frame.
+ *
+ * Any zstd reads it (`zstd -dc`). Memory does not depend on the size of the data.
+ * Source: contrib/seekable_format/zstd_seekable_compression_format.md of zstd.
+ */
+#ifndef TBK_ENGINE_ARCHIVE_H
+#define TBK_ENGINE_ARCHIVE_H
+
+#include "base/digest.h"
+#include "domain/manifest.h"
+#include "ports/report.h"
+
+#define TBK_ARCHIVE_FRAME_BYTES (4u << 20)
+
+typedef struct tbk_archive_writer tbk_archive_writer;
+
+/* out_fd stays the caller's; it is written from its current position. workers 0 = one a core,
+ * at most 4. */
+bool tbk_archive_writer_open(int out_fd, int compression_level, unsigned workers,
+                             tbk_archive_writer **out, tbk_error *err) TBK_MUST_CHECK;
+bool tbk_archive_writer_add(tbk_archive_writer *writer, const void *bytes, size_t length,
+                            tbk_error *err) TBK_MUST_CHECK;
+/* Ends the stream and fills sizes and digests of out (not its name). Does not sync. */
+bool tbk_archive_writer_finish(tbk_archive_writer *writer, tbk_set_file *out,
+                               tbk_error *err) TBK_MUST_CHECK;
+void tbk_archive_writer_free(tbk_archive_writer *writer);
+TBK_AUTO_POINTER(tbk_archive_writer, tbk_archive_writer_free);
+
+/* Stores all of in_fd; phase is for progress. */
+bool tbk_archive_store(int in_fd, int out_fd, int compression_level, const char *phase,
+                       const tbk_report *report, tbk_set_file *out, tbk_error *err) TBK_MUST_CHECK;
+
+/* Reads a stored stream, hashes both sides into out, and writes the raw side to out_fd (-1: only
+ * hashes). Fails with TBK_E_CORRUPT on anything zstd does not accept, or a cut stream. */
+bool tbk_archive_extract(int in_fd, int out_fd, const char *phase, const tbk_report *report,
+                         tbk_set_file *out, tbk_error *err) TBK_MUST_CHECK;
+
+const char *tbk_archive_zstd_version(void);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hold port: how the engine has the tracker kept still while it copies.
+ *
+ * Adapter: adapters/hold_hook.h asks the host's hook over standard input and output.
+ */
+#ifndef TBK_PORTS_HOLD_H
+#define TBK_PORTS_HOLD_H
+
+#include "base/error.h"
+
+typedef enum tbk_hold_kind { TBK_HOLD_PAUSE, TBK_HOLD_STOP } tbk_hold_kind;
+
+typedef struct tbk_hold {
+    void *self;
+    /* Fails with TBK_E_FAILED when the hook refused; then nothing is held. out_was_stopped tells
+     * that the tracker was not running before, and will not be started by the release. */
+    bool (*acquire)(void *self, tbk_hold_kind kind, bool *out_was_stopped, tbk_error *err);
+    /* Fails with TBK_E_TRACKER_DOWN when the tracker did not come back. */
+    bool (*release)(void *self, tbk_error *err);
+} tbk_hold;
+
+#endif

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# Builds the root file system that all virtual machines share, once per machine. Sourced by `vm`.
+#
+# A folder in the cache, named by the hash of this file: a changed recipe builds anew, and a half built one never
+# has its final name. It is never mounted writable; each machine puts its own disk above it.
+
+ROOT_FS_SUITE=trixie
+ROOT_FS_PACKAGES=(
+    systemd-sysv dbus openssh-server cron sudo logrotate procps    # a server
+    docker.io docker-cli docker-compose iptables iproute2          # what the deployer installs
+    ca-certificates python3 unattended-upgrades                    # what its playbooks expect to find
+)
+ROOT_FS_MASKED=(
+    apt-daily.timer apt-daily-upgrade.timer apt-daily.service apt-daily-upgrade.service
+    systemd-timesyncd.service systemd-resolved.service systemd-udevd.service systemd-udev-trigger.service
+    systemd-udevd-control.socket systemd-udevd-kernel.socket systemd-binfmt.service
+    getty.target console-getty.service e2scrub_all.timer fstrim.timer dpkg-db-backup.timer
+    sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount dev-hugepages.mount dev-mqueue.mount
+)
+
+root_fs_path() {
+    printf '%s/root-fs-%s-%s\n' "$CACHE" "$ROOT_FS_SUITE" "$(sha256sum "$VM_HOME/root-fs.sh" | cut -c1-12)"
+}
+
+# The mirror that this machine's own apt uses, if it is one of Debian; else Debian's own.
+root_fs_mirror() {
+    local found
+    found=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null |
+        sed -nE 's#^(deb( \[[^]]*\])?|URIs:) +(https?://[^ ]*/debian)/?( .*)?$#\3#p' | head -n 1)
+    printf '%s\n' "${TBK_TEST_MIRROR:-${found:-http://deb.debian.org/debian}}"
+}
+
+root_fs_build() {
+    local path partial
+    path=$(root_fs_path)
+    [ -d "$path" ] && return
+    mkdir -p "$CACHE"
+    exec 8>"$CACHE/.root-fs.lock"
+    flock -w 900 8 || die "another build of the root file system holds $CACHE/.root-fs.lock for over 15 minutes"
+    if [ ! -d "$path" ]; then
+        partial=$path.partial
+        root_fs_remove "$partial"
+        echo "Building the root file system of the virtual machines (Debian 13, about a minute): $path" >&2
+        if ! (root_fs_make "$partial") >"$CACHE/root-fs.log" 2>&1; then
+            tail -n 20 "$CACHE/root-fs.log" >&2
+            root_fs_remove "$partial"
+            die "the root file system could not be built; the whole log: $CACHE/root-fs.log"
+        fi
+        mv "$partial" "$path"
+    fi
+    exec 8>&-
+}
+
+root_fs_remove() {
+    mountpoint -q "$1/proc" && umount "$1/proc"
+    rm -rf --one-file-system "$1"
+}
+
+# Runs in a subshell of its own mount namespace's absence: /proc is unmounted on each way out.
+root_fs_make() {
+    set -eu
+    local root=$1 mirror keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    mirror=$(root_fs_mirror)
+    [ -e "$keyring" ] || die "the keyring of Debian is missing: apt-get install debian-archive-keyring"
+    timeout 900 debootstrap --variant=minbase --keyring="$keyring" "$ROOT_FS_SUITE" "$root" "$mirror"
+    trap 'umount "$root/proc"' EXIT
+    mount -t proc proc "$root/proc"
+
+    printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" # no daemon starts in the chroot
+    chmod 0755 "$root/usr/sbin/policy-rc.d"
+    echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/unsafe-io"
+    apt-config dump | grep -E '^Acquire::(http|https)::Proxy' >"$root/etc/apt/apt.conf.d/proxy" || true
+    cp -L /etc/resolv.conf "$root/etc/resolv.conf"
+    local -a in_root=(timeout 900 chroot "$root" env DEBIAN_FRONTEND=noninteractive LC_ALL=C
+        PATH=/usr/sbin:/usr/bin:/sbin:/bin)
+    "${in_root[@]}" apt-get update
+    "${in_root[@]}" apt-get install -y --no-install-recommends "${ROOT_FS_PACKAGES[@]}"
+    "${in_root[@]}" apt-get clean
+
+    # Without sources the deployer's playbooks do not wait for mirrors that the machine can't reach.
+    rm -rf "$root/etc/apt/sources.list" "$root"/etc/apt/sources.list.d/* "$root/etc/apt/apt.conf.d/proxy" \
+        "$root"/var/lib/apt/lists/* "$root/usr/sbin/policy-rc.d" "$root/etc/dpkg/dpkg.cfg.d/unsafe-io" \
+        "$root"/etc/ssh/ssh_host_*
+    : >"$root/etc/machine-id"
+    : >"$root/etc/resolv.conf"
+    root_fs_configure "$root"
+}
+
+root_fs_configure() {
+    local root=$1 unit
+    for unit in "${ROOT_FS_MASKED[@]}"; do
+        ln -sfn /dev/null "$root/etc/systemd/system/$unit"
+    done
+    chroot "$root" systemctl enable ssh.service cron.service docker.service
+    ln -sfn multi-user.target "$root/etc/systemd/system/default.target"
+    # Keys only, never root. Refused logins must not lock out the next test, which has the same address.
+    cat >"$root/etc/ssh/sshd_config.d/test-machine.conf" <<'CONF'
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin no
+PerSourcePenalties no
+UseDNS no
+CONF
+    mkdir -p "$root/etc/systemd/journald.conf.d"
+    printf '[Journal]\nStorage=persistent\nSystemMaxUse=64M\nReadKMsg=no\nAudit=no\n' \
+        >"$root/etc/systemd/journald.conf.d/test-machine.conf"
+    printf '127.0.0.1 localhost\n::1 localhost\n' >"$root/etc/hosts"
+    mkdir -p "$root/etc/docker" "$root/var/lib/docker" "$root/.host"
+}
