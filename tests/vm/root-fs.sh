@@ -40,11 +40,12 @@ root_fs_build() {
     flock -w 900 8 || die "another build of the root file system holds $CACHE/.root-fs.lock for over 15 minutes"
     if [ ! -d "$path" ]; then
         partial=$path.partial
-        root_fs_remove "$partial"
+        rm -rf --one-file-system "$partial"
         echo "Building the root file system of the virtual machines (Debian 13, about a minute): $path" >&2
-        if ! (root_fs_make "$partial") >"$CACHE/root-fs.log" 2>&1; then
+        # A process of its own, so that `set -e` holds in it; a mount namespace of its own, so that no mount stays.
+        if ! unshare -m "$VM_HOME/vm" _make-root-fs "$partial" >"$CACHE/root-fs.log" 2>&1; then
             tail -n 20 "$CACHE/root-fs.log" >&2
-            root_fs_remove "$partial"
+            rm -rf --one-file-system "$partial"
             die "the root file system could not be built; the whole log: $CACHE/root-fs.log"
         fi
         mv "$partial" "$path"
@@ -52,19 +53,11 @@ root_fs_build() {
     exec 8>&-
 }
 
-root_fs_remove() {
-    mountpoint -q "$1/proc" && umount "$1/proc"
-    rm -rf --one-file-system "$1"
-}
-
-# Runs in a subshell of its own mount namespace's absence: /proc is unmounted on each way out.
 root_fs_make() {
-    set -eu
     local root=$1 mirror keyring=/usr/share/keyrings/debian-archive-keyring.gpg
     mirror=$(root_fs_mirror)
     [ -e "$keyring" ] || die "the keyring of Debian is missing: apt-get install debian-archive-keyring"
     timeout 900 debootstrap --variant=minbase --keyring="$keyring" "$ROOT_FS_SUITE" "$root" "$mirror"
-    trap 'umount "$root/proc"' EXIT
     mount -t proc proc "$root/proc"
 
     printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" # no daemon starts in the chroot
@@ -85,6 +78,7 @@ root_fs_make() {
     : >"$root/etc/machine-id"
     : >"$root/etc/resolv.conf"
     root_fs_configure "$root"
+    umount "$root/proc"
 }
 
 root_fs_configure() {
