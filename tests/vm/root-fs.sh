@@ -16,7 +16,8 @@ ROOT_FS_MASKED=(
     systemd-timesyncd.service systemd-resolved.service systemd-udevd.service systemd-udev-trigger.service
     systemd-udevd-control.socket systemd-udevd-kernel.socket systemd-binfmt.service
     getty.target console-getty.service e2scrub_all.timer fstrim.timer dpkg-db-backup.timer
-    sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount dev-hugepages.mount dev-mqueue.mount
+    sys-kernel-config.mount sys-kernel-debug.mount dev-hugepages.mount dev-mqueue.mount
+    tmp.mount # files in /tmp count against the size of the disk
 )
 
 root_fs_path() {
@@ -49,6 +50,7 @@ root_fs_build() {
             die "the root file system could not be built; the whole log: $CACHE/root-fs.log"
         fi
         mv "$partial" "$path"
+        root_fs_prune
     fi
     exec 8>&-
 }
@@ -101,4 +103,15 @@ CONF
         >"$root/etc/systemd/journald.conf.d/test-machine.conf"
     printf '127.0.0.1 localhost\n::1 localhost\n' >"$root/etc/hosts"
     mkdir -p "$root/etc/docker" "$root/var/lib/docker" "$root/.host"
+}
+
+# Trees of older recipes, and what a killed build left; not while a machine still stands on one.
+root_fs_prune() {
+    local path current
+    current=$(root_fs_path)
+    for path in "$CACHE/root-fs-"*; do
+        [ "$path" != "$current" ] && [ -d "$path" ] || continue
+        grep -qsF "$path" /proc/mounts && continue
+        rm -rf --one-file-system "$path"
+    done
 }
