@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Builds the root file system that all virtual machines share, once per machine. Sourced by `vm`.
 #
-# A folder in the cache, named by the hash of this file: a changed recipe builds anew, and a half built one never
+# A folder in the cache, named by a hash of the recipe below: a changed recipe builds anew, and a half built one never
 # has its final name. It is never mounted writable; each machine puts its own disk above it.
 
 ROOT_FS_SUITE=trixie
@@ -21,7 +21,9 @@ ROOT_FS_MASKED=(
 )
 
 root_fs_path() {
-    printf '%s/root-fs-%s-%s\n' "$CACHE" "$ROOT_FS_SUITE" "$(sha256sum "$VM_HOME/root-fs.sh" | cut -c1-12)"
+    local recipe
+    recipe=$(declare -p ROOT_FS_SUITE ROOT_FS_PACKAGES ROOT_FS_MASKED; declare -f root_fs_make root_fs_configure)
+    printf '%s/root-fs-%s-%s\n' "$CACHE" "$ROOT_FS_SUITE" "$(sha256sum <<<"$recipe" | cut -c1-12)"
 }
 
 # The mirror that this machine's own apt uses, if it is one of Debian; else Debian's own.
@@ -110,8 +112,8 @@ root_fs_prune() {
     local path current
     current=$(root_fs_path)
     for path in "$CACHE/root-fs-"*; do
-        [ "$path" != "$current" ] && [ -d "$path" ] || continue
-        grep -qsF "$path" /proc/mounts && continue
-        rm -rf --one-file-system "$path"
+        if [ "$path" != "$current" ] && ! grep -qsF "$path" /proc/mounts; then
+            rm -rf --one-file-system "$path"
+        fi
     done
 }
