@@ -2,11 +2,18 @@
 /*
  * Templates: the part of the deployer's template language (Tera) that this project uses.
  *
- * `{{ name.path }}`, filters with |, string and number literals, `{% if %} {% elif %} {% else %} {% endif %}` with
- * and, or, not, ==, !=, parentheses; `{% for item in list %}` with loop.first, loop.last, loop.index; `{% raw %}`;
- * `{# #}`; whitespace control with `-`. Filters: yaml, sh, cron (quote a value for where it stands),
- * length, join(sep=","), default(value=...), upper, lower.
- * An undefined name, and a value printed without the filter that `context` demands, are errors.
+ * Tags:     `{{ value }}`, `{% if %} {% elif %} {% else %} {% endif %}`, `{% for item in list %} {%
+ * endfor %}` with loop.index, loop.index0, loop.first, loop.last; `{% raw %}`; `{# #}`. A `-`
+ * inside any delimiter takes away all white space on that side, line breaks included. Values:
+ * name.path, "text" (also in ' or `; nothing is escaped in it), whole numbers, true, false.
+ * Operators: or, and, not, ==, !=, parentheses. As in Tera, `not a == b` means `not (a == b)`,
+ * values of different types are unequal, and 0, "", an empty list and false count as false.
+ * Filters:  yaml, compose, sh, cron (quote a value for where it stands), length, join(sep=","),
+ *           default(value=...), upper, lower (ASCII).
+ *
+ * Stricter than Tera: an undefined name is an error also in an `if` and in a branch that is not
+ * taken (only `default` accepts one); so is a printed null, list or map, and a value printed
+ * without the filter that `context` demands. Source: Tera's documentation and grammar, version 1.
  */
 #ifndef TBK_PHASES_TEMPLATE_H
 #define TBK_PHASES_TEMPLATE_H
@@ -15,13 +22,21 @@
 #include "base/value.h"
 
 typedef enum tbk_template_context {
-    TBK_TEMPLATE_PLAIN, /* any value may be printed as it is */
-    TBK_TEMPLATE_YAML,  /* every printed value must come through `yaml` */
-    TBK_TEMPLATE_SHELL, /* ... `sh` */
-    TBK_TEMPLATE_CRON   /* ... `cron` (checked schedule text) or `sh` */
+    TBK_TEMPLATE_PLAIN,   /* any value may be printed as it is */
+    TBK_TEMPLATE_YAML,    /* every printed value must come through `yaml` */
+    TBK_TEMPLATE_COMPOSE, /* ... `compose`: YAML in which Compose replaces $NAME */
+    TBK_TEMPLATE_SHELL,   /* ... `sh` */
+    TBK_TEMPLATE_CRON /* ... `cron` (checked schedule text) or `sh` (there with cron's % escaped) */
 } tbk_template_context;
 
-/* Appends the rendered text. Fails with TBK_E_TEMPLATE naming template, line and column. */
+#define TBK_TEMPLATE_SIZE_MAX ((size_t)1 << 20)
+
+/*
+ * Appends the rendered text; *out is as it was after a failure.
+ * Errors: TBK_E_TEMPLATE naming template, line and column: syntax, undefined names, a template that
+ * is larger than TBK_TEMPLATE_SIZE_MAX, not UTF-8, nested deeper than 32 blocks, or that makes more
+ * than 16 MiB of text on its way.
+ */
 bool tbk_template_render(const char *name, const char *source, size_t length,
                          tbk_template_context context, const tbk_value *values, tbk_text *out,
                          tbk_error *err) TBK_MUST_CHECK;
