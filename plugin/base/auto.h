@@ -36,10 +36,7 @@ static inline void tbk_auto_end_fd(int *fd)
 #define tbk_auto_fd __attribute__((cleanup(tbk_auto_end_fd)))
 
 /* Memory from malloc: `tbk_auto_free char *line = NULL;` */
-static inline void tbk_auto_end_memory(void *pointer)
-{
-    free(*(void **)pointer);
-}
+static inline void tbk_auto_end_memory(void *pointer) { free(*(void **)pointer); }
 #define tbk_auto_free __attribute__((cleanup(tbk_auto_end_memory)))
 
 #endif

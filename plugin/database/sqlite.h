@@ -33,8 +33,8 @@ bool tbk_sqlite_copy_held(const char *path, const char *target, const tbk_report
 bool tbk_sqlite_copy_locked(const char *path, const char *target, const tbk_report *report,
                             tbk_error *err) TBK_MUST_CHECK;
 
-/* Opens the copy, lets SQLite recover it to one file without journal or log, syncs it, and gives the
- * facts with the schema's digest. Fails with TBK_E_CORRUPT. */
+/* Opens the copy, lets SQLite recover it to one file without journal or log, syncs it, and gives
+ * the facts with the schema's digest. Fails with TBK_E_CORRUPT. */
 bool tbk_sqlite_recover(const char *copy, tbk_sqlite_facts *out, tbk_error *err) TBK_MUST_CHECK;
 
 typedef struct tbk_sqlite_check {
@@ -43,14 +43,16 @@ typedef struct tbk_sqlite_check {
     size_t table_count;
 } tbk_sqlite_check;
 
-/* integrity_check, facts, rows of every table. Fails with TBK_E_CORRUPT naming the first findings. */
+/* integrity_check, facts, rows of every table. Fails with TBK_E_CORRUPT naming the first findings.
+ */
 bool tbk_sqlite_prove(tbk_arena *arena, const char *copy, const tbk_report *report,
                       tbk_sqlite_check *out, tbk_error *err) TBK_MUST_CHECK;
 
 /* Copies a live database that is small (Grafana's), opened before the privileges were dropped.
  * See engine/files.h. */
 typedef struct tbk_sqlite_reader tbk_sqlite_reader;
-bool tbk_sqlite_reader_open(const char *path, tbk_sqlite_reader **out, tbk_error *err) TBK_MUST_CHECK;
+bool tbk_sqlite_reader_open(const char *path, tbk_sqlite_reader **out,
+                            tbk_error *err) TBK_MUST_CHECK;
 void tbk_sqlite_reader_close(tbk_sqlite_reader *reader);
 TBK_AUTO_POINTER(tbk_sqlite_reader, tbk_sqlite_reader_close);
 bool tbk_sqlite_reader_copy(tbk_sqlite_reader *reader, const char *target,

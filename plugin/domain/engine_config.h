@@ -17,12 +17,14 @@ typedef struct tbk_engine_config {
     int64_t keep_days;
     int64_t compression_level;
     int64_t prove_restored_every_days;
-    const char *config_root;          /* absolute: "/opt/torrust" */
-    const char *const *config_paths;  /* below config_root, files or directories; NULL at the end */
-    const char *const *sqlite_paths;  /* files among them that are live SQLite databases (Grafana's) */
+    const char *config_root;         /* absolute: "/opt/torrust" */
+    const char *const *config_paths; /* below config_root, files or directories; NULL at the end */
+    const char *const
+        *sqlite_paths; /* files among them that are live SQLite databases (Grafana's) */
 } tbk_engine_config;
 
-/* Strict: unknown keys, a schema version other than ours, relative paths or ".." are TBK_E_CONFIG. */
+/* Strict: unknown keys, a schema version other than ours, relative paths or ".." are TBK_E_CONFIG.
+ */
 bool tbk_engine_config_read(tbk_arena *arena, const tbk_value *document, tbk_engine_config *out,
                             tbk_error *err) TBK_MUST_CHECK;
 

@@ -5,7 +5,8 @@
  *
  * Source: data/<env>/environment.json and build/<env>/ansible/inventory.yml of a deployer workspace
  * (v0.1.0). The inventory wins for address, port, user and key, because `register --ssh-port` is
- * stored only there. The stored build_dir and data_dir depend on where the deployer stood: not used.
+ * stored only there. The stored build_dir and data_dir depend on where the deployer stood: not
+ * used.
  */
 #ifndef TBK_DOMAIN_ENVIRONMENT_H
 #define TBK_DOMAIN_ENVIRONMENT_H

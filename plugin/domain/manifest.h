@@ -2,8 +2,8 @@
 /*
  * manifest.json: what a backup set holds and how it was taken; proof.json: what was proved of it.
  *
- * The manifest is written once and is covered by SHA256SUMS. A proof can come later, so it stands in
- * a file of its own, and replacing it never touches what it proves.
+ * The manifest is written once and is covered by SHA256SUMS. A proof can come later, so it stands
+ * in a file of its own, and replacing it never touches what it proves.
  */
 #ifndef TBK_DOMAIN_MANIFEST_H
 #define TBK_DOMAIN_MANIFEST_H
@@ -69,7 +69,11 @@ bool tbk_manifest_read(tbk_arena *arena, const tbk_value *value, tbk_manifest *o
                        tbk_error *err) TBK_MUST_CHECK;
 const tbk_set_file *tbk_manifest_file(const tbk_manifest *manifest, const char *name);
 
-typedef enum tbk_proof_level { TBK_PROOF_NONE, TBK_PROOF_CHECKSUMS, TBK_PROOF_RESTORED } tbk_proof_level;
+typedef enum tbk_proof_level {
+    TBK_PROOF_NONE,
+    TBK_PROOF_CHECKSUMS,
+    TBK_PROOF_RESTORED
+} tbk_proof_level;
 
 typedef struct tbk_table_rows {
     const char *table;
@@ -80,7 +84,7 @@ typedef struct tbk_proof {
     tbk_proof_level level;
     const char *at; /* "2026-02-16T17:56:43Z" */
     bool ok;
-    const char *reason; /* why not, NULL when ok */
+    const char *reason;           /* why not, NULL when ok */
     const tbk_table_rows *tables; /* at level restored */
     size_t table_count;
 } tbk_proof;

@@ -52,7 +52,8 @@ bool tbk_options_check(const tbk_options *options, tbk_error *err) TBK_MUST_CHEC
 
 const char *tbk_method_name(tbk_method method); /* "auto", "pause", "stop" */
 bool tbk_method_parse(const char *name, tbk_method *out, tbk_error *err) TBK_MUST_CHECK;
-const char *tbk_ssh_program_name(tbk_ssh_program program); /* "auto", "libssh2", "openssh", "local" */
+const char *
+tbk_ssh_program_name(tbk_ssh_program program); /* "auto", "libssh2", "openssh", "local" */
 bool tbk_ssh_program_parse(const char *name, tbk_ssh_program *out, tbk_error *err) TBK_MUST_CHECK;
 
 #endif

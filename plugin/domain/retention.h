@@ -15,9 +15,9 @@ typedef struct tbk_retention_set {
 } tbk_retention_set;
 
 /*
- * Fills keep and reason of each set (any order). A set is dropped when it is older than keep_days at
- * now_s; never the newest one, never the newest with the strongest proof there is, never one from
- * the future (the clock went back). keep_days is at least 1.
+ * Fills keep and reason of each set (any order). A set is dropped when it is older than keep_days
+ * at now_s; never the newest one, never the newest with the strongest proof there is, never one
+ * from the future (the clock went back). keep_days is at least 1.
  */
 void tbk_retention_apply(tbk_arena *arena, tbk_retention_set *sets, size_t count, int64_t keep_days,
                          int64_t now_s);

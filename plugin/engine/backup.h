@@ -28,9 +28,9 @@ typedef struct tbk_backup_result {
 
 /*
  * Errors: TBK_E_CONFIG, TBK_E_UNSUPPORTED (MySQL), TBK_E_CORRUPT (also 0 bytes), TBK_E_SPACE before
- * any hold, TBK_E_LOCKED, TBK_E_BUSY, TBK_E_TRACKER_DOWN, TBK_E_INTERRUPTED. Whatever fails, the hold is
- * released, nothing half is visible and nothing was pruned. A set that is whole stays published even
- * when the release, pruning or proving then fails.
+ * any hold, TBK_E_LOCKED, TBK_E_BUSY, TBK_E_TRACKER_DOWN, TBK_E_INTERRUPTED. Whatever fails, the
+ * hold is released, nothing half is visible and nothing was pruned. A set that is whole stays
+ * published even when the release, pruning or proving then fails.
  */
 bool tbk_backup_run(tbk_arena *arena, const tbk_backup_request *request, const tbk_report *report,
                     tbk_backup_result *out, tbk_error *err) TBK_MUST_CHECK;

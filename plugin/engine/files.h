@@ -15,7 +15,8 @@ typedef struct tbk_files tbk_files;
 
 /* Opens every regular file below the configured paths; symbolic links are stored as links and never
  * followed; what is missing is noted, not an error. At most 4,096 files. */
-bool tbk_files_open(const tbk_engine_config *config, tbk_files **out, tbk_error *err) TBK_MUST_CHECK;
+bool tbk_files_open(const tbk_engine_config *config, tbk_files **out,
+                    tbk_error *err) TBK_MUST_CHECK;
 void tbk_files_close(tbk_files *files);
 TBK_AUTO_POINTER(tbk_files, tbk_files_close);
 
@@ -23,8 +24,8 @@ uint64_t tbk_files_size_bytes(const tbk_files *files);
 /* What was configured and not there; NULL at the end; borrowed. */
 const char **tbk_files_missing(const tbk_files *files);
 
-/* Writes the tar (ustar with pax headers where needed, owner, mode and time kept) into the writer. Copies of live databases
- * are made in scratch_directory and removed again. */
+/* Writes the tar (ustar with pax headers where needed, owner, mode and time kept) into the writer.
+ * Copies of live databases are made in scratch_directory and removed again. */
 bool tbk_files_store(tbk_files *files, const char *scratch_directory, tbk_archive_writer *writer,
                      tbk_error *err) TBK_MUST_CHECK;
 

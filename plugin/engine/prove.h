@@ -10,9 +10,10 @@
 /*
  * checksums: every stored file hashed and compared with the manifest and SHA256SUMS, every stream
  * decompressed and its raw hash compared. restored: in addition the database restored into
- * scratch_directory, its header and schema compared with the manifest, integrity_check, rows counted.
- * Succeeds with out->ok false and a reason when the set is not right; fails only when the proof could
- * not be carried out (TBK_E_SPACE, TBK_E_IO, TBK_E_INTERRUPTED). Does not write proof.json.
+ * scratch_directory, its header and schema compared with the manifest, integrity_check, rows
+ * counted. Succeeds with out->ok false and a reason when the set is not right; fails only when the
+ * proof could not be carried out (TBK_E_SPACE, TBK_E_IO, TBK_E_INTERRUPTED). Does not write
+ * proof.json.
  */
 bool tbk_prove_set(tbk_arena *arena, const char *set_path, const tbk_manifest *manifest,
                    tbk_proof_level level, const char *scratch_directory, int64_t now_s,

@@ -2,9 +2,10 @@
 /*
  * The store: a directory with one directory a backup set, named by its time in UTC.
  *
- * A set is built under a dot name, synced, renamed, the store synced: it exists whole or not at all.
- * `.state/` in it holds the lock, the record of the last run and the metrics. One lock excludes every
- * run from every other, however it was started.
+ * A set is built under a dot name, synced, renamed, the store synced: it exists whole or not at
+ * all.
+ * `.state/` in it holds the lock, the record of the last run and the metrics. One lock excludes
+ * every run from every other, however it was started.
  */
 #ifndef TBK_ENGINE_STORE_H
 #define TBK_ENGINE_STORE_H
@@ -33,10 +34,10 @@ bool tbk_store_free_bytes(const tbk_store *store, uint64_t *out, tbk_error *err)
 typedef struct tbk_stored_set {
     const char *id;
     int64_t time_s;
-    const char *path;        /* absolute */
-    const char *damage;      /* NULL, or why the manifest cannot be read */
+    const char *path;             /* absolute */
+    const char *damage;           /* NULL, or why the manifest cannot be read */
     const tbk_manifest *manifest; /* NULL when damaged */
-    tbk_proof proof;         /* level none where there is no proof.json */
+    tbk_proof proof;              /* level none where there is no proof.json */
     struct tbk_stored_set *next;
 } tbk_stored_set;
 
@@ -58,12 +59,13 @@ void tbk_store_abandon(tbk_store *store, const char *id);
 /* Renames to a dot name first, so that half a removed set is never listed. */
 bool tbk_store_remove(tbk_store *store, const char *id, tbk_error *err) TBK_MUST_CHECK;
 
-/* A scratch directory below the store for proofs; removed at the next locked open, if not before. */
+/* A scratch directory below the store for proofs; removed at the next locked open, if not before.
+ */
 bool tbk_store_scratch(tbk_store *store, tbk_arena *arena, const char **out_path,
                        tbk_error *err) TBK_MUST_CHECK;
 
 /* Publishes `.state/<name>` whole. */
-bool tbk_store_write_state(const tbk_store *store, const char *name, const char *text, size_t length,
-                           tbk_error *err) TBK_MUST_CHECK;
+bool tbk_store_write_state(const tbk_store *store, const char *name, const char *text,
+                           size_t length, tbk_error *err) TBK_MUST_CHECK;
 
 #endif

@@ -2,8 +2,37 @@
 /*
  * Render: from an environment and options to the files that are put on the VM.
  *
- * Pure: reads templates, gives bytes; writing and uploading are the caller's. Every file is parsed
- * again before it is given out.
+ * Pure: reads templates, gives bytes; writing and uploading are the caller's.
+ *
+ * Values that every template gets, in every environment; "null" ones cannot be printed:
+ *   version                    of this product
+ *   environment                name of the deployer's environment
+ *   database.driver            "sqlite3" or "mysql"
+ *   database.name              the file's or the schema's
+ *   database.path              SQLite: the file on the VM; MySQL: null
+ *   database.network           MySQL: the tracker's Docker network; SQLite: null
+ *   store                      directory of the backup sets on the VM
+ *   store_is_elsewhere         whether it lies outside `storage`
+ *   owner_of                   the file whose owner the store is given to
+ *   image                      tag of the engine's image
+ *   project                    of Compose: "torrust-backup"
+ *   tracker_container          "tracker"
+ *   schedule                   as the operator wrote it
+ *   window_max_seconds, keep_days, method, compression_level, prove_restored_every_days: the
+ * options config_root                "/opt/torrust" storage "/opt/torrust/storage" config_paths
+ * list, below config_root config_sqlite_paths        list, those of config_paths that are databases
+ * in use; may be empty engine_config              path of engine.yml on the VM log, state_directory
+ * of the hook has_native_backup          whether the deployer's own backup is configured
+ *
+ * Quoting that is demanded, and what is checked here once a file is rendered:
+ *   compose.yml  `compose`       parsed as YAML, has the service `backup`
+ *   engine.yml   `yaml`          read by the reader that the engine uses
+ *   hook         `sh`            first line names its interpreter
+ *   logrotate    `sh`
+ *   crontab      `cron` or `sh`  every line parsed: schedule, user root, command without a bare %
+ * all of them: text, ended by a line break. What needs a program is checked where that program is:
+ * the hook by `sh -n`, compose.yml by `docker compose config -q`, logrotate by `logrotate -d`, on
+ * the VM by the install phase before a file is put in place.
  */
 #ifndef TBK_PHASES_RENDER_H
 #define TBK_PHASES_RENDER_H
@@ -38,6 +67,13 @@ typedef struct tbk_render_input {
     const char *override_path;  /* data/<env>/templates/torrust-backup; need not exist */
 } tbk_render_input;
 
+/*
+ * Renders all files. A template of the same name (for example "compose.yml.tera") in override_path
+ * wins over the installed one.
+ * Owns:   bytes live in the arena.
+ * Errors: TBK_E_TEMPLATE, a template or what it makes is wrong; TBK_E_IO, one cannot be read;
+ *         TBK_E_CONFIG, one is no regular file or larger than TBK_TEMPLATE_SIZE_MAX.
+ */
 bool tbk_render(tbk_arena *arena, const tbk_render_input *input, tbk_rendering *out,
                 tbk_error *err) TBK_MUST_CHECK;
 

@@ -38,8 +38,7 @@ typedef struct tbk_remote_result {
 } tbk_remote_result;
 
 void tbk_remote_result_end(tbk_remote_result *result);
-#define tbk_auto_remote_result                                                                     \
-    __attribute__((cleanup(tbk_remote_result_end))) tbk_remote_result
+#define tbk_auto_remote_result __attribute__((cleanup(tbk_remote_result_end))) tbk_remote_result
 
 typedef struct tbk_remote {
     void *self;

@@ -20,12 +20,14 @@ typedef enum tbk_log_level {
     TBK_LOG_DEBUG
 } tbk_log_level;
 
-/* Every function may be NULL. phase is a short lower-case word: "capture", "compress", "install". */
+/* Every function may be NULL. phase is a short lower-case word: "capture", "compress", "install".
+ */
 typedef struct tbk_report {
     void *self;
     void (*step_started)(void *self, uint32_t number, uint32_t total, const char *title);
     void (*step_completed)(void *self, uint32_t number, uint32_t total, const char *title);
-    /* total_bytes is 0 when it is not known. Called as often as the work likes; readers thin out. */
+    /* total_bytes is 0 when it is not known. Called as often as the work likes; readers thin out.
+     */
     void (*progress)(void *self, const char *phase, uint64_t done_bytes, uint64_t total_bytes);
     void (*log)(void *self, tbk_log_level level, const char *phase, const char *message);
     bool (*cancelled)(void *self);

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* Writes the result of each command as a person would like to read it. */
+#include "entry/cli_output.h"
+
+#include "adapters/console.h"
+
+#include <inttypes.h>
+
+static const char *string_in(const tbk_value *map, const char *path, const char *otherwise)
+{
+    const tbk_value *found = tbk_value_find(map, path);
+
+    return found != NULL && found->type == TBK_VALUE_STRING ? found->string : otherwise;
+}
+
+static int64_t integer_in(const tbk_value *map, const char *path)
+{
+    const tbk_value *found = tbk_value_find(map, path);
+
+    return found != NULL && found->type == TBK_VALUE_INTEGER ? found->integer : 0;
+}
+
+static bool true_in(const tbk_value *map, const char *path)
+{
+    const tbk_value *found = tbk_value_find(map, path);
+
+    return found != NULL && found->type == TBK_VALUE_BOOL && found->boolean;
+}
+
+static const tbk_member *items_of(const tbk_value *map, const char *path)
+{
+    const tbk_value *found = tbk_value_find(map, path);
+
+    return found != NULL ? found->first : NULL;
+}
+
+static void print_lines(FILE *out, const char *title, const tbk_value *result, const char *path)
+{
+    const tbk_member *item = items_of(result, path);
+
+    if (item == NULL)
+        return;
+    (void)fprintf(out, "%s\n", title);
+    for (; item != NULL; item = item->next)
+        if (item->value->type == TBK_VALUE_STRING)
+            (void)fprintf(out, "  %s\n", item->value->string);
+}
+
+static void print_schedule(FILE *out, const tbk_value *result)
+{
+    if (tbk_value_find(result, "schedule") == NULL)
+        return;
+    (void)fprintf(out, "Schedule: %s\n", string_in(result, "schedule", ""));
+    print_lines(out, "Next runs:", result, "next_runs");
+    print_lines(out, "Remarks:", result, "remarks");
+}
+
+static void print_render(FILE *out, const tbk_value *result)
+{
+    (void)fprintf(out, "Rendered into %s:\n", string_in(result, "directory", ""));
+    for (const tbk_member *item = items_of(result, "files"); item != NULL; item = item->next)
+        (void)fprintf(out, "  %-20s for %s\n", string_in(item->value, "name", ""),
+                      string_in(item->value, "target", ""));
+}
+
+static void print_configure(FILE *out, const tbk_value *result)
+{
+    for (const tbk_member *item = items_of(result, "items"); item != NULL; item = item->next)
+        (void)fprintf(out, "  %-19s %s\n", string_in(item->value, "state", ""),
+                      string_in(item->value, "target", ""));
+    (void)fprintf(out, "%s on %s.\n",
+                  true_in(result, "dry_run")
+                      ? "Nothing was changed (dry run)"
+                      : (true_in(result, "changed") ? "The backup is configured"
+                                                    : "Already in place: nothing to change"),
+                  string_in(result, "host", ""));
+    print_schedule(out, result);
+}
+
+static void print_verify(FILE *out, const tbk_value *result)
+{
+    (void)fprintf(out, "Verification of '%s' on %s at %s\n\n", string_in(result, "environment", ""),
+                  string_in(result, "host", ""), string_in(result, "at", ""));
+    for (const tbk_member *item = items_of(result, "checks"); item != NULL; item = item->next)
+        (void)fprintf(out, "  %-8s %-22s %s\n", string_in(item->value, "state", ""),
+                      string_in(item->value, "name", ""), string_in(item->value, "detail", ""));
+    (void)fprintf(out, "\n%s\n",
+                  true_in(result, "proved") ? "Everything is proved."
+                                            : "NOT everything is proved.");
+    print_schedule(out, result);
+}
+
+static void print_bytes(FILE *out, const char *label, int64_t bytes)
+{
+    char text[TBK_SIZE_TEXT];
+
+    if (bytes < 0)
+        return;
+    tbk_console_size((uint64_t)bytes, text);
+    (void)fprintf(out, "%s%s\n", label, text);
+}
+
+static void print_last_run(FILE *out, const tbk_value *run)
+{
+    if (run == NULL)
+        return;
+    (void)fprintf(out, "Run:        %s at %s, exit status %" PRId64 "\n",
+                  string_in(run, "run", "?"), string_in(run, "time", "?"),
+                  integer_in(run, "exit_status"));
+    if (tbk_value_find(run, "set") != NULL)
+        (void)fprintf(out, "Set:        %s\n", string_in(run, "set", "none"));
+    (void)fprintf(out, "Held:       %" PRId64 " ms of %" PRId64 " ms\n", integer_in(run, "held_ms"),
+                  integer_in(run, "duration_ms"));
+    if (tbk_value_find(run, "error.message") != NULL)
+        (void)fprintf(out, "Error:      %s\n", string_in(run, "error.message", ""));
+}
+
+static void print_run(FILE *out, const tbk_value *result)
+{
+    print_last_run(out, tbk_value_find(result, "run"));
+}
+
+static void print_list(FILE *out, const tbk_value *result)
+{
+    const tbk_member *item = items_of(result, "sets");
+
+    if (item == NULL) {
+        (void)fprintf(out, "There is no backup set yet.\n");
+        return;
+    }
+    (void)fprintf(out, "%-17s %-8s %9s %9s %9s  %s\n", "SET", "METHOD", "DATABASE", "STORED",
+                  "HELD MS", "PROOF");
+    for (; item != NULL; item = item->next) {
+        char raw[TBK_SIZE_TEXT];
+        char stored[TBK_SIZE_TEXT];
+        tbk_console_size((uint64_t)integer_in(item->value, "raw_bytes"), raw);
+        tbk_console_size((uint64_t)integer_in(item->value, "stored_bytes"), stored);
+        (void)fprintf(out, "%-17s %-8s %9s %9s %9" PRId64 "  %s\n",
+                      string_in(item->value, "id", ""), string_in(item->value, "method", "-"), raw,
+                      stored, integer_in(item->value, "held_ms"),
+                      string_in(item->value, "damage", string_in(item->value, "proof", "none")));
+    }
+}
+
+static void print_status(FILE *out, const tbk_value *result)
+{
+    (void)fprintf(out, "Health:     %s\n", string_in(result, "health", ""));
+    for (const tbk_member *item = items_of(result, "problems"); item != NULL; item = item->next)
+        (void)fprintf(out, "  problem:  %s\n", item->value->string);
+    (void)fprintf(out, "Tracker:    %s %s%s\n", string_in(result, "tracker.state", "none"),
+                  string_in(result, "tracker.health", ""),
+                  true_in(result, "held") ? " (held by a backup)" : "");
+    print_last_run(out, tbk_value_find(result, "last_run"));
+    if (tbk_value_find(result, "store_free_bytes") != NULL)
+        print_bytes(out, "Store free: ", integer_in(result, "store_free_bytes"));
+    print_schedule(out, result);
+}
+
+static void print_version(FILE *out, const tbk_value *result)
+{
+    (void)fprintf(out, "torrust-backup %s (plugin interface %" PRId64 ")\n",
+                  string_in(result, "version", "?"), integer_in(result, "abi_version"));
+}
+
+void cli_print_result(FILE *out, const char *command, const tbk_value *result)
+{
+    static const struct {
+        const char *command;
+        void (*print)(FILE *out, const tbk_value *result);
+    } printers[] = {{"render", print_render},  {"configure", print_configure},
+                    {"verify", print_verify},  {"run", print_run},
+                    {"list", print_list},      {"status", print_status},
+                    {"version", print_version}};
+
+    for (size_t i = 0; i < sizeof printers / sizeof printers[0]; i++)
+        if (strcmp(printers[i].command, command) == 0)
+            printers[i].print(out, result);
+}
+
+void cli_print_error(FILE *out, const tbk_error_v1 *error)
+{
+    (void)fprintf(out, "Error: %s\n", error->message);
+    if (error->step[0] != '\0')
+        (void)fprintf(out, "While: %s\n", error->step);
+    if (error->tip[0] != '\0')
+        (void)fprintf(out, "Fix:   %s\n", error->tip);
+    if (error->help[0] != '\0')
+        (void)fprintf(out, "\nFor detailed troubleshooting:\n%s\n", error->help);
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/* Opens the workspace, renders, reaches the VM where the verb needs it, and runs the phase. */
+#include "entry/plugin_verbs.h"
+
+#include "adapters/ssh.h"
+#include "base/json.h"
+#include "phases/image.h"
+#include "phases/install.h"
+#include "phases/on_vm.h"
+#include "phases/render.h"
+#include "phases/status.h"
+#include "phases/verify.h"
+#include "phases/workspace.h"
+
+typedef struct options {
+    tbk_workspace_overrides overrides;
+    const char *host_key;
+    bool wait_for_cron;
+    bool fetch_all;
+} options;
+
+/* All that a verb works with; remote is open only for verbs that need it. */
+typedef struct session {
+    tbk_arena *arena;
+    const tbk_report *report;
+    options options;
+    bool dry_run;
+    tbk_workspace workspace;
+    tbk_image image;
+    tbk_rendering rendering;
+    tbk_remote remote;
+    tbk_value *result;
+} session;
+
+static bool read_options(tbk_arena *arena, const char *json, options *out, tbk_error *err)
+{
+    static const char *const known[] = {"options_file", "ssh_host",    "ssh_port", "ssh_user",
+                                        "ssh_key",      "ssh_program", "host_key", "wait_for_cron",
+                                        "fetch_all",    NULL};
+    const tbk_value *value = NULL;
+
+    if (json == NULL || json[0] == '\0')
+        return true;
+    if (!tbk_json_parse(arena, json, strlen(json), "options_json", &value, err))
+        return false;
+    if (value->type != TBK_VALUE_MAP)
+        return tbk_value_fail(value, err, "hand over a JSON object", "the options are %s",
+                              tbk_value_type_name(value->type));
+    tbk_workspace_overrides *overrides = &out->overrides;
+    if (!tbk_value_only_keys(value, known, err) ||
+        !tbk_value_read_string(value, "options_file", &overrides->options_file, err) ||
+        !tbk_value_read_string(value, "ssh_host", &overrides->ssh_host, err) ||
+        !tbk_value_read_integer(value, "ssh_port", &overrides->ssh_port, err) ||
+        !tbk_value_read_string(value, "ssh_user", &overrides->ssh_user, err) ||
+        !tbk_value_read_string(value, "ssh_key", &overrides->ssh_key, err) ||
+        !tbk_value_read_string(value, "ssh_program", &overrides->ssh_program, err) ||
+        !tbk_value_read_string(value, "host_key", &out->host_key, err) ||
+        !tbk_value_read_bool(value, "wait_for_cron", &out->wait_for_cron, err) ||
+        !tbk_value_read_bool(value, "fetch_all", &out->fetch_all, err))
+        return false;
+    return true;
+}
+
+static bool render(session *self, const char *data_path, tbk_error *err)
+{
+    const tbk_render_input input = {.environment = &self->workspace.environment,
+                                    .options = &self->workspace.options,
+                                    .image_tag = self->image.tag,
+                                    .templates_path =
+                                        tbk_arena_format(self->arena, "%s/templates", data_path),
+                                    .override_path = self->workspace.override_path};
+
+    return tbk_render(self->arena, &input, &self->rendering, err);
+}
+
+static bool reach_vm(session *self, tbk_error *err)
+{
+    const tbk_environment *environment = &self->workspace.environment;
+    const tbk_ssh_target target = {.host = environment->ssh_host,
+                                   .port = environment->ssh_port,
+                                   .user = environment->ssh_user,
+                                   .private_key_path = environment->ssh_private_key_path,
+                                   .public_key_path = environment->ssh_public_key_path,
+                                   .known_hosts_path = self->workspace.known_hosts_path,
+                                   .host_key = self->options.host_key,
+                                   .program = self->workspace.options.ssh_program};
+
+    return tbk_ssh_open(&target, self->report, &self->remote, err);
+}
+
+/* --- the verbs --- */
+
+static bool verb_render(session *self, tbk_error *err)
+{
+    tbk_value *files = tbk_value_list(self->arena);
+
+    self->result = tbk_value_map(self->arena);
+    tbk_value_set_string(self->arena, self->result, "directory", self->workspace.output_path);
+    tbk_value_set(self->arena, self->result, "files", files);
+    for (size_t i = 0; i < self->rendering.count; i++) {
+        const tbk_rendered_file *file = &self->rendering.files[i];
+        tbk_value *item = tbk_value_map(self->arena);
+        if (!self->dry_run &&
+            !tbk_workspace_write(&self->workspace, file->name, file->bytes, file->length, err))
+            return false;
+        tbk_value_set_string(self->arena, item, "name", file->name);
+        tbk_value_set_string(self->arena, item, "target", file->target);
+        tbk_value_set_string(self->arena, item, "sha256", file->digest.hex);
+        tbk_value_append(self->arena, files, item);
+    }
+    return true;
+}
+
+static bool verb_configure(session *self, tbk_error *err)
+{
+    const tbk_install_input input = {.workspace = &self->workspace,
+                                     .rendering = &self->rendering,
+                                     .image = &self->image,
+                                     .remote = &self->remote,
+                                     .report = self->report,
+                                     .dry_run = self->dry_run};
+
+    return verb_render(self, err) && tbk_install(self->arena, &input, &self->result, err);
+}
+
+static bool verb_verify(session *self, tbk_error *err)
+{
+    const tbk_verify_input input = {.workspace = &self->workspace,
+                                    .rendering = &self->rendering,
+                                    .image = &self->image,
+                                    .remote = &self->remote,
+                                    .report = self->report,
+                                    .wait_for_cron = self->options.wait_for_cron,
+                                    .fetch_all = self->options.fetch_all};
+
+    return tbk_verify(self->arena, &input, &self->result, err);
+}
+
+static bool verb_run(session *self, tbk_error *err)
+{
+    const tbk_value *record = NULL;
+    int exit_status = 0;
+
+    if (!tbk_on_vm_run_hook(&self->remote, self->report, &exit_status, err) ||
+        !tbk_on_vm_last_run(self->arena, &self->remote, self->workspace.options.store, &record,
+                            err))
+        return false;
+    self->result = tbk_value_map(self->arena);
+    tbk_value_set_integer(self->arena, self->result, "exit_status", exit_status);
+    if (record != NULL) {
+        tbk_value *run = TBK_ARENA_NEW(self->arena, tbk_value);
+        *run = *record;
+        tbk_value_set(self->arena, self->result, "run", run);
+    }
+    return tbk_on_vm_outcome(exit_status, record, err);
+}
+
+static tbk_status_input status_input(const session *self)
+{
+    return (tbk_status_input){.workspace = &self->workspace,
+                              .rendering = &self->rendering,
+                              .image = &self->image,
+                              .remote = &self->remote,
+                              .report = self->report};
+}
+
+static bool verb_status(session *self, tbk_error *err)
+{
+    const tbk_status_input input = status_input(self);
+
+    return tbk_status(self->arena, &input, &self->result, err);
+}
+
+static bool verb_list(session *self, tbk_error *err)
+{
+    const tbk_status_input input = status_input(self);
+
+    return tbk_status_sets(self->arena, &input, &self->result, err);
+}
+
+static const struct verb {
+    const char *name;
+    bool needs_vm;
+    bool has_dry_run;
+    bool (*run)(session *self, tbk_error *err);
+} VERBS[] = {{"render", false, true, verb_render}, {"configure", true, true, verb_configure},
+             {"verify", true, false, verb_verify}, {"run", true, false, verb_run},
+             {"list", true, false, verb_list},     {"status", true, false, verb_status}};
+
+static const struct verb *find_verb(const char *name)
+{
+    for (size_t i = 0; i < sizeof VERBS / sizeof VERBS[0]; i++)
+        if (strcmp(VERBS[i].name, name) == 0)
+            return &VERBS[i];
+    return NULL;
+}
+
+static tbk_value *describe_version(tbk_arena *arena)
+{
+    tbk_value *result = tbk_value_map(arena);
+
+    tbk_value_set_string(arena, result, "version", TBK_VERSION);
+    tbk_value_set_integer(arena, result, "abi_version", TBK_ABI_VERSION);
+    return result;
+}
+
+/* The host may have had no room for it; a verb need not be repeated for its answer. */
+static bool keep_result(const session *self, const char *verb, tbk_error *err)
+{
+    tbk_auto_text text = {0};
+    char name[64];
+
+    (void)snprintf(name, sizeof name, "last-%s.json", verb);
+    tbk_json_write(&text, self->result, true);
+    return tbk_workspace_write(&self->workspace, name, text.bytes, text.length, err);
+}
+
+static bool open_session(session *self, const tbk_request_v1 *request, const char *data_path,
+                         tbk_error *err)
+{
+    const char *working_dir = request->working_dir != NULL ? request->working_dir : ".";
+
+    if (request->environment == NULL)
+        return tbk_fail(err, TBK_E_USAGE, "name the environment as the deployer does",
+                        "no environment is named");
+    return read_options(self->arena, request->options_json, &self->options, err) &&
+           tbk_workspace_open(self->arena, working_dir, request->environment,
+                              &self->options.overrides, &self->workspace, err) &&
+           tbk_image_read(self->arena, data_path, &self->image, err) &&
+           render(self, data_path, err);
+}
+
+bool tbk_verb_run(tbk_arena *arena, const tbk_request_v1 *request, const char *data_path,
+                  const tbk_report *report, tbk_value **out_result, tbk_error *err)
+{
+    session self = {
+        .arena = arena, .report = report, .dry_run = (request->flags & TBK_DRY_RUN) != 0};
+    tbk_error not_kept;
+
+    if (strcmp(request->verb, "version") == 0) {
+        *out_result = describe_version(arena);
+        return true;
+    }
+    const struct verb *verb = find_verb(request->verb);
+    if (verb == NULL)
+        return tbk_fail(err, TBK_E_USAGE,
+                        "use one of: render, configure, verify, run, list, status, version",
+                        "the plugin has no verb '%s'", request->verb);
+    if (self.dry_run && !verb->has_dry_run)
+        return tbk_fail(err, TBK_E_USAGE, "use it with 'render' or 'configure'",
+                        "'%s' has no dry run", verb->name);
+    if (!open_session(&self, request, data_path, err))
+        return false;
+    bool ok = (!verb->needs_vm || reach_vm(&self, err)) && verb->run(&self, err);
+    tbk_remote_close(&self.remote);
+    *out_result = self.result;
+    if (self.result != NULL && !self.dry_run)
+        return keep_result(&self, verb->name, ok ? err : &not_kept) && ok;
+    return ok;
+}

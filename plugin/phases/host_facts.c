@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* Gathers facts with a small shell script; each line of its output is "name value". */
+#include "phases/host_facts.h"
+
+#include <inttypes.h>
+
+#define FACTS_TIMEOUT_MS 90000
+
+/* $1 image, $2 store, $3 tracker's container, then the files. Every docker call has a limit, since
+ * a hanging daemon would hang us. */
+static const char FACTS_SCRIPT[] =
+    "image=$1 store=$2 tracker=$3; shift 3\n"
+    "docker() { timeout 20 docker \"$@\" 2>/dev/null; }\n"
+    "say() { printf '%s %s\\n' \"$1\" \"$2\"; }\n"
+    "say arch \"$(uname -m)\"\n"
+    "say docker \"$(docker version -f '{{.Server.Version}}')\"\n"
+    "say compose \"$(docker compose version --short)\"\n"
+    "say flock \"$(command -v flock)\"\n"
+    "say logrotate \"$(PATH=$PATH:/usr/sbin command -v logrotate)\"\n"
+    "say cron \"$(pgrep -x cron || pgrep -x crond)\"\n"
+    "say image \"$(docker image inspect -f '{{.Id}}' \"$image\")\"\n"
+    "say tracker_id \"$(docker inspect --type container -f '{{.Id}}' \"$tracker\")\"\n"
+    "say tracker_state \"$(docker inspect --type container -f '{{.State.Status}}' \"$tracker\")\"\n"
+    "say tracker_health \"$(docker inspect --type container -f "
+    "'{{if .State.Health}}{{.State.Health.Status}}{{end}}' \"$tracker\")\"\n"
+    "say held \"$(ls " TBK_STATE_DIRECTORY "/held 2>/dev/null)\"\n"
+    "say native_cron \"$(ls /etc/cron.d/tracker-backup 2>/dev/null)\"\n"
+    "say store_free \"$(df -PB1 \"$store\" 2>/dev/null | awk 'NR == 2 {print $4}')\"\n"
+    "say now \"$(date +%s)\"\n"
+    "say offset \"$(date +%z)\"\n"
+    "for file; do\n"
+    "    if [ -f \"$file\" ] && ! [ -L \"$file\" ]; then\n"
+    "        say file \"$(stat -c '%a %u:%g' \"$file\") $(sha256sum <\"$file\" | cut -c 1-64)\"\n"
+    "    else\n"
+    "        say file missing\n"
+    "    fi\n"
+    "done\n";
+
+/* "+0530" as seconds. */
+static int64_t offset_of(const char *text)
+{
+    int64_t number = strtoll(text, NULL, 10);
+    int64_t magnitude = number < 0 ? -number : number;
+    int64_t seconds = magnitude / 100 * 3600 + magnitude % 100 * 60;
+    return number < 0 ? -seconds : seconds;
+}
+
+static void read_file_fact(const char *value, tbk_installed_file *out)
+{
+    unsigned mode = 0;
+    char owner[32] = "";
+
+    out->exists = sscanf(value, "%o %31s %64s", &mode, owner, out->digest.hex) == 3;
+    out->mode = (mode_t)mode;
+    out->root_owned = strcmp(owner, "0:0") == 0;
+}
+
+static void read_fact(tbk_arena *arena, const char *name, const char *value, tbk_host_facts *out,
+                      size_t *file_count)
+{
+    const struct {
+        const char *name;
+        const char **text;
+    } texts[] = {{"arch", &out->arch},
+                 {"docker", &out->docker_version},
+                 {"compose", &out->compose_version},
+                 {"tracker_id", &out->tracker_id},
+                 {"tracker_state", &out->tracker_state},
+                 {"tracker_health", &out->tracker_health}};
+    const struct {
+        const char *name;
+        bool *flag;
+    } flags[] = {{"flock", &out->flock},       {"logrotate", &out->logrotate},
+                 {"cron", &out->cron_running}, {"image", &out->image_present},
+                 {"held", &out->held},         {"native_cron", &out->native_cron}};
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (strcmp(name, texts[i].name) == 0)
+            *texts[i].text = tbk_arena_copy(arena, value);
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+        if (strcmp(name, flags[i].name) == 0)
+            *flags[i].flag = value[0] != '\0';
+    if (strcmp(name, "store_free") == 0 && value[0] != '\0')
+        out->store_free_bytes = strtoll(value, NULL, 10);
+    else if (strcmp(name, "now") == 0)
+        out->now_s = strtoll(value, NULL, 10);
+    else if (strcmp(name, "offset") == 0)
+        out->utc_offset_s = offset_of(value);
+    else if (strcmp(name, "file") == 0 && *file_count < TBK_RENDERED_FILES_MAX)
+        read_file_fact(value, &out->files[(*file_count)++]);
+}
+
+static void read_facts(tbk_arena *arena, const char *output, tbk_host_facts *out)
+{
+    char *lines = tbk_arena_copy(arena, output);
+    size_t file_count = 0;
+    char *rest = NULL;
+
+    for (char *line = strtok_r(lines, "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest)) {
+        char *value = strchr(line, ' ');
+        if (value == NULL)
+            continue;
+        *value++ = '\0';
+        read_fact(arena, line, value, out, &file_count);
+    }
+}
+
+bool tbk_host_facts_read(tbk_arena *arena, const tbk_remote *remote, const tbk_rendering *rendering,
+                         const char *image_tag, const char *store, tbk_host_facts *out,
+                         tbk_error *err)
+{
+    const char *argv[8 + TBK_RENDERED_FILES_MAX] = {"sh",      "-c",  FACTS_SCRIPT,         "facts",
+                                                    image_tag, store, TBK_TRACKER_CONTAINER};
+    const tbk_remote_command command = {
+        .argv = argv, .as_root = true, .timeout_ms = FACTS_TIMEOUT_MS};
+    tbk_auto_remote_result result = {0};
+
+    for (size_t i = 0; i < rendering->count; i++)
+        argv[7 + i] = rendering->files[i].target;
+    *out = (tbk_host_facts){.arch = "",
+                            .docker_version = "",
+                            .compose_version = "",
+                            .tracker_id = "",
+                            .tracker_state = "",
+                            .tracker_health = "",
+                            .store_free_bytes = -1};
+    if (!tbk_remote_do(remote, "looking at the VM", &command, &result, err)) {
+        if (err->code == TBK_E_REMOTE)
+            (void)snprintf(err->fix, sizeof err->fix, "%s",
+                           "the SSH user needs sudo without a password, as the deployer does");
+        return false;
+    }
+    read_facts(arena, tbk_text_string(&result.output), out);
+    return true;
+}
+
+bool tbk_installed_file_is(const tbk_installed_file *installed, const tbk_rendered_file *rendered)
+{
+    return installed->exists && installed->root_owned && installed->mode == rendered->mode &&
+           tbk_digest_equal(&installed->digest, &rendered->digest);
+}

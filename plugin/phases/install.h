@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Install: directories, image, hook, configuration and schedule on the VM.
+ *
+ * What is there already is left alone, so that a second run changes nothing. Whatever interrupts
+ * it, the next run completes it: files appear whole, the schedule last.
+ */
+#ifndef TBK_PHASES_INSTALL_H
+#define TBK_PHASES_INSTALL_H
+
+#include "phases/image.h"
+#include "phases/render.h"
+#include "phases/workspace.h"
+#include "ports/remote.h"
+
+typedef struct tbk_install_input {
+    const tbk_workspace *workspace;
+    const tbk_rendering *rendering;
+    const tbk_image *image;
+    const tbk_remote *remote;
+    const tbk_report *report;
+    bool dry_run;
+} tbk_install_input;
+
+/*
+ * out_result: {"host", "changed", "items": [{"name", "target", "state"}], "remarks": [...],
+ * "next_runs": [...]}; state is "in place", "installed" or "updated"; in a dry run "would be
+ * installed" or "would be updated". Errors: as the remote port; TBK_E_REMOTE when the VM lacks
+ * Docker, Compose, cron or flock, or is of another architecture. On failure *out_result tells what
+ * was changed until then.
+ */
+bool tbk_install(tbk_arena *arena, const tbk_install_input *input, tbk_value **out_result,
+                 tbk_error *err) TBK_MUST_CHECK;
+
+#endif

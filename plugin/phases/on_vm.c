@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs the hook as cron would, and the engine in its container. */
+#include "phases/on_vm.h"
+
+#include "base/json.h"
+#include "phases/host_facts.h"
+
+#define HOUR_MS 3600000u
+#define RUN_TIMEOUT_MS (12 * HOUR_MS)
+#define RUN_IDLE_TIMEOUT_MS (HOUR_MS / 2)
+#define LINE_LIMIT_BYTES 65536
+#define RECORD_FILE "/.state/last-run.json"
+
+/* The command and the environment come from the installed crontab, so that what is proved is what
+ * cron will do. The hook is not a child of the pipe to us: when we go, it goes on. */
+static const char HOOK_SCRIPT[] =
+    "crontab=$1 log=$2\n"
+    "command=$(sed -n '/^#/d; /--recover/d; s/^.*[[:space:]]root[[:space:]]\\{1,\\}//p' "
+    "\"$crontab\" | head -n 1)\n"
+    "path=$(sed -n 's/^PATH=//p' \"$crontab\")\n"
+    "[ -n \"$command\" ] || { echo \"no schedule in $crontab\" >&2; exit 125; }\n"
+    "size=$(stat -c %s \"$log\" 2>/dev/null || echo 0)\n"
+    "env -i SHELL=/bin/sh HOME=/root LOGNAME=root PATH=\"${path:-/usr/bin:/bin}\" "
+    "/bin/sh -c \"$command\" </dev/null >/dev/null 2>&1 &\n"
+    "run=$!\n"
+    "tail -c +$((size + 1)) -s 0.2 --pid=$run -F \"$log\" 2>/dev/null\n"
+    "wait $run\n";
+
+typedef struct log_follower {
+    const tbk_report *report;
+    tbk_text line;
+} log_follower;
+
+static tbk_log_level level_of(const char *name)
+{
+    for (int level = TBK_LOG_ERROR; level <= TBK_LOG_DEBUG; level++)
+        if (strcmp(name, tbk_log_level_name((tbk_log_level)level)) == 0)
+            return (tbk_log_level)level;
+    return TBK_LOG_INFO;
+}
+
+/* A line of the log as an event; what is not JSON (Docker's own words) is passed on as it is. */
+static void follow_line(const tbk_report *report, const tbk_text *line)
+{
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    const tbk_value *value = NULL;
+    const char *phase = "run";
+    const char *level = "info";
+    const char *message = NULL;
+    int64_t done_bytes = -1;
+    int64_t total_bytes = 0;
+    tbk_error ignored;
+
+    if (line->length == 0)
+        return;
+    if (!tbk_json_parse(arena, line->bytes, line->length, "log", &value, &ignored) ||
+        !tbk_value_read_string(value, "phase", &phase, &ignored) ||
+        !tbk_value_read_string(value, "level", &level, &ignored) ||
+        !tbk_value_read_string(value, "message", &message, &ignored) ||
+        !tbk_value_read_integer(value, "done_bytes", &done_bytes, &ignored) ||
+        !tbk_value_read_integer(value, "total_bytes", &total_bytes, &ignored)) {
+        tbk_report_log(report, TBK_LOG_DETAIL, "run", "%s", tbk_text_string(line));
+        return;
+    }
+    if (done_bytes >= 0)
+        tbk_report_progress(report, phase, (uint64_t)done_bytes, (uint64_t)total_bytes);
+    else if (message != NULL)
+        tbk_report_log(report, level_of(level), phase, "%s", message);
+}
+
+static bool follow(void *self, const char *bytes, size_t length, tbk_error *err)
+{
+    log_follower *follower = self;
+
+    (void)err;
+    for (size_t i = 0; i < length; i++) {
+        if (bytes[i] == '\n' || follower->line.length >= LINE_LIMIT_BYTES) {
+            follow_line(follower->report, &follower->line);
+            tbk_text_clear(&follower->line);
+        }
+        if (bytes[i] != '\n')
+            tbk_text_append_char(&follower->line, bytes[i]);
+    }
+    return true;
+}
+
+bool tbk_on_vm_run_hook(const tbk_remote *remote, const tbk_report *report, int *out_exit_status,
+                        tbk_error *err)
+{
+    log_follower follower = {.report = report};
+    const tbk_remote_command command = {.argv = (const char *const[]){"sh", "-c", HOOK_SCRIPT,
+                                                                      "run", TBK_CRON_FILE,
+                                                                      TBK_LOG_FILE, NULL},
+                                        .as_root = true,
+                                        .on_output = follow,
+                                        .on_output_self = &follower,
+                                        .timeout_ms = RUN_TIMEOUT_MS,
+                                        .idle_timeout_ms = RUN_IDLE_TIMEOUT_MS,
+                                        .report = report};
+    tbk_auto_remote_result result = {0};
+
+    bool ok = remote->run(remote->self, &command, &result, err);
+    tbk_text_end(&follower.line);
+    if (!ok) {
+        (void)snprintf(err->fix, sizeof err->fix, "%s",
+                       "the run itself goes on on the VM; see it with 'torrust-backup status'");
+        return tbk_while(err, "following the run on '%s'", remote->name);
+    }
+    if (result.exit_status == 125)
+        return tbk_fail(err, TBK_E_CONFIG, "run 'torrust-backup configure' first",
+                        "the backup is not installed on '%s'", remote->name);
+    *out_exit_status = result.exit_status;
+    return true;
+}
+
+bool tbk_on_vm_run_engine(tbk_arena *arena, const tbk_remote *remote, const char *const *arguments,
+                          uint32_t timeout_ms, const tbk_report *report, int *out_exit_status,
+                          const tbk_value **out, tbk_error *err)
+{
+    static const char *const prefix[] = {"docker", "compose",        "--progress", "quiet",
+                                         "-f",     TBK_COMPOSE_FILE, "run",        "--rm",
+                                         "-T",     "backup"};
+    const size_t prefix_length = sizeof prefix / sizeof prefix[0];
+    const char *argv[sizeof prefix / sizeof prefix[0] + 12] = {0};
+    tbk_auto_remote_result result = {0};
+
+    memcpy(argv, prefix, sizeof prefix);
+    for (size_t i = 0; arguments[i] != NULL && i < 11; i++)
+        argv[prefix_length + i] = arguments[i];
+    const tbk_remote_command command = {
+        .argv = argv, .as_root = true, .timeout_ms = timeout_ms, .report = report};
+    if (!remote->run(remote->self, &command, &result, err))
+        return tbk_while(err, "running the engine on '%s'", remote->name);
+
+    *out = NULL;
+    *out_exit_status = result.exit_status;
+    const char *output = tbk_arena_copy(arena, tbk_text_string(&result.output));
+    if (output[0] != '\0')
+        return tbk_json_parse(arena, output, strlen(output), "the engine's answer", out, err);
+    if (result.exit_status != 0)
+        return tbk_fail(err, TBK_E_CONTAINER,
+                        "look at it on the VM: docker compose -f " TBK_COMPOSE_FILE
+                        " run --rm backup version",
+                        "the engine said nothing and ended with %d: %s", result.exit_status,
+                        tbk_text_string(&result.error_output));
+    return true;
+}
+
+bool tbk_on_vm_last_run(tbk_arena *arena, const tbk_remote *remote, const char *store,
+                        const tbk_value **out, tbk_error *err)
+{
+    const char *path = tbk_arena_format(arena, "%s" RECORD_FILE, store);
+    const tbk_remote_command command = {
+        .argv = (const char *const[]){"sh", "-c", "! [ -f \"$1\" ] || cat \"$1\"", "record", path,
+                                      NULL},
+        .as_root = true};
+    tbk_auto_remote_result result = {0};
+
+    *out = NULL;
+    if (!tbk_remote_do(remote, "reading the record of the last run", &command, &result, err))
+        return false;
+    if (result.output.length == 0)
+        return true;
+    return tbk_json_parse(arena, result.output.bytes, result.output.length, path, out, err);
+}
+
+static tbk_error_code code_of(int exit_status, const char *name)
+{
+    static const char *const names[] = {
+#define TBK_ERROR_CODE(name, exit_status, kind, meaning) #name,
+#include "base/error_codes.def"
+#undef TBK_ERROR_CODE
+    };
+    tbk_error_code first = TBK_E_FAILED;
+
+    for (size_t code = sizeof names / sizeof names[0]; code-- > 1;) {
+        if (tbk_error_exit_status((tbk_error_code)code) != exit_status)
+            continue;
+        first = (tbk_error_code)code;
+        if (name != NULL && strcmp(name, names[code]) == 0)
+            break;
+    }
+    return first;
+}
+
+bool tbk_on_vm_outcome(int exit_status, const tbk_value *record, tbk_error *err)
+{
+    const char *name = NULL;
+    const char *message = NULL;
+    const char *fix = NULL;
+    int64_t recorded_status = -1;
+    tbk_error ignored;
+
+    if (exit_status == 0)
+        return true;
+    bool has_words = record != NULL &&
+                     tbk_value_read_integer(record, "exit_status", &recorded_status, &ignored) &&
+                     recorded_status == exit_status &&
+                     tbk_value_read_string(record, "error.name", &name, &ignored) &&
+                     tbk_value_read_string(record, "error.message", &message, &ignored) &&
+                     tbk_value_read_string(record, "error.fix", &fix, &ignored) && message != NULL;
+    tbk_error_code code = code_of(exit_status, has_words ? name : NULL);
+    if (has_words)
+        return tbk_fail(err, code, fix, "the run on the VM failed: %s", message);
+    const char *meaning = tbk_exit_status_meaning(exit_status);
+    return tbk_fail(err, code, "read " TBK_LOG_FILE " on the VM",
+                    "the run on the VM ended with exit status %d (%s)", exit_status,
+                    meaning != NULL ? meaning : "unknown");
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* Running the hook and the engine on the VM, and understanding what they say. */
+#ifndef TBK_PHASES_ON_VM_H
+#define TBK_PHASES_ON_VM_H
+
+#include "base/value.h"
+#include "ports/remote.h"
+
+/*
+ * Runs the command of the installed crontab as cron would (shell, environment, log file), following
+ * the log while it goes on: its lines become log and progress events. *out_exit_status is the
+ * hook's. When the connection is lost or the caller cancels, the run itself goes on on the VM.
+ */
+bool tbk_on_vm_run_hook(const tbk_remote *remote, const tbk_report *report, int *out_exit_status,
+                        tbk_error *err) TBK_MUST_CHECK;
+
+/* Runs the engine once in its container, without the hook: `list`, `check`, `prove`. The
+ * arguments end with NULL. *out is the JSON that it prints; NULL when it printed none. */
+bool tbk_on_vm_run_engine(tbk_arena *arena, const tbk_remote *remote, const char *const *arguments,
+                          uint32_t timeout_ms, const tbk_report *report, int *out_exit_status,
+                          const tbk_value **out, tbk_error *err) TBK_MUST_CHECK;
+
+/* The record of the last run that the engine keeps in the store; *out is NULL where there is none.
+ */
+bool tbk_on_vm_last_run(tbk_arena *arena, const tbk_remote *remote, const char *store,
+                        const tbk_value **out, tbk_error *err) TBK_MUST_CHECK;
+
+/* Fails as the run on the VM failed: with its own words where the record has them. Succeeds for
+ * exit status 0. record may be NULL. */
+bool tbk_on_vm_outcome(int exit_status, const tbk_value *record, tbk_error *err) TBK_MUST_CHECK;
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* Next runs in the VM's local time, remarks on the schedule and on a second scheduler. */
+#include "phases/schedule_report.h"
+
+#include "base/clock.h"
+#include "domain/schedule.h"
+
+#include <inttypes.h>
+
+#define NEXT_RUNS 5
+
+/* Civil time with the VM's present offset; a change of clocks in between is not foreseen. */
+static const char *local_time(tbk_arena *arena, int64_t civil_s, int64_t offset_s)
+{
+    char text[TBK_CLOCK_TEXT_SIZE];
+    int64_t minutes = (offset_s < 0 ? -offset_s : offset_s) / 60;
+
+    tbk_clock_format(civil_s, text);
+    text[19] = '\0'; /* without the Z */
+    return tbk_arena_format(arena, "%s%c%02" PRId64 ":%02" PRId64, text, offset_s < 0 ? '-' : '+',
+                            minutes / 60, minutes % 60);
+}
+
+static tbk_value *list_in(tbk_arena *arena, tbk_value *result, const char *key)
+{
+    for (tbk_member *member = result->first; member != NULL; member = member->next)
+        if (strcmp(member->key, key) == 0)
+            return member->value;
+    tbk_value *list = tbk_value_list(arena);
+    tbk_value_set(arena, result, key, list);
+    return list;
+}
+
+bool tbk_schedule_report(tbk_arena *arena, const tbk_workspace *workspace,
+                         const tbk_host_facts *facts, tbk_value *result, tbk_error *err)
+{
+    const char *remarks[TBK_SCHEDULE_REMARKS_MAX];
+    size_t remark_count = 0;
+    tbk_schedule schedule;
+    tbk_value *next_runs = tbk_value_list(arena);
+
+    if (!tbk_schedule_parse(workspace->options.schedule, &schedule, err))
+        return false;
+    tbk_value_set_string(arena, result, "schedule", workspace->options.schedule);
+    tbk_value_set(arena, result, "next_runs", next_runs);
+    int64_t civil_s = facts->now_s + facts->utc_offset_s;
+    for (int i = 0; i < NEXT_RUNS; i++) {
+        civil_s = tbk_schedule_next(&schedule, civil_s);
+        tbk_value_append(arena, next_runs,
+                         tbk_value_string(arena, local_time(arena, civil_s, facts->utc_offset_s)));
+    }
+
+    tbk_value *all_remarks = list_in(arena, result, "remarks");
+    tbk_schedule_remarks(&schedule, arena, remarks, &remark_count);
+    for (size_t i = 0; i < remark_count; i++)
+        tbk_value_append(arena, all_remarks, tbk_value_string(arena, remarks[i]));
+    if (facts->native_cron || workspace->environment.has_native_backup)
+        tbk_value_append(
+            arena, all_remarks,
+            tbk_value_string(
+                arena,
+                "the deployer's own backup is configured too: two schedulers stop the tracker; "
+                "remove /etc/cron.d/tracker-backup on the VM to keep only this one"));
+    return true;
+}

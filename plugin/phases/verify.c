@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: MIT */
+/* One backup end to end: installation, run, proof there, proof here, tracker, schedule. */
+#include "phases/verify.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "domain/manifest.h"
+#include "engine/prove.h"
+#include "phases/host_facts.h"
+#include "phases/on_vm.h"
+#include "phases/schedule_report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+
+#define REPORT_SCHEMA 1
+#define STEPS 7
+#define PROVE_TIMEOUT_MS (6u * 3600000u)
+#define HEALTHY_LIMIT_MS 120000
+#define CRON_RUN_LIMIT_MS (15 * 60000)
+#define POLL_MS 1000
+#define SMALL_FILE_LIMIT_BYTES (64u << 20)
+#define CRON_ONCE_FILE "/etc/cron.d/torrust-backup-verify"
+#define SCRATCH_NAME "verify-scratch"
+
+typedef struct verify {
+    tbk_arena *arena;
+    const tbk_verify_input *input;
+    tbk_host_facts facts;
+    tbk_value *result;
+    tbk_value *checks;
+    tbk_value *runs;
+    const char *set_id;       /* of the latest run */
+    const char *run_id;       /* of the latest run */
+    const char *first_failed; /* name and detail; NULL = none */
+    tbk_error_code outcome;   /* why it failed, where that is more than "not proved" */
+} verify;
+
+/* --- the report --- */
+
+static void note_check(verify *self, const char *name, const char *state, const char *detail)
+{
+    tbk_value *check = tbk_value_map(self->arena);
+
+    tbk_value_set_string(self->arena, check, "name", name);
+    tbk_value_set_string(self->arena, check, "state", state);
+    tbk_value_set_string(self->arena, check, "detail", detail);
+    tbk_value_append(self->arena, self->checks, check);
+    tbk_report_log(self->input->report, strcmp(state, "failed") == 0 ? TBK_LOG_ERROR : TBK_LOG_INFO,
+                   "verify", "%s: %s%s%s", name, state, detail[0] != '\0' ? ", " : "", detail);
+}
+
+static void TBK_PRINTF(4, 5) check(verify *self, const char *name, bool ok, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    const char *detail = tbk_arena_vformat(self->arena, format, arguments);
+    va_end(arguments);
+    note_check(self, name, ok ? "ok" : "failed", detail);
+    if (!ok && self->first_failed == NULL)
+        self->first_failed = tbk_arena_format(self->arena, "%s: %s", name, detail);
+}
+
+static void remark(verify *self, const char *text)
+{
+    for (tbk_member *member = self->result->first; member != NULL; member = member->next)
+        if (strcmp(member->key, "remarks") == 0)
+            tbk_value_append(self->arena, member->value, tbk_value_string(self->arena, text));
+}
+
+static bool read_facts(verify *self, tbk_error *err)
+{
+    const tbk_verify_input *input = self->input;
+
+    return tbk_host_facts_read(self->arena, input->remote, input->rendering, input->image->tag,
+                               input->workspace->options.store, &self->facts, err);
+}
+
+static const char *tracker_words(verify *self)
+{
+    const char *health = self->facts.tracker_health;
+
+    return tbk_arena_format(self->arena, "%s%s%s", self->facts.tracker_state,
+                            health[0] != '\0' ? ", " : "", health);
+}
+
+/* --- the steps --- */
+
+static bool check_installation(verify *self, tbk_error *err)
+{
+    const tbk_rendering *rendering = self->input->rendering;
+    const char *differs = NULL;
+
+    if (!read_facts(self, err))
+        return false;
+    for (size_t i = 0; i < rendering->count; i++)
+        if (differs == NULL && !tbk_installed_file_is(&self->facts.files[i], &rendering->files[i]))
+            differs = rendering->files[i].target;
+    check(self, "installation", differs == NULL && self->facts.image_present,
+          differs == NULL && self->facts.image_present
+              ? "files, owners and image are as rendered"
+              : "'%s' is not as rendered; run 'torrust-backup configure'",
+          differs != NULL ? differs : self->input->image->tag);
+    check(self, "cron daemon", self->facts.cron_running,
+          self->facts.cron_running ? "running" : "no cron daemon runs on the VM");
+    if (self->facts.tracker_id[0] == '\0')
+        return tbk_fail(err, TBK_E_SKIPPED, "run the deployer's 'release' and 'run' first",
+                        "there is no tracker on the VM yet, so there is nothing to verify");
+    tbk_value_set_string(self->arena, self->result, "tracker_before", tracker_words(self));
+    return true;
+}
+
+/* Enters a finished run into the report, and remembers its set. */
+static bool note_run(verify *self, const char *trigger, int exit_status, tbk_error *err)
+{
+    tbk_arena *arena = self->arena;
+    const tbk_value *record = NULL;
+    tbk_value *run = tbk_value_map(arena);
+    const char *set_id = NULL;
+    const char *run_id = NULL;
+    int64_t held_ms = 0;
+    int64_t duration_ms = 0;
+    tbk_error why = {0};
+
+    if (!tbk_on_vm_last_run(arena, self->input->remote, self->input->workspace->options.store,
+                            &record, err))
+        return false;
+    bool ok = tbk_on_vm_outcome(exit_status, record, &why);
+    if (record != NULL && (!tbk_value_read_string(record, "set", &set_id, err) ||
+                           !tbk_value_read_string(record, "run", &run_id, err) ||
+                           !tbk_value_read_integer(record, "held_ms", &held_ms, err) ||
+                           !tbk_value_read_integer(record, "duration_ms", &duration_ms, err)))
+        return false;
+    bool new_set = set_id != NULL && (self->set_id == NULL || strcmp(set_id, self->set_id) != 0);
+    tbk_value_set_string(arena, run, "trigger", trigger);
+    tbk_value_set_string(arena, run, "run", run_id);
+    tbk_value_set_string(arena, run, "set", set_id);
+    tbk_value_set_integer(arena, run, "exit_status", exit_status);
+    tbk_value_set_integer(arena, run, "held_ms", held_ms);
+    tbk_value_set_integer(arena, run, "duration_ms", duration_ms);
+    tbk_value_append(arena, self->runs, run);
+    if (ok && new_set)
+        check(self, trigger, true,
+              "set %s; the tracker was held for %" PRId64 " ms of %" PRId64 " ms", set_id, held_ms,
+              duration_ms);
+    else
+        check(self, trigger, false, "%s%s%s", ok ? "no new set was recorded" : why.message,
+              why.fix[0] != '\0' ? ". Fix: " : "", why.fix);
+    if (!ok && self->outcome == TBK_E_OK)
+        self->outcome = why.code;
+    self->set_id = ok ? set_id : NULL;
+    self->run_id = run_id;
+    return true;
+}
+
+/* The id of the last run before ours, so that a stale record is never taken for the new one. */
+static bool note_earlier_run(verify *self, tbk_error *err)
+{
+    const tbk_value *record = NULL;
+
+    return tbk_on_vm_last_run(self->arena, self->input->remote,
+                              self->input->workspace->options.store, &record, err) &&
+           (record == NULL || (tbk_value_read_string(record, "set", &self->set_id, err) &&
+                               tbk_value_read_string(record, "run", &self->run_id, err)));
+}
+
+static bool run_hook(verify *self, tbk_error *err)
+{
+    int exit_status = 0;
+
+    return note_earlier_run(self, err) &&
+           tbk_on_vm_run_hook(self->input->remote, self->input->report, &exit_status, err) &&
+           note_run(self, "backup run", exit_status, err);
+}
+
+static bool prove_on_vm(verify *self, tbk_error *err)
+{
+    const char *const arguments[] = {"prove",      "--level",  "restored", "--set",
+                                     self->set_id, "--output", "json",     NULL};
+    const tbk_value *answer = NULL;
+    const char *reason = NULL;
+    int exit_status = 0;
+
+    if (!tbk_on_vm_run_engine(self->arena, self->input->remote, arguments, PROVE_TIMEOUT_MS,
+                              self->input->report, &exit_status, &answer, err))
+        return false;
+    if (answer != NULL && !tbk_value_read_string(answer, "proof.reason", &reason, err))
+        return false;
+    check(self, "proof on the VM", exit_status == 0,
+          exit_status == 0 ? "restored, whole, and as captured" : "the engine ended with %d: %s",
+          exit_status, reason != NULL ? reason : "it gave no reason");
+    if (answer != NULL && tbk_value_find(answer, "proof") != NULL) {
+        tbk_value *proof = tbk_value_map(self->arena);
+        const tbk_value *found = tbk_value_find(answer, "proof");
+        for (const tbk_member *member = found->first; member != NULL; member = member->next)
+            tbk_value_set(self->arena, proof, member->key, member->value);
+        tbk_value_set(self->arena, self->result, "proof_on_vm", proof);
+    }
+    return true;
+}
+
+/* --- the proof on this machine --- */
+
+static bool fetch(verify *self, const char *directory, const char *name, uint64_t limit_bytes,
+                  tbk_error *err)
+{
+    const char *path = tbk_arena_format(self->arena, "%s/%s/%s",
+                                        self->input->workspace->options.store, self->set_id, name);
+    const char *local = tbk_arena_format(self->arena, "%s/%s", directory, name);
+    tbk_digest digest;
+    tbk_auto_fd int fd = open(local, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "creating '%s'", local);
+    return tbk_remote_get(self->input->remote, path, fd, limit_bytes, &digest, self->input->report,
+                          err);
+}
+
+static bool fetch_manifest(verify *self, const char *directory, tbk_manifest *out, tbk_error *err)
+{
+    char *bytes = NULL;
+    size_t length = 0;
+    const tbk_value *value = NULL;
+
+    return fetch(self, directory, TBK_SET_MANIFEST_FILE, SMALL_FILE_LIMIT_BYTES, err) &&
+           fetch(self, directory, TBK_SET_SUMS_FILE, SMALL_FILE_LIMIT_BYTES, err) &&
+           tbk_file_read(self->arena,
+                         tbk_arena_format(self->arena, "%s/" TBK_SET_MANIFEST_FILE, directory),
+                         SMALL_FILE_LIMIT_BYTES, &bytes, &length, err) &&
+           tbk_json_parse(self->arena, bytes, length, TBK_SET_MANIFEST_FILE, &value, err) &&
+           tbk_manifest_read(self->arena, value, out, err);
+}
+
+static bool fetch_files(verify *self, const char *directory, const tbk_manifest *manifest,
+                        tbk_error *err)
+{
+    for (size_t i = 0; i < manifest->file_count; i++)
+        if (!fetch(self, directory, manifest->files[i].name, manifest->files[i].stored_bytes, err))
+            return false;
+    return true;
+}
+
+static uint64_t stored_bytes_of(const tbk_manifest *manifest)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < manifest->file_count; i++)
+        sum += manifest->files[i].stored_bytes;
+    return sum;
+}
+
+static void note_proof_here(verify *self, const tbk_proof *proof)
+{
+    int64_t rows = 0;
+
+    for (size_t i = 0; i < proof->table_count; i++)
+        rows += proof->tables[i].rows;
+    if (proof->ok)
+        check(self, "proof on this machine", true,
+              "fetched, restored and checked: %zu tables, %" PRId64 " rows", proof->table_count,
+              rows);
+    else
+        check(self, "proof on this machine", false, "%s", proof->reason);
+    tbk_value_set(self->arena, self->result, "proof_here", tbk_proof_to_value(self->arena, proof));
+}
+
+static bool prove_fetched(verify *self, const char *directory, tbk_error *err)
+{
+    tbk_manifest *manifest = TBK_ARENA_NEW(self->arena, tbk_manifest);
+    uint64_t limit_bytes = (uint64_t)self->input->workspace->options.verify_fetch_limit_mib << 20;
+    tbk_proof proof = {0};
+
+    if (!fetch_manifest(self, directory, manifest, err))
+        return false;
+    tbk_value_set(self->arena, self->result, "manifest",
+                  tbk_manifest_to_value(self->arena, manifest));
+    if (!self->input->fetch_all && stored_bytes_of(manifest) > limit_bytes) {
+        note_check(self, "proof on this machine", "skipped",
+                   tbk_arena_format(self->arena,
+                                    "the set has %" PRIu64 " MiB, the limit is %" PRIu64
+                                    " MiB (verify.fetch_limit_mib, or --fetch-all)",
+                                    stored_bytes_of(manifest) >> 20, limit_bytes >> 20));
+        return true;
+    }
+    if (!fetch_files(self, directory, manifest, err) ||
+        !tbk_prove_set(self->arena, directory, manifest, TBK_PROOF_RESTORED, directory,
+                       tbk_clock_now_s(), self->input->report, &proof, err))
+        return false;
+    note_proof_here(self, &proof);
+    return true;
+}
+
+static bool prove_here(verify *self, tbk_error *err)
+{
+    const char *parent = self->input->workspace->output_path;
+    const char *directory = tbk_arena_format(self->arena, "%s/" SCRATCH_NAME, parent);
+    tbk_error ignored;
+
+    if (!tbk_directory_make(parent, 0700, err))
+        return false;
+    tbk_auto_fd int parent_fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (parent_fd < 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "opening '%s'", parent);
+    /* What an interrupted verification left behind goes first, what this one made goes last. */
+    if (!tbk_directory_remove_at(parent_fd, SCRATCH_NAME, err) ||
+        !tbk_directory_make(directory, 0700, err))
+        return false;
+    bool ok = prove_fetched(self, directory, err);
+    if (!tbk_directory_remove_at(parent_fd, SCRATCH_NAME, ok ? err : &ignored))
+        return false;
+    return ok;
+}
+
+/* --- the tracker afterwards --- */
+
+static void wait_a_moment(void)
+{
+    const struct timespec moment = {.tv_sec = POLL_MS / 1000, .tv_nsec = POLL_MS % 1000 * 1000000};
+
+    (void)nanosleep(&moment, NULL);
+}
+
+static bool tracker_is_well(const tbk_host_facts *facts)
+{
+    return strcmp(facts->tracker_state, "running") == 0 &&
+           (facts->tracker_health[0] == '\0' || strcmp(facts->tracker_health, "healthy") == 0);
+}
+
+/* Docker says "unhealthy" from a pause until its next probe passes, so this waits, with a limit. */
+static bool check_tracker(verify *self, bool ran_before, tbk_error *err)
+{
+    int64_t start_ms = tbk_clock_monotonic_ms();
+
+    do {
+        if (!tbk_report_go_on(self->input->report, err) || !read_facts(self, err))
+            return false;
+        if (tracker_is_well(&self->facts) || !ran_before)
+            break;
+        wait_a_moment();
+    } while (tbk_clock_monotonic_ms() - start_ms < HEALTHY_LIMIT_MS);
+
+    int64_t waited_ms = tbk_clock_monotonic_ms() - start_ms;
+    tbk_value_set_string(self->arena, self->result, "tracker_after", tracker_words(self));
+    tbk_value_set_integer(self->arena, self->result, "healthy_after_ms", waited_ms);
+    if (ran_before)
+        check(self, "tracker", tracker_is_well(&self->facts), "%s after %" PRId64 " ms",
+              tracker_words(self), waited_ms);
+    else
+        check(self, "tracker", strcmp(self->facts.tracker_state, "running") != 0,
+              "it was not running before, and is %s now", self->facts.tracker_state);
+    check(self, "hold", !self->facts.held,
+          self->facts.held ? "the marker of a hold still stands" : "nothing is held");
+    if (ran_before && strcmp(self->facts.tracker_state, "running") != 0)
+        self->outcome = TBK_E_TRACKER_DOWN;
+    return true;
+}
+
+/* --- a run that cron itself starts --- */
+
+static bool schedule_once(verify *self, tbk_error *err)
+{
+    /* A schedule of its own, with the date in it, so that a forgotten one stays quiet. */
+    static const char script[] =
+        "due=$(date -d '+75 seconds' '+%M %H %d %m') || exit\n"
+        "{ grep -E '^(SHELL|PATH|MAILTO)=' \"$1\"\n"
+        "sed -n '/^#/d; /--recover/d; s/^.*[[:space:]]root[[:space:]]\\{1,\\}/root /p' \"$1\" |\n"
+        "head -n 1 | sed \"s/^/$due * /\"; } >\"$2~\" && chmod 644 \"$2~\" && mv \"$2~\" \"$2\"\n";
+    const tbk_remote_command command = {
+        .argv =
+            (const char *const[]){"sh", "-c", script, "once", TBK_CRON_FILE, CRON_ONCE_FILE, NULL},
+        .as_root = true};
+    tbk_auto_remote_result result = {0};
+
+    return tbk_remote_do(self->input->remote, "scheduling one run for verification", &command,
+                         &result, err);
+}
+
+static bool unschedule(verify *self, tbk_error *err)
+{
+    const tbk_remote_command command = {
+        .argv = (const char *const[]){"rm", "-f", CRON_ONCE_FILE, NULL}, .as_root = true};
+    tbk_auto_remote_result result = {0};
+
+    return tbk_remote_do(self->input->remote, "removing the schedule for verification", &command,
+                         &result, err);
+}
+
+/* *out_exit_status is -1 when no run ended within the limit. */
+static bool await_next_run(verify *self, int *out_exit_status, tbk_error *err)
+{
+    int64_t start_ms = tbk_clock_monotonic_ms();
+
+    *out_exit_status = -1;
+    while (tbk_clock_monotonic_ms() - start_ms < CRON_RUN_LIMIT_MS) {
+        const tbk_value *record = NULL;
+        const char *run_id = NULL;
+        int64_t exit_status = 0;
+        wait_a_moment();
+        if (!tbk_report_go_on(self->input->report, err) ||
+            !tbk_on_vm_last_run(self->arena, self->input->remote,
+                                self->input->workspace->options.store, &record, err))
+            return false;
+        if (record == NULL)
+            continue;
+        if (!tbk_value_need_string(record, "run", &run_id, err) ||
+            !tbk_value_need_integer(record, "exit_status", &exit_status, err))
+            return false;
+        if (self->run_id == NULL || strcmp(run_id, self->run_id) != 0) {
+            *out_exit_status = (int)exit_status;
+            return true;
+        }
+    }
+    return true;
+}
+
+static bool await_cron(verify *self, tbk_error *err)
+{
+    int exit_status = -1;
+    tbk_error ignored;
+
+    if (!schedule_once(self, err))
+        return false;
+    bool ok = await_next_run(self, &exit_status, err);
+    if (!unschedule(self, ok ? err : &ignored) || !ok)
+        return false;
+    if (exit_status >= 0)
+        return note_run(self, "run fired by cron", exit_status, err);
+    check(self, "run fired by cron", false, "cron started no run within %d minutes",
+          CRON_RUN_LIMIT_MS / 60000);
+    return true;
+}
+
+/* --- all of it --- */
+
+static bool step(verify *self, uint32_t number, const char *title,
+                 bool (*work)(verify *, tbk_error *), tbk_error *err)
+{
+    tbk_report_step_started(self->input->report, number, STEPS, title);
+    if (!tbk_report_go_on(self->input->report, err) || !work(self, err))
+        return false;
+    tbk_report_step_completed(self->input->report, number, STEPS, title);
+    return true;
+}
+
+static bool check_tracker_that_ran(verify *self, tbk_error *err)
+{
+    return check_tracker(self, true, err);
+}
+
+static bool check_tracker_that_was_stopped(verify *self, tbk_error *err)
+{
+    remark(self, "the tracker was not running; its database was saved as it is");
+    return check_tracker(self, false, err);
+}
+
+static bool check_schedule(verify *self, tbk_error *err)
+{
+    if (!tbk_schedule_report(self->arena, self->input->workspace, &self->facts, self->result, err))
+        return false;
+    note_check(self, "one scheduler", self->facts.native_cron ? "warning" : "ok",
+               self->facts.native_cron ? "the deployer's own backup is scheduled too"
+                                       : "no other backup is scheduled");
+    return true;
+}
+
+static bool verify_all(verify *self, tbk_error *err)
+{
+    if (!step(self, 1, "Checking the installation", check_installation, err))
+        return false;
+    bool ran = strcmp(self->facts.tracker_state, "running") == 0;
+    if (self->first_failed == NULL &&
+        !step(self, 2, "Running a backup as cron does", run_hook, err))
+        return false;
+    if (self->first_failed == NULL && (!step(self, 3, "Proving it on the VM", prove_on_vm, err) ||
+                                       !step(self, 4, "Proving it here", prove_here, err)))
+        return false;
+    if (!step(self, 5, "Looking after the tracker",
+              ran ? check_tracker_that_ran : check_tracker_that_was_stopped, err))
+        return false;
+    if (self->input->wait_for_cron && self->first_failed == NULL &&
+        (!step(self, 6, "Waiting for a run fired by cron", await_cron, err) ||
+         !check_tracker(self, ran, err)))
+        return false;
+    return step(self, 7, "Checking the schedule", check_schedule, err);
+}
+
+static bool conclude(const verify *self, tbk_error *err)
+{
+    if (self->first_failed == NULL)
+        return true;
+    tbk_error_code code = self->outcome == TBK_E_TRACKER_DOWN || self->outcome == TBK_E_SKIPPED ||
+                                  self->outcome == TBK_E_INTERRUPTED
+                              ? self->outcome
+                              : TBK_E_UNPROVED;
+    return tbk_fail(err, code, "mend what the report names, then verify again",
+                    "not everything is proved: %s", self->first_failed);
+}
+
+bool tbk_verify(tbk_arena *arena, const tbk_verify_input *input, tbk_value **out_result,
+                tbk_error *err)
+{
+    char at[TBK_CLOCK_TEXT_SIZE];
+    verify self = {.arena = arena,
+                   .input = input,
+                   .result = tbk_value_map(arena),
+                   .checks = tbk_value_list(arena),
+                   .runs = tbk_value_list(arena)};
+
+    *out_result = self.result;
+    tbk_clock_format(tbk_clock_now_s(), at);
+    tbk_value_set_integer(arena, self.result, "schema", REPORT_SCHEMA);
+    tbk_value_set_string(arena, self.result, "environment", input->workspace->environment.name);
+    tbk_value_set_string(arena, self.result, "host", input->remote->name);
+    tbk_value_set_string(arena, self.result, "at", at);
+    tbk_value_set(arena, self.result, "proved", tbk_value_bool(arena, false));
+    tbk_value_set(arena, self.result, "checks", self.checks);
+    tbk_value_set(arena, self.result, "runs", self.runs);
+    tbk_value_set(arena, self.result, "remarks", tbk_value_list(arena));
+    if (!verify_all(&self, err) || !conclude(&self, err))
+        return false;
+    tbk_value_set_bool(arena, self.result, "proved", true);
+    return true;
+}
