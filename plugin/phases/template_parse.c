@@ -329,6 +329,8 @@ static bool parse_argument(parser *p, tbk_expression *call)
                                  "the filter '%s' takes no argument", filter->name);
     if (!advance(p))
         return false;
+    if (is_sign(p, ")") && !filter->argument_needed)
+        return advance(p);
     if (!is_word(p, filter->argument))
         return tbk_template_fail(p->source, p->token.offset, p->err, NULL,
                                  "the argument of '%s' is '%s=...'", filter->name,
