@@ -30,6 +30,8 @@ void tbk_text_format(tbk_text *text, const char *format, ...) TBK_PRINTF(2, 3); 
 /* Appends the string in single quotes, as one word for a POSIX shell. */
 void tbk_text_append_shell_word(tbk_text *text, const char *word);
 
+/* The length of the UTF-8 character at the start of at least one byte; 0 when it is not valid. */
+size_t tbk_text_utf8_step(const char *text, size_t length);
 /* Whether the bytes are valid UTF-8 (no overlong forms, no surrogates). */
 bool tbk_text_is_utf8(const char *bytes, size_t length);
 

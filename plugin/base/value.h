@@ -57,6 +57,8 @@ tbk_value *tbk_value_string(tbk_arena *arena, const char *string);
 tbk_value *tbk_value_list(tbk_arena *arena);
 tbk_value *tbk_value_map(tbk_arena *arena);
 void tbk_value_append(tbk_arena *arena, tbk_value *list, tbk_value *item);
+/* Adds a key that the map is known not to have yet. */
+void tbk_value_add(tbk_arena *arena, tbk_value *map, const char *key, tbk_value *value);
 /* Sets key, replacing an earlier value of it in place. */
 void tbk_value_set(tbk_arena *arena, tbk_value *map, const char *key, tbk_value *value);
 void tbk_value_set_string(tbk_arena *arena, tbk_value *map, const char *key, const char *string);

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* SHA-256 by OpenSSL, which has it in assembly for every processor. */
+#include "base/digest.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <string.h>
+
+enum { SHA256_BYTES = 32, READ_BYTES = 256 * 1024 };
+
+struct tbk_hasher {
+    EVP_MD_CTX *context;
+};
+
+/* SHA-256 fails only without memory or with a broken libcrypto; neither can be worked around. */
+static void must(int ok)
+{
+    if (ok != 1)
+        abort();
+}
+
+tbk_hasher *tbk_hasher_new(void)
+{
+    tbk_hasher *hasher = calloc(1, sizeof *hasher);
+    if (hasher == NULL)
+        abort();
+    hasher->context = EVP_MD_CTX_new();
+    must(hasher->context != NULL);
+    must(EVP_DigestInit_ex(hasher->context, EVP_sha256(), NULL));
+    return hasher;
+}
+
+void tbk_hasher_free(tbk_hasher *hasher)
+{
+    if (hasher == NULL)
+        return;
+    EVP_MD_CTX_free(hasher->context);
+    free(hasher);
+}
+
+void tbk_hasher_add(tbk_hasher *hasher, const void *bytes, size_t length)
+{
+    must(EVP_DigestUpdate(hasher->context, bytes, length));
+}
+
+void tbk_hasher_finish(tbk_hasher *hasher, tbk_digest *out)
+{
+    static const char DIGITS[] = "0123456789abcdef";
+    unsigned char raw[EVP_MAX_MD_SIZE];
+    must(EVP_DigestFinal_ex(hasher->context, raw, NULL));
+    must(EVP_DigestInit_ex(hasher->context, EVP_sha256(), NULL));
+    for (size_t index = 0; index < SHA256_BYTES; index++) {
+        out->hex[2 * index] = DIGITS[raw[index] >> 4];
+        out->hex[2 * index + 1] = DIGITS[raw[index] & 15];
+    }
+    out->hex[2 * SHA256_BYTES] = '\0';
+}
+
+void tbk_digest_of(const void *bytes, size_t length, tbk_digest *out)
+{
+    tbk_auto(tbk_hasher) *hasher = tbk_hasher_new();
+    tbk_hasher_add(hasher, bytes, length);
+    tbk_hasher_finish(hasher, out);
+}
+
+bool tbk_digest_of_file(int fd, tbk_digest *out, uint64_t *out_size_bytes, tbk_error *err)
+{
+    tbk_auto(tbk_hasher) *hasher = tbk_hasher_new();
+    tbk_auto_free unsigned char *buffer = malloc(READ_BYTES);
+    must(buffer != NULL);
+    uint64_t size_bytes = 0;
+    for (;;) {
+        ssize_t got = read(fd, buffer, READ_BYTES);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot read a file to hash it");
+        if (got == 0)
+            break;
+        tbk_hasher_add(hasher, buffer, (size_t)got);
+        size_bytes += (uint64_t)got;
+    }
+    tbk_hasher_finish(hasher, out);
+    if (out_size_bytes != NULL)
+        *out_size_bytes = size_bytes;
+    return true;
+}
+
+bool tbk_digest_equal(const tbk_digest *a, const tbk_digest *b)
+{
+    /* Two that are not known are not equal. */
+    return a->hex[0] != '\0' && strcmp(a->hex, b->hex) == 0;
+}

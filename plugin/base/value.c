@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/* Values: builds the tree, looks things up in it, and says where what was expected is missing. */
+#include "base/value.h"
+
+#include "base/text.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+const char *tbk_value_type_name(tbk_value_type type)
+{
+    switch (type) {
+    case TBK_VALUE_NULL:
+        return "null";
+    case TBK_VALUE_BOOL:
+        return "true or false";
+    case TBK_VALUE_INTEGER:
+        return "a whole number";
+    case TBK_VALUE_REAL:
+        return "a number";
+    case TBK_VALUE_STRING:
+        return "text";
+    case TBK_VALUE_LIST:
+        return "a list";
+    case TBK_VALUE_MAP:
+        return "a map";
+    }
+    return "of an unknown type";
+}
+
+/* --- building --- */
+
+static tbk_value *value_new(tbk_arena *arena, tbk_value_type type)
+{
+    tbk_value *value = TBK_ARENA_NEW(arena, tbk_value);
+    value->type = type;
+    return value;
+}
+
+tbk_value *tbk_value_null(tbk_arena *arena) { return value_new(arena, TBK_VALUE_NULL); }
+
+tbk_value *tbk_value_bool(tbk_arena *arena, bool boolean)
+{
+    tbk_value *value = value_new(arena, TBK_VALUE_BOOL);
+    value->boolean = boolean;
+    return value;
+}
+
+tbk_value *tbk_value_integer(tbk_arena *arena, int64_t integer)
+{
+    tbk_value *value = value_new(arena, TBK_VALUE_INTEGER);
+    value->integer = integer;
+    return value;
+}
+
+tbk_value *tbk_value_real(tbk_arena *arena, double real)
+{
+    tbk_value *value = value_new(arena, TBK_VALUE_REAL);
+    value->real = real;
+    return value;
+}
+
+tbk_value *tbk_value_string(tbk_arena *arena, const char *string)
+{
+    if (string == NULL)
+        return tbk_value_null(arena);
+    tbk_value *value = value_new(arena, TBK_VALUE_STRING);
+    value->string = tbk_arena_copy(arena, string);
+    return value;
+}
+
+tbk_value *tbk_value_list(tbk_arena *arena) { return value_new(arena, TBK_VALUE_LIST); }
+
+tbk_value *tbk_value_map(tbk_arena *arena) { return value_new(arena, TBK_VALUE_MAP); }
+
+static void append_member(tbk_arena *arena, tbk_value *container, const char *key, tbk_value *item)
+{
+    tbk_member *member = TBK_ARENA_NEW(arena, tbk_member);
+    member->key = key;
+    member->value = item;
+    if (container->last != NULL)
+        container->last->next = member;
+    else
+        container->first = member;
+    container->last = member;
+    container->count++;
+}
+
+void tbk_value_append(tbk_arena *arena, tbk_value *list, tbk_value *item)
+{
+    append_member(arena, list, NULL, item);
+}
+
+void tbk_value_add(tbk_arena *arena, tbk_value *map, const char *key, tbk_value *value)
+{
+    append_member(arena, map, tbk_arena_copy(arena, key), value);
+}
+
+static tbk_member *find_member(const tbk_value *map, const char *key, size_t key_length)
+{
+    for (tbk_member *member = map->first; member != NULL; member = member->next)
+        if (strncmp(member->key, key, key_length) == 0 && member->key[key_length] == '\0')
+            return member;
+    return NULL;
+}
+
+void tbk_value_set(tbk_arena *arena, tbk_value *map, const char *key, tbk_value *value)
+{
+    tbk_member *member = find_member(map, key, strlen(key));
+    if (member != NULL)
+        member->value = value;
+    else
+        tbk_value_add(arena, map, key, value);
+}
+
+void tbk_value_set_string(tbk_arena *arena, tbk_value *map, const char *key, const char *string)
+{
+    tbk_value_set(arena, map, key, tbk_value_string(arena, string));
+}
+
+void tbk_value_set_integer(tbk_arena *arena, tbk_value *map, const char *key, int64_t integer)
+{
+    tbk_value_set(arena, map, key, tbk_value_integer(arena, integer));
+}
+
+void tbk_value_set_bool(tbk_arena *arena, tbk_value *map, const char *key, bool boolean)
+{
+    tbk_value_set(arena, map, key, tbk_value_bool(arena, boolean));
+}
+
+/* --- looking up --- */
+
+typedef struct walk {
+    const tbk_value *value;   /* what the path leads to; NULL when missing or null */
+    const tbk_value *stop;    /* the last value that was there, for the line in an error */
+    const tbk_value *not_map; /* what stood where the path needs a map; else NULL */
+    int not_map_length;       /* of the part of the path that leads to it */
+} walk;
+
+static walk walk_path(const tbk_value *from, const char *path)
+{
+    walk result = {.value = from, .stop = from};
+    const char *at = path;
+    while (result.value != NULL && result.value->type != TBK_VALUE_NULL) {
+        result.stop = result.value;
+        if (at == NULL)
+            return result;
+        if (result.value->type != TBK_VALUE_MAP) {
+            result.not_map = result.value;
+            result.not_map_length = at == path ? 0 : (int)(at - path - 1);
+            break;
+        }
+        size_t length = strcspn(at, ".");
+        const tbk_member *member = find_member(result.value, at, length);
+        result.value = member != NULL ? member->value : NULL;
+        at = at[length] == '.' ? at + length + 1 : NULL;
+    }
+    result.value = NULL;
+    return result;
+}
+
+const tbk_value *tbk_value_find(const tbk_value *map, const char *path)
+{
+    return walk_path(map, path).value;
+}
+
+static bool fail_at(const tbk_value *value, tbk_error *err, const char *fix, const char *message)
+{
+    if (value == NULL || value->source == NULL)
+        return tbk_fail(err, TBK_E_CONFIG, fix, "%s", message);
+    if (value->line == 0)
+        return tbk_fail(err, TBK_E_CONFIG, fix, "%s: %s", value->source, message);
+    return tbk_fail(err, TBK_E_CONFIG, fix, "%s:%u: %s", value->source, value->line, message);
+}
+
+bool tbk_value_fail(const tbk_value *value, tbk_error *err, const char *fix, const char *format,
+                    ...)
+{
+    char message[sizeof err->message];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    return fail_at(value, err, fix, message);
+}
+
+static bool fail_type(const tbk_value *value, const char *path, int path_length,
+                      tbk_value_type wanted, tbk_error *err)
+{
+    const char *fix = wanted == TBK_VALUE_STRING ? "write the text in quotes" : NULL;
+    if (path_length == 0)
+        return tbk_value_fail(value, err, fix, "the document must be %s, but it is %s",
+                              tbk_value_type_name(wanted), tbk_value_type_name(value->type));
+    return tbk_value_fail(value, err, fix, "'%.*s' must be %s, but it is %s", path_length, path,
+                          tbk_value_type_name(wanted), tbk_value_type_name(value->type));
+}
+
+/* Gives the value of this type, or NULL in *out when it is missing or null. */
+static bool get(const tbk_value *map, const char *path, tbk_value_type wanted,
+                const tbk_value **out, walk *at, tbk_error *err)
+{
+    *at = walk_path(map, path);
+    if (at->not_map != NULL)
+        return fail_type(at->not_map, path, at->not_map_length, TBK_VALUE_MAP, err);
+    if (at->value != NULL && at->value->type != wanted)
+        return fail_type(at->value, path, (int)strlen(path), wanted, err);
+    *out = at->value;
+    return true;
+}
+
+static bool need(const tbk_value *map, const char *path, tbk_value_type wanted,
+                 const tbk_value **out, tbk_error *err)
+{
+    walk at;
+    const tbk_value *found = NULL;
+    if (!get(map, path, wanted, &found, &at, err))
+        return false;
+    if (found == NULL)
+        return tbk_value_fail(at.stop, err, NULL, "'%s' is missing; it must be %s", path,
+                              tbk_value_type_name(wanted));
+    *out = found;
+    return true;
+}
+
+bool tbk_value_need_string(const tbk_value *map, const char *path, const char **out, tbk_error *err)
+{
+    const tbk_value *found = NULL;
+    if (!need(map, path, TBK_VALUE_STRING, &found, err))
+        return false;
+    *out = found->string;
+    return true;
+}
+
+bool tbk_value_need_integer(const tbk_value *map, const char *path, int64_t *out, tbk_error *err)
+{
+    const tbk_value *found = NULL;
+    if (!need(map, path, TBK_VALUE_INTEGER, &found, err))
+        return false;
+    *out = found->integer;
+    return true;
+}
+
+bool tbk_value_need_bool(const tbk_value *map, const char *path, bool *out, tbk_error *err)
+{
+    const tbk_value *found = NULL;
+    if (!need(map, path, TBK_VALUE_BOOL, &found, err))
+        return false;
+    *out = found->boolean;
+    return true;
+}
+
+bool tbk_value_need_map(const tbk_value *map, const char *path, const tbk_value **out,
+                        tbk_error *err)
+{
+    return need(map, path, TBK_VALUE_MAP, out, err);
+}
+
+bool tbk_value_need_list(const tbk_value *map, const char *path, const tbk_value **out,
+                         tbk_error *err)
+{
+    return need(map, path, TBK_VALUE_LIST, out, err);
+}
+
+bool tbk_value_read_string(const tbk_value *map, const char *path, const char **out, tbk_error *err)
+{
+    walk at;
+    const tbk_value *found = NULL;
+    if (!get(map, path, TBK_VALUE_STRING, &found, &at, err))
+        return false;
+    if (found != NULL)
+        *out = found->string;
+    return true;
+}
+
+bool tbk_value_read_integer(const tbk_value *map, const char *path, int64_t *out, tbk_error *err)
+{
+    walk at;
+    const tbk_value *found = NULL;
+    if (!get(map, path, TBK_VALUE_INTEGER, &found, &at, err))
+        return false;
+    if (found != NULL)
+        *out = found->integer;
+    return true;
+}
+
+bool tbk_value_read_bool(const tbk_value *map, const char *path, bool *out, tbk_error *err)
+{
+    walk at;
+    const tbk_value *found = NULL;
+    if (!get(map, path, TBK_VALUE_BOOL, &found, &at, err))
+        return false;
+    if (found != NULL)
+        *out = found->boolean;
+    return true;
+}
+
+static bool is_known(const char *key, const char *const *known)
+{
+    for (; *known != NULL; known++)
+        if (strcmp(key, *known) == 0)
+            return true;
+    return false;
+}
+
+bool tbk_value_only_keys(const tbk_value *map, const char *const *known, tbk_error *err)
+{
+    if (map->type != TBK_VALUE_MAP)
+        return tbk_value_fail(map, err, NULL, "must be a map, but it is %s",
+                              tbk_value_type_name(map->type));
+    for (const tbk_member *member = map->first; member != NULL; member = member->next) {
+        if (is_known(member->key, known))
+            continue;
+        tbk_auto_text accepted = {0};
+        for (const char *const *key = known; *key != NULL; key++)
+            tbk_text_format(&accepted, "%s%s", key == known ? "" : ", ", *key);
+        const tbk_value *where = member->value->source != NULL ? member->value : map;
+        return tbk_value_fail(where, err, "correct or remove the key",
+                              "unknown key '%s'; known are: %s", member->key,
+                              tbk_text_string(&accepted));
+    }
+    return true;
+}
