@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+# What the end-to-end tests share: a machine with the stand-in tracker, and a workspace that leads to it.
+# shellcheck shell=bash
+
+source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+build=${TBK_BUILD:-$source_dir/build/release}
+vm=$source_dir/tests/vm/vm
+backup=$build/bin/torrust-backup
+database=/opt/torrust/storage/tracker/lib/database/tracker.db
+store=/opt/torrust/storage/backup/sets
+state_dir=/var/lib/torrust-backup
+hook=/usr/local/bin/torrust-backup-hook
+
+# start_machine NAME [DEPLOY-OPTION...]: for setup_file.
+start_machine() {
+    export machine=$1 workspace=$BATS_FILE_TMPDIR/workspace
+    shift
+    [ -x "$backup" ] || { echo "build first: $backup is missing" >&2; return 1; }
+    mkdir -p "$workspace/envs"
+    "$vm" start "$machine"
+    "$source_dir/tests/standin/deploy" "$machine" "$workspace" "$@"
+}
+
+stop_machine() { "$vm" stop "$machine"; }
+
+# The command line in the workspace, on the environment.
+tb() {
+    local command=$1
+    shift
+    (cd "$workspace" && timeout "${limit:-300}" "$backup" "$command" standin "$@")
+}
+
+on_vm() { timeout "${limit:-120}" "$vm" root "$machine" -- "$@"; }
+sh_on_vm() { on_vm sh -c "$1"; }
+tracker_state() { on_vm docker inspect -f '{{.State.Status}}' tracker; }
+last_run() { on_vm cat "$store/.state/last-run.json"; }
+sets() { sh_on_vm "ls $store 2>/dev/null | grep -E '^[0-9]{8}T[0-9]{6}Z\$' || true"; }
+
+# wait_until SECONDS COMMAND...: not 0 when the command did not succeed within the time.
+wait_until() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ "$SECONDS" -lt "$end" ] || return 1
+        sleep 0.2
+    done
+}
+tracker_runs() { [ "$(tracker_state)" = running ]; }
+
+# restored SET TARGET: the database of a set, restored by hand with standard tools.
+restored() {
+    on_vm cat "$store/$1/database.db.zst" | zstd -dc >"$2"
+}
+check_restored() {
+    restored "$1" "$BATS_TEST_TMPDIR/restored.db"
+    [ "$(sqlite3 "$BATS_TEST_TMPDIR/restored.db" 'PRAGMA integrity_check')" = ok ]
+    "$("$source_dir/tests/standin/build")/standin-tracker" --check "$BATS_TEST_TMPDIR/restored.db"
+}
+
+# Nothing half is visible: every listed set is whole by its own sums, and no dot directory is left but .state.
+store_is_whole() {
+    sh_on_vm "cd $store && for set in [0-9]*; do (cd \$set && sha256sum --quiet -c SHA256SUMS) || exit 1; done"
+    [ "$(sh_on_vm "ls -A $store | grep '^\.' | grep -vx .state || true")" = "" ]
+}
