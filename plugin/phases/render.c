@@ -16,6 +16,7 @@
 #define DATABASE_NETWORK "torrust_database_network"
 /* Where we do. */
 #define ENGINE_CONFIG "/opt/torrust-backup/engine.yml"
+#define LOG_DIRECTORY "/var/log/torrust-backup"
 
 typedef struct template_row {
     const char *template_name;
@@ -124,7 +125,8 @@ static const tbk_value *template_values(tbk_arena *arena, const tbk_render_input
         {"config_root", CONFIG_ROOT},
         {"storage", STORAGE},
         {"engine_config", ENGINE_CONFIG},
-        {"log", "/var/log/torrust-backup/run.log"},
+        {"log", LOG_DIRECTORY "/run.log"},
+        {"log_directory", LOG_DIRECTORY},
         {"state_directory", "/var/lib/torrust-backup"},
     };
     tbk_value *values = tbk_value_map(arena);
