@@ -278,8 +278,20 @@ machine_is_gone() {
     return 1
 }
 
+# Processes on the host that serve this machine alone: number and start time, one a line.
+machine_helpers_end() {
+    local pid started
+    [ -e "$DIR/helpers" ] || return 0
+    while read -r pid started; do
+        if [ "$(process_start_time "$pid")" = "$started" ]; then
+            kill "$pid" 2>/dev/null || true
+        fi
+    done <"$DIR/helpers"
+}
+
 machine_remove() {
     machine_kill
+    machine_helpers_end
     machine_network_remove
     machine_disk_unmount
     [ ! -e "$DIR/disk_path" ] || rm -f "$(<"$DIR/disk_path")"
