@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* One command's conversation: what is to be sent, what came back, and when to give up. */
+#include "adapters/exchange.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#define DEFAULT_TIMEOUT_MS 120000
+#define OUTPUT_LIMIT_BYTES ((size_t)8 << 20)
+#define ERROR_OUTPUT_LIMIT_BYTES ((size_t)64 << 10)
+#define BUFFER_BYTES ((size_t)64 << 10)
+#define CANCEL_CHECK_MS 200
+
+static uint32_t timeout_ms_of(const tbk_remote_command *command)
+{
+    return command->timeout_ms != 0 ? command->timeout_ms : DEFAULT_TIMEOUT_MS;
+}
+
+void tbk_exchange_begin(tbk_exchange *exchange, const tbk_remote_command *command,
+                        tbk_remote_result *result)
+{
+    int64_t now_ms = tbk_clock_monotonic_ms();
+    *exchange = (tbk_exchange){
+        .command = command,
+        .result = result,
+        .deadline_ms = now_ms + timeout_ms_of(command),
+        .moved_ms = now_ms,
+        .input_ended = command->input_fd <= 0,
+    };
+    if (exchange->input_ended) {
+        exchange->chunk = command->input;
+        exchange->chunk_length = command->input != NULL ? command->input_size_bytes : 0;
+        return;
+    }
+    exchange->buffer = malloc(BUFFER_BYTES);
+    if (exchange->buffer == NULL)
+        abort();
+}
+
+void tbk_exchange_end(tbk_exchange *exchange)
+{
+    if (exchange->buffer != NULL)
+        explicit_bzero(exchange->buffer, BUFFER_BYTES);
+    free(exchange->buffer);
+    exchange->buffer = NULL;
+}
+
+static bool is_ready(int fd)
+{
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    return poll(&wait, 1, 0) == 1;
+}
+
+bool tbk_exchange_fill(tbk_exchange *exchange, tbk_error *err)
+{
+    int fd = exchange->command->input_fd;
+    if (exchange->input_ended || exchange->chunk_length > 0 || !is_ready(fd))
+        return true;
+    ssize_t length = read(fd, exchange->buffer, BUFFER_BYTES);
+    if (length < 0 && (errno == EINTR || errno == EAGAIN))
+        return true;
+    if (length < 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot read what is to be sent");
+    exchange->input_ended = length == 0;
+    exchange->chunk = exchange->buffer;
+    exchange->chunk_length = (size_t)length;
+    return true;
+}
+
+void tbk_exchange_sent(tbk_exchange *exchange, size_t length)
+{
+    exchange->chunk += length;
+    exchange->chunk_length -= length;
+    exchange->moved_ms = tbk_clock_monotonic_ms();
+}
+
+void tbk_exchange_drop_input(tbk_exchange *exchange)
+{
+    exchange->input_ended = true;
+    exchange->chunk_length = 0;
+}
+
+bool tbk_exchange_output(tbk_exchange *exchange, const char *bytes, size_t length, tbk_error *err)
+{
+    const tbk_remote_command *command = exchange->command;
+    exchange->moved_ms = tbk_clock_monotonic_ms();
+    if (command->on_output != NULL)
+        return command->on_output(command->on_output_self, bytes, length, err);
+    if (length > OUTPUT_LIMIT_BYTES - exchange->result->output.length)
+        return tbk_fail(err, TBK_E_REMOTE, NULL, "the command printed more than 8 MiB");
+    tbk_text_append_bytes(&exchange->result->output, bytes, length);
+    return true;
+}
+
+static void keep_tail(tbk_exchange *exchange, const char *bytes, size_t length)
+{
+    if (length > sizeof exchange->tail) {
+        bytes += length - sizeof exchange->tail;
+        length = sizeof exchange->tail;
+    }
+    size_t room = sizeof exchange->tail - exchange->tail_length;
+    if (length > room) {
+        size_t kept = sizeof exchange->tail - length;
+        memmove(exchange->tail, exchange->tail + exchange->tail_length - kept, kept);
+        exchange->tail_length = kept;
+    }
+    memcpy(exchange->tail + exchange->tail_length, bytes, length);
+    exchange->tail_length += length;
+}
+
+void tbk_exchange_error_output(tbk_exchange *exchange, const char *bytes, size_t length)
+{
+    exchange->moved_ms = tbk_clock_monotonic_ms();
+    keep_tail(exchange, bytes, length);
+    size_t room = ERROR_OUTPUT_LIMIT_BYTES - exchange->result->error_output.length;
+    tbk_text_append_bytes(&exchange->result->error_output, bytes, length < room ? length : room);
+}
+
+/* The next moment at which a limit is reached. */
+static int64_t next_limit_ms(const tbk_exchange *exchange)
+{
+    uint32_t idle_ms = exchange->command->idle_timeout_ms;
+    int64_t idle_end_ms = exchange->moved_ms + idle_ms;
+    return idle_ms != 0 && idle_end_ms < exchange->deadline_ms ? idle_end_ms
+                                                               : exchange->deadline_ms;
+}
+
+static bool check_limits(const tbk_exchange *exchange, int64_t now_ms, tbk_error *err)
+{
+    const tbk_remote_command *command = exchange->command;
+    if (!tbk_report_go_on(command->report, err))
+        return false;
+    if (now_ms >= exchange->deadline_ms)
+        return tbk_fail(err, TBK_E_TIMEOUT, NULL, "'%s' did not end within %.1f s",
+                        command->argv[0], timeout_ms_of(command) / 1000.0);
+    if (now_ms >= next_limit_ms(exchange))
+        return tbk_fail(err, TBK_E_TIMEOUT, NULL, "'%s' neither sent nor took a byte for %.1f s",
+                        command->argv[0], command->idle_timeout_ms / 1000.0);
+    return true;
+}
+
+bool tbk_exchange_wait(const tbk_exchange *exchange, struct pollfd *fds, nfds_t count,
+                       int longest_ms, tbk_error *err)
+{
+    int64_t now_ms = tbk_clock_monotonic_ms();
+    if (!check_limits(exchange, now_ms, err))
+        return false;
+    int64_t wait_ms = next_limit_ms(exchange) - now_ms;
+    if (longest_ms >= 0 && wait_ms > longest_ms)
+        wait_ms = longest_ms;
+    const tbk_report *report = exchange->command->report;
+    if (report != NULL && report->cancelled != NULL && wait_ms > CANCEL_CHECK_MS)
+        wait_ms = CANCEL_CHECK_MS;
+    bool wants_input = !exchange->input_ended && exchange->chunk_length == 0;
+    fds[count] =
+        (struct pollfd){.fd = wants_input ? exchange->command->input_fd : -1, .events = POLLIN};
+    if (poll(fds, count + 1, (int)wait_ms) < 0 && errno != EINTR)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot wait for the command");
+    return true;
+}
+
+void tbk_exchange_line(const tbk_remote_command *command, bool user_is_root, tbk_text *line)
+{
+    if (command->as_root && !user_is_root)
+        tbk_text_append(line, "sudo -n -- ");
+    for (size_t i = 0; command->argv[i] != NULL; i++) {
+        if (i > 0)
+            tbk_text_append_char(line, ' ');
+        tbk_text_append_shell_word(line, command->argv[i]);
+    }
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One command's conversation: what is still to be sent to it, what came back, and when to give up.
+ * The three remote adapters move the bytes; the rules of ports/remote.h are kept here, once.
+ */
+#ifndef TBK_ADAPTERS_EXCHANGE_H
+#define TBK_ADAPTERS_EXCHANGE_H
+
+#include "ports/remote.h"
+
+#include <poll.h>
+
+#define TBK_EXCHANGE_TAIL_BYTES 1024
+
+typedef struct tbk_exchange {
+    const tbk_remote_command *command;
+    tbk_remote_result *result;
+    int64_t deadline_ms; /* monotonic */
+    int64_t moved_ms;    /* when the last byte went either way */
+    const char *chunk;   /* to be sent next */
+    size_t chunk_length;
+    char *buffer;                       /* what was read from input_fd; NULL without one */
+    bool input_ended;                   /* nothing comes behind chunk */
+    char tail[TBK_EXCHANGE_TAIL_BYTES]; /* the end of standard error, whatever its length */
+    size_t tail_length;
+} tbk_exchange;
+
+void tbk_exchange_begin(tbk_exchange *exchange, const tbk_remote_command *command,
+                        tbk_remote_result *result);
+void tbk_exchange_end(tbk_exchange *exchange);
+#define tbk_auto_exchange __attribute__((cleanup(tbk_exchange_end))) tbk_exchange
+
+/* Has the next bytes to send in chunk, if there are any now; reads from input_fd without waiting.
+ */
+bool tbk_exchange_fill(tbk_exchange *exchange, tbk_error *err) TBK_MUST_CHECK;
+static inline bool tbk_exchange_all_sent(const tbk_exchange *exchange)
+{
+    return exchange->input_ended && exchange->chunk_length == 0;
+}
+void tbk_exchange_sent(tbk_exchange *exchange, size_t length);
+/* Drops the rest of the input: nobody reads it any more. */
+void tbk_exchange_drop_input(tbk_exchange *exchange);
+
+/* What came from the command. */
+bool tbk_exchange_output(tbk_exchange *exchange, const char *bytes, size_t length,
+                         tbk_error *err) TBK_MUST_CHECK;
+void tbk_exchange_error_output(tbk_exchange *exchange, const char *bytes, size_t length);
+
+/* Waits until one of the descriptors is ready, input_fd when chunk is empty, a limit comes near, or
+ * a fifth of a second has passed for one who may cancel. Negative descriptors are ignored; fds has
+ * room for one more than count. Fails with TBK_E_TIMEOUT, TBK_E_INTERRUPTED. */
+bool tbk_exchange_wait(const tbk_exchange *exchange, struct pollfd *fds, nfds_t count,
+                       int longest_ms, tbk_error *err) TBK_MUST_CHECK;
+
+/* The command as one line for a POSIX shell, behind sudo when it asks for it. */
+void tbk_exchange_line(const tbk_remote_command *command, bool user_is_root, tbk_text *line);
+
+#endif

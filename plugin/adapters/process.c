@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/* Child processes of a plugin that lives in somebody else's process. */
+#include "adapters/process.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define STOP_WAIT_MS 2000
+#define READ_BYTES ((size_t)64 << 10)
+
+extern char **environ;
+
+/* Our ends of a child's three pipes. */
+typedef struct child {
+    pid_t process;
+    int input_fd;
+    int output_fd;
+    int error_fd;
+} child;
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
+}
+
+/* Above 2, so that dup2 onto the standard streams never meets itself, even in a host that closed
+ * its own. */
+static bool move_up(int *fd)
+{
+    if (*fd > STDERR_FILENO)
+        return true;
+    int moved = fcntl(*fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (moved < 0)
+        return false;
+    (void)close(*fd);
+    *fd = moved;
+    return true;
+}
+
+static bool make_pipe(int *out_read_fd, int *out_write_fd, tbk_error *err)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot make a pipe");
+    bool moved = move_up(&ends[0]) && move_up(&ends[1]);
+    *out_read_fd = ends[0];
+    *out_write_fd = ends[1];
+    if (!moved)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot make a pipe");
+    return true;
+}
+
+static bool never_block(int fd, tbk_error *err)
+{
+    if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot prepare a pipe");
+    return true;
+}
+
+/* Signals as a new login would have them, whatever the host ignores or blocks; a session of its
+ * own, so that nothing can be asked on the host's terminal and its Ctrl-C reaches only the host. */
+static int spawn_attributes(posix_spawnattr_t *attributes)
+{
+    sigset_t none;
+    sigset_t all;
+    (void)sigemptyset(&none);
+    (void)sigfillset(&all);
+    short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID;
+    int status = posix_spawnattr_setsigmask(attributes, &none);
+    if (status == 0)
+        status = posix_spawnattr_setsigdefault(attributes, &all);
+    return status != 0 ? status : posix_spawnattr_setflags(attributes, flags);
+}
+
+static int spawn_descriptors(posix_spawn_file_actions_t *actions, int in, int out, int error)
+{
+    int status = posix_spawn_file_actions_adddup2(actions, in, STDIN_FILENO);
+    if (status == 0)
+        status = posix_spawn_file_actions_adddup2(actions, out, STDOUT_FILENO);
+    if (status == 0)
+        status = posix_spawn_file_actions_adddup2(actions, error, STDERR_FILENO);
+    return status != 0 ? status
+                       : posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1);
+}
+
+static bool spawn(const char *const *argv, int in, int out, int error, pid_t *out_process,
+                  tbk_error *err)
+{
+    posix_spawnattr_t attributes;
+    posix_spawn_file_actions_t actions;
+    if (posix_spawnattr_init(&attributes) != 0)
+        abort();
+    if (posix_spawn_file_actions_init(&actions) != 0)
+        abort();
+    int status = spawn_attributes(&attributes);
+    if (status == 0)
+        status = spawn_descriptors(&actions, in, out, error);
+    if (status == 0) /* posix_spawn's words are not const for history's sake; it changes nothing */
+        status = posix_spawnp(out_process, argv[0], &actions, &attributes,
+                              (char *const *)(uintptr_t)argv, environ);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    (void)posix_spawnattr_destroy(&attributes);
+    if (status == ENOENT)
+        return tbk_fail(err, TBK_E_CONFIG, "install it, or correct PATH",
+                        "the program '%s' is not on this machine", argv[0]);
+    if (status != 0)
+        return tbk_fail_errno(err, TBK_E_IO, status, NULL, "cannot start '%s'", argv[0]);
+    return true;
+}
+
+static void child_close(child *it)
+{
+    close_fd(&it->input_fd);
+    close_fd(&it->output_fd);
+    close_fd(&it->error_fd);
+}
+
+static bool child_start(const char *const *argv, child *it, tbk_error *err)
+{
+    tbk_auto_fd int in = -1;
+    tbk_auto_fd int out = -1;
+    tbk_auto_fd int error = -1;
+    bool started = make_pipe(&in, &it->input_fd, err) && make_pipe(&it->output_fd, &out, err) &&
+                   make_pipe(&it->error_fd, &error, err) && never_block(it->input_fd, err) &&
+                   never_block(it->output_fd, err) && never_block(it->error_fd, err) &&
+                   spawn(argv, in, out, error, &it->process, err);
+    if (!started)
+        child_close(it);
+    return started;
+}
+
+/* write() to a pipe without reader raises SIGPIPE, which would end the host. Its disposition is the
+ * host's, so the signal is held back for this thread and taken away before it can arrive. */
+static ssize_t write_quietly(int fd, const char *bytes, size_t length)
+{
+    sigset_t broken_pipe;
+    sigset_t before;
+    sigset_t pending;
+    (void)sigemptyset(&broken_pipe);
+    (void)sigaddset(&broken_pipe, SIGPIPE);
+    (void)sigpending(&pending);
+    (void)pthread_sigmask(SIG_BLOCK, &broken_pipe, &before);
+    ssize_t written = write(fd, bytes, length);
+    int why = errno;
+    if (written < 0 && why == EPIPE && sigismember(&pending, SIGPIPE) == 0) {
+        const struct timespec now = {0};
+        while (sigtimedwait(&broken_pipe, NULL, &now) < 0 && errno == EINTR)
+            ;
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = why;
+    return written;
+}
+
+static bool feed(child *it, tbk_exchange *exchange, tbk_error *err)
+{
+    if (it->input_fd < 0)
+        return true;
+    if (!tbk_exchange_fill(exchange, err))
+        return false;
+    if (exchange->chunk_length > 0) {
+        ssize_t written = write_quietly(it->input_fd, exchange->chunk, exchange->chunk_length);
+        if (written > 0)
+            tbk_exchange_sent(exchange, (size_t)written);
+        else if (written < 0 && errno == EPIPE) /* it needs no more; its exit status judges */
+            tbk_exchange_drop_input(exchange);
+        else if (written < 0 && errno != EAGAIN && errno != EINTR)
+            return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot write to the command");
+    }
+    if (tbk_exchange_all_sent(exchange))
+        close_fd(&it->input_fd);
+    return true;
+}
+
+/* Takes what there is; closes at the end. */
+static bool drain(int *fd, bool is_error, char *buffer, tbk_exchange *exchange, tbk_error *err)
+{
+    if (*fd < 0)
+        return true;
+    ssize_t length = read(*fd, buffer, READ_BYTES);
+    if (length < 0)
+        return errno == EAGAIN || errno == EINTR ||
+               tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot read from the command");
+    if (length == 0)
+        close_fd(fd);
+    else if (is_error)
+        tbk_exchange_error_output(exchange, buffer, (size_t)length);
+    else
+        return tbk_exchange_output(exchange, buffer, (size_t)length, err);
+    return true;
+}
+
+static bool child_converse(child *it, tbk_exchange *exchange, char *buffer, tbk_error *err)
+{
+    while (it->output_fd >= 0 || it->error_fd >= 0) {
+        if (!feed(it, exchange, err))
+            return false;
+        struct pollfd fds[4] = {
+            {.fd = exchange->chunk_length > 0 ? it->input_fd : -1, .events = POLLOUT},
+            {.fd = it->output_fd, .events = POLLIN},
+            {.fd = it->error_fd, .events = POLLIN},
+        };
+        if (!tbk_exchange_wait(exchange, fds, 3, -1, err))
+            return false;
+        if (!drain(&it->error_fd, true, buffer, exchange, err) ||
+            !drain(&it->output_fd, false, buffer, exchange, err))
+            return false;
+    }
+    return true;
+}
+
+/* A program may close its outputs and run on. */
+static bool child_wait(child *it, tbk_exchange *exchange, int *out_exit_status, tbk_error *err)
+{
+    for (int pause_ms = 1;; pause_ms = pause_ms < 50 ? 2 * pause_ms : 50) {
+        int status;
+        pid_t ended = waitpid(it->process, &status, WNOHANG);
+        if (ended == it->process) {
+            *out_exit_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+            return true;
+        }
+        if (ended < 0 && errno == ECHILD) {
+            *out_exit_status = -1;
+            return true;
+        }
+        struct pollfd fds[1];
+        if (!feed(it, exchange, err) || !tbk_exchange_wait(exchange, fds, 0, pause_ms, err))
+            return false;
+    }
+}
+
+bool tbk_process_run(const char *const *argv, tbk_exchange *exchange, int *out_exit_status,
+                     tbk_error *err)
+{
+    child it = {.input_fd = -1, .output_fd = -1, .error_fd = -1};
+    tbk_auto_free char *buffer = malloc(READ_BYTES);
+    if (buffer == NULL)
+        abort();
+    if (!child_start(argv, &it, err))
+        return false;
+    bool ended = child_converse(&it, exchange, buffer, err) &&
+                 child_wait(&it, exchange, out_exit_status, err);
+    child_close(&it);
+    if (!ended)
+        tbk_process_stop(it.process);
+    else if (*out_exit_status < 0)
+        return tbk_fail(err, TBK_E_IO, "do not ignore SIGCHLD in the host, nor wait for any child",
+                        "the exit status of '%s' went to somebody else in this process", argv[0]);
+    return ended;
+}
+
+bool tbk_process_start(const char *const *argv, int output_fd, int *out_input_fd,
+                       pid_t *out_process, tbk_error *err)
+{
+    tbk_auto_fd int in = -1;
+    tbk_auto_fd int input = -1;
+    tbk_auto_fd int output = fcntl(output_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (output < 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot prepare '%s'", argv[0]);
+    if (!make_pipe(&in, &input, err) || !spawn(argv, in, output, output, out_process, err))
+        return false;
+    *out_input_fd = input;
+    input = -1;
+    return true;
+}
+
+bool tbk_process_ended(pid_t process)
+{
+    pid_t ended = waitpid(process, NULL, WNOHANG);
+    return ended == process || (ended < 0 && errno == ECHILD);
+}
+
+static bool ended_within(pid_t process, int64_t limit_ms)
+{
+    int64_t end_ms = tbk_clock_monotonic_ms() + limit_ms;
+    while (!tbk_process_ended(process)) {
+        if (tbk_clock_monotonic_ms() >= end_ms)
+            return false;
+        const struct timespec pause = {.tv_nsec = 5000000};
+        (void)nanosleep(&pause, NULL);
+    }
+    return true;
+}
+
+void tbk_process_stop(pid_t process)
+{
+    (void)kill(-process, SIGTERM);
+    if (ended_within(process, STOP_WAIT_MS))
+        return;
+    (void)kill(-process, SIGKILL);
+    /* A process of root's that sudo started cannot be killed by us. */
+    (void)ended_within(process, STOP_WAIT_MS);
+}

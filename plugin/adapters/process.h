@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Child processes of a plugin that lives in somebody else's process: no descriptor of the host's is
+ * inherited, no signal disposition is changed, every wait has a limit, no child is left behind.
+ */
+#ifndef TBK_ADAPTERS_PROCESS_H
+#define TBK_ADAPTERS_PROCESS_H
+
+#include "adapters/exchange.h"
+
+/* Runs a program (found through PATH) to its end, moving the exchange's bytes. *out_exit_status is
+ * 0..255, or 128 + n when signal n ended it. When it fails, the program and its process group were
+ * killed and waited for. */
+bool tbk_process_run(const char *const *argv, tbk_exchange *exchange, int *out_exit_status,
+                     tbk_error *err) TBK_MUST_CHECK;
+
+/* Starts a program with a pipe for its input, its output and errors going to output_fd.
+ * *out_input_fd is the caller's; the program sees its end when we die, too. */
+bool tbk_process_start(const char *const *argv, int output_fd, int *out_input_fd,
+                       pid_t *out_process, tbk_error *err) TBK_MUST_CHECK;
+/* Whether it has ended by now; then it is waited for and must not be stopped any more. */
+bool tbk_process_ended(pid_t process);
+/* Ends it and its process group: TERM, after two seconds KILL. */
+void tbk_process_stop(pid_t process);
+
+#endif

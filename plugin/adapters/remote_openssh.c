@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MIT */
+/* The remote port over the ssh program: one master connection, every command through it. */
+#include "adapters/remote_openssh.h"
+
+#include "adapters/base64.h"
+#include "adapters/process.h"
+#include "base/clock.h"
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define DEFAULT_CONNECT_TIMEOUT_MS 10000
+#define LOGIN_TIMEOUT_FACTOR 4 /* connecting, handshake and login together */
+#define LOG_LIMIT_BYTES ((size_t)1 << 20)
+#define WORDS_MAX 80
+#define TOKEN_SIZE 24
+/* The master looks host keys up under this name, whatever a configuration makes of the host's. */
+#define HOST_ALIAS "torrust-backup-vm"
+#define REPEAT "repeat the command; it finishes what was begun"
+
+typedef struct connection {
+    tbk_arena *arena;
+    const char *name;
+    const char *host;
+    const char *directory; /* private: the master's socket, its log, the known host keys */
+    const char *socket_path;
+    const char *log_path;
+    bool user_is_root;
+    pid_t master;  /* 0 = none */
+    int master_fd; /* its input: it ends when this does */
+} connection;
+
+typedef struct words {
+    const char *list[WORDS_MAX];
+    size_t count;
+} words;
+
+static void add(words *it, const char *word)
+{
+    if (it->count + 1 >= WORDS_MAX)
+        abort();
+    it->list[it->count++] = word;
+    it->list[it->count] = NULL;
+}
+
+static void add_option(words *it, const char *option)
+{
+    add(it, "-o");
+    add(it, option);
+}
+
+/* --- the master --- */
+
+/* -i takes % sequences. */
+static const char *escape_percent(tbk_arena *arena, const char *path)
+{
+    char *escaped = tbk_arena_alloc(arena, 2 * strlen(path) + 1);
+    for (char *to = escaped; *path != '\0'; path++) {
+        if (*path == '%')
+            *to++ = '%';
+        *to++ = *path;
+    }
+    return escaped;
+}
+
+static void add_identity(words *it, tbk_arena *arena, const tbk_ssh_target *target)
+{
+    const char *public_path = target->public_key_path;
+    add(it, "-i");
+    add(it, escape_percent(arena, target->private_key_path));
+    if (public_path == NULL || access(public_path, R_OK) != 0)
+        return;
+    add(it, "-i"); /* so that the agent's identity is found where the file does not show it */
+    add(it, escape_percent(arena, public_path));
+}
+
+static void add_master_options(words *it, connection *over, const tbk_ssh_target *target,
+                               const tbk_host_keys *known, uint32_t connect_timeout_ms)
+{
+    static const char *const fixed[] = {
+        "BatchMode=yes",         "IdentitiesOnly=yes",      "PreferredAuthentications=publickey",
+        "ControlMaster=yes",     "ControlPersist=no",       "ForwardAgent=no",
+        "ForwardX11=no",         "ClearAllForwardings=yes", "PermitLocalCommand=no",
+        "RemoteCommand=none",    "RequestTTY=no",           "ServerAliveInterval=15",
+        "ServerAliveCountMax=4", "UpdateHostKeys=no",       "HashKnownHosts=no",
+        "CheckHostIP=no",        "VerifyHostKeyDNS=no",     "GlobalKnownHostsFile=/dev/null",
+        "LogLevel=ERROR",        "EscapeChar=none",         "HostKeyAlias=" HOST_ALIAS};
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+        add_option(it, fixed[i]);
+    add_option(it, known->first != NULL ? "StrictHostKeyChecking=yes"
+                                        : "StrictHostKeyChecking=accept-new");
+    add_option(it,
+               tbk_arena_format(over->arena, "UserKnownHostsFile=%s/known_hosts", over->directory));
+    add_option(it, tbk_arena_format(over->arena, "ControlPath=%s", over->socket_path));
+    add_option(it, tbk_arena_format(over->arena, "ConnectTimeout=%u",
+                                    (unsigned)((connect_timeout_ms + 999) / 1000)));
+    add(it, "-l");
+    add(it, target->user);
+    add(it, "-p");
+    add(it, tbk_arena_format(over->arena, "%u", (unsigned)target->port));
+    add_identity(it, over->arena, target);
+}
+
+static bool write_known_hosts(connection *over, const tbk_host_keys *known, tbk_error *err)
+{
+    tbk_auto_text text = {0};
+    for (const tbk_host_key *key = known->revoked; key != NULL; key = key->next)
+        tbk_text_format(&text, "@revoked " HOST_ALIAS " %s %s\n", key->type, key->text);
+    for (const tbk_host_key *key = known->first; key != NULL; key = key->next)
+        tbk_text_format(&text, HOST_ALIAS " %s %s\n", key->type, key->text);
+    const char *path = tbk_arena_format(over->arena, "%s/known_hosts", over->directory);
+    return tbk_file_publish(path, tbk_text_string(&text), text.length, 0600, err);
+}
+
+static const char *last_line(tbk_arena *arena, const char *text)
+{
+    size_t end = strlen(text);
+    while (end > 0 && (text[end - 1] == '\n' || text[end - 1] == '\r'))
+        end--;
+    size_t begin = end;
+    while (begin > 0 && text[begin - 1] != '\n')
+        begin--;
+    return end == 0 ? "no reason given" : tbk_arena_copy_bytes(arena, text + begin, end - begin);
+}
+
+/* The key that the VM showed, from ssh's own words. */
+static const char *shown_fingerprint(tbk_arena *arena, const char *log)
+{
+    const char *found = strstr(log, "SHA256:");
+    return found == NULL ? NULL : tbk_arena_copy_bytes(arena, found, strcspn(found, " .\r\n"));
+}
+
+static bool fail_host_key(connection *over, const tbk_host_keys *known, const char *log,
+                          tbk_error *err)
+{
+    const char *shown = shown_fingerprint(over->arena, log);
+    if (shown == NULL)
+        return tbk_fail(err, TBK_E_HOST_KEY, "compare the VM's keys with the pinned ones",
+                        "the host key of '%s' was refused: %s", over->name,
+                        last_line(over->arena, log));
+    return tbk_host_keys_fail_changed(over->arena, known, "", shown, err);
+}
+
+/* ssh says why in words only, and always ends with 255. */
+static bool fail_master(connection *over, const tbk_ssh_target *target, const tbk_host_keys *known,
+                        tbk_error *err)
+{
+    char *log = NULL;
+    size_t length;
+    tbk_error ignored;
+    if (!tbk_file_read(over->arena, over->log_path, LOG_LIMIT_BYTES, &log, &length, &ignored))
+        log = tbk_arena_copy(over->arena, "");
+    const char *reason = last_line(over->arena, log);
+    if (strstr(log, "Host key verification failed") != NULL ||
+        strstr(log, "REMOTE HOST IDENTIFICATION HAS CHANGED") != NULL ||
+        strstr(log, "REVOKED HOST KEY") != NULL)
+        return fail_host_key(over, known, log, err);
+    if (strstr(log, "Permission denied") != NULL ||
+        strstr(log, "Too many authentication failures") != NULL)
+        return tbk_fail(err, TBK_E_KEY,
+                        "add its public key to the user's ~/.ssh/authorized_keys on the VM, or "
+                        "give another user or key with --ssh-user and --ssh-key",
+                        "'%s' refuses the key '%s' for user '%s'", target->host,
+                        target->private_key_path, target->user);
+    if (strstr(log, "timed out") != NULL || strstr(log, "Timeout") != NULL)
+        return tbk_fail(err, TBK_E_TIMEOUT,
+                        "see whether the VM runs, its address is right and its firewall lets SSH "
+                        "through",
+                        "cannot reach '%s' on port %u: %s", target->host, (unsigned)target->port,
+                        reason);
+    return tbk_fail(err, TBK_E_NETWORK,
+                    "see whether the VM runs, and give address and port with --ssh-host and "
+                    "--ssh-port if they are others",
+                    "cannot reach '%s' on port %u: %s", target->host, (unsigned)target->port,
+                    reason);
+}
+
+/* The socket is there once the VM has accepted the key. */
+static bool wait_for_master(connection *over, const tbk_ssh_target *target,
+                            const tbk_host_keys *known, uint32_t limit_ms, const tbk_report *report,
+                            tbk_error *err)
+{
+    int64_t deadline_ms = tbk_clock_monotonic_ms() + limit_ms;
+    while (access(over->socket_path, F_OK) != 0) {
+        if (tbk_process_ended(over->master)) {
+            over->master = 0;
+            return fail_master(over, target, known, err);
+        }
+        if (!tbk_report_go_on(report, err))
+            return false;
+        if (tbk_clock_monotonic_ms() >= deadline_ms)
+            return tbk_fail(err, TBK_E_TIMEOUT, "see whether the VM runs and is not overloaded",
+                            "the login on '%s' port %u took longer than %.1f s", target->host,
+                            (unsigned)target->port, limit_ms / 1000.0);
+        const struct timespec pause = {.tv_nsec = 10000000};
+        (void)nanosleep(&pause, NULL);
+    }
+    return true;
+}
+
+static bool start_master(connection *over, const tbk_ssh_target *target, const tbk_host_keys *known,
+                         bool with_config, const tbk_report *report, tbk_error *err)
+{
+    uint32_t connect_timeout_ms =
+        target->connect_timeout_ms != 0 ? target->connect_timeout_ms : DEFAULT_CONNECT_TIMEOUT_MS;
+    words argv = {0};
+    add(&argv, "ssh");
+    if (!with_config) {
+        add(&argv, "-F");
+        add(&argv, "none");
+    }
+    add_master_options(&argv, over, target, known, connect_timeout_ms);
+    add(&argv, "--");
+    add(&argv, target->host);
+    /* Not -N: so the master ends with us even if we are killed. */
+    add(&argv, "exec cat >/dev/null");
+    tbk_auto_fd int log =
+        open(over->log_path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+    if (log < 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot create '%s'", over->log_path);
+    return tbk_process_start(argv.list, log, &over->master_fd, &over->master, err) &&
+           wait_for_master(over, target, known, connect_timeout_ms * LOGIN_TIMEOUT_FACTOR, report,
+                           err);
+}
+
+/* At the first contact ssh has written down the key that it was shown; no command has run yet. */
+static bool check_and_pin(connection *over, const tbk_host_keys *known, const tbk_report *report,
+                          tbk_error *err)
+{
+    if (known->first != NULL)
+        return tbk_host_keys_pin(over->arena, known, NULL, 0, err);
+    char *text;
+    size_t length;
+    tbk_host_keys shown = {0};
+    const char *path = tbk_arena_format(over->arena, "%s/known_hosts", over->directory);
+    if (!tbk_file_read(over->arena, path, LOG_LIMIT_BYTES, &text, &length, err))
+        return tbk_while(err, "reading the host key of '%s'", over->name);
+    tbk_host_keys_parse(over->arena, text, HOST_ALIAS, &shown);
+    const uint8_t *blob;
+    if (shown.first == NULL || !tbk_base64_decode(over->arena, shown.first->text,
+                                                  strlen(shown.first->text), &blob, &length))
+        return tbk_fail(err, TBK_E_HOST_KEY, NULL, "ssh did not tell the host key of '%s'",
+                        over->name);
+    return tbk_host_keys_check(over->arena, known, blob, length, report, err) &&
+           tbk_host_keys_pin(over->arena, known, blob, length, err);
+}
+
+/* --- commands --- */
+
+/* The exit status of ssh is 255 for its own failures and for a signal on the other side, so the far
+ * shell tells the command's own, behind a word that no command prints. Without it the connection
+ * was cut, whatever came before. */
+static void make_token(char token[TOKEN_SIZE])
+{
+    uint64_t number = 0;
+    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
+        abort();
+    (void)snprintf(token, TOKEN_SIZE, "\n@%016llx ", (unsigned long long)number);
+}
+
+static void write_script(const tbk_remote_command *command, bool user_is_root, const char *token,
+                         tbk_text *line)
+{
+    tbk_auto_text script = {0};
+    tbk_exchange_line(command, user_is_root, &script);
+    tbk_text_format(&script, "\nprintf '\\n%s%%d\\n' \"$?\" >&2", token + 1);
+    tbk_text_append(line, "exec sh -c ");
+    tbk_text_append_shell_word(line, tbk_text_string(&script));
+}
+
+static bool read_status(const tbk_exchange *exchange, const char *token, int *out)
+{
+    size_t token_length = strlen(token);
+    const char *found = memmem(exchange->tail, exchange->tail_length, token, token_length);
+    if (found == NULL)
+        return false;
+    int status = 0;
+    const char *end = exchange->tail + exchange->tail_length;
+    for (found += token_length; found < end && *found >= '0' && *found <= '9'; found++)
+        status = status * 10 + (*found - '0');
+    *out = status & 255;
+    return found < end && *found == '\n';
+}
+
+static void cut_token(tbk_text *error_output, const char *token)
+{
+    char *found = error_output->length == 0
+                      ? NULL
+                      : memmem(error_output->bytes, error_output->length, token, strlen(token));
+    if (found == NULL)
+        return;
+    *found = '\0';
+    error_output->length = (size_t)(found - error_output->bytes);
+}
+
+static bool run_over(void *self, const tbk_remote_command *command, tbk_remote_result *result,
+                     tbk_error *err)
+{
+    connection *over = self;
+    char token[TOKEN_SIZE];
+    tbk_auto_text line = {0};
+    make_token(token);
+    write_script(command, over->user_is_root, token, &line);
+    /* Without the master's socket ssh would open a connection of its own: that has to fail. */
+    const char *const argv[] = {"ssh",
+                                "-F",
+                                "none",
+                                "-T",
+                                "-S",
+                                over->socket_path,
+                                "-o",
+                                "ProxyCommand=exit 1",
+                                "-o",
+                                "LogLevel=ERROR",
+                                "-o",
+                                "BatchMode=yes",
+                                "-o",
+                                "EscapeChar=none",
+                                "--",
+                                over->host,
+                                tbk_text_string(&line),
+                                NULL};
+    tbk_auto_exchange exchange;
+    tbk_exchange_begin(&exchange, command, result);
+    int status;
+    if (!tbk_process_run(argv, &exchange, &status, err))
+        return false;
+    if (read_status(&exchange, token, &result->exit_status)) {
+        cut_token(&result->error_output, token);
+        return true;
+    }
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    return tbk_fail(err, TBK_E_NETWORK, REPEAT,
+                    "the connection to '%s' was lost while '%s' ran: %s", over->name,
+                    command->argv[0], last_line(arena, tbk_text_string(&result->error_output)));
+}
+
+/* --- opening and closing --- */
+
+static void close_connection(void *self)
+{
+    connection *over = self;
+    tbk_error ignored;
+    if (over->master_fd >= 0)
+        (void)close(over->master_fd);
+    if (over->master > 0)
+        tbk_process_stop(over->master);
+    if (over->directory != NULL && !tbk_directory_remove_at(AT_FDCWD, over->directory, &ignored))
+        (void)rmdir(over->directory);
+    tbk_arena_free(over->arena);
+}
+
+/* Short, because a socket's path holds 107 characters at most. */
+static bool make_directory(connection *over, tbk_error *err)
+{
+    char *path = tbk_arena_copy(over->arena, "/tmp/torrust-backup-XXXXXX");
+    if (mkdtemp(path) == NULL)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot make a directory in /tmp");
+    over->directory = path;
+    over->socket_path = tbk_arena_format(over->arena, "%s/master", path);
+    over->log_path = tbk_arena_format(over->arena, "%s/log", path);
+    return true;
+}
+
+bool tbk_remote_openssh_open(const tbk_ssh_target *target, const tbk_host_keys *known,
+                             bool with_config, const tbk_report *report, tbk_remote *out,
+                             tbk_error *err)
+{
+    tbk_arena *arena = tbk_arena_new();
+    connection *over = TBK_ARENA_NEW(arena, connection);
+    *over = (connection){.arena = arena, .master_fd = -1};
+    over->user_is_root = strcmp(target->user, "root") == 0;
+    over->host = tbk_arena_copy(arena, target->host);
+    over->name =
+        tbk_arena_format(arena, "%s@%s:%u", target->user, target->host, (unsigned)target->port);
+    if (make_directory(over, err) && write_known_hosts(over, known, err) &&
+        start_master(over, target, known, with_config, report, err) &&
+        check_and_pin(over, known, report, err)) {
+        *out = (tbk_remote){
+            .self = over, .name = over->name, .run = run_over, .close = close_connection};
+        return true;
+    }
+    close_connection(over);
+    return false;
+}
