@@ -117,7 +117,7 @@ static bool are_equal(const tbk_value *a, const tbk_value *b)
         return strcmp(a->string, b->string) == 0;
     if (a->type == TBK_VALUE_INTEGER)
         return a->integer == b->integer;
-    return a->type == TBK_VALUE_NULL || a->boolean == b->boolean;
+    return a->boolean == b->boolean; /* which null has too */
 }
 
 /* Lists, maps and numbers with a fraction are not compared: nothing here needs it. */

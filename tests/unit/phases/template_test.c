@@ -101,6 +101,7 @@ static void text_stays_as_it_is(void **state)
     assert_renders("a { b } % c # } {", "a { b } % c # } {");
     assert_renders("\n\t \xCE\xB1 \r\n", "\n\t \xCE\xB1 \r\n");
     assert_renders("}} %} #}", "}} %} #}");
+    assert_renders("\xF0\x9F\x98\x80", "\xF0\x9F\x98\x80");
 }
 
 static void prints_text_numbers_and_booleans(void **state)
@@ -222,6 +223,7 @@ static void filters_change_values(void **state)
 {
     (void)state;
     assert_renders("{{ name | upper }}{{ 'ABC' | lower }}{{ name|upper|lower }}", "DEMOabcdemo");
+    assert_renders("{{ '@AZ[`az{' | upper }}{{ '@AZ[' | lower }}", "@AZ[`AZ{@az[");
     assert_renders(
         "{{ list | length }}{{ database | length }}{{ greek | length }}{{ empty | length }}",
         "3220");
@@ -251,6 +253,10 @@ static void undefined_names_are_errors_everywhere(void **state)
     assert_refuses("{% for x in list %}{% endfor %}{{ x }}", "t.tera:1:35: 'x' is not defined");
     assert_refuses("{% for s in services %}\n{{ s.other }}{% endfor %}",
                    "t.tera:2:4: 's.other' is not defined");
+    assert_refuses("{% for s in services %}{{ s.other | upper }}{% endfor %}",
+                   "t.tera:1:27: 's.other' is not defined");
+    assert_refuses("{% for x in none %}{{ loopy }}{% endfor %}",
+                   "t.tera:1:23: 'loopy' is not defined");
     assert_refuses("{{ loop.index }}", "t.tera:1:4: 'loop.index' is not defined");
     assert_refuses("{% for x in list %}{{ loop.middle }}{% endfor %}",
                    "t.tera:1:23: 'loop.middle' is not defined");
@@ -434,6 +440,17 @@ static void many_branches_are_no_depth(void **state)
     tbk_error err;
     assert_true(render_bytes(source, length, TBK_TEMPLATE_PLAIN, sample_values(), &text, &err));
     assert_string_equal(tbk_text_string(&text), "end");
+}
+
+static void many_blocks_in_a_row_are_no_depth(void **state)
+{
+    (void)state;
+    size_t length;
+    const char *source =
+        repeat("", "{% if yes %}{% endif %}{% for x in list %}{% endfor %}", 40, "", &length);
+    tbk_auto_text text = {0};
+    tbk_error err;
+    assert_true(render_bytes(source, length, TBK_TEMPLATE_PLAIN, sample_values(), &text, &err));
 }
 
 static void loops_in_loops_have_a_limit(void **state)
@@ -695,6 +712,7 @@ int main(void)
         TEST(bytes_that_are_no_text_are_errors),
         TEST(depth_and_size_have_limits),
         TEST(many_branches_are_no_depth),
+        TEST(many_blocks_in_a_row_are_no_depth),
         TEST(loops_in_loops_have_a_limit),
         TEST(unfinished_raw_does_not_take_forever),
         TEST(every_beginning_is_safe),
