@@ -216,8 +216,7 @@ machine_boot() {
     machine_reap
     machine_disk_mount
     machine_network_make
-    # The descriptors of locks and of the caller's output are not for the machine to hold.
-    setsid "$VM_HOME/vm" _launch "$NAME" </dev/null >"$dir/console" 2>&1 8>&- 9>&- &
+    setsid "$VM_HOME/vm" _launch "$NAME" </dev/null >"$dir/console" 2>&1 &
     launched=$!
     if ! limited "$BOOT_LIMIT_S" machine_answers_or_died || ! kill -0 "$launched" 2>/dev/null; then
         tail -n 20 "$dir/console" >&2
@@ -233,6 +232,7 @@ machine_launch() {
     local n
     n=$(<"$DIR/index")
     echo "$$ $(process_start_time $$)" >"$DIR/pid"
+    close_inherited
     machine_cgroups_make $$
     exec ip netns exec "tbk-$n" unshare -m -p -u -i -C --fork --kill-child=KILL \
         "$VM_HOME/inside.sh" "$DIR/root" "$DIR/disk/docker" "$MACHINE_CAPABILITIES" "$NAME"
@@ -278,7 +278,13 @@ machine_is_gone() {
     return 1
 }
 
-# Processes on the host that serve this machine alone: number and start time, one a line.
+# Starts a process on the host that ends with the machine. Prints its number.
+machine_helper_start() {
+    setsid "$VM_HOME/vm" _helper "$NAME" "$@" </dev/null >>"$DIR/helpers.log" 2>&1 &
+    echo "$! $(process_start_time $!)" >>"$DIR/helpers"
+    echo "$!"
+}
+
 machine_helpers_end() {
     local pid started
     [ -e "$DIR/helpers" ] || return 0
