@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* What the SQLite files share: cleanup, errors, names of a database's companions. */
+#ifndef TBK_DATABASE_SQLITE_INTERNAL_H
+#define TBK_DATABASE_SQLITE_INTERNAL_H
+
+#include "base/auto.h"
+#include "database/sqlite.h"
+
+#include <limits.h>
+#include <sqlite3.h>
+
+TBK_AUTO_POINTER(sqlite3, (void)sqlite3_close);
+TBK_AUTO_POINTER(sqlite3_stmt, (void)sqlite3_finalize);
+
+/* "<path><suffix>", suffix being "-journal", "-wal" or "-shm": SQLite pairs them by name. */
+bool tbk_sqlite_companion(const char *path, const char *suffix, char out[PATH_MAX],
+                          tbk_error *err) TBK_MUST_CHECK;
+/* The size of "<path><suffix>", 0 when there is none. */
+bool tbk_sqlite_companion_size(const char *path, const char *suffix, uint64_t *out_bytes,
+                               tbk_error *err) TBK_MUST_CHECK;
+
+/* Fails with the code and the fix that belong to SQLite's own code; db may be NULL. Returns false.
+ */
+bool tbk_sqlite_fail(sqlite3 *db, int rc, tbk_error *err, const char *format, ...) TBK_PRINTF(4, 5);
+
+/* Opens with the settings for files that nobody vouches for. The caller closes *out. */
+bool tbk_sqlite_open(const char *path, int flags, sqlite3 **out, tbk_error *err) TBK_MUST_CHECK;
+/* Runs statements that give no rows, or whose rows do not matter. */
+bool tbk_sqlite_exec(sqlite3 *db, const char *sql, tbk_error *err) TBK_MUST_CHECK;
+/* The first column of the first row. */
+bool tbk_sqlite_integer(sqlite3 *db, const char *sql, int64_t *out, tbk_error *err) TBK_MUST_CHECK;
+/* SHA-256 of type, name, table and SQL of every object, ordered. */
+bool tbk_sqlite_schema_digest(sqlite3 *db, tbk_digest *out, tbk_error *err) TBK_MUST_CHECK;
+
+#endif
