@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: MIT
 # Turns the new namespaces into a machine and becomes its systemd. Started by `machine_boot`, never by hand.
 #
-# Usage: inside.sh ROOT DOCKER_DIR CAPABILITIES NAME
+# Usage: inside.sh ROOT DOCKER_DIR CAPABILITIES NAME CGROUPS
 # Ends with status 1 before systemd starts if any mount fails: a machine with half its mounts would write to the host.
 set -euo pipefail
-root=$1 docker_dir=$2 capabilities=$3 name=$4
+root=$1 docker_dir=$2 capabilities=$3 name=$4 cgroups=$5 # v1 or v2; from here it can't be seen
 
 make_dev() {
     local dev=$root/dev node
@@ -48,7 +48,7 @@ make_proc() {
 
 make_cgroups() {
     local top=$root/sys/fs/cgroup controllers
-    if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+    if [ "$cgroups" = v2 ]; then
         mount -t cgroup2 cgroup "$top"
         return
     fi

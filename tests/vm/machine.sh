@@ -24,7 +24,7 @@ machine_disk_make() {
     truncate -s "$size" "$image"
     case $fs in
     ext4) mkfs.ext4 -q -m 0 -O ^has_journal -E lazy_itable_init=1,nodiscard "$image" ;;
-    xfs) mkfs.xfs -q -m reflink=1 "$image" ;;
+    xfs) mkfs.xfs -q -m reflink=1 "$image" || die "vm: no XFS could be made; is xfsprogs installed?" ;;
     *) die "vm: unknown file system '$fs'; known are ext4 and xfs" ;;
     esac
 }
@@ -98,9 +98,13 @@ machine_network_remove() {
 
 # --- cgroups ---
 
+cgroup_kind() {
+    if [ -e /sys/fs/cgroup/cgroup.controllers ]; then echo v2; else echo v1; fi
+}
+
 # Every hierarchy of cgroup v1 and the unified one, or the single one of a cgroup2 host.
 cgroup_roots() {
-    if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+    if [ "$(cgroup_kind)" = v2 ]; then
         echo /sys/fs/cgroup
     else
         findmnt -rn -o TARGET -t cgroup,cgroup2
@@ -111,7 +115,7 @@ machine_cgroups_make() {
     local top dir file controller
     for top in $(cgroup_roots); do
         dir=$top/tbk-$(<"$DIR/index")
-        if [ -e "$top/cgroup.subtree_control" ]; then
+        if [ "$(cgroup_kind)" = v2 ]; then
             for controller in $(<"$top/cgroup.controllers"); do # one by one: each may be refused
                 echo "+$controller" 2>/dev/null >"$top/cgroup.subtree_control" || true
             done
@@ -235,7 +239,7 @@ machine_launch() {
     close_inherited
     machine_cgroups_make $$
     exec ip netns exec "tbk-$n" unshare -m -p -u -i -C --fork --kill-child=KILL \
-        "$VM_HOME/inside.sh" "$DIR/root" "$DIR/disk/docker" "$MACHINE_CAPABILITIES" "$NAME"
+        "$VM_HOME/inside.sh" "$DIR/root" "$DIR/disk/docker" "$MACHINE_CAPABILITIES" "$NAME" "$(cgroup_kind)"
 }
 
 machine_answers_or_died() {
