@@ -9,7 +9,8 @@
 #include "adapters/exchange.h"
 
 /* Runs a program (found through PATH) to its end, moving the exchange's bytes. *out_exit_status is
- * 0..255, or 128 + n when signal n ended it. When it fails, the program and its process group were
+ * 0..255, 128 + n when signal n ended it, or -1 when something else in this process took it (a host
+ * that ignores SIGCHLD). When it fails, the program and its process group were
  * killed and waited for. */
 bool tbk_process_run(const char *const *argv, tbk_exchange *exchange, int *out_exit_status,
                      tbk_error *err) TBK_MUST_CHECK;

@@ -229,21 +229,23 @@ static int exit_status_of(conversation *talk)
     return status & 255;
 }
 
-/* Gives the channel back; a command that still runs loses its input and output. */
+/* Gives the channel back; a command that still runs loses its input and output. Its server may say
+ * goodbye only when it ends, so only our own is waited for: the session frees the rest. */
 static void close_channel(conversation *talk)
 {
     connection *it = talk->over;
     int64_t end_ms = tbk_clock_monotonic_ms() + CLOSE_WAIT_MS;
-    int status;
     if (talk->unfinished != NOTHING)
         it->lost = true; /* half a packet is out: no other can follow it */
-    while (!it->lost && (status = libssh2_channel_free(talk->channel)) != 0) {
-        struct pollfd wait = {.fd = it->ssh2->socket, .events = tbk_ssh2_session_events(it->ssh2)};
-        if (status != LIBSSH2_ERROR_EAGAIN || tbk_clock_monotonic_ms() >= end_ms)
-            it->lost = true;
-        else
-            (void)poll(&wait, 1, 50);
+    if (it->lost)
+        return;
+    int status;
+    while ((status = libssh2_channel_free(talk->channel)) == LIBSSH2_ERROR_EAGAIN &&
+           is_outbound(it) && tbk_clock_monotonic_ms() < end_ms) {
+        struct pollfd wait = {.fd = it->ssh2->socket, .events = POLLOUT};
+        (void)poll(&wait, 1, 50);
     }
+    it->lost = status != 0 && (status != LIBSSH2_ERROR_EAGAIN || is_outbound(it));
 }
 
 static bool run_over(void *self, const tbk_remote_command *command, tbk_remote_result *result,

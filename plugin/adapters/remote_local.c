@@ -17,7 +17,13 @@ static bool run_here(void *self, const tbk_remote_command *command, tbk_remote_r
     const char *const argv[] = {"sh", "-c", tbk_text_string(&line), NULL};
     tbk_auto_exchange exchange;
     tbk_exchange_begin(&exchange, command, result);
-    return tbk_process_run(argv, &exchange, &result->exit_status, err);
+    if (!tbk_process_run(argv, &exchange, &result->exit_status, err))
+        return false;
+    if (result->exit_status < 0)
+        return tbk_fail(err, TBK_E_IO, "do not ignore SIGCHLD in the host, nor wait for any child",
+                        "the exit status of '%s' went to somebody else in this process",
+                        command->argv[0]);
+    return true;
 }
 
 static void close_here(void *self) { (void)self; }

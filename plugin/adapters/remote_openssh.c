@@ -312,7 +312,7 @@ static bool run_over(void *self, const tbk_remote_command *command, tbk_remote_r
                                 "-S",
                                 over->socket_path,
                                 "-o",
-                                "ProxyCommand=exit 1",
+                                "ProxyCommand=false",
                                 "-o",
                                 "LogLevel=ERROR",
                                 "-o",
