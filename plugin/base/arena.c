@@ -2,6 +2,8 @@
 /* An arena: blocks that are filled from their start, wiped and freed together. */
 #include "base/arena.h"
 
+#include "base/memory.h"
+
 #include <stdalign.h>
 #include <stdint.h>
 #include <string.h>
@@ -19,13 +21,7 @@ struct tbk_arena {
     block *blocks; /* the one that is being filled comes first */
 };
 
-tbk_arena *tbk_arena_new(void)
-{
-    tbk_arena *arena = calloc(1, sizeof *arena);
-    if (arena == NULL)
-        abort();
-    return arena;
-}
+tbk_arena *tbk_arena_new(void) { return tbk_memory_new(sizeof(tbk_arena)); }
 
 void tbk_arena_free(tbk_arena *arena)
 {
@@ -42,17 +38,14 @@ void tbk_arena_free(tbk_arena *arena)
 
 static block *block_new(size_t size_bytes)
 {
-    block *made = calloc(1, sizeof *made + size_bytes);
-    if (made == NULL)
-        abort();
+    block *made = tbk_memory_new(sizeof *made + size_bytes);
     made->size_bytes = size_bytes;
     return made;
 }
 
 void *tbk_arena_alloc(tbk_arena *arena, size_t size_bytes)
 {
-    if (size_bytes > SIZE_MAX / 2)
-        abort();
+    tbk_memory_must(size_bytes < SIZE_MAX / 2);
     size_t wanted = (size_bytes + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
     block *filling = arena->blocks;
     if (filling == NULL || filling->size_bytes - filling->used_bytes < wanted) {
@@ -79,8 +72,7 @@ char *tbk_arena_copy(tbk_arena *arena, const char *text)
 
 char *tbk_arena_copy_bytes(tbk_arena *arena, const char *bytes, size_t length)
 {
-    if (length == SIZE_MAX)
-        abort();
+    tbk_memory_must(length < SIZE_MAX);
     char *copy = tbk_arena_alloc(arena, length + 1);
     if (length > 0)
         memcpy(copy, bytes, length);
@@ -102,8 +94,7 @@ char *tbk_arena_vformat(tbk_arena *arena, const char *format, va_list arguments)
     va_list again;
     va_copy(again, arguments);
     int length = vsnprintf(NULL, 0, format, arguments);
-    if (length < 0)
-        abort();
+    tbk_memory_must(length >= 0);
     char *text = tbk_arena_alloc(arena, (size_t)length + 1);
     (void)vsnprintf(text, (size_t)length + 1, format, again);
     va_end(again);

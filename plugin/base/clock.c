@@ -10,8 +10,7 @@ int64_t tbk_clock_now_s(void) { return (int64_t)time(NULL); }
 int64_t tbk_clock_monotonic_ms(void)
 {
     struct timespec now;
-    if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
-        abort(); /* Linux always has it */
+    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail on Linux */
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 

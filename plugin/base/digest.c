@@ -2,6 +2,9 @@
 /* SHA-256 by OpenSSL, which has it in assembly for every processor. */
 #include "base/digest.h"
 
+#include "base/file.h"
+#include "base/memory.h"
+
 #include <errno.h>
 #include <openssl/evp.h>
 #include <string.h>
@@ -12,21 +15,12 @@ struct tbk_hasher {
     EVP_MD_CTX *context;
 };
 
-/* SHA-256 fails only without memory or with a broken libcrypto; neither can be worked around. */
-static void must(int ok)
-{
-    if (ok != 1)
-        abort();
-}
-
 tbk_hasher *tbk_hasher_new(void)
 {
-    tbk_hasher *hasher = calloc(1, sizeof *hasher);
-    if (hasher == NULL)
-        abort();
+    tbk_hasher *hasher = tbk_memory_new(sizeof *hasher);
     hasher->context = EVP_MD_CTX_new();
-    must(hasher->context != NULL);
-    must(EVP_DigestInit_ex(hasher->context, EVP_sha256(), NULL));
+    tbk_memory_must(hasher->context != NULL);
+    tbk_memory_must(EVP_DigestInit_ex(hasher->context, EVP_sha256(), NULL) == 1);
     return hasher;
 }
 
@@ -40,15 +34,15 @@ void tbk_hasher_free(tbk_hasher *hasher)
 
 void tbk_hasher_add(tbk_hasher *hasher, const void *bytes, size_t length)
 {
-    must(EVP_DigestUpdate(hasher->context, bytes, length));
+    tbk_memory_must(EVP_DigestUpdate(hasher->context, bytes, length) == 1);
 }
 
 void tbk_hasher_finish(tbk_hasher *hasher, tbk_digest *out)
 {
     static const char DIGITS[] = "0123456789abcdef";
     unsigned char raw[EVP_MAX_MD_SIZE];
-    must(EVP_DigestFinal_ex(hasher->context, raw, NULL));
-    must(EVP_DigestInit_ex(hasher->context, EVP_sha256(), NULL));
+    tbk_memory_must(EVP_DigestFinal_ex(hasher->context, raw, NULL) == 1);
+    tbk_memory_must(EVP_DigestInit_ex(hasher->context, EVP_sha256(), NULL) == 1);
     for (size_t index = 0; index < SHA256_BYTES; index++) {
         out->hex[2 * index] = DIGITS[raw[index] >> 4];
         out->hex[2 * index + 1] = DIGITS[raw[index] & 15];
@@ -66,20 +60,15 @@ void tbk_digest_of(const void *bytes, size_t length, tbk_digest *out)
 bool tbk_digest_of_file(int fd, tbk_digest *out, uint64_t *out_size_bytes, tbk_error *err)
 {
     tbk_auto(tbk_hasher) *hasher = tbk_hasher_new();
-    tbk_auto_free unsigned char *buffer = malloc(READ_BYTES);
-    must(buffer != NULL);
+    tbk_auto_free unsigned char *buffer = tbk_memory_new(READ_BYTES);
     uint64_t size_bytes = 0;
-    for (;;) {
-        ssize_t got = read(fd, buffer, READ_BYTES);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot read a file to hash it");
-        if (got == 0)
-            break;
+    ssize_t got = 0;
+    while ((got = tbk_file_read_some(fd, buffer, READ_BYTES)) > 0) {
         tbk_hasher_add(hasher, buffer, (size_t)got);
         size_bytes += (uint64_t)got;
     }
+    if (got < 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot read a file to hash it");
     tbk_hasher_finish(hasher, out);
     if (out_size_bytes != NULL)
         *out_size_bytes = size_bytes;

@@ -23,20 +23,26 @@ static bool fail_too_large(const char *path, size_t limit_bytes, tbk_error *err)
     return tbk_fail(err, TBK_E_CONFIG, NULL, "'%s' is larger than %zu bytes", path, limit_bytes);
 }
 
+ssize_t tbk_file_read_some(int fd, void *buffer, size_t size_bytes)
+{
+    ssize_t got = 0;
+    do
+        got = read(fd, buffer, size_bytes);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
 static bool read_all(int fd, const char *path, size_t limit_bytes, tbk_text *text, tbk_error *err)
 {
     char buffer[READ_BYTES];
     ssize_t got = 0;
-    do {
-        got = read(fd, buffer, sizeof buffer);
-        if (got < 0 && errno != EINTR)
-            return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot read '%s'", path);
-        if (got <= 0)
-            continue;
-        if ((size_t)got > limit_bytes - text->length)
+    while ((got = tbk_file_read_some(fd, buffer, sizeof buffer)) > 0) {
+        if ((size_t)got > limit_bytes - text->length) /* it grows, or is one of /proc's */
             return fail_too_large(path, limit_bytes, err);
         tbk_text_append_bytes(text, buffer, (size_t)got);
-    } while (got != 0);
+    }
+    if (got < 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot read '%s'", path);
     explicit_bzero(buffer, sizeof buffer);
     return true;
 }

@@ -28,6 +28,8 @@ bool tbk_directory_make(const char *path, mode_t mode, tbk_error *err) TBK_MUST_
 /* Removes a tree below an open directory without following links; a missing one is success. */
 bool tbk_directory_remove_at(int directory, const char *name, tbk_error *err) TBK_MUST_CHECK;
 
+/* As read(2), begun again when a signal interrupts it: 0 at the end, -1 with errno on failure. */
+ssize_t tbk_file_read_some(int fd, void *buffer, size_t size_bytes);
 /* Writes all, however often the kernel writes less. */
 bool tbk_file_write_all(int fd, const void *bytes, size_t length, tbk_error *err) TBK_MUST_CHECK;
 

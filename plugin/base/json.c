@@ -2,6 +2,8 @@
 /* JSON by jansson: its tree becomes ours and is freed at once; writing needs no tree of its own. */
 #include "base/json.h"
 
+#include "base/number.h"
+
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
@@ -130,29 +132,17 @@ static void write_string(tbk_text *text, const char *string)
     tbk_text_append_char(text, '"');
 }
 
-/* The shortest of the forms that read back as the same number, in every locale of the host. */
 static void write_real(tbk_text *text, double real)
 {
     if (!isfinite(real)) {
         tbk_text_append(text, "null"); /* JSON has no such number */
         return;
     }
-    char digits[64];
-    for (int precision = 15; precision <= 17; precision++) {
-        (void)snprintf(digits, sizeof digits, "%.*g", precision, real);
-        if (precision == 17 || !(strtod(digits, NULL) < real || strtod(digits, NULL) > real))
-            break;
-    }
-    bool looks_real = false;
-    for (const char *at = digits; *at != '\0'; at++) {
-        if (strchr("0123456789+-eE", *at) != NULL)
-            tbk_text_append_char(text, *at);
-        else if (!looks_real)
-            tbk_text_append_char(text, '.'); /* whatever bytes the locale has for it */
-        looks_real = looks_real || strchr("0123456789+-", *at) == NULL;
-    }
-    if (!looks_real)
-        tbk_text_append(text, ".0");
+    char digits[TBK_NUMBER_TEXT_SIZE];
+    tbk_number_format(real, digits);
+    tbk_text_append(text, digits);
+    if (digits[strspn(digits, "-0123456789")] == '\0')
+        tbk_text_append(text, ".0"); /* so that it stays a real number when it is read */
 }
 
 static void break_line(tbk_text *text, bool indented, int level)

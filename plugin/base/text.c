@@ -2,6 +2,8 @@
 /* Growable text: appends, quotes for a shell, and knows valid UTF-8. */
 #include "base/text.h"
 
+#include "base/memory.h"
+
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -20,18 +22,14 @@ void tbk_text_end(tbk_text *text)
 /* Makes room for so many more bytes and the NUL. Not realloc: it would leave an unwiped copy. */
 static void reserve(tbk_text *text, size_t more)
 {
-    if (more > SIZE_MAX / 4 || text->length > SIZE_MAX / 4)
-        abort();
+    tbk_memory_must(more < SIZE_MAX / 4);
     size_t needed = text->length + more + 1;
     if (needed <= text->capacity)
         return;
     size_t capacity = text->capacity * 2 > needed ? text->capacity * 2 : needed + 32;
-    char *bytes = malloc(capacity);
-    if (bytes == NULL)
-        abort();
+    char *bytes = tbk_memory_new(capacity);
     if (text->length > 0)
         memcpy(bytes, text->bytes, text->length);
-    bytes[text->length] = '\0';
     size_t length = text->length;
     tbk_text_end(text);
     *text = (tbk_text){.bytes = bytes, .length = length, .capacity = capacity};
@@ -73,8 +71,7 @@ void tbk_text_format(tbk_text *text, const char *format, ...)
     va_copy(again, arguments);
     int length = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
-    if (length < 0)
-        abort();
+    tbk_memory_must(length >= 0);
     reserve(text, (size_t)length);
     (void)vsnprintf(text->bytes + text->length, (size_t)length + 1, format, again);
     va_end(again);

@@ -155,6 +155,8 @@ static walk walk_path(const tbk_value *from, const char *path)
         result.value = member != NULL ? member->value : NULL;
         at = at[length] == '.' ? at + length + 1 : NULL;
     }
+    if (result.value != NULL && result.not_map == NULL)
+        result.stop = result.value; /* a null: its line is the place to look at */
     result.value = NULL;
     return result;
 }
@@ -187,7 +189,9 @@ bool tbk_value_fail(const tbk_value *value, tbk_error *err, const char *fix, con
 static bool fail_type(const tbk_value *value, const char *path, int path_length,
                       tbk_value_type wanted, tbk_error *err)
 {
-    const char *fix = wanted == TBK_VALUE_STRING ? "write the text in quotes" : NULL;
+    bool is_container = value->type == TBK_VALUE_LIST || value->type == TBK_VALUE_MAP;
+    const char *fix =
+        wanted == TBK_VALUE_STRING && !is_container ? "write the text in quotes" : NULL;
     if (path_length == 0)
         return tbk_value_fail(value, err, fix, "the document must be %s, but it is %s",
                               tbk_value_type_name(wanted), tbk_value_type_name(value->type));
@@ -195,37 +199,28 @@ static bool fail_type(const tbk_value *value, const char *path, int path_length,
                           tbk_value_type_name(wanted), tbk_value_type_name(value->type));
 }
 
-/* Gives the value of this type, or NULL in *out when it is missing or null. */
-static bool get(const tbk_value *map, const char *path, tbk_value_type wanted,
-                const tbk_value **out, walk *at, tbk_error *err)
+/* Finds a value of this type; *out stays as it is when there is none and none is required. */
+static bool get(const tbk_value *map, const char *path, tbk_value_type wanted, bool required,
+                const tbk_value **out, tbk_error *err)
 {
-    *at = walk_path(map, path);
-    if (at->not_map != NULL)
-        return fail_type(at->not_map, path, at->not_map_length, TBK_VALUE_MAP, err);
-    if (at->value != NULL && at->value->type != wanted)
-        return fail_type(at->value, path, (int)strlen(path), wanted, err);
-    *out = at->value;
-    return true;
-}
-
-static bool need(const tbk_value *map, const char *path, tbk_value_type wanted,
-                 const tbk_value **out, tbk_error *err)
-{
-    walk at;
-    const tbk_value *found = NULL;
-    if (!get(map, path, wanted, &found, &at, err))
-        return false;
-    if (found == NULL)
+    walk at = walk_path(map, path);
+    if (at.not_map != NULL)
+        return fail_type(at.not_map, path, at.not_map_length, TBK_VALUE_MAP, err);
+    if (at.value == NULL && required)
         return tbk_value_fail(at.stop, err, NULL, "'%s' is missing; it must be %s", path,
                               tbk_value_type_name(wanted));
-    *out = found;
+    if (at.value == NULL)
+        return true;
+    if (at.value->type != wanted)
+        return fail_type(at.value, path, (int)strlen(path), wanted, err);
+    *out = at.value;
     return true;
 }
 
 bool tbk_value_need_string(const tbk_value *map, const char *path, const char **out, tbk_error *err)
 {
     const tbk_value *found = NULL;
-    if (!need(map, path, TBK_VALUE_STRING, &found, err))
+    if (!get(map, path, TBK_VALUE_STRING, true, &found, err))
         return false;
     *out = found->string;
     return true;
@@ -234,7 +229,7 @@ bool tbk_value_need_string(const tbk_value *map, const char *path, const char **
 bool tbk_value_need_integer(const tbk_value *map, const char *path, int64_t *out, tbk_error *err)
 {
     const tbk_value *found = NULL;
-    if (!need(map, path, TBK_VALUE_INTEGER, &found, err))
+    if (!get(map, path, TBK_VALUE_INTEGER, true, &found, err))
         return false;
     *out = found->integer;
     return true;
@@ -243,7 +238,7 @@ bool tbk_value_need_integer(const tbk_value *map, const char *path, int64_t *out
 bool tbk_value_need_bool(const tbk_value *map, const char *path, bool *out, tbk_error *err)
 {
     const tbk_value *found = NULL;
-    if (!need(map, path, TBK_VALUE_BOOL, &found, err))
+    if (!get(map, path, TBK_VALUE_BOOL, true, &found, err))
         return false;
     *out = found->boolean;
     return true;
@@ -252,20 +247,19 @@ bool tbk_value_need_bool(const tbk_value *map, const char *path, bool *out, tbk_
 bool tbk_value_need_map(const tbk_value *map, const char *path, const tbk_value **out,
                         tbk_error *err)
 {
-    return need(map, path, TBK_VALUE_MAP, out, err);
+    return get(map, path, TBK_VALUE_MAP, true, out, err);
 }
 
 bool tbk_value_need_list(const tbk_value *map, const char *path, const tbk_value **out,
                          tbk_error *err)
 {
-    return need(map, path, TBK_VALUE_LIST, out, err);
+    return get(map, path, TBK_VALUE_LIST, true, out, err);
 }
 
 bool tbk_value_read_string(const tbk_value *map, const char *path, const char **out, tbk_error *err)
 {
-    walk at;
     const tbk_value *found = NULL;
-    if (!get(map, path, TBK_VALUE_STRING, &found, &at, err))
+    if (!get(map, path, TBK_VALUE_STRING, false, &found, err))
         return false;
     if (found != NULL)
         *out = found->string;
@@ -274,9 +268,8 @@ bool tbk_value_read_string(const tbk_value *map, const char *path, const char **
 
 bool tbk_value_read_integer(const tbk_value *map, const char *path, int64_t *out, tbk_error *err)
 {
-    walk at;
     const tbk_value *found = NULL;
-    if (!get(map, path, TBK_VALUE_INTEGER, &found, &at, err))
+    if (!get(map, path, TBK_VALUE_INTEGER, false, &found, err))
         return false;
     if (found != NULL)
         *out = found->integer;
@@ -285,9 +278,8 @@ bool tbk_value_read_integer(const tbk_value *map, const char *path, int64_t *out
 
 bool tbk_value_read_bool(const tbk_value *map, const char *path, bool *out, tbk_error *err)
 {
-    walk at;
     const tbk_value *found = NULL;
-    if (!get(map, path, TBK_VALUE_BOOL, &found, &at, err))
+    if (!get(map, path, TBK_VALUE_BOOL, false, &found, err))
         return false;
     if (found != NULL)
         *out = found->boolean;

@@ -3,13 +3,15 @@
  */
 #include "base/yaml.h"
 
+#include "base/memory.h"
+#include "base/number.h"
+
 #include <errno.h>
-#include <locale.h>
 #include <math.h>
 #include <string.h>
 #include <yaml.h>
 
-enum { MAX_LEVELS = 64, MAX_NODES = 100000 };
+enum { MAX_LEVELS = 64, MAX_NODES = 100000, MAX_KEYS = 4096 };
 
 typedef struct anchor {
     const char *name;
@@ -33,7 +35,8 @@ static void end_event(yaml_event_t *event) { yaml_event_delete(event); }
 
 static const char *as_text(const yaml_char_t *text) { return (const char *)text; }
 
-/* Returns NULL, so that a reading function can `return fail(...)`. */
+/* Returns NULL, so that a function that reads can `return fail(...)`, and one that only checks,
+ * `return fail(...) != NULL`. */
 TBK_PRINTF(4, 5)
 static tbk_value *fail(const reader *in, yaml_mark_t mark, const char *fix, const char *format, ...)
 {
@@ -53,15 +56,13 @@ static bool next_event(reader *in, yaml_event_t *event)
         return true;
     *event = (yaml_event_t){0};
     const yaml_parser_t *parser = &in->parser;
-    if (parser->error == YAML_MEMORY_ERROR)
-        abort();
-    const char *problem = parser->problem != NULL ? parser->problem : "cannot be read";
+    tbk_memory_must(parser->error != YAML_MEMORY_ERROR);
     if (parser->error == YAML_READER_ERROR)
         (void)tbk_fail(in->err, TBK_E_CONFIG, "save the file as UTF-8",
-                       "%s: not valid YAML: %s at byte %zu", in->source, problem,
+                       "%s: not valid YAML: %s at byte %zu", in->source, parser->problem,
                        parser->problem_offset);
     else
-        (void)fail(in, parser->problem_mark, NULL, "not valid YAML: %s", problem);
+        (void)fail(in, parser->problem_mark, NULL, "not valid YAML: %s", parser->problem);
     return false;
 }
 
@@ -135,17 +136,6 @@ static bool is_decimal_real(const char *text)
     return *at == '\0';
 }
 
-/* strtod reads the host's decimal point, YAML's is a dot. */
-static double to_real(const char *text)
-{
-    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (plain == (locale_t)0)
-        abort();
-    double real = strtod_l(text, NULL, plain);
-    freelocale(plain);
-    return real;
-}
-
 static bool parse_real(const char *text, double *out)
 {
     static const char *const INFINITIES[] = {".inf", ".Inf", ".INF", NULL};
@@ -155,7 +145,7 @@ static bool parse_real(const char *text, double *out)
     else if (is_one_of(text, NOT_NUMBERS))
         *out = NAN;
     else if (is_decimal_real(text))
-        *out = to_real(text);
+        *out = tbk_number_parse(text);
     else
         return false;
     return true;
@@ -318,28 +308,39 @@ static const tbk_member *member_of(const tbk_value *map, const char *key)
     return NULL;
 }
 
+/* Keys are compared one by one, which hostile maps must not make slow. */
+static bool count_key(const reader *in, const tbk_value *map, yaml_mark_t mark)
+{
+    return map->count < MAX_KEYS ||
+           fail(in, mark, NULL, "more than %d keys in one map", MAX_KEYS) != NULL;
+}
+
 /* What the map says itself comes before what is merged, and what is merged first before the rest.
  */
-static void merge_map(const reader *in, tbk_value *map, const tbk_value *merged)
+static bool merge_map(const reader *in, tbk_value *map, const tbk_value *merged, yaml_mark_t mark)
 {
-    for (const tbk_member *at = merged->first; at != NULL; at = at->next)
-        if (member_of(map, at->key) == NULL)
-            tbk_value_add(in->arena, map, at->key, at->value);
+    for (const tbk_member *at = merged->first; at != NULL; at = at->next) {
+        if (member_of(map, at->key) != NULL)
+            continue;
+        if (!count_key(in, map, mark))
+            return false;
+        tbk_value_add(in->arena, map, at->key, at->value);
+    }
+    return true;
 }
 
 static bool merge(const reader *in, tbk_value *map, const tbk_value *merged, yaml_mark_t mark)
 {
-    if (merged->type == TBK_VALUE_MAP) {
-        merge_map(in, map, merged);
-        return true;
-    }
+    if (merged->type == TBK_VALUE_MAP)
+        return merge_map(in, map, merged, mark);
     bool maps_only = merged->type == TBK_VALUE_LIST;
     for (const tbk_member *at = merged->first; at != NULL; at = at->next)
         maps_only = maps_only && at->value->type == TBK_VALUE_MAP;
     if (!maps_only)
         return fail(in, mark, NULL, "'<<' wants a map or a list of maps") != NULL;
     for (const tbk_member *at = merged->first; at != NULL; at = at->next)
-        merge_map(in, map, at->value);
+        if (!merge_map(in, map, at->value, mark))
+            return false;
     return true;
 }
 
@@ -352,13 +353,15 @@ static bool is_merge_key(const yaml_event_t *event)
 
 static const char *read_key(reader *in, const yaml_event_t *event)
 {
-    tbk_value *key = event->type == YAML_SCALAR_EVENT ? read_scalar(in, event) : NULL;
-    if (event->type == YAML_SCALAR_EVENT && key == NULL)
+    const tbk_value *key = NULL;
+    if (event->type != YAML_SCALAR_EVENT)
+        (void)fail(in, event->start_mark, NULL, "a key must be text");
+    else
+        key = read_scalar(in, event);
+    if (key != NULL && key->type != TBK_VALUE_STRING)
+        key = fail(in, event->start_mark, "write the key in quotes", "a key must be text");
+    if (key == NULL)
         return NULL;
-    if (key == NULL || key->type != TBK_VALUE_STRING) {
-        (void)fail(in, event->start_mark, "write the key in quotes", "a key must be text");
-        return NULL;
-    }
     remember_anchor(in, event->data.scalar.anchor, key);
     return key->string;
 }
@@ -374,6 +377,8 @@ static bool read_member(reader *in, const yaml_event_t *key_event, int level, tb
     if (is_merge ? *out_merged != NULL : member_of(map, key) != NULL)
         return fail(in, key_event->start_mark, "remove one of them", "the key '%s' is there twice",
                     key) != NULL;
+    if (!count_key(in, map, key_event->start_mark))
+        return false;
     auto_event event = {0};
     if (!next_event(in, &event))
         return false;
@@ -472,8 +477,7 @@ bool tbk_yaml_parse(tbk_arena *arena, const char *bytes, size_t length, const ch
 {
     __attribute__((cleanup(end_reader)))
     reader in = {.arena = arena, .source = tbk_arena_copy(arena, source), .err = err};
-    if (!yaml_parser_initialize(&in.parser))
-        abort();
+    tbk_memory_must(yaml_parser_initialize(&in.parser) == 1);
     yaml_parser_set_input_string(&in.parser, (const unsigned char *)bytes, length);
     const tbk_value *value = read_stream(&in);
     if (value == NULL)

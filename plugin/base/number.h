@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* Real numbers as text, with a dot whatever decimal point the host's locale has. */
+#ifndef TBK_BASE_NUMBER_H
+#define TBK_BASE_NUMBER_H
+
+#define TBK_NUMBER_TEXT_SIZE 32
+
+/* The number at the start of the text, 0 when there is none. */
+double tbk_number_parse(const char *text);
+/* The shortest of the forms that read back as the same number; it must be finite. */
+void tbk_number_format(double number, char out[TBK_NUMBER_TEXT_SIZE]);
+
+#endif
