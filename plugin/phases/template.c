@@ -137,6 +137,13 @@ static const tbk_value *evaluate_comparison(renderer *r, const tbk_expression *e
     if (right == NULL || !check_comparable(r, expression->left, left) ||
         !check_comparable(r, expression->right, right))
         return NULL;
+    /* Tera finds them neither equal nor unequal, which nobody means. */
+    if ((left->type == TBK_VALUE_INTEGER) != (right->type == TBK_VALUE_INTEGER)) {
+        (void)tbk_template_fail(r->source, expression->offset, r->err, NULL,
+                                "%s is compared with %s", tbk_value_type_name(left->type),
+                                tbk_value_type_name(right->type));
+        return NULL;
+    }
     bool wants_equal = expression->kind == TBK_EXPRESSION_EQUAL;
     return tbk_value_bool(r->arena, are_equal(left, right) == wants_equal);
 }

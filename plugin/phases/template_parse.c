@@ -289,8 +289,17 @@ static tbk_expression *parse_not(parser *p)
     tbk_expression *expression = new_expression(p, TBK_EXPRESSION_NOT, p->scan.token.offset);
     if (expression == NULL || !advance(p))
         return NULL;
-    expression->left = parse_not(p);
-    return expression->left == NULL ? NULL : expression;
+    expression->left = is_word(p, "not") ? parse_not(p) : parse_filtered(p);
+    if (expression->left == NULL)
+        return NULL;
+    if (is_sign(p, "==") || is_sign(p, "!=")) {
+        /* Tera negates the left side only, other languages the comparison. */
+        (void)tbk_scanner_fail_at(
+            &p->scan, expression->offset,
+            "'not' cannot stand before a comparison; turn == into != instead");
+        return NULL;
+    }
+    return expression;
 }
 
 static tbk_expression *parse_and(parser *p)

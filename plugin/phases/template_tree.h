@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A template's source and its parsed form: shared by template_parse.c, template_filters.c and
- * template.c only. */
+/* A template's source and its parsed form. For the files template*.c only. */
 #ifndef TBK_PHASES_TEMPLATE_TREE_H
 #define TBK_PHASES_TEMPLATE_TREE_H
 

@@ -187,12 +187,12 @@ static void compares(void **state)
 {
     (void)state;
     static const char *const true_ones[] = {
-        "name == 'demo'",      "name != 'x'",      "seven == 7",         "seven != '7'",
+        "name == 'demo'",      "name != 'x'",      "seven == 7",         "seven == 7",
         "yes == true",         "no != true",       "nothing == nothing", "nothing != no",
-        "zero != no",          "minus == -3",      "'demo' == name",     "not name == 'x'",
+        "yes != nothing",      "minus == -3",      "'demo' == name",     "not (name == 'x')",
         "not not yes",         "yes and yes",      "no or yes",          "yes or no and no",
         "(yes or no) and yes", "not (yes and no)", "not no and yes",     "name | upper == 'DEMO'",
-        "list | length == 3",  "not no == yes",    "(seven) == (7)",     "yes == (name == 'demo')"};
+        "list | length == 3",  "(not no) == yes",  "(seven) == (7)",     "yes == (name == 'demo')"};
     for (size_t i = 0; i < sizeof true_ones / sizeof *true_ones; i++)
         assert_renders(tbk_arena_format(arena, "{%% if %s %%}t{%% else %%}%s{%% endif %%}",
                                         true_ones[i], true_ones[i]),
@@ -273,6 +273,10 @@ static void values_without_a_printed_form_are_errors(void **state)
                    "t.tera:1:13: this is text, which is no list to loop over");
     assert_refuses("{% if list == none %}{% endif %}",
                    "t.tera:1:7: this is a list, which cannot be compared");
+    assert_refuses("{% if seven != '7' %}{% endif %}",
+                   "t.tera:1:13: a whole number is compared with text");
+    assert_refuses("{% if no == 0 %}{% endif %}",
+                   "t.tera:1:10: true or false is compared with a whole number");
     assert_refuses("{% if 1 == half %}{% endif %}",
                    "t.tera:1:12: this is a number, which cannot be compared");
 }
@@ -330,6 +334,10 @@ static void expressions_that_are_wrong_are_errors(void **state)
     assert_refuses("{% if a in list %}{% endif %}", "t.tera:1:7: 'a' is not defined");
     assert_refuses("{% if name in list %}{% endif %}",
                    "t.tera:1:12: 'in' stands where '%}' should");
+    assert_refuses("{% if not name == 'x' %}{% endif %}",
+                   "t.tera:1:7: 'not' cannot stand before a comparison; turn == into != instead");
+    assert_refuses("{% if not not name != 'x' %}{% endif %}",
+                   "t.tera:1:11: 'not' cannot stand before a comparison; turn == into != instead");
     assert_refuses("{{ name + 1 }}", "t.tera:1:9: this character means nothing here");
     assert_refuses("{{ 1.5 }}",
                    "t.tera:1:4: only whole numbers of at most 18 digits can stand here");
