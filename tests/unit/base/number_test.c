@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* Real numbers: shortest form, a dot in every locale, and the locale as it was. */
+#include "unit/unit.h"
+
+#include "base/number.h"
+
+#include <float.h>
+#include <locale.h>
+#include <stdio.h>
+
+static void numbers_come_back_as_they_were(void **state)
+{
+    (void)state;
+    static const double NUMBERS[] = {0.0,     0.1,     -1.5,         1.0 / 3, 0.1 + 0.2,
+                                     DBL_MAX, DBL_MIN, DBL_TRUE_MIN, 1e22,    123456789012345680.0};
+    for (size_t index = 0; index < sizeof NUMBERS / sizeof NUMBERS[0]; index++) {
+        char text[TBK_NUMBER_TEXT_SIZE];
+        tbk_number_format(NUMBERS[index], text);
+        double again = tbk_number_parse(text);
+        assert_memory_equal(&again, &NUMBERS[index], sizeof again);
+    }
+    char text[TBK_NUMBER_TEXT_SIZE];
+    tbk_number_format(0.1, text);
+    assert_string_equal(text, "0.1");
+    assert_true(tbk_number_parse("x") < 1e-300);
+}
+
+/* Makes a locale with a comma, when the machine can; Debian installs none by default. */
+static bool use_comma(void)
+{
+    static const char *const NAMES[] = {"de_DE.UTF-8", "fr_FR.UTF-8", "es_ES.UTF-8", "de_DE"};
+    for (size_t index = 0; index < sizeof NAMES / sizeof NAMES[0]; index++)
+        if (setlocale(LC_ALL, NAMES[index]) != NULL)
+            return true;
+    return false;
+}
+
+static void a_host_with_a_decimal_comma_changes_nothing(void **state)
+{
+    (void)state;
+    if (!use_comma())
+        skip();
+    char text[TBK_NUMBER_TEXT_SIZE];
+    tbk_number_format(1.5, text);
+    assert_string_equal(text, "1.5");
+    assert_true(tbk_number_parse("1.5") > 1.4);
+    (void)snprintf(text, sizeof text, "%.1f", 1.5);
+    assert_string_equal(text, "1,5"); /* the host's own locale still holds */
+    (void)setlocale(LC_ALL, "C");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_come_back_as_they_were),
+        cmocka_unit_test(a_host_with_a_decimal_comma_changes_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
