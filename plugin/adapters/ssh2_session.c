@@ -259,11 +259,12 @@ static bool is_supported(const char *const *supported, int count, const char *na
     return false;
 }
 
-/* Only what libssh2 supports: when it has to strike a method out, 1.10 copies memory onto itself.
- */
-static void append_supported(tbk_text *order, const char *const *supported, int count,
+/* Of the names those that libssh2 supports, for when it has to strike one out, 1.10 copies memory
+ * onto itself. False when there is none. */
+static bool append_supported(tbk_text *order, const char *const *supported, int count,
                              const char *names)
 {
+    size_t before = order->length;
     while (*names != '\0') {
         size_t length = strcspn(names, ",");
         if (is_supported(supported, count, names, length)) {
@@ -273,27 +274,31 @@ static void append_supported(tbk_text *order, const char *const *supported, int 
         }
         names += length + (names[length] == ',' ? 1 : 0);
     }
+    return order->length > before;
 }
 
-/* The types already known come first, so that a VM with several keys shows the known one. The
- * others stand in the order of the ssh program, so that both adapters are shown the same one. */
-static void prefer_known_types(LIBSSH2_SESSION *session, const tbk_host_keys *known)
+/* The types already known come first, so that a VM with several keys shows the known one; false
+ * when libssh2 can check none of them, which would look like a changed key. The others stand in the
+ * order of the ssh program, so that both adapters are shown the same one. */
+static bool prefer_known_types(LIBSSH2_SESSION *session, const tbk_host_keys *known)
 {
-    static const char rsa[] = "rsa-sha2-512,rsa-sha2-256,ssh-rsa";
+    static const char rsa[] = "rsa-sha2-512,rsa-sha2-256";
     const char **supported = NULL;
     tbk_auto_text order = {0};
+    bool can_check = known->first == NULL;
     int count = libssh2_session_supported_algs(session, LIBSSH2_METHOD_HOSTKEY, &supported);
     if (count <= 0)
-        return;
+        return true;
     for (const tbk_host_key *key = known->first; key != NULL; key = key->next)
-        append_supported(&order, supported, count,
-                         strcmp(key->type, "ssh-rsa") == 0 ? rsa : key->type);
-    append_supported(&order, supported, count,
-                     "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521");
-    append_supported(&order, supported, count, rsa);
+        can_check |= append_supported(&order, supported, count,
+                                      strcmp(key->type, "ssh-rsa") == 0 ? rsa : key->type);
+    (void)append_supported(&order, supported, count,
+                           "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,"
+                           "ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256,ssh-rsa");
     libssh2_free(session, supported);
     if (order.length > 0)
         (void)libssh2_session_method_pref(session, LIBSSH2_METHOD_HOSTKEY, order.bytes);
+    return can_check;
 }
 
 static bool fail_lost(const opening *open, const char *when, tbk_error *err)
@@ -303,21 +308,25 @@ static bool fail_lost(const opening *open, const char *when, tbk_error *err)
                     (unsigned)open->target->port, when, tbk_ssh2_session_why(open->it));
 }
 
+static bool fail_unable(const opening *open, const char *why, bool *out_unable, tbk_error *err)
+{
+    *out_unable = true;
+    return tbk_fail(err, TBK_E_NETWORK, "use the ssh program (ssh.program: auto or openssh)",
+                    "libssh2 %s %s '%s'", libssh2_version(0), why, open->target->host);
+}
+
 static bool shake_hands(const opening *open, const tbk_host_keys *known, bool *out_unable,
                         tbk_error *err)
 {
     LIBSSH2_SESSION *session = open->it->session;
-    prefer_known_types(session, known);
+    if (!prefer_known_types(session, known))
+        return fail_unable(open, "cannot check the known host key of", out_unable, err);
     int status;
     while ((status = libssh2_session_handshake(session, open->it->socket)) == LIBSSH2_ERROR_EAGAIN)
         if (!wait_for_vm(open, err))
             return false;
-    if (status == LIBSSH2_ERROR_KEX_FAILURE || status == LIBSSH2_ERROR_METHOD_NONE) {
-        *out_unable = true;
-        return tbk_fail(err, TBK_E_NETWORK, "use the ssh program: ssh.program: openssh",
-                        "libssh2 %s and the SSH server on '%s' know no common algorithm",
-                        libssh2_version(0), open->target->host);
-    }
+    if (status == LIBSSH2_ERROR_KEX_FAILURE || status == LIBSSH2_ERROR_METHOD_NONE)
+        return fail_unable(open, "has no algorithm in common with", out_unable, err);
     return status == 0 || fail_lost(open, "handshake", err);
 }
 

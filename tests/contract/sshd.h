@@ -135,7 +135,7 @@ static int open_descriptors(void)
 static bool has_children(void) { return waitpid(-1, NULL, WNOHANG) >= 0 || errno != ECHILD; }
 
 /* Ends the server's sides of all connections, as a crash would; the server itself goes on. */
-static void kill_children_of(pid_t parent, bool only_sshd)
+__attribute__((unused)) static void kill_children_of(pid_t parent, bool only_sshd)
 {
     char line[4096] = "";
     FILE *children = fopen(text_of("/proc/%d/task/%d/children", parent, parent), "r");
@@ -158,7 +158,7 @@ static void kill_children_of(pid_t parent, bool only_sshd)
     }
 }
 
-static void cut_connections(void)
+__attribute__((unused)) static void cut_connections(void)
 {
     long pid = 0;
     FILE *file = fopen(in_sshd("pid"), "r");
