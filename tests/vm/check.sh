@@ -19,7 +19,7 @@ check_all() {
 check_tools() {
     local tool lacking=0
     for tool in debootstrap ip iptables unshare nsenter setpriv setsid flock findmnt mountpoint mkfs.ext4 ssh scp \
-        ssh-keygen pivot_root truncate; do
+        ssh-keygen pivot_root truncate python3 jq curl sqlite3; do
         command -v "$tool" >/dev/null && continue
         echo "$tool: the program is missing; run: tests/install-packages vm"
         lacking=1
