@@ -18,8 +18,9 @@ void tbk_clock_format(int64_t time_s, char out[TBK_CLOCK_TEXT_SIZE])
 {
     time_t moment = (time_t)time_s;
     struct tm utc;
-    if (gmtime_r(&moment, &utc) == NULL ||
-        strftime(out, TBK_CLOCK_TEXT_SIZE, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+    if (gmtime_r(&moment, &utc) != NULL)
+        (void)strftime(out, TBK_CLOCK_TEXT_SIZE, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    else
         memcpy(out, "-", 2); /* a year that no calendar has */
 }
 

@@ -55,8 +55,9 @@ static tbk_value *convert_scalar(const reader *in, const json_t *node)
     case JSON_REAL:
         return tbk_value_real(in->arena, json_real_value(node));
     case JSON_TRUE:
+        return tbk_value_bool(in->arena, true);
     case JSON_FALSE:
-        return tbk_value_bool(in->arena, json_is_true(node));
+        return tbk_value_bool(in->arena, false);
     default:
         return tbk_value_null(in->arena);
     }
@@ -66,13 +67,14 @@ static tbk_value *convert(const reader *in, json_t *node, int level)
 {
     tbk_value *value = NULL;
     bool ok = true;
-    if (!json_is_object(node) && !json_is_array(node)) {
+    bool is_map = json_typeof(node) == JSON_OBJECT;
+    if (!is_map && json_typeof(node) != JSON_ARRAY) {
         value = convert_scalar(in, node);
     } else if (level > MAX_LEVELS) {
         (void)tbk_fail(in->err, TBK_E_CONFIG, NULL, "%s: nested more than %d levels deep",
                        in->source, MAX_LEVELS);
         return NULL;
-    } else if (json_is_object(node)) {
+    } else if (is_map) {
         value = tbk_value_map(in->arena);
         ok = convert_map(in, node, level, value);
     } else {
@@ -190,8 +192,7 @@ static void write_value(tbk_text *text, const tbk_value *value, bool indented, i
     case TBK_VALUE_STRING:
         write_string(text, value->string);
         break;
-    case TBK_VALUE_LIST:
-    case TBK_VALUE_MAP:
+    default: /* a list or a map */
         write_members(text, value, indented, level);
         break;
     }

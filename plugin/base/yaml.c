@@ -311,8 +311,9 @@ static const tbk_member *member_of(const tbk_value *map, const char *key)
 /* Keys are compared one by one, which hostile maps must not make slow. */
 static bool count_key(const reader *in, const tbk_value *map, yaml_mark_t mark)
 {
-    return map->count < MAX_KEYS ||
-           fail(in, mark, NULL, "more than %d keys in one map", MAX_KEYS) != NULL;
+    if (map->count < MAX_KEYS)
+        return true;
+    return fail(in, mark, NULL, "more than %d keys in one map", MAX_KEYS) != NULL;
 }
 
 /* What the map says itself comes before what is merged, and what is merged first before the rest.

@@ -65,7 +65,8 @@ static void formats_text_of_any_length(void **state)
 static void freeing_nothing_is_fine(void **state)
 {
     (void)state;
-    tbk_arena_free(NULL);
+    tbk_auto(tbk_arena) *never_made = NULL;
+    tbk_arena_free(never_made);
     tbk_arena_free(tbk_arena_new());
 }
 

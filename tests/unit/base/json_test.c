@@ -86,6 +86,7 @@ static void malformed_text_is_refused_with_its_place(void **state)
         {"\"\\ud800\"", "not valid JSON"},
         {"9223372036854775808", "too big integer"},
         {"-9223372036854775809", "too big negative integer"},
+        {"[11111111111111111111111111111]", "state.json:1:30: not valid JSON: too big integer"},
         {"1e999", "real number overflow"},
         {"NaN", "not valid JSON"},
         {"'a'", "not valid JSON"},

@@ -149,6 +149,7 @@ static void wrong_aliases_and_merges_are_refused(void **state)
         {"a: *x\n", "options.yml:1:4: the alias '*x' has no anchor before it"},
         {"&a [*a]\n", "the alias '*a' has no anchor"},
         {"a: {<<: 1}\n", "'<<' wants a map or a list of maps"},
+        {"a: {<<: [{b: 1}, 2, {c: 3}]}\n", "'<<' wants a map or a list of maps"},
         {"a: {<<: [{b: 1}, 2]}\n", "'<<' wants a map or a list of maps"},
         {"{<<: {a: 1}, <<: {b: 1}}\n", "the key '<<' is there twice"},
     };
@@ -199,6 +200,8 @@ static void malformed_text_is_refused_with_its_place(void **state)
         {"a\n...\n[\n", "not valid YAML"},
         {"a\n--- [\n", "more than one document"},
         {"--- \"a\n", "not valid YAML"},
+        {"|\n  a\n@b\n", "options.yml:3:1: not valid YAML: found character that cannot start"},
+        {"[a]\n@b\n", "options.yml:2:1: not valid YAML: found character that cannot start"},
         {"a: 99999999999999999999\n", "options.yml:1:4: a whole number that is too large"},
         {"a: -9223372036854775809\n", "too large"},
         {"a: 0xfffffffffffffffff\n", "too large"},
