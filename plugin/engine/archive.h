@@ -17,8 +17,13 @@
 
 typedef struct tbk_archive_writer tbk_archive_writer;
 
-/* out_fd stays the caller's; it is written from its current position. workers 0 = one a core,
- * at most 4. */
+/*
+ * out_fd stays the caller's; it is written from its current position.
+ * Shape:  compression_level 1 to 9; workers 0 = one a processor; never more than 4. The same data
+ *         and level give the same bytes with any number of workers.
+ * Errors: TBK_E_CONFIG, the level; TBK_E_FAILED, no memory or no thread.
+ * Memory: at most 64 MiB with 4 workers at any level.
+ */
 bool tbk_archive_writer_open(int out_fd, int compression_level, unsigned workers,
                              tbk_archive_writer **out, tbk_error *err) TBK_MUST_CHECK;
 bool tbk_archive_writer_add(tbk_archive_writer *writer, const void *bytes, size_t length,
@@ -34,7 +39,8 @@ bool tbk_archive_store(int in_fd, int out_fd, int compression_level, const char 
                        const tbk_report *report, tbk_set_file *out, tbk_error *err) TBK_MUST_CHECK;
 
 /* Reads a stored stream, hashes both sides into out, and writes the raw side to out_fd (-1: only
- * hashes). Fails with TBK_E_CORRUPT on anything zstd does not accept, or a cut stream. */
+ * hashes). Fails with TBK_E_CORRUPT on anything zstd does not accept, or a cut stream. A stream of
+ * several frames that ends exactly between two is sound to zstd: compare the raw digest. */
 bool tbk_archive_extract(int in_fd, int out_fd, const char *phase, const tbk_report *report,
                          tbk_set_file *out, tbk_error *err) TBK_MUST_CHECK;
 

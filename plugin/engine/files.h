@@ -13,15 +13,22 @@
 
 typedef struct tbk_files tbk_files;
 
-/* Opens every regular file below the configured paths; symbolic links are stored as links and never
- * followed; what is missing is noted, not an error. At most 4,096 files. */
+/*
+ * Opens every regular file below the configured paths; symbolic links are stored as links and never
+ * followed; what is missing, unreadable, a socket, a pipe or a device is noted, not an error.
+ * Shape:  at most 4,096 files, folders and links.
+ * Errors: TBK_E_CONFIG, more than that; TBK_E_IO, no root folder; TBK_E_FAILED, too few
+ *         descriptors (the soft limit is raised where the hard one allows).
+ */
 bool tbk_files_open(const tbk_engine_config *config, tbk_files **out,
                     tbk_error *err) TBK_MUST_CHECK;
 void tbk_files_close(tbk_files *files);
 TBK_AUTO_POINTER(tbk_files, tbk_files_close);
 
 uint64_t tbk_files_size_bytes(const tbk_files *files);
-/* What was configured and not there; NULL at the end; borrowed. */
+/* The paths that were configured and not there; and "<path>: <why>" for what was left out or
+ * changed while it was read, so ask again after storing. NULL at the end; valid until the next
+ * store. */
 const char **tbk_files_missing(const tbk_files *files);
 
 /* Writes the tar (ustar with pax headers where needed, owner, mode and time kept) into the writer.
