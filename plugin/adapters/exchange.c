@@ -5,6 +5,7 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define DEFAULT_TIMEOUT_MS 120000
@@ -12,10 +13,20 @@
 #define ERROR_OUTPUT_LIMIT_BYTES ((size_t)64 << 10)
 #define BUFFER_BYTES ((size_t)64 << 10)
 #define CANCEL_CHECK_MS 200
+#define PROGRESS_FROM_BYTES ((uint64_t)1 << 20) /* smaller ones are there before one could look */
 
 static uint32_t timeout_ms_of(const tbk_remote_command *command)
 {
     return command->timeout_ms != 0 ? command->timeout_ms : DEFAULT_TIMEOUT_MS;
+}
+
+static uint64_t size_left(int fd)
+{
+    struct stat status;
+    off_t position = lseek(fd, 0, SEEK_CUR);
+    if (position < 0 || fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
+        return 0;
+    return status.st_size > position ? (uint64_t)(status.st_size - position) : 0;
 }
 
 void tbk_exchange_begin(tbk_exchange *exchange, const tbk_remote_command *command,
@@ -32,8 +43,10 @@ void tbk_exchange_begin(tbk_exchange *exchange, const tbk_remote_command *comman
     if (exchange->input_ended) {
         exchange->chunk = command->input;
         exchange->chunk_length = command->input != NULL ? command->input_size_bytes : 0;
+        exchange->to_send_bytes = exchange->chunk_length;
         return;
     }
+    exchange->to_send_bytes = size_left(command->input_fd);
     exchange->buffer = malloc(BUFFER_BYTES);
     if (exchange->buffer == NULL)
         abort();
@@ -73,7 +86,11 @@ void tbk_exchange_sent(tbk_exchange *exchange, size_t length)
 {
     exchange->chunk += length;
     exchange->chunk_length -= length;
+    exchange->sent_bytes += length;
     exchange->moved_ms = tbk_clock_monotonic_ms();
+    if (exchange->to_send_bytes >= PROGRESS_FROM_BYTES)
+        tbk_report_progress(exchange->command->report, "upload", exchange->sent_bytes,
+                            exchange->to_send_bytes);
 }
 
 void tbk_exchange_drop_input(tbk_exchange *exchange)

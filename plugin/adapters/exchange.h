@@ -19,8 +19,10 @@ typedef struct tbk_exchange {
     int64_t moved_ms;    /* when the last byte went either way */
     const char *chunk;   /* to be sent next */
     size_t chunk_length;
-    char *buffer;                       /* what was read from input_fd; NULL without one */
-    bool input_ended;                   /* nothing comes behind chunk */
+    char *buffer;     /* what was read from input_fd; NULL without one */
+    bool input_ended; /* nothing comes behind chunk */
+    uint64_t sent_bytes;
+    uint64_t to_send_bytes;             /* 0 = not known */
     char tail[TBK_EXCHANGE_TAIL_BYTES]; /* the end of standard error, whatever its length */
     size_t tail_length;
 } tbk_exchange;

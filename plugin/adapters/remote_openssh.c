@@ -15,6 +15,7 @@
 #define DEFAULT_CONNECT_TIMEOUT_MS 10000
 #define LOGIN_TIMEOUT_FACTOR 4 /* connecting, handshake and login together */
 #define LOG_LIMIT_BYTES ((size_t)1 << 20)
+#define CONFIG_TIMEOUT_MS 5000
 #define WORDS_MAX 80
 #define TOKEN_SIZE 24
 /* The master looks host keys up under this name, whatever a configuration makes of the host's. */
@@ -87,7 +88,7 @@ static void add_master_options(words *it, connection *over, const tbk_ssh_target
         "RemoteCommand=none",    "RequestTTY=no",           "ServerAliveInterval=15",
         "ServerAliveCountMax=4", "UpdateHostKeys=no",       "HashKnownHosts=no",
         "CheckHostIP=no",        "VerifyHostKeyDNS=no",     "GlobalKnownHostsFile=/dev/null",
-        "LogLevel=ERROR",        "EscapeChar=none",         "HostKeyAlias=" HOST_ALIAS};
+        "LogLevel=ERROR",        "EscapeChar=none",         ("HostKeyAlias=" HOST_ALIAS)};
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         add_option(it, fixed[i]);
     add_option(it, known->first != NULL ? "StrictHostKeyChecking=yes"
@@ -339,6 +340,38 @@ static bool run_over(void *self, const tbk_remote_command *command, tbk_remote_r
 }
 
 /* --- opening and closing --- */
+
+/* The value in ssh -G's "keyword value" lines; NULL when it has none. */
+static const char *configured(tbk_arena *arena, const char *text, const char *keyword)
+{
+    const char *found = strstr(text, tbk_arena_format(arena, "\n%s ", keyword));
+    if (found == NULL)
+        return NULL;
+    found += strlen(keyword) + 2;
+    return tbk_arena_copy_bytes(arena, found, strcspn(found, "\n"));
+}
+
+static bool is_set(const char *value) { return value != NULL && strcmp(value, "none") != 0; }
+
+bool tbk_remote_openssh_has_route(const tbk_ssh_target *target, const tbk_report *report)
+{
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    const char *const argv[] = {"ssh", "-G", "-l", target->user, "--", target->host, NULL};
+    const tbk_remote_command command = {
+        .argv = argv, .timeout_ms = CONFIG_TIMEOUT_MS, .report = report};
+    tbk_auto_remote_result result = {0};
+    tbk_auto_exchange exchange;
+    tbk_exchange_begin(&exchange, &command, &result);
+    tbk_error ignored;
+    int status;
+    if (!tbk_process_run(argv, &exchange, &status, &ignored) || status > 0)
+        return false; /* no ssh program, or one that cannot read its configuration */
+    const char *text = tbk_text_string(&result.output);
+    const char *host = configured(arena, text, "hostname");
+    return is_set(configured(arena, text, "proxyjump")) ||
+           is_set(configured(arena, text, "proxycommand")) ||
+           (host != NULL && strcasecmp(host, target->host) != 0);
+}
 
 static void close_connection(void *self)
 {

@@ -57,7 +57,10 @@ static bool open_by_itself(const tbk_ssh_target *target, const tbk_ssh_key *key,
                            tbk_error *err)
 {
     const char *lack = libssh2_lacks(key);
-    if (lack == NULL) {
+    bool with_config = tbk_remote_openssh_has_route(target, report);
+    if (with_config) {
+        lack = "its configuration has a jump host, a proxy or another name for this host";
+    } else if (lack == NULL) {
         bool unable = false;
         if (tbk_remote_libssh2_open(target, key, known, report, out, &unable, err))
             return true;
@@ -66,7 +69,7 @@ static bool open_by_itself(const tbk_ssh_target *target, const tbk_ssh_key *key,
         lack = err->message;
     }
     tbk_report_log(report, TBK_LOG_INFO, "connect", "using the ssh program: %s", lack);
-    return tbk_remote_openssh_open(target, known, false, report, out, err);
+    return tbk_remote_openssh_open(target, known, with_config, report, out, err);
 }
 
 bool tbk_ssh_open(const tbk_ssh_target *target, const tbk_report *report, tbk_remote *out,

@@ -311,6 +311,30 @@ static void ends_a_command_that_falls_silent(void **state)
     assert_int_equal(status_of("exit 6"), 6);
 }
 
+static void remember_progress(void *self, const char *phase, uint64_t done_bytes,
+                              uint64_t total_bytes)
+{
+    assert_string_equal(phase, "upload");
+    assert_int_equal(total_bytes, 2 << 20);
+    assert_true(done_bytes > *(uint64_t *)self);
+    *(uint64_t *)self = done_bytes;
+}
+
+static void tells_how_much_of_a_large_input_is_sent(void **state)
+{
+    (void)state;
+    tbk_error err;
+    uint64_t done_bytes = 0;
+    tbk_auto_free char *bytes = make_bytes(2 << 20);
+    tbk_report report = {.self = &done_bytes, .progress = remember_progress};
+    const char *const argv[] = {"sh", "-c", "cat >/dev/null", NULL};
+    tbk_auto_remote_result result = {0};
+    tbk_remote_command command = {
+        .argv = argv, .input = bytes, .input_size_bytes = 2 << 20, .report = &report};
+    assert_ok(run(&command, &result, &err));
+    assert_int_equal(done_bytes, 2 << 20);
+}
+
 static bool cancelled_after_a_while(void *self)
 {
     return tbk_clock_monotonic_ms() >= *(int64_t *)self;
@@ -470,6 +494,45 @@ static void fails_when_a_command_that_must_succeed_does_not(void **state)
     assert_contains(err.message, "the reason");
 }
 
+/* --- the host's process --- */
+
+static void leaves_the_hosts_signals_alone(void **state)
+{
+    (void)state;
+    struct sigaction action;
+    sigset_t mask;
+    static const int watched[] = {SIGPIPE, SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGALRM};
+    for (size_t i = 0; i < sizeof watched / sizeof *watched; i++) {
+        assert_int_equal(sigaction(watched[i], NULL, &action), 0);
+        assert_true(action.sa_handler == SIG_DFL);
+    }
+    assert_int_equal(sigprocmask(SIG_BLOCK, NULL, &mask), 0);
+    assert_int_equal(sigismember(&mask, SIGPIPE), 0);
+}
+
+/* As the Rust hosts have it; a command must not inherit that, or `yes | head` would never end. */
+static void gives_commands_the_usual_signals(void **state)
+{
+    (void)state;
+    (void)signal(SIGPIPE, SIG_IGN);
+    tbk_auto_remote_result result = {0};
+    int status = run_script("(sh -c 'kill -PIPE $$'; echo $?)", &result);
+    (void)signal(SIGPIPE, SIG_DFL);
+    assert_int_equal(status, 0);
+    assert_string_equal(tbk_text_string(&result.output), "141\n");
+}
+
+static void gives_commands_none_of_the_hosts_descriptors(void **state)
+{
+    (void)state;
+    int fd = open("/dev/null", O_RDONLY); /* a host may forget O_CLOEXEC */
+    tbk_auto_remote_result result = {0};
+    int status = run_script("ls /proc/self/fd | wc -l", &result);
+    (void)close(fd);
+    assert_int_equal(status, 0);
+    assert_int_equal(atoi(tbk_text_string(&result.output)), 4); /* 0, 1, 2 and ls's own */
+}
+
 /* --- a cut connection; the last tests of a group, for it does not come back --- */
 
 static void *cut_soon(void *unused)
@@ -598,6 +661,7 @@ int main(void)
         cmocka_unit_test(needs_no_sudo_where_the_user_is_root),
         cmocka_unit_test(ends_a_command_that_takes_too_long),
         cmocka_unit_test(ends_a_command_that_falls_silent),
+        cmocka_unit_test(tells_how_much_of_a_large_input_is_sent),
         cmocka_unit_test(ends_a_command_when_cancelled),
         cmocka_unit_test(runs_one_command_after_another),
         cmocka_unit_test(puts_a_file_with_its_mode),
@@ -606,6 +670,9 @@ int main(void)
         cmocka_unit_test(gets_a_file),
         cmocka_unit_test(tells_that_a_file_to_get_is_missing),
         cmocka_unit_test(fails_when_a_command_that_must_succeed_does_not),
+        cmocka_unit_test(leaves_the_hosts_signals_alone),
+        cmocka_unit_test(gives_commands_the_usual_signals),
+        cmocka_unit_test(gives_commands_none_of_the_hosts_descriptors),
         cmocka_unit_test(leaves_the_old_file_when_the_connection_is_cut),
         cmocka_unit_test(fails_after_the_connection_was_cut),
     };

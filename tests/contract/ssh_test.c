@@ -467,6 +467,46 @@ static void takes_the_ssh_program_where_libssh2_knows_no_algorithm(void **state)
     assert_contains(said, "using the ssh program: libssh2");
 }
 
+/* --- the user's ssh configuration --- */
+
+/* ssh finds it through the password database, which a test cannot change; so ssh is called through
+ * a script that names it. A later -F, as ours, still counts. */
+static void takes_the_ssh_program_for_a_jump_host(void **state)
+{
+    (void)state;
+    write_text("config.ssh",
+               text_of("Host jump\n HostName 127.0.0.1\n Port %u\n IdentityFile %s/ed25519\n"
+                       " IdentitiesOnly yes\n StrictHostKeyChecking no\n"
+                       " UserKnownHostsFile /dev/null\n LogLevel ERROR\n"
+                       "Host behind\n HostName 127.0.0.1\n ProxyJump jump\n",
+                       sshd_port, sshd_directory),
+               0600);
+    char path[4096];
+    (void)snprintf(path, sizeof path, "%s", getenv("PATH"));
+    (void)mkdir(in_sshd("bin"), 0700);
+    write_text(
+        "bin/ssh",
+        text_of("#!/bin/sh\nPATH='%s' exec ssh -F %s/config.ssh \"$@\"\n", path, sshd_directory),
+        0700);
+    (void)setenv("PATH", text_of("%s/bin:%s", sshd_directory, path), 1);
+    tbk_ssh_target target = target_of(TBK_SSH_AUTO, "ed25519");
+    target.host = "behind";
+    bool worked = works(&target);
+    target.host = "127.0.0.1";
+    char first[sizeof said];
+    (void)snprintf(first, sizeof first, "%s", said);
+    said[0] = '\0';
+    bool worked_directly = works(&target);
+    (void)setenv("PATH", path, 1);
+    assert_ok(worked);
+    assert_contains(first, "using the ssh program: its configuration has a jump host");
+    assert_contains(read_text("pins"),
+                    host_line("host_ed25519", text_of("[behind]:%u", sshd_port)));
+    assert_ok(worked_directly);
+    if (strstr(said, "using the ssh program") != NULL)
+        fail_msg("%s", said);
+}
+
 /* --- servers that misbehave --- */
 
 static void check_nobody(tbk_ssh_program program)
@@ -601,6 +641,7 @@ int main(void)
         TEST(refuses_a_revoked_key),
         TEST(a_plain_entry_is_for_port_22_only),
         TEST(takes_the_ssh_program_where_libssh2_knows_no_algorithm),
+        TEST(takes_the_ssh_program_for_a_jump_host),
         TEST(tells_that_nobody_listens),
         TEST(tells_that_a_name_has_no_address),
         TEST(gives_up_on_a_server_that_says_nothing),
