@@ -6,6 +6,7 @@
  * descriptor that the bytes are read from is opened before SQLite's and closed after it, and
  * nothing else here opens the file.
  */
+#include "base/memory.h"
 #include "database/sqlite_copy.h"
 #include "database/sqlite_internal.h"
 
@@ -104,9 +105,7 @@ bool tbk_sqlite_reader_open(const char *path, tbk_sqlite_reader **out, tbk_error
     tbk_sqlite_facts facts;
     if (!tbk_sqlite_inspect(path, &facts, err))
         return false;
-    tbk_auto(tbk_sqlite_reader) *reader = calloc(1, sizeof *reader);
-    if (reader == NULL)
-        return tbk_fail(err, TBK_E_FAILED, "free some memory", "no memory");
+    tbk_auto(tbk_sqlite_reader) *reader = tbk_memory_new(sizeof *reader);
     reader->fd = reader->directory = -1;
     if (!tbk_sqlite_companion(path, "", reader->path, err))
         return false;

@@ -16,6 +16,10 @@ typedef struct tbk_hold {
     /* Fails with TBK_E_FAILED when the hook refused; then nothing is held. out_was_stopped tells
      * that the tracker was not running before, and will not be started by the release. */
     bool (*acquire)(void *self, tbk_hold_kind kind, bool *out_was_stopped, tbk_error *err);
+    /* Fails when what was acquired can no longer be relied upon: whoever holds the tracker is gone,
+     * so a copy made meanwhile counts for nothing. Cheap; asked between two chunks and after the
+     * copy. */
+    bool (*check)(void *self, tbk_error *err);
     /* Fails with TBK_E_TRACKER_DOWN when the tracker did not come back. */
     bool (*release)(void *self, tbk_error *err);
 } tbk_hold;

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* The hold port over the hook's lines: one request, one answer, each with a limit. */
+#include "adapters/hold_hook.h"
+
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <poll.h>
+
+#define ANSWER_BYTES_MAX 512
+
+static const char *const HOOK_GONE_FIX = "nothing by hand: within five minutes cron runs "
+                                         "'torrust-backup-hook --recover', which lets the "
+                                         "tracker go";
+
+struct tbk_hold_hook {
+    int input, output;
+    uint32_t answer_timeout_ms;
+    char answer[ANSWER_BYTES_MAX]; /* what came in and is not yet a whole line */
+    size_t length;
+};
+
+tbk_hold_hook *tbk_hold_hook_new(int input_fd, int output_fd, uint32_t answer_timeout_ms)
+{
+    tbk_hold_hook *hook = tbk_memory_new(sizeof *hook);
+    hook->input = input_fd;
+    hook->output = output_fd;
+    hook->answer_timeout_ms = answer_timeout_ms;
+    return hook;
+}
+
+void tbk_hold_hook_free(tbk_hold_hook *hook) { free(hook); }
+
+static bool hook_gone(tbk_error *err)
+{
+    return tbk_fail(err, TBK_E_INTERRUPTED, HOOK_GONE_FIX,
+                    "the hook that holds the tracker is gone");
+}
+
+/* Reads what is there; end of file means that the hook died. */
+static bool take_in(tbk_hold_hook *hook, tbk_error *err)
+{
+    size_t room = sizeof hook->answer - hook->length;
+    if (room == 0)
+        return tbk_fail(err, TBK_E_FAILED, NULL, "the hook's answer has no end");
+    ssize_t got = read(hook->input, hook->answer + hook->length, room);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN))
+        return true;
+    if (got <= 0)
+        return hook_gone(err);
+    hook->length += (size_t)got;
+    return true;
+}
+
+static bool take_line(tbk_hold_hook *hook, char out[ANSWER_BYTES_MAX])
+{
+    char *end = memchr(hook->answer, '\n', hook->length);
+    if (end == NULL)
+        return false;
+    size_t length = (size_t)(end - hook->answer);
+    memcpy(out, hook->answer, length);
+    out[length] = '\0';
+    hook->length -= length + 1;
+    memmove(hook->answer, end + 1, hook->length);
+    return true;
+}
+
+static bool await_answer(tbk_hold_hook *hook, const char *request, char out[ANSWER_BYTES_MAX],
+                         tbk_error *err)
+{
+    int64_t end_ms = tbk_clock_monotonic_ms() + hook->answer_timeout_ms;
+    while (!take_line(hook, out)) {
+        int64_t left_ms = end_ms - tbk_clock_monotonic_ms();
+        if (left_ms <= 0)
+            return tbk_fail(err, TBK_E_TIMEOUT, "see the hook's lines in the log, and 'docker ps'",
+                            "the hook did not answer '%s' within %u ms", request,
+                            hook->answer_timeout_ms);
+        struct pollfd wait = {.fd = hook->input, .events = POLLIN};
+        int ready = poll(&wait, 1, (int)left_ms);
+        if (ready > 0 && !take_in(hook, err))
+            return false;
+    }
+    return true;
+}
+
+static bool ask(tbk_hold_hook *hook, const char *request, char out[ANSWER_BYTES_MAX],
+                tbk_error *err)
+{
+    tbk_error why;
+    if (!tbk_file_write_all(hook->output, request, strlen(request), &why) ||
+        !tbk_file_write_all(hook->output, "\n", 1, &why))
+        return hook_gone(err);
+    return await_answer(hook, request, out, err);
+}
+
+/* What the hook says after "failed ", for people. */
+static const char *reason_in(const char *answer)
+{
+    if (tbk_text_starts_with(answer, "failed "))
+        return answer + strlen("failed ");
+    return strcmp(answer, "failed") == 0 ? "the hook gave no reason" : NULL;
+}
+
+static bool acquire(void *self, tbk_hold_kind kind, bool *out_was_stopped, tbk_error *err)
+{
+    tbk_hold_hook *hook = self;
+    const char *request = kind == TBK_HOLD_PAUSE ? "@hold pause" : "@hold stop";
+    char answer[ANSWER_BYTES_MAX];
+    if (!ask(hook, request, answer, err))
+        return false;
+    bool was_stopped = strcmp(answer, "held was-stopped") == 0;
+    if (was_stopped || strcmp(answer, "held") == 0) {
+        *out_was_stopped = was_stopped;
+        return true;
+    }
+    const char *reason = reason_in(answer);
+    if (reason != NULL)
+        return tbk_fail(err, TBK_E_FAILED, "see 'docker ps' and the hook's lines in the log",
+                        "the hook could not %s the tracker: %s", request + strlen("@hold "),
+                        reason);
+    return tbk_fail(err, TBK_E_TIMEOUT, "install hook and engine of the same version: 'configure'",
+                    "the hook answered '%s' with '%s'", request, answer);
+}
+
+/* Between request and release the hook has nothing to say: a line, like an end of file, means that
+ * the hold is not what it was. */
+static bool check(void *self, tbk_error *err)
+{
+    tbk_hold_hook *hook = self;
+    char line[ANSWER_BYTES_MAX];
+    struct pollfd now = {.fd = hook->input, .events = POLLIN};
+    if (poll(&now, 1, 0) > 0 && !take_in(hook, err))
+        return false;
+    if (!take_line(hook, line))
+        return true;
+    return tbk_fail(err, TBK_E_FAILED, "see the hook's lines in the log",
+                    "the hook gave up the hold: %s", line);
+}
+
+static bool release(void *self, tbk_error *err)
+{
+    tbk_hold_hook *hook = self;
+    char answer[ANSWER_BYTES_MAX];
+    if (!ask(hook, "@release", answer, err)) {
+        if (err->code == TBK_E_TIMEOUT)
+            err->code = TBK_E_TRACKER_DOWN;
+        return false;
+    }
+    if (strcmp(answer, "released") == 0)
+        return true;
+    const char *reason = reason_in(answer);
+    return tbk_fail(err, TBK_E_TRACKER_DOWN, "start it on the VM: docker compose up -d tracker",
+                    "the tracker did not come back: %s", reason != NULL ? reason : answer);
+}
+
+tbk_hold tbk_hold_hook_port(tbk_hold_hook *hook)
+{
+    return (tbk_hold){.self = hook, .acquire = acquire, .check = check, .release = release};
+}

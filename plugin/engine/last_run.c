@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* Writes the record of the last run twice: as JSON, and as metrics. */
+#include "engine/last_run.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+
+#include <inttypes.h>
+
+#define RECORD_NAME "last-run.json"
+#define METRICS_NAME "torrust_backup.prom"
+#define RECORD_BYTES_MAX (1u << 20)
+#define RECORD_SCHEMA 1
+
+/* What outlives a failed run. */
+typedef struct memory {
+    int64_t success_s;
+    const char *success_set;
+    int64_t proof_s; /* of level restored */
+    const char *proof_set;
+} memory;
+
+static void remember(const tbk_store *store, tbk_arena *arena, memory *out)
+{
+    tbk_error ignored; /* a record that is missing or broken tells nothing, and is written anew */
+    char *bytes;
+    size_t length;
+    const tbk_value *earlier;
+    const char *path = tbk_arena_format(arena, "%s/.state/" RECORD_NAME, tbk_store_path(store));
+    if (!tbk_file_read(arena, path, RECORD_BYTES_MAX, &bytes, &length, &ignored) ||
+        !tbk_json_parse(arena, bytes, length, RECORD_NAME, &earlier, &ignored))
+        return;
+    if (!tbk_value_read_integer(earlier, "last_success_s", &out->success_s, &ignored) ||
+        !tbk_value_read_string(earlier, "last_success_set", &out->success_set, &ignored) ||
+        !tbk_value_read_integer(earlier, "last_proof_s", &out->proof_s, &ignored) ||
+        !tbk_value_read_string(earlier, "last_proof_set", &out->proof_set, &ignored))
+        *out = (memory){0};
+}
+
+static void update(memory *known, const tbk_last_run *run)
+{
+    if (run->error == NULL && run->manifest != NULL) {
+        known->success_s = run->finished_s;
+        known->success_set = run->manifest->id;
+    }
+    if (run->manifest != NULL && run->proof != NULL && run->proof->ok &&
+        run->proof->level == TBK_PROOF_RESTORED) {
+        known->proof_s = run->finished_s;
+        known->proof_set = run->manifest->id;
+    }
+}
+
+static void set_time(tbk_arena *arena, tbk_value *map, const char *key, int64_t time_s)
+{
+    char text[TBK_CLOCK_TEXT_SIZE];
+    tbk_clock_format(time_s, text);
+    tbk_value_set_string(arena, map, key, text);
+}
+
+static tbk_value *error_value(tbk_arena *arena, const tbk_error *error)
+{
+    if (error == NULL)
+        return tbk_value_null(arena);
+    tbk_value *map = tbk_value_map(arena);
+    tbk_value_set_string(arena, map, "name", tbk_error_name(error->code));
+    tbk_value_set_string(arena, map, "message", error->message);
+    tbk_value_set_string(arena, map, "fix", error->fix);
+    return map;
+}
+
+static void stored_bytes(const tbk_manifest *manifest, uint64_t *out_raw, uint64_t *out_stored)
+{
+    *out_raw = *out_stored = 0;
+    for (size_t i = 0; manifest != NULL && i < manifest->file_count; i++) {
+        *out_raw += manifest->files[i].raw_bytes;
+        *out_stored += manifest->files[i].stored_bytes;
+    }
+}
+
+static void set_manifest(tbk_arena *arena, tbk_value *map, const tbk_manifest *manifest)
+{
+    tbk_value *phases = tbk_value_map(arena);
+    tbk_value_set_string(arena, map, "set", manifest != NULL ? manifest->id : NULL);
+    tbk_value_set_string(arena, map, "method", manifest != NULL ? manifest->method : NULL);
+    for (size_t i = 0; manifest != NULL && i < manifest->phase_count; i++)
+        tbk_value_set_integer(arena, phases, manifest->phases[i].name,
+                              manifest->phases[i].duration_ms);
+    tbk_value_set(arena, map, "phases_ms", phases);
+}
+
+static tbk_value *record(tbk_arena *arena, const tbk_last_run *run, const memory *known)
+{
+    tbk_value *map = tbk_value_map(arena);
+    uint64_t raw, stored;
+    stored_bytes(run->manifest, &raw, &stored);
+    tbk_value_set_integer(arena, map, "schema", RECORD_SCHEMA);
+    tbk_value_set_string(arena, map, "run", run->run_id);
+    set_time(arena, map, "started", run->started_s);
+    set_time(arena, map, "time", run->finished_s);
+    tbk_value_set_integer(arena, map, "exit_status",
+                          run->error != NULL ? tbk_error_exit_status(run->error->code) : 0);
+    tbk_value_set(arena, map, "error", error_value(arena, run->error));
+    set_manifest(arena, map, run->manifest);
+    tbk_value_set_integer(arena, map, "held_ms", run->held_ms);
+    tbk_value_set_bool(arena, map, "tracker_was_stopped", run->tracker_was_stopped);
+    tbk_value_set_integer(arena, map, "duration_ms", run->duration_ms);
+    tbk_value_set_integer(arena, map, "raw_bytes", (int64_t)raw);
+    tbk_value_set_integer(arena, map, "stored_bytes", (int64_t)stored);
+    tbk_value_set_string(arena, map, "proof",
+                         run->proof != NULL ? tbk_proof_level_name(run->proof->level) : NULL);
+    tbk_value_set_integer(arena, map, "sets", (int64_t)run->sets);
+    tbk_value_set_integer(arena, map, "pruned", (int64_t)run->pruned);
+    tbk_value_set_integer(arena, map, "store_free_bytes", (int64_t)run->store_free_bytes);
+    tbk_value_set_integer(arena, map, "last_success_s", known->success_s);
+    tbk_value_set_string(arena, map, "last_success_set", known->success_set);
+    tbk_value_set_integer(arena, map, "last_proof_s", known->proof_s);
+    tbk_value_set_string(arena, map, "last_proof_set", known->proof_set);
+    return map;
+}
+
+static void metric(tbk_text *text, const char *name, const char *help, double value)
+{
+    tbk_text_format(text, "# HELP torrust_backup_%s %s\n# TYPE torrust_backup_%s gauge\n", name,
+                    help, name);
+    tbk_text_format(text, "torrust_backup_%s %.15g\n", name, value);
+}
+
+static void metrics(tbk_text *text, const tbk_last_run *run, const memory *known)
+{
+    uint64_t raw, stored;
+    stored_bytes(run->manifest, &raw, &stored);
+    metric(text, "last_run_timestamp_seconds", "When the last run ended.", (double)run->finished_s);
+    metric(text, "last_exit_status", "Exit status of the last run; 20: the tracker is down.",
+           run->error != NULL ? tbk_error_exit_status(run->error->code) : 0);
+    metric(text, "last_success_timestamp_seconds", "When the last good run ended; 0: never.",
+           (double)known->success_s);
+    metric(text, "last_restored_proof_timestamp_seconds",
+           "When a set was last restored and found right; 0: never.", (double)known->proof_s);
+    metric(text, "duration_seconds", "Duration of the last run.",
+           (double)run->duration_ms / 1000.0);
+    metric(text, "tracker_held_seconds", "How long the last run held the tracker.",
+           (double)run->held_ms / 1000.0);
+    metric(text, "set_raw_bytes", "Size of what the last run saved.", (double)raw);
+    metric(text, "set_stored_bytes", "Size of its set.", (double)stored);
+    metric(text, "sets", "Backup sets in the store.", (double)run->sets);
+    metric(text, "store_free_bytes", "Free space of the store.", (double)run->store_free_bytes);
+}
+
+bool tbk_last_run_write(const tbk_store *store, tbk_arena *arena, const tbk_last_run *run,
+                        tbk_error *err)
+{
+    memory known = {0};
+    tbk_auto_text json = {0}, prometheus = {0};
+    remember(store, arena, &known);
+    update(&known, run);
+    tbk_json_write(&json, record(arena, run, &known), true);
+    metrics(&prometheus, run, &known);
+    return tbk_store_write_state(store, RECORD_NAME, json.bytes, json.length, err) &&
+           tbk_store_write_state(store, METRICS_NAME, prometheus.bytes, prometheus.length, err);
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/* Reads the engine's command line; what does not belong together is refused here. */
+#include "entry/engine_args.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <string.h>
+
+const char *const engine_help =
+    "torrust-backup-engine: makes, lists and proves backup sets of a tracker's database.\n"
+    "\n"
+    "Usage:\n"
+    "  torrust-backup-engine backup --sqlite FILE --store DIR [--keep-days N] [--level N]\n"
+    "      A backup by hand, of any SQLite file. It takes SQLite's own locks for the copy and "
+    "gives\n"
+    "      way as soon as a writer waits. The store is made when it is missing.\n"
+    "  torrust-backup-engine backup [--config FILE] [--method auto|pause|stop] [--hook]\n"
+    "      A backup as configured. With --hook, standard input and output lead to the hook, which\n"
+    "      holds the tracker for the copy; without, nothing is held.\n"
+    "  torrust-backup-engine list  [--store DIR | --config FILE]\n"
+    "      The backup sets, the newest first.\n"
+    "  torrust-backup-engine check [--set ID|latest] [--store DIR | --config FILE]\n"
+    "      Reads sets back and compares every SHA-256; all sets when none is named.\n"
+    "  torrust-backup-engine prove [--level checksums|restored] [--set ID|latest]\n"
+    "                              [--store DIR | --config FILE]\n"
+    "      Proves a set and writes its proof.json; 'restored' (the default) restores the database\n"
+    "      into the store's scratch space, checks its integrity and counts its rows.\n"
+    "  torrust-backup-engine version | help\n"
+    "\n"
+    "Options:\n"
+    "  --config FILE     the configuration (default " ENGINE_DEFAULT_CONFIG ")\n"
+    "  --sqlite FILE     the database to back up, by hand\n"
+    "  --store DIR       the store, by hand\n"
+    "  --keep-days N     sets older than N days are removed after a good backup (default 7)\n"
+    "  --level N         backup: zstd level 1 to 9\n"
+    "  --output FORMAT   text (default) or json, on standard output\n"
+    "  -q, --quiet       no progress and no log lines, only warnings and errors\n"
+    "  -h, --help        this text\n"
+    "\n"
+    "Examples:\n"
+    "  torrust-backup-engine backup --sqlite /srv/tracker/tracker.db --store /srv/backup\n"
+    "  torrust-backup-engine list --store /srv/backup --output json\n"
+    "  torrust-backup-engine prove --level restored --set latest --store /srv/backup\n"
+    "\n"
+    "Exit status: 0 ok, 1 failed, 2 usage or configuration, 10 no such set or store, 11 another "
+    "run\n"
+    "holds the lock, 20 the tracker is not running, 21 not proved, 22 no space, 130 interrupted.\n";
+
+enum {
+    OPTION_CONFIG = 256,
+    OPTION_SQLITE,
+    OPTION_STORE,
+    OPTION_KEEP,
+    OPTION_LEVEL,
+    OPTION_METHOD,
+    OPTION_SET,
+    OPTION_OUTPUT,
+    OPTION_HOOK
+};
+
+static const struct option long_options[] = {
+    {"config", required_argument, NULL, OPTION_CONFIG},
+    {"sqlite", required_argument, NULL, OPTION_SQLITE},
+    {"store", required_argument, NULL, OPTION_STORE},
+    {"keep-days", required_argument, NULL, OPTION_KEEP},
+    {"level", required_argument, NULL, OPTION_LEVEL},
+    {"method", required_argument, NULL, OPTION_METHOD},
+    {"set", required_argument, NULL, OPTION_SET},
+    {"output", required_argument, NULL, OPTION_OUTPUT},
+    {"hook", no_argument, NULL, OPTION_HOOK},
+    {"quiet", no_argument, NULL, 'q'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+static const char *const HELP_FIX = "see 'torrust-backup-engine help'";
+
+static bool parse_number(const char *option, const char *text, int64_t most, int64_t *out,
+                         tbk_error *err)
+{
+    char *end;
+    errno = 0;
+    long long number = strtoll(text, &end, 10);
+    if (end == text || *end != '\0' || errno != 0 || number < 1 || number > most)
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX,
+                        "--%s takes a whole number from 1 to %lld, not '%s'", option,
+                        (long long)most, text);
+    *out = number;
+    return true;
+}
+
+static bool parse_output(const char *text, engine_args *args, tbk_error *err)
+{
+    args->json = strcmp(text, "json") == 0;
+    if (!args->json && strcmp(text, "text") != 0)
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--output takes text or json, not '%s'", text);
+    return true;
+}
+
+/* A backup's level is zstd's, a proof's is how deep it goes. */
+static bool parse_level(const char *text, engine_args *args, tbk_error *err)
+{
+    if (args->command == ENGINE_BACKUP)
+        return parse_number("level", text, 9, &args->compression_level, err);
+    if (args->command != ENGINE_PROVE)
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--level does not go with this command");
+    if (!tbk_proof_level_parse(text, &args->proof_level, err) ||
+        args->proof_level == TBK_PROOF_NONE)
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--level takes checksums or restored, not '%s'",
+                        text);
+    return true;
+}
+
+static bool parse_method(const char *text, engine_args *args, tbk_error *err)
+{
+    args->has_method = true;
+    if (tbk_method_parse(text, &args->method, err))
+        return true;
+    err->code = TBK_E_USAGE;
+    return false;
+}
+
+static bool take(int option, engine_args *args, tbk_error *err)
+{
+    switch (option) {
+    case OPTION_CONFIG:
+        args->config = optarg;
+        return true;
+    case OPTION_SQLITE:
+        args->sqlite = optarg;
+        return true;
+    case OPTION_STORE:
+        args->store = optarg;
+        return true;
+    case OPTION_SET:
+        args->set = optarg;
+        return true;
+    case OPTION_KEEP:
+        return parse_number("keep-days", optarg, 36500, &args->keep_days, err);
+    case OPTION_LEVEL:
+        return parse_level(optarg, args, err);
+    case OPTION_METHOD:
+        return parse_method(optarg, args, err);
+    case OPTION_OUTPUT:
+        return parse_output(optarg, args, err);
+    case OPTION_HOOK:
+        args->hook = true;
+        return true;
+    case 'q':
+        args->quiet = true;
+        return true;
+    default:
+        args->command = ENGINE_HELP;
+        return true;
+    }
+}
+
+static bool parse_command(const char *word, engine_args *args, tbk_error *err)
+{
+    static const char *const names[] = {"backup", "list", "check", "prove", "version", "help"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(word, names[i]) == 0) {
+            args->command = (engine_command)i;
+            return true;
+        }
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+        return true;
+    if (strcmp(word, "--version") == 0) {
+        args->command = ENGINE_VERSION;
+        return true;
+    }
+    return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "there is no command '%s'", word);
+}
+
+/* What belongs together, and the configuration's default place. */
+static bool settle(engine_args *args, tbk_error *err)
+{
+    bool by_hand = args->sqlite != NULL;
+    bool backup = args->command == ENGINE_BACKUP;
+    if (args->command == ENGINE_HELP || args->command == ENGINE_VERSION)
+        return true;
+    if (!backup && (by_hand || args->hook || args->has_method || args->keep_days != 0))
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX,
+                        "--sqlite, --hook, --method and --keep-days go with 'backup' only");
+    if (args->set != NULL && args->command != ENGINE_CHECK && args->command != ENGINE_PROVE)
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--set goes with 'check' and 'prove' only");
+    if (backup && by_hand != (args->store != NULL))
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--sqlite and --store go together");
+    if (by_hand && (args->hook || args->has_method || args->config != NULL))
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX,
+                        "--sqlite does not go with --config, --method or --hook");
+    if (backup && !by_hand && (args->keep_days != 0 || args->compression_level != 0))
+        return tbk_fail(err, TBK_E_USAGE, "set it in the configuration",
+                        "--keep-days and --level go with --sqlite only");
+    if (args->store != NULL && args->config != NULL)
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--store and --config exclude each other");
+    if (args->store == NULL && args->config == NULL)
+        args->config = ENGINE_DEFAULT_CONFIG;
+    return true;
+}
+
+bool engine_args_parse(int argc, char **argv, engine_args *out, tbk_error *err)
+{
+    *out = (engine_args){.command = ENGINE_HELP, .proof_level = TBK_PROOF_RESTORED};
+    if (argc < 2)
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "a command is missing");
+    if (!parse_command(argv[1], out, err))
+        return false;
+    if (out->command == ENGINE_HELP)
+        return true;
+    opterr = 0;
+    optind = 1;
+    for (int option;
+         (option = getopt_long(argc - 1, argv + 1, "+:qh", long_options, NULL)) != -1;) {
+        const char *word = argv[optind < argc ? optind : argc - 1];
+        if (option == '?')
+            return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "unknown option '%s'", word);
+        if (option == ':')
+            return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "option '%s' needs a value", word);
+        if (!take(option, out, err))
+            return false;
+    }
+    if (out->command == ENGINE_HELP)
+        return true;
+    if (optind + 1 < argc)
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "'%s' is one word too many", argv[optind + 1]);
+    return settle(out, err);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* The engine's command line. */
+#ifndef TBK_ENTRY_ENGINE_ARGS_H
+#define TBK_ENTRY_ENGINE_ARGS_H
+
+#include "domain/manifest.h"
+#include "domain/options.h"
+
+typedef enum engine_command {
+    ENGINE_BACKUP,
+    ENGINE_LIST,
+    ENGINE_CHECK,
+    ENGINE_PROVE,
+    ENGINE_VERSION,
+    ENGINE_HELP
+} engine_command;
+
+#define ENGINE_DEFAULT_CONFIG "/etc/torrust-backup/engine.yml"
+
+typedef struct engine_args {
+    engine_command command;
+    bool hook;          /* standard input and output lead to the hook */
+    const char *config; /* NULL by hand */
+    const char *sqlite; /* NULL where the configuration names the database */
+    const char *store;  /* NULL where the configuration names it */
+    const char *set;    /* NULL = all for check, the newest for prove */
+    bool has_method;
+    tbk_method method;
+    int64_t keep_days;         /* 0 = the default */
+    int64_t compression_level; /* 0 = the default */
+    tbk_proof_level proof_level;
+    bool json, quiet;
+} engine_args;
+
+/* Fails with TBK_E_USAGE. Text is borrowed from argv. */
+bool engine_args_parse(int argc, char **argv, engine_args *out, tbk_error *err) TBK_MUST_CHECK;
+extern const char *const engine_help;
+
+#endif

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/* The engine's commands, from arguments to a result. */
+#include "entry/engine_commands.h"
+
+#include "adapters/hold_hook.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/yaml.h"
+#include "domain/engine_config.h"
+#include "engine/backup.h"
+#include "engine/prove.h"
+#include "entry/engine_rights.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#define CONFIG_BYTES_MAX (1u << 20)
+#define HOLD_ANSWER_TIMEOUT_MS 60000
+#define RESULT_SCHEMA 1
+
+TBK_AUTO_POINTER(tbk_hold_hook, tbk_hold_hook_free);
+
+/* --- what is to be done --- */
+
+static bool read_config(tbk_arena *arena, const char *path, tbk_engine_config *out, tbk_error *err)
+{
+    char *bytes;
+    size_t length;
+    const tbk_value *document;
+    if (!tbk_file_read(arena, path, CONFIG_BYTES_MAX, &bytes, &length, err)) {
+        /* Whatever keeps it from being read, the configuration is at fault. */
+        err->code = TBK_E_CONFIG;
+        if (err->fix[0] == '\0')
+            (void)snprintf(err->fix, sizeof err->fix,
+                           "name it with --config, or work by hand with --store");
+        return tbk_while(err, "reading the configuration");
+    }
+    return tbk_yaml_parse(arena, bytes, length, path, &document, err) &&
+           tbk_engine_config_read(arena, document, out, err);
+}
+
+static bool config_by_hand(tbk_arena *arena, const engine_args *args, tbk_engine_config *out,
+                           tbk_error *err)
+{
+    const tbk_environment nothing = {.name = NULL};
+    tbk_options defaults;
+    tbk_options_default(&nothing, &defaults);
+    tbk_auto_free char *path = realpath(args->sqlite, NULL);
+    if (path == NULL)
+        return tbk_fail_errno(err, TBK_E_NOT_FOUND, errno, "name the tracker's database file",
+                              "there is no database '%s'", args->sqlite);
+    *out = (tbk_engine_config){
+        .driver = TBK_DRIVER_SQLITE,
+        .database_path = tbk_arena_copy(arena, path),
+        .store = args->store,
+        .method = TBK_METHOD_AUTO,
+        .keep_days = args->keep_days != 0 ? args->keep_days : defaults.keep_days,
+        .compression_level =
+            args->compression_level != 0 ? args->compression_level : defaults.compression_level,
+        .prove_restored_every_days = defaults.prove_restored_every_days,
+    };
+    return true;
+}
+
+/* --- backup --- */
+
+static uint64_t stored_bytes_of(const tbk_manifest *manifest)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < manifest->file_count; i++)
+        sum += manifest->files[i].stored_bytes;
+    return sum;
+}
+
+static tbk_value *backup_value(tbk_arena *arena, const tbk_backup_result *result,
+                               const char *run_id, int64_t duration_ms)
+{
+    const tbk_manifest *manifest = result->manifest;
+    tbk_value *map = tbk_value_map(arena);
+    tbk_value_set_integer(arena, map, "schema", RESULT_SCHEMA);
+    tbk_value_set_string(arena, map, "run", run_id);
+    tbk_value_set_string(arena, map, "id", result->id);
+    tbk_value_set_string(arena, map, "path", result->path);
+    tbk_value_set_string(arena, map, "method", manifest->method);
+    tbk_value_set_string(arena, map, "method_reason", manifest->method_reason);
+    tbk_value_set_integer(arena, map, "held_ms", manifest->held_ms);
+    tbk_value_set_integer(arena, map, "raw_bytes", (int64_t)manifest->sqlite.size_bytes);
+    tbk_value_set_integer(arena, map, "stored_bytes", (int64_t)stored_bytes_of(manifest));
+    tbk_value_set_integer(arena, map, "duration_ms", duration_ms);
+    tbk_value_set_integer(arena, map, "pruned", (int64_t)result->pruned);
+    tbk_value_set(arena, map, "proof", tbk_proof_to_value(arena, &result->proof));
+    return map;
+}
+
+static bool run_backup(tbk_arena *arena, tbk_backup_request *request, engine_output *output,
+                       tbk_error *err)
+{
+    tbk_backup_result result;
+    tbk_report report = engine_output_report(output);
+    int64_t started_ms = tbk_clock_monotonic_ms();
+    request->run_id = output->run_id;
+    request->now_s = tbk_clock_now_s();
+    if (!tbk_backup_run(arena, request, &report, &result, err))
+        return false;
+    tbk_report_log(&report, TBK_LOG_INFO, "end", "set %s is complete", result.id);
+    engine_output_result(
+        output, backup_value(arena, &result, output->run_id, tbk_clock_monotonic_ms() - started_ms),
+        engine_print_backup);
+    return true;
+}
+
+static bool backup_by_hand(const engine_args *args, engine_output *output, tbk_error *err)
+{
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_engine_config config;
+    if (!config_by_hand(arena, args, &config, err) ||
+        !engine_rights_become_owner(config.store, false, err))
+        return false;
+    tbk_backup_request request = {.config = &config, .create_store = true};
+    return run_backup(arena, &request, output, err);
+}
+
+/* In the container: what is to be saved is opened while the right to read everything is there; then
+ * that right is given up, and only then the database is touched. */
+static bool backup_as_configured(const engine_args *args, engine_output *output, tbk_error *err)
+{
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_auto(tbk_files) *files = NULL;
+    tbk_auto(tbk_hold_hook) *hook = NULL;
+    tbk_hold hold;
+    tbk_engine_config config;
+    if (!read_config(arena, args->config, &config, err))
+        return false;
+    if (args->has_method)
+        config.method = args->method;
+    if (!tbk_files_open(&config, &files, err) ||
+        !engine_rights_become_owner(config.store, true, err))
+        return false;
+    tbk_backup_request request = {.config = &config, .files = files};
+    if (args->hook) {
+        hook = tbk_hold_hook_new(STDIN_FILENO, STDOUT_FILENO, HOLD_ANSWER_TIMEOUT_MS);
+        hold = tbk_hold_hook_port(hook);
+        request.hold = &hold;
+    }
+    return run_backup(arena, &request, output, err);
+}
+
+bool engine_command_backup(const engine_args *args, engine_output *output, tbk_error *err)
+{
+    return args->sqlite != NULL ? backup_by_hand(args, output, err)
+                                : backup_as_configured(args, output, err);
+}
+
+/* --- the store --- */
+
+static bool open_store(tbk_arena *arena, const engine_args *args, tbk_store_access access,
+                       tbk_store **out, tbk_error *err)
+{
+    const char *path = args->store;
+    tbk_engine_config config;
+    if (path == NULL) {
+        if (!read_config(arena, args->config, &config, err))
+            return false;
+        path = config.store;
+    }
+    return engine_rights_become_owner(path, true, err) && tbk_store_open(path, access, out, err);
+}
+
+static tbk_value *set_value(tbk_arena *arena, const tbk_stored_set *set)
+{
+    tbk_value *map = tbk_value_map(arena);
+    tbk_value_set_string(arena, map, "id", set->id);
+    tbk_value_set_string(arena, map, "path", set->path);
+    tbk_value_set_string(arena, map, "damage", set->damage);
+    if (set->manifest == NULL)
+        return map;
+    tbk_value_set_string(arena, map, "method", set->manifest->method);
+    tbk_value_set_integer(arena, map, "held_ms", set->manifest->held_ms);
+    tbk_value_set_integer(arena, map, "raw_bytes", (int64_t)set->manifest->sqlite.size_bytes);
+    tbk_value_set_integer(arena, map, "stored_bytes", (int64_t)stored_bytes_of(set->manifest));
+    tbk_value_set_string(arena, map, "proof",
+                         set->proof.level == TBK_PROOF_NONE || set->proof.ok
+                             ? tbk_proof_level_name(set->proof.level)
+                             : "failed");
+    tbk_value_set_string(arena, map, "proved_at", set->proof.at);
+    tbk_value_set_string(arena, map, "proof_reason", set->proof.reason);
+    return map;
+}
+
+static tbk_value *result_begin(tbk_arena *arena, const tbk_store *store, tbk_value **out_sets)
+{
+    tbk_value *result = tbk_value_map(arena);
+    *out_sets = tbk_value_list(arena);
+    tbk_value_set_integer(arena, result, "schema", RESULT_SCHEMA);
+    tbk_value_set_string(arena, result, "store", tbk_store_path(store));
+    tbk_value_set(arena, result, "sets", *out_sets);
+    return result;
+}
+
+bool engine_command_list(const engine_args *args, engine_output *output, tbk_error *err)
+{
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_auto(tbk_store) *store = NULL;
+    tbk_stored_set *set;
+    tbk_value *sets;
+    if (!open_store(arena, args, TBK_STORE_READ, &store, err) ||
+        !tbk_store_list(store, arena, &set, err))
+        return false;
+    tbk_value *result = result_begin(arena, store, &sets);
+    for (; set != NULL; set = set->next)
+        tbk_value_append(arena, sets, set_value(arena, set));
+    engine_output_result(output, result, engine_print_list);
+    return true;
+}
+
+/* --- check --- */
+
+static bool check_set(tbk_arena *arena, const tbk_stored_set *set, engine_output *output,
+                      tbk_value *sets, bool *ok, tbk_error *err)
+{
+    tbk_proof proof = {.level = TBK_PROOF_CHECKSUMS, .ok = false, .reason = set->damage};
+    tbk_report report = engine_output_report(output);
+    if (set->manifest != NULL &&
+        !tbk_prove_set(arena, set->path, set->manifest, TBK_PROOF_CHECKSUMS, NULL,
+                       tbk_clock_now_s(), &report, &proof, err))
+        return false;
+    tbk_value *map = tbk_value_map(arena);
+    tbk_value_set_string(arena, map, "id", set->id);
+    tbk_value_set(arena, map, "proof", tbk_proof_to_value(arena, &proof));
+    tbk_value_append(arena, sets, map);
+    *ok = *ok && proof.ok;
+    return true;
+}
+
+static bool choose_sets(const tbk_store *store, tbk_arena *arena, const char *id,
+                        tbk_stored_set **out, tbk_error *err)
+{
+    if (!tbk_store_list(store, arena, out, err))
+        return false;
+    if (id == NULL)
+        return true;
+    while (*out != NULL && strcmp(id, "latest") != 0 && strcmp((*out)->id, id) != 0)
+        *out = (*out)->next;
+    if (*out == NULL)
+        return tbk_fail(err, TBK_E_NOT_FOUND, "'list' shows the sets that there are",
+                        "there is no set '%s' in '%s'", id, tbk_store_path(store));
+    (*out)->next = NULL;
+    return true;
+}
+
+bool engine_command_check(const engine_args *args, engine_output *output, bool *out_ok,
+                          tbk_error *err)
+{
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_auto(tbk_store) *store = NULL;
+    tbk_stored_set *set;
+    tbk_value *sets;
+    bool ok = true;
+    if (!open_store(arena, args, TBK_STORE_READ, &store, err) ||
+        !choose_sets(store, arena, args->set, &set, err))
+        return false;
+    tbk_value *result = result_begin(arena, store, &sets);
+    for (; set != NULL; set = set->next)
+        if (!check_set(arena, set, output, sets, &ok, err))
+            return false;
+    tbk_value_set_bool(arena, result, "ok", ok);
+    engine_output_result(output, result, engine_print_checks);
+    *out_ok = ok;
+    return true;
+}
+
+/* --- prove --- */
+
+/* A proof that holds is not replaced by a weaker one; one that fails always is what counts. */
+static bool write_proof(tbk_arena *arena, const tbk_stored_set *set, const tbk_proof *proof,
+                        tbk_error *err)
+{
+    tbk_auto_text text = {0};
+    if (proof->ok && set->proof.ok && set->proof.level > proof->level)
+        return true;
+    tbk_json_write(&text, tbk_proof_to_value(arena, proof), true);
+    return tbk_file_publish(tbk_arena_format(arena, "%s/" TBK_SET_PROOF_FILE, set->path),
+                            text.bytes, text.length, 0640, err);
+}
+
+static void print_proof(const tbk_value *result)
+{
+    const tbk_value *reason = tbk_value_find(result, "proof.reason");
+    const tbk_value *tables = tbk_value_find(result, "proof.tables");
+    (void)printf("Set:   %s\n", tbk_value_find(result, "set")->string);
+    (void)printf("Proof: %s%s%s\n", tbk_value_find(result, "proof.level")->string,
+                 reason != NULL ? ", FAILED: " : ", ok", reason != NULL ? reason->string : "");
+    if (tables == NULL)
+        return;
+    tbk_auto_text rows = {0};
+    tbk_json_write(&rows, tables, false);
+    (void)printf("Rows:  %s\n", tbk_text_string(&rows));
+}
+
+bool engine_command_prove(const engine_args *args, engine_output *output, bool *out_ok,
+                          tbk_error *err)
+{
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_auto(tbk_store) *store = NULL;
+    tbk_report report = engine_output_report(output);
+    tbk_stored_set *set;
+    tbk_proof proof;
+    const char *scratch;
+    if (!open_store(arena, args, TBK_STORE_WRITE, &store, err) ||
+        !tbk_store_find(store, arena, args->set, &set, err) ||
+        !tbk_store_scratch(store, arena, &scratch, err) ||
+        !tbk_prove_set(arena, set->path, set->manifest, args->proof_level, scratch,
+                       tbk_clock_now_s(), &report, &proof, err) ||
+        !write_proof(arena, set, &proof, err))
+        return false;
+    tbk_value *result = tbk_value_map(arena);
+    tbk_value_set_integer(arena, result, "schema", RESULT_SCHEMA);
+    tbk_value_set_string(arena, result, "store", tbk_store_path(store));
+    tbk_value_set_string(arena, result, "set", set->id);
+    tbk_value_set(arena, result, "proof", tbk_proof_to_value(arena, &proof));
+    engine_output_result(output, result, print_proof);
+    *out_ok = proof.ok;
+    return true;
+}

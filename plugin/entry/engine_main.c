@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* torrust-backup-engine: runs in its container for the hook, and by hand on any machine. */
+#include "database/sqlite.h"
+#include "engine/archive.h"
+#include "entry/engine_commands.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+/* Set by a signal, read by whatever works: the work ends at its next step, and tidies up. */
+static volatile sig_atomic_t stop_asked;
+
+static void on_signal(int number)
+{
+    (void)number;
+    stop_asked = 1;
+}
+
+static bool is_stop_asked(void) { return stop_asked != 0; }
+
+static void catch_signals(void)
+{
+    static const int ending[] = {SIGTERM, SIGINT, SIGHUP};
+    struct sigaction end = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigemptyset(&end.sa_mask);
+    (void)sigemptyset(&ignore.sa_mask);
+    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
+        (void)sigaction(ending[i], &end, NULL);
+    /* A reader of the log that is gone must not end a run in the middle. */
+    (void)sigaction(SIGPIPE, &ignore, NULL);
+}
+
+/* A file of ours must never get the number of a standard stream that the caller closed. */
+static void open_standard_streams(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        (void)close(fd);
+}
+
+static void print_version(void)
+{
+    (void)printf("torrust-backup-engine %s (SQLite %s, zstd %s)\n", TBK_VERSION,
+                 tbk_sqlite_version(), tbk_archive_zstd_version());
+}
+
+static bool run(const engine_args *args, engine_output *output, bool *out_ok, tbk_error *err)
+{
+    *out_ok = true;
+    switch (args->command) {
+    case ENGINE_BACKUP:
+        return engine_command_backup(args, output, err);
+    case ENGINE_LIST:
+        return engine_command_list(args, output, err);
+    case ENGINE_CHECK:
+        return engine_command_check(args, output, out_ok, err);
+    case ENGINE_PROVE:
+        return engine_command_prove(args, output, out_ok, err);
+    case ENGINE_VERSION:
+        print_version();
+        return true;
+    case ENGINE_HELP:
+        break;
+    }
+    (void)fputs(engine_help, stdout);
+    return true;
+}
+
+/* Even wrong arguments are answered to the hook where there is one. */
+static bool has_word(int argc, char **argv, const char *word)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], word) == 0)
+            return true;
+    return false;
+}
+
+int main(int argc, char **argv)
+{
+    tbk_error err = {.code = TBK_E_OK};
+    engine_args args;
+    engine_output output;
+    bool ok = true;
+    open_standard_streams();
+    catch_signals();
+    (void)umask(027); /* nothing is readable by others, whatever the caller's habits are */
+    bool parsed = engine_args_parse(argc, argv, &args, &err);
+    args.hook = args.hook || has_word(argc, argv, "--hook");
+    engine_output_init(&output, &args, is_stop_asked);
+    if (!parsed || !run(&args, &output, &ok, &err))
+        engine_output_error(&output, &err);
+    else if (!ok)
+        err.code = TBK_E_UNPROVED;
+    int exit_status = tbk_error_exit_status(err.code);
+    engine_output_done(&output, exit_status);
+    return exit_status;
+}

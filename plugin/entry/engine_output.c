@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/* Writes log lines, progress, results and errors where they belong. */
+#include "entry/engine_output.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+
+#include <inttypes.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+/* Often enough to be watched, seldom enough for the log of a long run. */
+#define PROGRESS_EVERY_MS 2000
+
+void engine_output_init(engine_output *output, const engine_args *args, bool (*cancelled)(void))
+{
+    char now[TBK_CLOCK_TEXT_SIZE];
+    uint32_t random = 0;
+    *output = (engine_output){.hook = args->hook, .json = args->json, .cancelled = cancelled};
+    tbk_clock_format_compact(tbk_clock_now_s(), now);
+    (void)!getrandom(&random, sizeof random, GRND_NONBLOCK);
+    (void)snprintf(output->run_id, sizeof output->run_id, "%.16s-%08" PRIx32, now, random);
+    tbk_console_init(&output->console, stderr, args->quiet ? TBK_LOG_WARNING : TBK_LOG_INFO, false,
+                     cancelled);
+}
+
+/* --- JSON lines --- */
+
+static tbk_value *line_begin(tbk_arena *arena, const engine_output *output, const char *phase)
+{
+    char now[TBK_CLOCK_TEXT_SIZE];
+    tbk_value *line = tbk_value_map(arena);
+    tbk_clock_format(tbk_clock_now_s(), now);
+    tbk_value_set_string(arena, line, "time", now);
+    tbk_value_set_string(arena, line, "run", output->run_id);
+    tbk_value_set_string(arena, line, "phase", phase);
+    return line;
+}
+
+/* One write a line: what the hook reads is never mixed with its own protocol. */
+static void line_end(const tbk_value *line)
+{
+    tbk_auto_text text = {0};
+    tbk_error ignored; /* a reader that is gone is noticed where an answer is awaited */
+    tbk_json_write(&text, line, false);
+    if (!tbk_text_ends_with(tbk_text_string(&text), "\n"))
+        tbk_text_append_char(&text, '\n');
+    (void)!tbk_file_write_all(STDOUT_FILENO, text.bytes, text.length, &ignored);
+}
+
+static void json_log(void *self, tbk_log_level level, const char *phase, const char *message)
+{
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_value *line = line_begin(arena, self, phase);
+    tbk_value_set_string(arena, line, "level", tbk_log_level_name(level));
+    tbk_value_set_string(arena, line, "message", message);
+    line_end(line);
+}
+
+static void json_progress(void *self, const char *phase, uint64_t done_bytes, uint64_t total_bytes)
+{
+    engine_output *output = self;
+    int64_t now_ms = tbk_clock_monotonic_ms();
+    if (strcmp(output->phase, phase) != 0) {
+        (void)snprintf(output->phase, sizeof output->phase, "%s", phase);
+        output->progress_ms = now_ms;
+    }
+    if (now_ms - output->progress_ms < PROGRESS_EVERY_MS)
+        return;
+    output->progress_ms = now_ms;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_value *line = line_begin(arena, output, phase);
+    tbk_value_set_string(arena, line, "level", "info");
+    tbk_value_set_integer(arena, line, "done_bytes", (int64_t)done_bytes);
+    tbk_value_set_integer(arena, line, "total_bytes", (int64_t)total_bytes);
+    line_end(line);
+}
+
+static bool json_cancelled(void *self) { return ((engine_output *)self)->cancelled(); }
+
+tbk_report engine_output_report(engine_output *output)
+{
+    if (!output->hook)
+        return tbk_console_report(&output->console);
+    return (tbk_report){
+        .self = output, .progress = json_progress, .log = json_log, .cancelled = json_cancelled};
+}
+
+/* --- results and errors --- */
+
+static void print_json(const tbk_value *value)
+{
+    tbk_auto_text text = {0};
+    tbk_json_write(&text, value, true);
+    (void)fputs(tbk_text_string(&text), stdout);
+    (void)fflush(stdout);
+}
+
+void engine_output_result(engine_output *output, const tbk_value *result,
+                          void (*print)(const tbk_value *result))
+{
+    if (output->hook)
+        return;
+    tbk_console_end(&output->console);
+    if (output->json)
+        print_json(result);
+    else
+        print(result);
+    (void)fflush(stdout);
+}
+
+static void error_fields(tbk_arena *arena, tbk_value *map, const tbk_error *error)
+{
+    tbk_value_set_string(arena, map, "name", tbk_error_name(error->code));
+    tbk_value_set_string(arena, map, "message", error->message);
+    tbk_value_set_string(arena, map, "fix", error->fix);
+    tbk_value_set_integer(arena, map, "exit_status", tbk_error_exit_status(error->code));
+}
+
+void engine_output_error(engine_output *output, const tbk_error *error)
+{
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    if (output->hook) {
+        tbk_value *line = line_begin(arena, output, "end");
+        tbk_value_set_string(arena, line, "level", "error");
+        error_fields(arena, line, error);
+        line_end(line);
+        return;
+    }
+    tbk_console_end(&output->console);
+    if (output->json) {
+        tbk_value *document = tbk_value_map(arena), *fields = tbk_value_map(arena);
+        error_fields(arena, fields, error);
+        tbk_value_set(arena, document, "error", fields);
+        print_json(document);
+    }
+    (void)fprintf(stderr, "torrust-backup-engine: %s\n", error->message);
+    if (error->fix[0] != '\0')
+        (void)fprintf(stderr, "Fix: %s\n", error->fix);
+}
+
+void engine_output_done(engine_output *output, int exit_status)
+{
+    tbk_error ignored;
+    char line[32];
+    if (!output->hook)
+        return;
+    int length = snprintf(line, sizeof line, "@done %d\n", exit_status);
+    (void)!tbk_file_write_all(STDOUT_FILENO, line, (size_t)length, &ignored);
+}
+
+/* --- text --- */
+
+static const char *text_in(const tbk_value *map, const char *path, const char *otherwise)
+{
+    const tbk_value *value = tbk_value_find(map, path);
+    return value != NULL && value->type == TBK_VALUE_STRING ? value->string : otherwise;
+}
+
+static int64_t number_in(const tbk_value *map, const char *path)
+{
+    const tbk_value *value = tbk_value_find(map, path);
+    return value != NULL && value->type == TBK_VALUE_INTEGER ? value->integer : 0;
+}
+
+static void size_in(const tbk_value *map, const char *path, char out[TBK_SIZE_TEXT])
+{
+    tbk_console_size((uint64_t)number_in(map, path), out);
+}
+
+void engine_print_backup(const tbk_value *result)
+{
+    char raw[TBK_SIZE_TEXT], stored[TBK_SIZE_TEXT];
+    size_in(result, "raw_bytes", raw);
+    size_in(result, "stored_bytes", stored);
+    (void)printf("Set:      %s\n", text_in(result, "path", ""));
+    (void)printf("Database: %s, stored in %s\n", raw, stored);
+    (void)printf("Capture:  %s%s%s\n", text_in(result, "method", ""),
+                 text_in(result, "method_reason", "")[0] != '\0' ? "; " : "",
+                 text_in(result, "method_reason", ""));
+    (void)printf("Proof:    %s\n", text_in(result, "proof.level", "none"));
+    (void)printf("Took:     %.1f s", (double)number_in(result, "duration_ms") / 1000.0);
+    if (number_in(result, "pruned") > 0)
+        (void)printf("; %" PRId64 " older sets were removed", number_in(result, "pruned"));
+    (void)printf("\n");
+}
+
+static const tbk_member *sets_of(const tbk_value *result)
+{
+    const tbk_value *sets = tbk_value_find(result, "sets");
+    return sets != NULL ? sets->first : NULL;
+}
+
+void engine_print_list(const tbk_value *result)
+{
+    const tbk_member *item = sets_of(result);
+    if (item == NULL) {
+        (void)printf("There is no backup set in '%s' yet.\n", text_in(result, "store", ""));
+        return;
+    }
+    (void)printf("%-17s %-8s %9s %9s %9s  %s\n", "SET", "METHOD", "DATABASE", "STORED", "HELD MS",
+                 "PROOF");
+    for (; item != NULL; item = item->next) {
+        char raw[TBK_SIZE_TEXT], stored[TBK_SIZE_TEXT];
+        size_in(item->value, "raw_bytes", raw);
+        size_in(item->value, "stored_bytes", stored);
+        (void)printf("%-17s %-8s %9s %9s %9" PRId64 "  %s\n", text_in(item->value, "id", ""),
+                     text_in(item->value, "method", "-"), raw, stored,
+                     number_in(item->value, "held_ms"),
+                     text_in(item->value, "damage", text_in(item->value, "proof", "none")));
+    }
+}
+
+void engine_print_checks(const tbk_value *result)
+{
+    for (const tbk_member *item = sets_of(result); item != NULL; item = item->next)
+        (void)printf("%-17s %s\n", text_in(item->value, "id", ""),
+                     text_in(item->value, "proof.reason", "ok"));
+}
