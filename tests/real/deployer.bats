@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+# The published deployer, the published tracker, and our plugin: from an empty machine to a proved backup.
+
+bats_require_minimum_version 1.5.0
+load ../e2e/common
+
+real=$source_dir/tests/real
+cache=${TBK_TEST_CACHE:-/var/cache/torrust-backup-tests}
+shared=${TBK_SHARED_WORKSPACES:-$source_dir/../shared/workspaces}
+
+setup_file() {
+    export machine=real-first workspace=$BATS_FILE_TMPDIR/workspace
+    mkdir -p "$workspace/envs"
+    "$vm" start "$machine" --registry-mirror
+}
+teardown_file() { stop_machine; }
+
+tb() {
+    local command=$1
+    shift
+    (cd "$workspace" && timeout "${limit:-300}" "$backup" "$command" real "$@")
+}
+
+# announce_while COMMAND...: a client announces over UDP before, during and after the command.
+announce_while() {
+    local status=0 client
+    "$real/announce" "$(cat "$("$vm" path "$machine")/ip")" "$BATS_TEST_TMPDIR/record" --rate 50 --seconds 600 \
+        >"$BATS_TEST_TMPDIR/summary.json" 3>&- &
+    client=$!
+    sleep 5
+    "$@" || status=$?
+    sleep 2
+    kill -INT "$client"
+    wait "$client" || true
+    return "$status"
+}
+
+# Every info-hash that was confirmed before the set's run began is in it, with its count.
+compare_set() {
+    restored "$1" "$BATS_TEST_TMPDIR/restored.db"
+    "$real/compare" "$BATS_TEST_TMPDIR/record" "$BATS_TEST_TMPDIR/restored.db" "$1"
+}
+
+# The longest silence that the client saw, next to the held time, in the report that CI keeps.
+note_silence() {
+    python3 - "$1" "$workspace/build/real/torrust-backup/last-verify.json" "$BATS_TEST_TMPDIR/summary.json" <<'END' |
+import json, sys
+report, summary = (json.load(open(path)) for path in sys.argv[2:])
+held = [run["held_ms"] for run in report["runs"]]
+print(f"{sys.argv[1]}: held {held} ms, longest silence the client saw {summary['longest_silence_ms']} ms, "
+      f"{summary['confirmed']} info-hashes confirmed")
+END
+        tee -a "$source_dir/build/tests/silence.txt" >&3
+}
+
+@test "the deployer's own configure and our plugin in one process" {
+    "$real/deploy" "$machine" "$workspace" --until provisioned
+    "$real/deploy" "$machine" "$workspace" --until configured --plugin "$(find "$build" -name torrust_backup.so)" \
+        >"$BATS_TEST_TMPDIR/configure.log" 2>&1
+    [ "$(jq -r 'keys[0]' "$workspace/data/real/environment.json")" = Configured ]
+    on_vm test -x $hook
+    tb configure | grep -q 'Already in place'
+}
+
+@test "a plugin that fails leaves the environment configured" {
+    # In a workspace of its own, with an option that the plugin refuses.
+    cp -a "$workspace" "$BATS_TEST_TMPDIR/other"
+    jq '{Provisioned: .Configured}' "$workspace/data/real/environment.json" >"$BATS_TEST_TMPDIR/other/data/real/environment.json"
+    echo 'keep_days: 0' >"$BATS_TEST_TMPDIR/other/envs/real.backup.yml"
+    run "$real/deploy" "$machine" "$BATS_TEST_TMPDIR/other" --until configured --plugin "$(find "$build" -name torrust_backup.so)"
+    [ "$status" = 0 ]
+    [ "$(jq -r 'keys[0]' "$BATS_TEST_TMPDIR/other/data/real/environment.json")" = Configured ]
+    grep -q 'Warning: Torrust Backup: .*keep_days' "$BATS_TEST_TMPDIR/other/deploy.log"
+}
+
+@test "after the deployer's run, the same host verifies the first backup" {
+    "$real/deploy" "$machine" "$workspace" --until released
+    on_vm $hook && false
+    "$real/deploy" "$machine" "$workspace" --until running --plugin "$(find "$build" -name torrust_backup.so)"
+    [ "$(jq -r 'keys[0]' "$workspace/data/real/environment.json")" = Running ]
+    [ "$(jq .proved "$workspace/build/real/torrust-backup/last-verify.json")" = true ]
+}
+
+@test "pause: every confirmed info-hash is in the set, while a client announces" {
+    announce_while tb verify
+    note_silence "published tracker, pause"
+    compare_set "$(sets | tail -n 1)"
+}
+
+@test "stop: every confirmed info-hash is in the set, while a client announces" {
+    echo 'method: stop' >"$workspace/envs/real.backup.yml"
+    tb configure
+    announce_while tb verify
+    note_silence "published tracker, stop"
+    compare_set "$(sets | tail -n 1)"
+    rm "$workspace/envs/real.backup.yml"
+    tb configure
+}
+
+@test "a run that cron fires is proved too" {
+    announce_while tb verify --wait-for-cron
+    compare_set "$(sets | tail -n 1)"
+}
+
+@test "the deployer's own test still passes" {
+    (cd "$workspace" && "$cache/deployer/bin/torrust-tracker-deployer" --log-dir data/logs test real)
+}
+
+@test "all workspaces that the deployer wrote are rendered and configured; MySQL says that it is not supported yet" {
+    [ -d "$shared" ] || skip "no workspaces beside the project (TBK_SHARED_WORKSPACES)"
+    ip=$(cat "$("$vm" path "$machine")/ip")
+    key=$("$vm" path "$machine")/ssh_key
+    on_vm docker network create torrust_database_network >/dev/null
+    for input in "$shared"/*/input.json; do
+        environment=$(basename "$(dirname "$input")")
+        for phase in "$(dirname "$input")"/[2-5]*; do
+            mine=$BATS_TEST_TMPDIR/$environment-$(basename "$phase")
+            cp -a "$phase" "$mine"
+            chmod -R u+w "$mine"
+            (cd "$mine" && "$backup" render "$environment" >/dev/null)
+        done
+        for command in configure configure; do
+            (cd "$mine" && "$backup" $command "$environment" --ssh-host "$ip" --ssh-port 22 --ssh-key "$key" --host-key accept)
+        done | grep -q 'Already in place'
+        if grep -q '"driver": "mysql"' "$mine/data/$environment/environment.json"; then
+            status=0
+            (cd "$mine" && "$backup" run "$environment" --ssh-host "$ip" --ssh-port 22 --ssh-key "$key") >"$BATS_TEST_TMPDIR/mysql.log" 2>&1 || status=$?
+            [ "$status" = 2 ]
+            grep -qi 'mysql' "$BATS_TEST_TMPDIR/mysql.log"
+        fi
+    done
+    tb configure
+    tb run
+}
