@@ -93,7 +93,7 @@ static const char *set_database(tbk_arena *arena, const tbk_environment *environ
         path =
             tbk_arena_format(arena, STORAGE "/tracker/lib/database/%s", environment->database_name);
     tbk_value *database = tbk_value_map(arena);
-    tbk_value_set_string(arena, database, "driver", is_sqlite ? "sqlite3" : "mysql");
+    tbk_value_set_string(arena, database, "driver", tbk_driver_name(environment->driver));
     tbk_value_set_string(arena, database, "name", environment->database_name);
     tbk_value_set_string(arena, database, "path", path);
     tbk_value_set_string(arena, database, "network", is_sqlite ? NULL : DATABASE_NETWORK);
