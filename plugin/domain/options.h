@@ -31,6 +31,8 @@ typedef struct tbk_options {
     const char *ssh_user;
     const char *ssh_key;
     tbk_ssh_program ssh_program;
+    /* Whether the value is still the deployer's, which it did not check: errors name the source. */
+    bool native_schedule, native_keep_days;
 } tbk_options;
 
 #define TBK_DEFAULT_SCHEDULE "0 3 * * *"
@@ -42,8 +44,9 @@ void tbk_options_default(const tbk_environment *environment, tbk_options *out);
 
 /* Reads the document over the defaults. Errors (TBK_E_CONFIG) name file, line and what is accepted:
  * unknown keys, wrong types, impossible values (schedule out of range or never due, keep_days 0, a
- * store that is not an absolute clean path or lies in a folder of the tracker's). A null document
- * changes nothing. */
+ * store that is not an absolute clean path, or lies in a folder of the tracker's or the system's).
+ * A null document changes nothing, nor does one with an error. Text is borrowed from the document.
+ */
 bool tbk_options_read(const tbk_value *document, tbk_options *options,
                       tbk_error *err) TBK_MUST_CHECK;
 

@@ -3,10 +3,11 @@
  * Schedules as cron reads them: parse, next times, and what a careful colleague would remark.
  *
  * Five fields with names, ranges, steps and lists, or @yearly, @annually, @monthly, @weekly,
- * @daily,
- * @midnight, @hourly. When both day fields are restricted, either may match. Times here are civil
- * times of the VM, written as seconds since 1970 as if that clock were UTC.
- * Source: crontab(5) of Debian's cron.
+ * @daily, @midnight, @hourly. When both day fields are restricted, either may match; when one of
+ * them starts with a star, both must, as in Debian's cron (with a step too). What crons read
+ * differently ("5/10") and steps larger than their field are refused.
+ * Times here are civil times of the VM, written as seconds since 1970 as if that clock were UTC.
+ * Source: crontab(5) and the behaviour of Debian's cron 3.0pl1.
  */
 #ifndef TBK_DOMAIN_SCHEDULE_H
 #define TBK_DOMAIN_SCHEDULE_H
@@ -30,7 +31,8 @@ typedef struct tbk_schedule {
  * is never due (31 February) is an error too. */
 bool tbk_schedule_parse(const char *text, tbk_schedule *out, tbk_error *err) TBK_MUST_CHECK;
 
-/* The first time strictly after after_s. Always exists within 28 years for a parsed schedule. */
+/* The first time strictly after after_s. For a parsed schedule it exists, within 40 years at most
+ * (29 February on one weekday, across a year 2100 that is no leap year). */
 int64_t tbk_schedule_next(const tbk_schedule *schedule, int64_t after_s);
 
 /* Longest and shortest distance between two runs, looking at `from_s` and the year after it. */

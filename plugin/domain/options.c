@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/* Reads and checks the operator's options: one row each, whatever they come from. */
+#include "domain/options.h"
+
+#include "domain/address.h"
+#include "domain/path.h"
+#include "domain/schedule.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* --- Named values --- */
+
+static const char *const method_names[] = {
+    [TBK_METHOD_AUTO] = "auto",
+    [TBK_METHOD_PAUSE] = "pause",
+    [TBK_METHOD_STOP] = "stop",
+};
+static const char *const ssh_program_names[] = {
+    [TBK_SSH_AUTO] = "auto",
+    [TBK_SSH_LIBSSH2] = "libssh2",
+    [TBK_SSH_OPENSSH] = "openssh",
+    [TBK_SSH_LOCAL] = "local",
+};
+
+/* The position of the name in a list; -1 when it is not there. */
+static int find_name(const char *const *names, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return (int)i;
+    return -1;
+}
+
+const char *tbk_method_name(tbk_method method) { return method_names[method]; }
+
+bool tbk_method_parse(const char *name, tbk_method *out, tbk_error *err)
+{
+    int found = find_name(method_names, sizeof method_names / sizeof *method_names, name);
+    if (found < 0)
+        return tbk_fail(err, TBK_E_CONFIG, "write auto, pause or stop",
+                        "the method '%.100s' is unknown; known are: auto, pause, stop", name);
+    *out = (tbk_method)found;
+    return true;
+}
+
+const char *tbk_ssh_program_name(tbk_ssh_program program) { return ssh_program_names[program]; }
+
+bool tbk_ssh_program_parse(const char *name, tbk_ssh_program *out, tbk_error *err)
+{
+    int found =
+        find_name(ssh_program_names, sizeof ssh_program_names / sizeof *ssh_program_names, name);
+    if (found < 0)
+        return tbk_fail(err, TBK_E_CONFIG, "write auto, libssh2, openssh or local",
+                        "the way to the VM '%.100s' is unknown; known are: auto, libssh2, openssh, "
+                        "local",
+                        name);
+    *out = (tbk_ssh_program)found;
+    return true;
+}
+
+/* --- Checks of single values --- */
+
+static bool check_schedule(const char *schedule, tbk_error *err)
+{
+    tbk_schedule parsed;
+    /* A line break would begin a new line of the crontab. */
+    if (tbk_path_has_control(schedule))
+        return tbk_fail(err, TBK_E_CONFIG, "separate the fields by blanks, in one line",
+                        "the schedule '%.200s' has tabs or other control characters", schedule);
+    return tbk_schedule_parse(schedule, &parsed, err);
+}
+
+/* Folders that others own or empty: nothing in them is a store. */
+static const char *const foreign_trees[] = {
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/lost+found",
+    "/proc",
+    "/run",
+    "/sbin",
+    "/snap",
+    "/sys",
+    "/tmp",
+    "/usr",
+    "/var/cache",
+    "/var/lib/containerd",
+    "/var/lib/docker",
+    "/var/lock",
+    "/var/run",
+    "/var/tmp",
+    "/opt/torrust/storage/caddy",
+    "/opt/torrust/storage/grafana",
+    "/opt/torrust/storage/mysql",
+    "/opt/torrust/storage/prometheus",
+    "/opt/torrust/storage/tracker",
+    "/opt/torrust-backup",
+    "/var/lib/torrust-backup",
+    "/var/log/torrust-backup",
+};
+
+/* Folders that hold more than backups: the store is given to one user and closed to others, so it
+ * must be a folder of its own in them. */
+static const char *const shared_folders[] = {
+    "/",
+    "/home",
+    "/media",
+    "/mnt",
+    "/opt",
+    "/root",
+    "/srv",
+    "/var",
+    "/var/backups",
+    "/var/lib",
+    "/var/log",
+    "/var/mail",
+    "/var/opt",
+    "/var/spool",
+    "/opt/torrust",
+    "/opt/torrust/storage",
+};
+
+static bool check_store(const char *store, tbk_error *err)
+{
+    if (!tbk_path_check_absolute(store, err))
+        return false;
+    for (size_t i = 0; i < sizeof shared_folders / sizeof *shared_folders; i++)
+        if (strcmp(store, shared_folders[i]) == 0)
+            return tbk_fail(err, TBK_E_CONFIG,
+                            "name a folder of its own, such as " TBK_DEFAULT_STORE,
+                            "'%s' holds more than backups", store);
+    for (size_t i = 0; i < sizeof foreign_trees / sizeof *foreign_trees; i++)
+        if (tbk_path_is_within(store, foreign_trees[i]))
+            return tbk_fail(err, TBK_E_CONFIG,
+                            "name a folder of its own, such as " TBK_DEFAULT_STORE,
+                            "'%s' lies in '%s', which is not for backups", store, foreign_trees[i]);
+    return true;
+}
+
+/* --- The rows --- */
+
+typedef struct text_row {
+    const char *path;
+    size_t offset;
+    bool (*check)(const char *value, tbk_error *err);
+} text_row;
+
+typedef struct number_row {
+    const char *path;
+    size_t offset;
+    int64_t minimum, maximum;
+    const char *unit;
+    bool zero_is_unset; /* in the struct; the file may not say 0 */
+} number_row;
+
+static const text_row text_rows[] = {
+    {"schedule", offsetof(tbk_options, schedule), check_schedule},
+    {"store", offsetof(tbk_options, store), check_store},
+    {"ssh.host", offsetof(tbk_options, ssh_host), tbk_address_check_host},
+    {"ssh.user", offsetof(tbk_options, ssh_user), tbk_address_check_user},
+    {"ssh.key", offsetof(tbk_options, ssh_key), tbk_address_check_key},
+};
+#define TEXT_ROWS (sizeof text_rows / sizeof *text_rows)
+
+/* The limits stand in docs/schemas/options.schema.json too; a test compares them. */
+static const number_row number_rows[] = {
+    {"keep_days", offsetof(tbk_options, keep_days), 1, 36500, "days", false},
+    {"window_max_seconds", offsetof(tbk_options, window_max_seconds), 30, 86400, "seconds", false},
+    {"compression_level", offsetof(tbk_options, compression_level), 1, 9, "for zstd", false},
+    {"prove_restored_every_days", offsetof(tbk_options, prove_restored_every_days), 0, 3650, "days",
+     false},
+    {"verify.fetch_limit_mib", offsetof(tbk_options, verify_fetch_limit_mib), 0, 1048576, "MiB",
+     false},
+    {"ssh.port", offsetof(tbk_options, ssh_port), 1, UINT16_MAX, "for a port", true},
+};
+#define NUMBER_ROWS (sizeof number_rows / sizeof *number_rows)
+
+static bool check_number(const number_row *row, int64_t value, tbk_error *err)
+{
+    char fix[128];
+    if (value >= row->minimum && value <= row->maximum)
+        return true;
+    (void)snprintf(fix, sizeof fix, "write a whole number from %" PRId64 " to %" PRId64,
+                   row->minimum, row->maximum);
+    return tbk_fail(err, TBK_E_CONFIG, fix,
+                    "%" PRId64 " is not possible; %" PRId64 " to %" PRId64 " %s are", value,
+                    row->minimum, row->maximum, row->unit);
+}
+
+/* --- Defaults --- */
+
+#define NATIVE_SCHEDULE "user_inputs.backup.schedule of the deployer's state"
+#define NATIVE_KEEP_DAYS "user_inputs.backup.retention_days of the deployer's state"
+
+void tbk_options_default(const tbk_environment *environment, tbk_options *out)
+{
+    *out = (tbk_options){
+        .schedule = TBK_DEFAULT_SCHEDULE,
+        .keep_days = TBK_DEFAULT_KEEP_DAYS,
+        .method = TBK_METHOD_AUTO,
+        .store = TBK_DEFAULT_STORE,
+        .window_max_seconds = 300,
+        .compression_level = 1,
+        .prove_restored_every_days = 7,
+        .verify_fetch_limit_mib = 1024,
+        .ssh_program = TBK_SSH_AUTO,
+    };
+    if (!environment->has_native_backup)
+        return;
+    out->schedule = environment->native_schedule;
+    out->keep_days = environment->native_keep_days;
+    out->native_schedule = true;
+    out->native_keep_days = true;
+}
+
+/* --- Reading --- */
+
+/* Puts file, line and key before the message of a check. */
+static bool about(const tbk_value *value, const char *key, tbk_error *err)
+{
+    if (value->source == NULL)
+        return tbk_while(err, "'%s'", key);
+    return tbk_while(err, "%s:%u: '%s'", value->source, value->line, key);
+}
+
+static bool read_texts(const tbk_value *document, tbk_options *options, tbk_error *err)
+{
+    for (const text_row *row = text_rows; row < text_rows + TEXT_ROWS; row++) {
+        const char **to = (void *)((char *)options + row->offset);
+        const tbk_value *value = tbk_value_find(document, row->path);
+        if (!tbk_value_read_string(document, row->path, to, err))
+            return false;
+        if (value != NULL && !row->check(*to, err))
+            return about(value, row->path, err);
+    }
+    return true;
+}
+
+static bool read_numbers(const tbk_value *document, tbk_options *options, tbk_error *err)
+{
+    for (const number_row *row = number_rows; row < number_rows + NUMBER_ROWS; row++) {
+        int64_t *to = (void *)((char *)options + row->offset);
+        const tbk_value *value = tbk_value_find(document, row->path);
+        if (!tbk_value_read_integer(document, row->path, to, err))
+            return false;
+        if (value != NULL && !check_number(row, *to, err))
+            return about(value, row->path, err);
+    }
+    return true;
+}
+
+static bool read_names(const tbk_value *document, tbk_options *options, tbk_error *err)
+{
+    const char *method = NULL;
+    const char *program = NULL;
+    if (!tbk_value_read_string(document, "method", &method, err) ||
+        !tbk_value_read_string(document, "ssh.program", &program, err))
+        return false;
+    if (method != NULL && !tbk_method_parse(method, &options->method, err))
+        return about(tbk_value_find(document, "method"), "method", err);
+    if (program != NULL && !tbk_ssh_program_parse(program, &options->ssh_program, err))
+        return about(tbk_value_find(document, "ssh.program"), "ssh.program", err);
+    return true;
+}
+
+static bool check_section(const tbk_value *document, const char *name, const char *const *known,
+                          tbk_error *err)
+{
+    const tbk_value *section = tbk_value_find(document, name);
+    if (section == NULL)
+        return true;
+    if (!tbk_value_need_map(document, name, &section, err))
+        return false;
+    return tbk_value_only_keys(section, known, err) || tbk_while(err, "in '%s'", name);
+}
+
+static bool check_keys(const tbk_value *document, tbk_error *err)
+{
+    static const char *const known[] = {"schedule",
+                                        "keep_days",
+                                        "method",
+                                        "store",
+                                        "window_max_seconds",
+                                        "compression_level",
+                                        "prove_restored_every_days",
+                                        "verify",
+                                        "ssh",
+                                        NULL};
+    static const char *const verify[] = {"fetch_limit_mib", NULL};
+    static const char *const ssh[] = {"host", "port", "user", "key", "program", NULL};
+    return tbk_value_only_keys(document, known, err) &&
+           check_section(document, "verify", verify, err) &&
+           check_section(document, "ssh", ssh, err);
+}
+
+bool tbk_options_read(const tbk_value *document, tbk_options *options, tbk_error *err)
+{
+    tbk_options read = *options;
+
+    if (document == NULL || document->type == TBK_VALUE_NULL)
+        return true;
+    if (!check_keys(document, err) || !read_texts(document, &read, err) ||
+        !read_numbers(document, &read, err) || !read_names(document, &read, err))
+        return false;
+    read.native_schedule &= tbk_value_find(document, "schedule") == NULL;
+    read.native_keep_days &= tbk_value_find(document, "keep_days") == NULL;
+    *options = read;
+    return true;
+}
+
+/* --- Checking --- */
+
+static bool check_texts(const tbk_options *options, tbk_error *err)
+{
+    for (const text_row *row = text_rows; row < text_rows + TEXT_ROWS; row++) {
+        const char *const *value = (const void *)((const char *)options + row->offset);
+        if (*value != NULL && !row->check(*value, err))
+            return tbk_while(err, "'%s'", row->path);
+    }
+    return true;
+}
+
+static bool check_numbers(const tbk_options *options, tbk_error *err)
+{
+    for (const number_row *row = number_rows; row < number_rows + NUMBER_ROWS; row++) {
+        const int64_t *value = (const void *)((const char *)options + row->offset);
+        bool is_unset = row->zero_is_unset && *value == 0;
+        if (!is_unset && !check_number(row, *value, err))
+            return tbk_while(err, "'%s'", row->path);
+    }
+    return true;
+}
+
+/* What the deployer took without a check: say where it stands, and how to overrule it. */
+static bool check_native(const tbk_options *options, tbk_error *err)
+{
+    if (options->native_schedule && !check_schedule(options->schedule, err)) {
+        (void)tbk_while(err, NATIVE_SCHEDULE);
+        (void)snprintf(err->fix, sizeof err->fix,
+                       "write a 'schedule', such as \"" TBK_DEFAULT_SCHEDULE
+                       "\", into the options file envs/<environment>.backup.yml");
+        return false;
+    }
+    if (options->native_keep_days && !check_number(&number_rows[0], options->keep_days, err)) {
+        (void)tbk_while(err, NATIVE_KEEP_DAYS);
+        (void)snprintf(err->fix, sizeof err->fix,
+                       "write 'keep_days', such as %d, into the options file "
+                       "envs/<environment>.backup.yml",
+                       TBK_DEFAULT_KEEP_DAYS);
+        return false;
+    }
+    return true;
+}
+
+bool tbk_options_check(const tbk_options *options, tbk_error *err)
+{
+    return check_native(options, err) && check_texts(options, err) && check_numbers(options, err);
+}
