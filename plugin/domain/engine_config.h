@@ -11,7 +11,7 @@
 typedef struct tbk_engine_config {
     const char *environment;
     tbk_driver driver;
-    const char *database_path; /* SQLite: absolute path of the file */
+    const char *database_path; /* SQLite: absolute path of the file; MySQL: NULL */
     const char *store;         /* absolute directory */
     tbk_method method;
     int64_t keep_days;
@@ -23,8 +23,8 @@ typedef struct tbk_engine_config {
         *sqlite_paths; /* files among them that are live SQLite databases (Grafana's) */
 } tbk_engine_config;
 
-/* Strict: unknown keys, a schema version other than ours, relative paths or ".." are TBK_E_CONFIG.
- */
+/* Strict: unknown keys, a schema version other than ours, relative paths or ".." are TBK_E_CONFIG
+ * with file and line. Text is borrowed from the document; the lists live in the arena. */
 bool tbk_engine_config_read(tbk_arena *arena, const tbk_value *document, tbk_engine_config *out,
                             tbk_error *err) TBK_MUST_CHECK;
 

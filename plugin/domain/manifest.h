@@ -13,6 +13,7 @@
 #include "domain/environment.h"
 
 #define TBK_MANIFEST_SCHEMA 1
+#define TBK_PROOF_SCHEMA 1
 #define TBK_SET_DATABASE_FILE "database.db.zst"
 #define TBK_SET_CONFIG_FILE "config.tar.zst"
 #define TBK_SET_MANIFEST_FILE "manifest.json"
@@ -64,7 +65,9 @@ typedef struct tbk_manifest {
 } tbk_manifest;
 
 tbk_value *tbk_manifest_to_value(tbk_arena *arena, const tbk_manifest *manifest);
-/* Fails with TBK_E_CORRUPT; a newer schema version with TBK_E_UNSUPPORTED. */
+/* Fails with TBK_E_CORRUPT; a newer schema version with TBK_E_UNSUPPORTED. File names are single
+ * names in the set's folder, ids are times: both can be used as paths. Text is borrowed from value.
+ */
 bool tbk_manifest_read(tbk_arena *arena, const tbk_value *value, tbk_manifest *out,
                        tbk_error *err) TBK_MUST_CHECK;
 const tbk_set_file *tbk_manifest_file(const tbk_manifest *manifest, const char *name);

@@ -170,11 +170,11 @@ static const text_row text_rows[] = {
 
 /* The limits stand in docs/schemas/options.schema.json too; a test compares them. */
 static const number_row number_rows[] = {
-    {"keep_days", offsetof(tbk_options, keep_days), 1, 36500, "days", false},
+    {"keep_days", offsetof(tbk_options, keep_days), 1, TBK_KEEP_DAYS_MAX, "days", false},
     {"window_max_seconds", offsetof(tbk_options, window_max_seconds), 30, 86400, "seconds", false},
     {"compression_level", offsetof(tbk_options, compression_level), 1, 9, "for zstd", false},
-    {"prove_restored_every_days", offsetof(tbk_options, prove_restored_every_days), 0, 3650, "days",
-     false},
+    {"prove_restored_every_days", offsetof(tbk_options, prove_restored_every_days), 0,
+     TBK_PROVE_DAYS_MAX, "days", false},
     {"verify.fetch_limit_mib", offsetof(tbk_options, verify_fetch_limit_mib), 0, 1048576, "MiB",
      false},
     {"ssh.port", offsetof(tbk_options, ssh_port), 1, UINT16_MAX, "for a port", true},

@@ -37,6 +37,8 @@ typedef struct tbk_options {
 
 #define TBK_DEFAULT_SCHEDULE "0 3 * * *"
 #define TBK_DEFAULT_KEEP_DAYS 7
+#define TBK_KEEP_DAYS_MAX 36500
+#define TBK_PROVE_DAYS_MAX 3650
 #define TBK_DEFAULT_STORE "/opt/torrust/storage/backup/sets"
 
 /* The defaults; schedule and keep_days are the native backup's where it is configured. */

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* Reads engine.yml; the engine trusts no path in it unseen, however it came there. */
+#include "domain/engine_config.h"
+
+#include "domain/path.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* Puts file, line and key before the message of a check. */
+static bool about(const tbk_value *value, const char *key, tbk_error *err)
+{
+    return value->source == NULL ? tbk_while(err, "'%s'", key)
+                                 : tbk_while(err, "%s:%u: '%s'", value->source, value->line, key);
+}
+
+static bool read_text(const tbk_value *document, const char *key,
+                      bool (*check)(const char *, tbk_error *), const char **out, tbk_error *err)
+{
+    if (!tbk_value_need_string(document, key, out, err))
+        return false;
+    return check(*out, err) || about(tbk_value_find(document, key), key, err);
+}
+
+static bool read_number(const tbk_value *document, const char *key, int64_t minimum,
+                        int64_t maximum, int64_t *out, tbk_error *err)
+{
+    if (!tbk_value_need_integer(document, key, out, err))
+        return false;
+    if (*out < minimum || *out > maximum)
+        return tbk_value_fail(tbk_value_find(document, key), err, NULL,
+                              "'%s' is %" PRId64 "; %" PRId64 " to %" PRId64 " are possible", key,
+                              *out, minimum, maximum);
+    return true;
+}
+
+static bool check_schema(const tbk_value *document, tbk_error *err)
+{
+    int64_t schema = 0;
+    if (!tbk_value_need_integer(document, "schema", &schema, err))
+        return false;
+    if (schema != TBK_ENGINE_CONFIG_SCHEMA)
+        return tbk_value_fail(tbk_value_find(document, "schema"), err,
+                              "run 'torrust-backup configure' again: engine and configuration are "
+                              "not of the same version",
+                              "'schema' is %" PRId64 "; this engine reads %d", schema,
+                              TBK_ENGINE_CONFIG_SCHEMA);
+    return true;
+}
+
+static bool check_environment(const char *name, tbk_error *err)
+{
+    if (tbk_environment_check_name(name, err))
+        return true;
+    err->code = TBK_E_CONFIG; /* nobody typed it */
+    return false;
+}
+
+static bool read_database(const tbk_value *document, tbk_engine_config *out, tbk_error *err)
+{
+    static const char *const sqlite_keys[] = {"driver", "path", NULL};
+    static const char *const mysql_keys[] = {"driver", "name", NULL};
+    const tbk_value *database = NULL;
+    const char *driver = NULL;
+    const char *name = NULL;
+
+    if (!tbk_value_need_map(document, "database", &database, err) ||
+        !tbk_value_need_string(document, "database.driver", &driver, err))
+        return false;
+    if (!tbk_driver_parse(driver, &out->driver, err))
+        return about(tbk_value_find(document, "database.driver"), "database.driver", err);
+    if (out->driver == TBK_DRIVER_MYSQL)
+        return tbk_value_only_keys(database, mysql_keys, err) &&
+               tbk_value_read_string(database, "name", &name, err);
+    return tbk_value_only_keys(database, sqlite_keys, err) &&
+           read_text(document, "database.path", tbk_path_check_absolute, &out->database_path, err);
+}
+
+/* A list of clean paths below the root, as an array with NULL at its end. */
+static bool read_paths(tbk_arena *arena, const tbk_value *document, const char *key,
+                       const char *const **out, tbk_error *err)
+{
+    const tbk_value *list = NULL;
+    size_t count = 0;
+
+    if (!tbk_value_need_list(document, key, &list, err))
+        return false;
+    const char **paths = tbk_arena_alloc(arena, (list->count + 1) * sizeof *paths);
+    for (const tbk_member *item = list->first; item != NULL; item = item->next) {
+        if (item->value->type != TBK_VALUE_STRING)
+            return tbk_value_fail(item->value, err, "write the path in quotes",
+                                  "'%s' must hold texts, but this is %s", key,
+                                  tbk_value_type_name(item->value->type));
+        if (!tbk_path_check_relative(item->value->string, err))
+            return about(item->value, key, err);
+        paths[count++] = item->value->string;
+    }
+    *out = paths;
+    return true;
+}
+
+static bool is_among(const char *const *paths, const char *path)
+{
+    for (; *paths != NULL; paths++)
+        if (tbk_path_is_within(path, *paths))
+            return true;
+    return false;
+}
+
+static bool read_config(tbk_arena *arena, const tbk_value *document, tbk_engine_config *out,
+                        tbk_error *err)
+{
+    static const char *const keys[] = {"root", "paths", "sqlite_paths", NULL};
+    static const char *const none[] = {NULL};
+    const tbk_value *config = NULL;
+
+    out->sqlite_paths = none;
+    if (!tbk_value_need_map(document, "config", &config, err) ||
+        !tbk_value_only_keys(config, keys, err) ||
+        !read_text(document, "config.root", tbk_path_check_absolute, &out->config_root, err) ||
+        !read_paths(arena, document, "config.paths", &out->config_paths, err))
+        return false;
+    const tbk_value *sqlite = tbk_value_find(config, "sqlite_paths");
+    if (sqlite == NULL)
+        return true;
+    if (!read_paths(arena, document, "config.sqlite_paths", &out->sqlite_paths, err))
+        return false;
+    for (const char *const *path = out->sqlite_paths; *path != NULL; path++)
+        if (!is_among(out->config_paths, *path))
+            return tbk_value_fail(sqlite, err, "name it, or a folder above it, in 'config.paths'",
+                                  "'%s' is in 'config.sqlite_paths' only", *path);
+    return true;
+}
+
+bool tbk_engine_config_read(tbk_arena *arena, const tbk_value *document, tbk_engine_config *out,
+                            tbk_error *err)
+{
+    static const char *const keys[] = {"schema",
+                                       "environment",
+                                       "database",
+                                       "store",
+                                       "method",
+                                       "keep_days",
+                                       "config",
+                                       "compression_level",
+                                       "prove_restored_every_days",
+                                       NULL};
+    tbk_engine_config read = {0};
+    const char *method = NULL;
+
+    if (!check_schema(document, err) || !tbk_value_only_keys(document, keys, err) ||
+        !read_text(document, "environment", check_environment, &read.environment, err) ||
+        !read_database(document, &read, err) ||
+        !read_text(document, "store", tbk_path_check_absolute, &read.store, err) ||
+        !tbk_value_need_string(document, "method", &method, err) ||
+        !read_number(document, "keep_days", 1, TBK_KEEP_DAYS_MAX, &read.keep_days, err) ||
+        !read_number(document, "compression_level", 1, 9, &read.compression_level, err) ||
+        !read_number(document, "prove_restored_every_days", 0, TBK_PROVE_DAYS_MAX,
+                     &read.prove_restored_every_days, err) ||
+        !read_config(arena, document, &read, err))
+        return false;
+    if (!tbk_method_parse(method, &read.method, err))
+        return about(tbk_value_find(document, "method"), "method", err);
+    *out = read;
+    return true;
+}

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: MIT */
+/* Manifests: to JSON values and back; what is read back may come from a damaged or foreign disk. */
+#include "domain/manifest.h"
+
+#include "base/clock.h"
+#include "domain/path.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* JSON readers with doubles, and ours, keep whole numbers up to here. */
+#define COUNT_MAX (INT64_C(1) << 53)
+
+/* --- Writing --- */
+
+static tbk_value *files_to_value(tbk_arena *arena, const tbk_manifest *manifest)
+{
+    tbk_value *list = tbk_value_list(arena);
+    for (size_t i = 0; i < manifest->file_count; i++) {
+        const tbk_set_file *file = &manifest->files[i];
+        tbk_value *value = tbk_value_map(arena);
+        tbk_value_set_string(arena, value, "name", file->name);
+        tbk_value_set_integer(arena, value, "stored_bytes", (int64_t)file->stored_bytes);
+        tbk_value_set_string(arena, value, "stored_sha256", file->stored.hex);
+        tbk_value_set_integer(arena, value, "raw_bytes", (int64_t)file->raw_bytes);
+        tbk_value_set_string(arena, value, "raw_sha256", file->raw.hex);
+        tbk_value_append(arena, list, value);
+    }
+    return list;
+}
+
+static tbk_value *phases_to_value(tbk_arena *arena, const tbk_manifest *manifest)
+{
+    tbk_value *list = tbk_value_list(arena);
+    for (size_t i = 0; i < manifest->phase_count; i++) {
+        tbk_value *value = tbk_value_map(arena);
+        tbk_value_set_string(arena, value, "name", manifest->phases[i].name);
+        tbk_value_set_integer(arena, value, "duration_ms", manifest->phases[i].duration_ms);
+        tbk_value_append(arena, list, value);
+    }
+    return list;
+}
+
+static tbk_value *versions_to_value(tbk_arena *arena, const tbk_manifest *manifest)
+{
+    tbk_value *value = tbk_value_map(arena);
+    tbk_value_set_string(arena, value, "engine", manifest->engine_version);
+    tbk_value_set_string(arena, value, "sqlite", manifest->sqlite_version);
+    tbk_value_set_string(arena, value, "zstd", manifest->zstd_version);
+    return value;
+}
+
+static tbk_value *capture_to_value(tbk_arena *arena, const tbk_manifest *manifest)
+{
+    tbk_value *value = tbk_value_map(arena);
+    tbk_value_set_string(arena, value, "method", manifest->method);
+    tbk_value_set_string(arena, value, "method_reason", manifest->method_reason);
+    tbk_value_set_bool(arena, value, "tracker_was_stopped", manifest->tracker_was_stopped);
+    tbk_value_set_integer(arena, value, "held_ms", manifest->held_ms);
+    tbk_value_set(arena, value, "phases", phases_to_value(arena, manifest));
+    return value;
+}
+
+static tbk_value *database_to_value(tbk_arena *arena, const tbk_manifest *manifest)
+{
+    const tbk_sqlite_facts *facts = &manifest->sqlite;
+    tbk_value *value = tbk_value_map(arena);
+    tbk_value_set_string(arena, value, "driver", tbk_driver_name(manifest->driver));
+    if (manifest->driver != TBK_DRIVER_SQLITE)
+        return value;
+    tbk_value_set_integer(arena, value, "size_bytes", (int64_t)facts->size_bytes);
+    tbk_value_set_integer(arena, value, "page_size_bytes", facts->page_size_bytes);
+    tbk_value_set_integer(arena, value, "pages", (int64_t)facts->pages);
+    tbk_value_set_integer(arena, value, "change_counter", facts->change_counter);
+    tbk_value_set_string(arena, value, "journal_mode", facts->wal ? "wal" : "rollback");
+    tbk_value_set_string(arena, value, "schema_sha256",
+                         facts->schema.hex[0] != '\0' ? facts->schema.hex : NULL);
+    return value;
+}
+
+tbk_value *tbk_manifest_to_value(tbk_arena *arena, const tbk_manifest *manifest)
+{
+    tbk_value *value = tbk_value_map(arena);
+    tbk_value *missing = tbk_value_list(arena);
+
+    for (const char **path = manifest->config_missing; path != NULL && *path != NULL; path++)
+        tbk_value_append(arena, missing, tbk_value_string(arena, *path));
+    tbk_value_set_integer(arena, value, "schema", TBK_MANIFEST_SCHEMA);
+    tbk_value_set_string(arena, value, "id", manifest->id);
+    tbk_value_set_string(arena, value, "run_id", manifest->run_id);
+    tbk_value_set_string(arena, value, "environment", manifest->environment);
+    tbk_value_set(arena, value, "versions", versions_to_value(arena, manifest));
+    tbk_value_set(arena, value, "capture", capture_to_value(arena, manifest));
+    tbk_value_set(arena, value, "database", database_to_value(arena, manifest));
+    tbk_value_set(arena, value, "files", files_to_value(arena, manifest));
+    tbk_value_set(arena, value, "config_missing", missing);
+    return value;
+}
+
+/* --- Reading --- */
+
+static bool fail_value(const char *key, const char *why, tbk_error *err)
+{
+    return tbk_fail(err, TBK_E_CORRUPT, NULL, "'%s' %s", key, why);
+}
+
+/* A size or count: 0 to 2^53. */
+static bool read_count(const tbk_value *map, const char *key, uint64_t maximum, uint64_t *out,
+                       tbk_error *err)
+{
+    int64_t number = 0;
+    if (!tbk_value_need_integer(map, key, &number, err))
+        return false;
+    if (number < 0 || (uint64_t)number > maximum)
+        return fail_value(key, "is out of range", err);
+    *out = (uint64_t)number;
+    return true;
+}
+
+static bool read_count32(const tbk_value *map, const char *key, uint32_t *out, tbk_error *err)
+{
+    uint64_t number = 0;
+    if (!read_count(map, key, UINT32_MAX, &number, err))
+        return false;
+    *out = (uint32_t)number;
+    return true;
+}
+
+static bool read_duration(const tbk_value *map, const char *key, int64_t *out, tbk_error *err)
+{
+    uint64_t number = 0;
+    if (!read_count(map, key, COUNT_MAX, &number, err))
+        return false;
+    *out = (int64_t)number;
+    return true;
+}
+
+static bool read_digest(const tbk_value *map, const char *key, tbk_digest *out, tbk_error *err)
+{
+    const char *hex = NULL;
+    if (!tbk_value_need_string(map, key, &hex, err))
+        return false;
+    if (strlen(hex) != sizeof out->hex - 1 || hex[strspn(hex, "0123456789abcdef")] != '\0')
+        return fail_value(key, "is not a SHA-256 in lower-case hexadecimal", err);
+    memcpy(out->hex, hex, sizeof out->hex);
+    return true;
+}
+
+static bool need_map(const tbk_value *value, const char *what, tbk_error *err)
+{
+    return value->type == TBK_VALUE_MAP || fail_value(what, "holds something that is no map", err);
+}
+
+static bool read_file(const tbk_value *value, tbk_set_file *out, tbk_error *err)
+{
+    if (!need_map(value, "files", err) || !tbk_value_need_string(value, "name", &out->name, err) ||
+        !read_count(value, "stored_bytes", COUNT_MAX, &out->stored_bytes, err) ||
+        !read_digest(value, "stored_sha256", &out->stored, err) ||
+        !read_count(value, "raw_bytes", COUNT_MAX, &out->raw_bytes, err) ||
+        !read_digest(value, "raw_sha256", &out->raw, err))
+        return false;
+    /* The name is opened, and on the operator's machine written, in a folder: it stays there. */
+    return tbk_path_check_name(out->name, err) || tbk_while(err, "'files'");
+}
+
+static bool read_files(const tbk_value *root, tbk_manifest *out, tbk_error *err)
+{
+    const tbk_value *list = NULL;
+    if (!tbk_value_need_list(root, "files", &list, err))
+        return false;
+    if (list->count > TBK_MANIFEST_FILES_MAX)
+        return fail_value("files", "has too many files", err);
+    for (const tbk_member *item = list->first; item != NULL; item = item->next) {
+        tbk_set_file file = {0};
+        if (!read_file(item->value, &file, err))
+            return false;
+        if (tbk_manifest_file(out, file.name) != NULL)
+            return fail_value("files", "has a file twice", err);
+        out->files[out->file_count++] = file;
+    }
+    return true;
+}
+
+static bool read_phases(const tbk_value *root, tbk_manifest *out, tbk_error *err)
+{
+    const tbk_value *list = NULL;
+    if (!tbk_value_need_list(root, "capture.phases", &list, err))
+        return false;
+    if (list->count > TBK_MANIFEST_PHASES_MAX)
+        return fail_value("capture.phases", "has too many phases", err);
+    for (const tbk_member *item = list->first; item != NULL; item = item->next) {
+        tbk_phase_time *phase = &out->phases[out->phase_count++];
+        if (!need_map(item->value, "capture.phases", err) ||
+            !tbk_value_need_string(item->value, "name", &phase->name, err) ||
+            !read_duration(item->value, "duration_ms", &phase->duration_ms, err))
+            return false;
+    }
+    return true;
+}
+
+static bool read_capture(const tbk_value *root, tbk_manifest *out, tbk_error *err)
+{
+    return tbk_value_need_string(root, "capture.method", &out->method, err) &&
+           tbk_value_need_string(root, "capture.method_reason", &out->method_reason, err) &&
+           tbk_value_need_bool(root, "capture.tracker_was_stopped", &out->tracker_was_stopped,
+                               err) &&
+           read_duration(root, "capture.held_ms", &out->held_ms, err) &&
+           read_phases(root, out, err);
+}
+
+static bool read_journal_mode(const tbk_value *root, bool *out_wal, tbk_error *err)
+{
+    const char *mode = NULL;
+    if (!tbk_value_need_string(root, "database.journal_mode", &mode, err))
+        return false;
+    *out_wal = strcmp(mode, "wal") == 0;
+    return *out_wal || strcmp(mode, "rollback") == 0 ||
+           fail_value("database.journal_mode", "is neither 'wal' nor 'rollback'", err);
+}
+
+static bool read_database(const tbk_value *root, tbk_manifest *out, tbk_error *err)
+{
+    tbk_sqlite_facts *facts = &out->sqlite;
+    const char *driver = NULL;
+
+    if (!tbk_value_need_string(root, "database.driver", &driver, err) ||
+        !tbk_driver_parse(driver, &out->driver, err))
+        return false;
+    if (out->driver != TBK_DRIVER_SQLITE)
+        return true;
+    if (!read_count(root, "database.size_bytes", COUNT_MAX, &facts->size_bytes, err) ||
+        !read_count32(root, "database.page_size_bytes", &facts->page_size_bytes, err) ||
+        !read_count(root, "database.pages", COUNT_MAX, &facts->pages, err) ||
+        !read_count32(root, "database.change_counter", &facts->change_counter, err) ||
+        !read_journal_mode(root, &facts->wal, err))
+        return false;
+    return tbk_value_find(root, "database.schema_sha256") == NULL ||
+           read_digest(root, "database.schema_sha256", &facts->schema, err);
+}
+
+static bool read_missing(tbk_arena *arena, const tbk_value *root, tbk_manifest *out, tbk_error *err)
+{
+    const tbk_value *list = NULL;
+    size_t count = 0;
+    if (!tbk_value_need_list(root, "config_missing", &list, err))
+        return false;
+    out->config_missing = tbk_arena_alloc(arena, (list->count + 1) * sizeof *out->config_missing);
+    for (const tbk_member *item = list->first; item != NULL; item = item->next) {
+        if (item->value->type != TBK_VALUE_STRING)
+            return fail_value("config_missing", "holds something that is no text", err);
+        out->config_missing[count++] = item->value->string;
+    }
+    return true;
+}
+
+static bool read_identity(const tbk_value *root, tbk_manifest *out, tbk_error *err)
+{
+    int64_t time_s = 0;
+    if (!tbk_value_need_string(root, "id", &out->id, err))
+        return false;
+    if (!tbk_clock_parse_compact(out->id, &time_s))
+        return fail_value("id", "is not the id of a backup set", err);
+    return tbk_value_need_string(root, "run_id", &out->run_id, err) &&
+           tbk_value_read_string(root, "environment", &out->environment, err) &&
+           tbk_value_need_string(root, "versions.engine", &out->engine_version, err) &&
+           tbk_value_need_string(root, "versions.sqlite", &out->sqlite_version, err) &&
+           tbk_value_need_string(root, "versions.zstd", &out->zstd_version, err);
+}
+
+/* Unknown keys are left alone: a later minor version may add some. */
+static bool check_schema(const tbk_value *root, tbk_error *err)
+{
+    int64_t schema = 0;
+    if (!tbk_value_need_integer(root, "schema", &schema, err))
+        return false;
+    if (schema > TBK_MANIFEST_SCHEMA)
+        return tbk_fail(err, TBK_E_UNSUPPORTED, "use the version of torrust-backup that made it",
+                        "it has schema version %" PRId64 "; this version reads %d", schema,
+                        TBK_MANIFEST_SCHEMA);
+    return schema == TBK_MANIFEST_SCHEMA || fail_value("schema", "is not a version", err);
+}
+
+/* The files of a set are not the operator's configuration: what is wrong with them is damage. */
+static bool fail_damaged(const char *what, tbk_error *err)
+{
+    if (err->code != TBK_E_UNSUPPORTED)
+        err->code = TBK_E_CORRUPT;
+    return tbk_while(err, "%s", what);
+}
+
+bool tbk_manifest_read(tbk_arena *arena, const tbk_value *value, tbk_manifest *out, tbk_error *err)
+{
+    tbk_manifest read = {0};
+    if (!check_schema(value, err) || !read_identity(value, &read, err) ||
+        !read_capture(value, &read, err) || !read_database(value, &read, err) ||
+        !read_files(value, &read, err) || !read_missing(arena, value, &read, err))
+        return fail_damaged("the manifest", err);
+    *out = read;
+    return true;
+}
+
+const tbk_set_file *tbk_manifest_file(const tbk_manifest *manifest, const char *name)
+{
+    for (size_t i = 0; i < manifest->file_count; i++)
+        if (strcmp(manifest->files[i].name, name) == 0)
+            return &manifest->files[i];
+    return NULL;
+}
+
+/* --- Proofs --- */
+
+static const char *const level_names[] = {
+    [TBK_PROOF_NONE] = "none",
+    [TBK_PROOF_CHECKSUMS] = "checksums",
+    [TBK_PROOF_RESTORED] = "restored",
+};
+
+const char *tbk_proof_level_name(tbk_proof_level level) { return level_names[level]; }
+
+bool tbk_proof_level_parse(const char *name, tbk_proof_level *out, tbk_error *err)
+{
+    for (size_t i = 0; i < sizeof level_names / sizeof *level_names; i++)
+        if (strcmp(name, level_names[i]) == 0) {
+            *out = (tbk_proof_level)i;
+            return true;
+        }
+    return tbk_fail(err, TBK_E_USAGE, "write checksums or restored",
+                    "the level of proof '%.100s' is unknown; known are: none, checksums, restored",
+                    name);
+}
+
+tbk_value *tbk_proof_to_value(tbk_arena *arena, const tbk_proof *proof)
+{
+    tbk_value *value = tbk_value_map(arena);
+    tbk_value *tables = tbk_value_map(arena);
+
+    for (size_t i = 0; i < proof->table_count; i++)
+        tbk_value_add(arena, tables, proof->tables[i].table,
+                      tbk_value_integer(arena, proof->tables[i].rows));
+    tbk_value_set_integer(arena, value, "schema", TBK_PROOF_SCHEMA);
+    tbk_value_set_string(arena, value, "level", tbk_proof_level_name(proof->level));
+    tbk_value_set_string(arena, value, "at", proof->at);
+    tbk_value_set_bool(arena, value, "ok", proof->ok);
+    tbk_value_set_string(arena, value, "reason", proof->reason);
+    tbk_value_set(arena, value, "rows", tables);
+    return value;
+}
+
+static bool read_rows(tbk_arena *arena, const tbk_value *root, tbk_proof *out, tbk_error *err)
+{
+    const tbk_value *map = NULL;
+    if (!tbk_value_need_map(root, "rows", &map, err))
+        return false;
+    tbk_table_rows *tables = tbk_arena_alloc(arena, (map->count + 1) * sizeof *tables);
+    for (const tbk_member *item = map->first; item != NULL; item = item->next) {
+        if (item->value->type != TBK_VALUE_INTEGER || item->value->integer < 0)
+            return fail_value("rows", "holds something that is no count", err);
+        tables[out->table_count].table = item->key;
+        tables[out->table_count++].rows = item->value->integer;
+    }
+    out->tables = tables;
+    return true;
+}
+
+static bool read_proof(tbk_arena *arena, const tbk_value *root, tbk_proof *out, tbk_error *err)
+{
+    int64_t schema = 0;
+    const char *level = NULL;
+
+    if (!tbk_value_need_integer(root, "schema", &schema, err))
+        return false;
+    if (schema > TBK_PROOF_SCHEMA)
+        return tbk_fail(err, TBK_E_UNSUPPORTED, "use the version of torrust-backup that made it",
+                        "it has schema version %" PRId64 "; this version reads %d", schema,
+                        TBK_PROOF_SCHEMA);
+    return tbk_value_need_string(root, "level", &level, err) &&
+           tbk_proof_level_parse(level, &out->level, err) &&
+           tbk_value_need_string(root, "at", &out->at, err) &&
+           tbk_value_need_bool(root, "ok", &out->ok, err) &&
+           tbk_value_read_string(root, "reason", &out->reason, err) &&
+           read_rows(arena, root, out, err);
+}
+
+bool tbk_proof_read(tbk_arena *arena, const tbk_value *value, tbk_proof *out, tbk_error *err)
+{
+    tbk_proof read = {0};
+    if (!read_proof(arena, value, &read, err))
+        return fail_damaged("the proof", err);
+    *out = read;
+    return true;
+}
