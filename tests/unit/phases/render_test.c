@@ -138,6 +138,23 @@ static void every_case_is_listed(void **state)
     assert_int_equal(count, CASES);
 }
 
+/* Fails about the first line that differs. */
+static void assert_same_lines(const char *path, const char *expected, const char *rendered)
+{
+    for (int line = 1;; line++) {
+        size_t a = strcspn(expected, "\n"), b = strcspn(rendered, "\n");
+        if (a != b || strncmp(expected, rendered, a) != 0 || expected[a] != rendered[b])
+            fail_msg("%s:%d: expected\n  %.*s\nbut this was rendered\n  %.*s\nIf that is wanted, "
+                     "see the "
+                     "head of this test for how to write these files anew.",
+                     path, line, (int)a, expected, (int)b, rendered);
+        if (expected[a] == '\0')
+            return;
+        expected += a + 1;
+        rendered += b + 1;
+    }
+}
+
 static void check_golden(const char *name)
 {
     golden_case from;
@@ -152,8 +169,7 @@ static void check_golden(const char *name)
         if (getenv("UPDATE_GOLDEN") != NULL)
             NEED(tbk_file_publish(path, file->bytes, file->length, 0644, &err));
         NEED(tbk_file_read(arena, path, SIZE_MAX_BYTES, &expected, &length, &err));
-        if (strcmp(expected, file->bytes) != 0)
-            fail_msg("%s is not what was rendered:\n%s", path, file->bytes);
+        assert_same_lines(path, expected, file->bytes);
     }
 }
 
