@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Proof of a restored database: integrity, header, schema, the rows of every table. */
+#include "base/clock.h"
 #include "base/text.h"
 #include "database/sqlite_internal.h"
 
 #include <pthread.h>
 
 #define FINDINGS_SHOWN 3
+/* A run that says nothing for long is taken for dead. */
+#define STILL_EVERY_MS 60000
 #define CANCEL_POLL_NS 200000000 /* 200 ms */
 
 /* integrity_check looks rows up in every index: the cache decides how long that takes. */
@@ -54,20 +57,28 @@ static bool task_wait(task *self)
     return done;
 }
 
-static bool interruptible(sqlite3 *db, task_run *run, void *context, const tbk_report *report,
-                          tbk_error *err)
+static bool interruptible(sqlite3 *db, const char *what, task_run *run, void *context,
+                          const tbk_report *report, tbk_error *err)
 {
     task work = {.run = run, .context = context, .db = db, .err = err};
     tbk_error stop = {.code = TBK_E_OK};
     pthread_t thread;
+    if (!tbk_report_go_on(report, err))
+        return false;
     (void)pthread_mutex_init(&work.mutex, NULL);
     (void)pthread_cond_init(&work.changed, NULL);
     if (pthread_create(&thread, NULL, task_main, &work) != 0)
         return tbk_fail(err, TBK_E_FAILED, "allow the process one more thread",
                         "cannot start a thread");
-    while (!task_wait(&work))
+    int64_t said_ms = tbk_clock_monotonic_ms();
+    while (!task_wait(&work)) {
         if (!tbk_report_go_on(report, &stop))
             sqlite3_interrupt(db);
+        if (tbk_clock_monotonic_ms() - said_ms < STILL_EVERY_MS)
+            continue;
+        said_ms = tbk_clock_monotonic_ms();
+        tbk_report_log(report, TBK_LOG_INFO, "prove", "still at work: %s", what);
+    }
     (void)pthread_join(thread, NULL);
     (void)pthread_cond_destroy(&work.changed);
     (void)pthread_mutex_destroy(&work.mutex);
@@ -164,7 +175,7 @@ static bool count_rows(sqlite3 *db, counting *into, tbk_error *err)
                            "the virtual table '%s' is not counted", work.table);
             continue;
         }
-        if (!interruptible(db, table_run, &work, into->report, err))
+        if (!interruptible(db, work.table, table_run, &work, into->report, err))
             return tbk_while(err, "counting the rows of '%s'", work.table);
         counting_add(into, work.table, work.rows);
     }
@@ -184,7 +195,8 @@ bool tbk_sqlite_prove(tbk_arena *arena, const char *copy, const tbk_report *repo
     if (!tbk_sqlite_open(copy, SQLITE_OPEN_READWRITE, &db, err) ||
         !tbk_sqlite_exec(db, SETTINGS, err) ||
         !tbk_sqlite_schema_digest(db, &check.facts.schema, err) ||
-        !interruptible(db, integrity_run, NULL, report, err) || !count_rows(db, &rows, err))
+        !interruptible(db, "integrity_check", integrity_run, NULL, report, err) ||
+        !count_rows(db, &rows, err))
         return false;
     check.tables = rows.tables;
     check.table_count = rows.count;
