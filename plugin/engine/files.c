@@ -18,7 +18,7 @@
 enum {
     ENTRIES_MAX = 4096,
     LEVELS_MAX = 32,
-    DESCRIPTORS_MAX = ENTRIES_MAX + 256, /* and what else the process has open */
+    DESCRIPTORS_MAX = ENTRIES_MAX + 256, /* with what else the process has open */
     BLOCK_BYTES = 256 * 1024
 };
 
@@ -36,6 +36,7 @@ struct tbk_files {
     entry *entries;
     size_t count;
     size_t capacity;
+    size_t visited;
     uint64_t size_bytes;
     const char **notes; /* NULL at the end */
     size_t note_count;
@@ -43,12 +44,29 @@ struct tbk_files {
 
 /* --- notes --- */
 
+/* Notes go into JSON, whatever bytes a file's name is made of. */
+static const char *to_utf8(tbk_arena *arena, const char *text)
+{
+    char *copy = tbk_arena_copy(arena, text);
+    size_t left = strlen(copy);
+    for (char *at = copy; left > 0;) {
+        size_t step = tbk_text_utf8_step(at, left);
+        if (step == 0) {
+            *at = '?';
+            step = 1;
+        }
+        at += step;
+        left -= step;
+    }
+    return copy;
+}
+
 static void add_note(tbk_files *files, const char *text)
 {
     const char **grown = realloc(files->notes, (files->note_count + 2) * sizeof *grown);
     tbk_memory_must(grown != NULL);
     files->notes = grown;
-    grown[files->note_count++] = text;
+    grown[files->note_count++] = to_utf8(files->arena, text);
     grown[files->note_count] = NULL;
 }
 
@@ -65,7 +83,7 @@ static void note(tbk_files *files, const char *path, const char *format, ...)
 static void note_errno(tbk_files *files, const char *path, int errno_value)
 {
     if (errno_value == ENOENT)
-        add_note(files, tbk_arena_copy(files->arena, path));
+        add_note(files, path);
     else if (errno_value == ELOOP || errno_value == ENOTDIR)
         note(files, path, "not saved, its path leads through a link or a file");
     else
@@ -81,13 +99,8 @@ static void entry_close(entry *at)
     at->reader = NULL;
 }
 
-static bool add_entry(tbk_files *files, const char *path, const struct stat *status, entry **out,
-                      tbk_error *err)
+static entry *add_entry(tbk_files *files, const char *path, const struct stat *status)
 {
-    if (files->count == ENTRIES_MAX)
-        return tbk_fail(err, TBK_E_CONFIG, "name fewer or smaller folders in config.paths",
-                        "there are more than %d configuration files below '%s'", ENTRIES_MAX,
-                        files->config->config_root);
     if (files->count == files->capacity) {
         size_t capacity = files->capacity == 0 ? 64 : 2 * files->capacity;
         entry *grown = realloc(files->entries, capacity * sizeof *grown);
@@ -95,9 +108,9 @@ static bool add_entry(tbk_files *files, const char *path, const struct stat *sta
         files->entries = grown;
         files->capacity = capacity;
     }
-    *out = &files->entries[files->count++];
-    **out = (entry){.path = tbk_arena_copy(files->arena, path), .status = *status, .fd = -1};
-    return true;
+    entry *added = &files->entries[files->count++];
+    *added = (entry){.path = tbk_arena_copy(files->arena, path), .status = *status, .fd = -1};
+    return added;
 }
 
 /* Descriptors may be limited below what we may have at once. */
@@ -147,25 +160,18 @@ static bool is_companion(const tbk_files *files, const char *path)
 }
 
 /* Through SQLite alone: closing a descriptor of ours would drop the locks it holds. */
-static bool add_database(tbk_files *files, const char *path, const struct stat *status,
-                         tbk_error *err)
+static void add_database(tbk_files *files, const char *path, const struct stat *status)
 {
     tbk_sqlite_reader *reader = NULL;
     tbk_error why;
     const char *full = tbk_arena_format(files->arena, "%s/%s", files->config->config_root, path);
     if (!tbk_sqlite_reader_open(full, &reader, &why)) {
         note(files, path, "not saved: %s", why.message);
-        return true;
+        return;
     }
-    entry *added;
-    if (!add_entry(files, path, status, &added, err)) {
-        tbk_sqlite_reader_close(reader);
-        return false;
-    }
-    added->reader = reader;
+    add_entry(files, path, status)->reader = reader;
     /* For a while it is there twice: as a copy, and stored. */
     files->size_bytes += 2 * (uint64_t)status->st_size;
-    return true;
 }
 
 static bool add_file(tbk_files *files, int directory, const char *name, const char *path,
@@ -180,30 +186,21 @@ static bool add_file(tbk_files *files, int directory, const char *name, const ch
         tbk_auto_end_fd(&fd);
         return true;
     }
-    entry *added;
-    if (!add_entry(files, path, &status, &added, err)) {
-        tbk_auto_end_fd(&fd);
-        return false;
-    }
-    added->fd = fd;
+    add_entry(files, path, &status)->fd = fd;
     files->size_bytes += (uint64_t)status.st_size;
     return true;
 }
 
-static bool add_link(tbk_files *files, int directory, const char *name, const char *path,
-                     const struct stat *status, tbk_error *err)
+static void add_link(tbk_files *files, int directory, const char *name, const char *path,
+                     const struct stat *status)
 {
     char target[PATH_MAX];
-    ssize_t length = readlinkat(directory, name, target, sizeof target - 1);
-    if (length < 0) {
+    ssize_t length = readlinkat(directory, name, target, sizeof target);
+    if (length < 0)
         note_errno(files, path, errno);
-        return true;
-    }
-    entry *added;
-    if (!add_entry(files, path, status, &added, err))
-        return false;
-    added->target = tbk_arena_copy_bytes(files->arena, target, (size_t)length);
-    return true;
+    else
+        add_entry(files, path, status)->target =
+            tbk_arena_copy_bytes(files->arena, target, (size_t)length);
 }
 
 static const char *kind_of(mode_t mode)
@@ -236,9 +233,7 @@ static bool visit_children(tbk_files *files, DIR *listing, const char *path, uns
 static bool add_directory(tbk_files *files, int directory, const char *name, const char *path,
                           const struct stat *status, unsigned levels_left, tbk_error *err)
 {
-    entry *added;
-    if (!add_entry(files, path, status, &added, err))
-        return false;
+    (void)add_entry(files, path, status);
     if (levels_left == 0) {
         note(files, path, "what is in it is not saved, it is nested too deeply");
         return true;
@@ -261,19 +256,21 @@ static bool visit(tbk_files *files, int directory, const char *name, const char 
     struct stat status;
     if (is_companion(files, path))
         return true;
-    if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (files->visited++ == ENTRIES_MAX)
+        return tbk_fail(err, TBK_E_CONFIG, "name fewer or smaller folders in config.paths",
+                        "there are more than %d configuration files", ENTRIES_MAX);
+    if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
         note_errno(files, path, errno);
-        return true;
-    }
-    if (S_ISREG(status.st_mode) && is_listed(files->config->sqlite_paths, path))
-        return add_database(files, path, &status, err);
-    if (S_ISREG(status.st_mode))
+    else if (S_ISREG(status.st_mode) && is_listed(files->config->sqlite_paths, path))
+        add_database(files, path, &status);
+    else if (S_ISREG(status.st_mode))
         return add_file(files, directory, name, path, err);
-    if (S_ISLNK(status.st_mode))
-        return add_link(files, directory, name, path, &status, err);
-    if (S_ISDIR(status.st_mode))
+    else if (S_ISLNK(status.st_mode))
+        add_link(files, directory, name, path, &status);
+    else if (S_ISDIR(status.st_mode))
         return add_directory(files, directory, name, path, &status, levels_left, err);
-    note(files, path, "not saved, it is %s", kind_of(status.st_mode));
+    else
+        note(files, path, "not saved, it is %s", kind_of(status.st_mode));
     return true;
 }
 
@@ -294,9 +291,7 @@ static bool add_path(tbk_files *files, int root, const char *path, tbk_error *er
         }
         (void)close(directory);
         directory = below;
-        entry *added;
-        if (!add_entry(files, above, &status, &added, err))
-            return false;
+        (void)add_entry(files, above, &status);
     }
     return visit(files, directory, name, path, LEVELS_MAX, err);
 }

@@ -16,7 +16,7 @@ typedef struct tbk_files tbk_files;
 /*
  * Opens every regular file below the configured paths; symbolic links are stored as links and never
  * followed; what is missing, unreadable, a socket, a pipe or a device is noted, not an error.
- * Shape:  at most 4,096 files, folders and links.
+ * Shape:  at most 4,096 files, folders and links below the paths.
  * Errors: TBK_E_CONFIG, more than that; TBK_E_IO, no root folder; TBK_E_FAILED, too few
  *         descriptors (the soft limit is raised where the hard one allows).
  */
