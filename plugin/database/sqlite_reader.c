@@ -251,11 +251,14 @@ static bool copy(tbk_sqlite_reader *reader, const char *target, const tbk_report
 bool tbk_sqlite_reader_copy(tbk_sqlite_reader *reader, const char *target, tbk_error *err)
 {
     for (int attempt = 1;; attempt++) {
-        if (copy(reader, target, NULL, err))
+        tbk_error why;
+        if (copy(reader, target, NULL, &why))
             return true;
         (void)unlink(target);
-        if (err->code != TBK_E_BUSY || attempt == READER_TRIES)
+        if (why.code != TBK_E_BUSY || attempt == READER_TRIES) {
+            *err = why;
             return false;
+        }
         (void)nanosleep(&(struct timespec){.tv_nsec = READER_WAIT_NS}, NULL);
     }
 }

@@ -349,7 +349,7 @@ static bool prune(cycle *self, tbk_error *err)
         if (sets[i].keep)
             continue;
         if (!tbk_store_remove(self->store, sets[i].id, err))
-            return tbk_while(err, "set %s is good, but pruning failed", self->manifest->id);
+            return tbk_while(err, "set %s is whole; pruning", self->manifest->id);
         self->pruned++;
     }
     return true;
@@ -362,7 +362,7 @@ static bool conclude(cycle *self, tbk_error *err)
 {
     if (self->capture.release.code != TBK_E_OK) {
         *err = self->capture.release;
-        return tbk_while(err, "set %s is good, but", self->manifest->id);
+        return tbk_while(err, "set %s is whole", self->manifest->id);
     }
     if (!self->proof.ok)
         return tbk_fail(

@@ -118,14 +118,17 @@ static bool walk_down(tbk_arena *arena, const char *database, const char *target
                       tbk_error *err)
 {
     bool refused = false;
-    if (method != TBK_METHOD_STOP) {
-        if (try_rung(database, target, hold, TBK_HOLD_PAUSE, report, out, &refused, err))
-            return true;
-        if (!refused || method == TBK_METHOD_PAUSE)
-            return false;
-        out->reason = tbk_arena_format(arena, "pause: %s", err->message);
-        tbk_report_log(report, TBK_LOG_WARNING, "hold", "%s; stopping it instead", err->message);
+    tbk_error why;
+    if (method == TBK_METHOD_STOP)
+        return try_rung(database, target, hold, TBK_HOLD_STOP, report, out, &refused, err);
+    if (try_rung(database, target, hold, TBK_HOLD_PAUSE, report, out, &refused, &why))
+        return true;
+    if (!refused || method == TBK_METHOD_PAUSE) {
+        *err = why;
+        return false;
     }
+    out->reason = tbk_arena_format(arena, "pause: %s", why.message);
+    tbk_report_log(report, TBK_LOG_WARNING, "hold", "%s; stopping it instead", why.message);
     return try_rung(database, target, hold, TBK_HOLD_STOP, report, out, &refused, err);
 }
 

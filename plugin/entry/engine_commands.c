@@ -287,7 +287,7 @@ static bool write_proof(tbk_arena *arena, const tbk_stored_set *set, const tbk_p
 static void print_proof(const tbk_value *result)
 {
     const tbk_value *reason = tbk_value_find(result, "proof.reason");
-    const tbk_value *tables = tbk_value_find(result, "proof.tables");
+    const tbk_value *tables = tbk_value_find(result, "proof.rows");
     (void)printf("Set:   %s\n", tbk_value_find(result, "set")->string);
     (void)printf("Proof: %s%s%s\n", tbk_value_find(result, "proof.level")->string,
                  reason != NULL ? ", FAILED: " : ", ok", reason != NULL ? reason->string : "");

@@ -83,6 +83,7 @@ static bool has_word(int argc, char **argv, const char *word)
 int main(int argc, char **argv)
 {
     tbk_error err = {.code = TBK_E_OK};
+    tbk_error_code outcome = TBK_E_OK;
     engine_args args;
     engine_output output;
     bool ok = true;
@@ -92,11 +93,13 @@ int main(int argc, char **argv)
     bool parsed = engine_args_parse(argc, argv, &args, &err);
     args.hook = args.hook || has_word(argc, argv, "--hook");
     engine_output_init(&output, &args, is_stop_asked);
-    if (!parsed || !run(&args, &output, &ok, &err))
+    if (!parsed || !run(&args, &output, &ok, &err)) {
         engine_output_error(&output, &err);
-    else if (!ok)
-        err.code = TBK_E_UNPROVED;
-    int exit_status = tbk_error_exit_status(err.code);
+        outcome = err.code;
+    } else if (!ok) {
+        outcome = TBK_E_UNPROVED;
+    }
+    int exit_status = tbk_error_exit_status(outcome);
     engine_output_done(&output, exit_status);
     return exit_status;
 }
