@@ -145,15 +145,20 @@ static bool fail_host_key(connection *over, const tbk_host_keys *known, const ch
     return tbk_host_keys_fail_changed(over->arena, known, "", shown, err);
 }
 
+static const char *read_log(connection *over, tbk_arena *arena)
+{
+    char *log;
+    size_t length;
+    tbk_error ignored;
+    return tbk_file_read(arena, over->log_path, LOG_LIMIT_BYTES, &log, &length, &ignored) ? log
+                                                                                          : "";
+}
+
 /* ssh says why in words only, and always ends with 255. */
 static bool fail_master(connection *over, const tbk_ssh_target *target, const tbk_host_keys *known,
                         tbk_error *err)
 {
-    char *log = NULL;
-    size_t length;
-    tbk_error ignored;
-    if (!tbk_file_read(over->arena, over->log_path, LOG_LIMIT_BYTES, &log, &length, &ignored))
-        log = tbk_arena_copy(over->arena, "");
+    const char *log = read_log(over, over->arena);
     const char *reason = last_line(over->arena, log);
     if (strstr(log, "Host key verification failed") != NULL ||
         strstr(log, "REMOTE HOST IDENTIFICATION HAS CHANGED") != NULL ||
@@ -297,12 +302,33 @@ static void cut_token(tbk_text *error_output, const char *token)
     error_output->length = (size_t)(found - error_output->bytes);
 }
 
+static bool master_lives(connection *over)
+{
+    if (over->master > 0 && tbk_process_ended(over->master))
+        over->master = 0;
+    return over->master > 0;
+}
+
+/* The master knows why, if anybody does. */
+static bool fail_lost(connection *over, const tbk_remote_command *command,
+                      const tbk_remote_result *result, tbk_error *err)
+{
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    const char *log = read_log(over, arena);
+    const char *said = tbk_text_string(&result->error_output);
+    return tbk_fail(err, TBK_E_NETWORK, REPEAT,
+                    "the connection to '%s' was lost while '%s' ran: %s", over->name,
+                    command->argv[0], last_line(arena, log[0] != '\0' ? log : said));
+}
+
 static bool run_over(void *self, const tbk_remote_command *command, tbk_remote_result *result,
                      tbk_error *err)
 {
     connection *over = self;
     char token[TOKEN_SIZE];
     tbk_auto_text line = {0};
+    if (!master_lives(over))
+        return tbk_fail(err, TBK_E_NETWORK, REPEAT, "the connection to '%s' has ended", over->name);
     make_token(token);
     write_script(command, over->user_is_root, token, &line);
     /* Without the master's socket ssh would open a connection of its own: that has to fail. */
@@ -333,10 +359,7 @@ static bool run_over(void *self, const tbk_remote_command *command, tbk_remote_r
         cut_token(&result->error_output, token);
         return true;
     }
-    tbk_auto(tbk_arena) *arena = tbk_arena_new();
-    return tbk_fail(err, TBK_E_NETWORK, REPEAT,
-                    "the connection to '%s' was lost while '%s' ran: %s", over->name,
-                    command->argv[0], last_line(arena, tbk_text_string(&result->error_output)));
+    return fail_lost(over, command, result, err);
 }
 
 /* --- opening and closing --- */

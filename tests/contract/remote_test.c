@@ -233,7 +233,7 @@ static void ends_a_command_when_its_listener_has_enough(void **state)
     tbk_remote_command command = {.argv = argv, .on_output = listen_to, .on_output_self = &ear};
     int64_t begin_ms = tbk_clock_monotonic_ms();
     assert_error(run(&command, &result, &err), TBK_E_SPACE);
-    assert_true(tbk_clock_monotonic_ms() - begin_ms < 5000);
+    assert_true(tbk_clock_monotonic_ms() - begin_ms < 10000);
     assert_int_equal(status_of("exit 4"), 4); /* the connection is as good as before */
 }
 
@@ -287,12 +287,12 @@ static void ends_a_command_that_takes_too_long(void **state)
     tbk_error err;
     const char *const argv[] = {"sh", "-c", "while sleep 0.05; do echo on; done", NULL};
     tbk_auto_remote_result result = {0};
-    tbk_remote_command command = {.argv = argv, .timeout_ms = 500, .idle_timeout_ms = 400};
+    tbk_remote_command command = {.argv = argv, .timeout_ms = 2000, .idle_timeout_ms = 1500};
     int64_t begin_ms = tbk_clock_monotonic_ms();
     assert_error(run(&command, &result, &err), TBK_E_TIMEOUT);
     int64_t took_ms = tbk_clock_monotonic_ms() - begin_ms;
-    assert_true(took_ms >= 500 && took_ms < 4000);
-    assert_contains(err.message, "did not end within 0.5 s");
+    assert_true(took_ms >= 2000 && took_ms < 10000);
+    assert_contains(err.message, "did not end within 2.0 s");
     assert_int_equal(status_of("exit 5"), 5);
 }
 
@@ -306,7 +306,7 @@ static void ends_a_command_that_falls_silent(void **state)
     int64_t begin_ms = tbk_clock_monotonic_ms();
     assert_error(run(&command, &result, &err), TBK_E_TIMEOUT);
     int64_t took_ms = tbk_clock_monotonic_ms() - begin_ms;
-    assert_true(took_ms >= 600 && took_ms < 4000);
+    assert_true(took_ms >= 600 && took_ms < 8000);
     assert_contains(err.message, "neither sent nor took a byte for 0.6 s");
     assert_int_equal(status_of("exit 6"), 6);
 }
@@ -351,7 +351,7 @@ static void ends_a_command_when_cancelled(void **state)
     tbk_auto_remote_result result = {0};
     tbk_remote_command command = {.argv = argv, .report = &report};
     assert_error(run(&command, &result, &err), TBK_E_INTERRUPTED);
-    assert_true(tbk_clock_monotonic_ms() - begin_ms < 3000);
+    assert_true(tbk_clock_monotonic_ms() - begin_ms < 8000);
     assert_int_equal(status_of("exit 7"), 7);
 }
 
@@ -567,7 +567,7 @@ static void leaves_the_old_file_when_the_connection_is_cut(void **state)
     (void)close(ends[1]);
     assert_int_equal(pthread_join(cutter, NULL), 0);
     assert_error(was_put, TBK_E_NETWORK);
-    assert_true(took_ms < 3000);
+    assert_true(took_ms < 8000);
     assert_contains(err.message, "lost");
     (void)usleep(300000); /* what is left of it on the other side ends by itself */
     assert_file(path, "the old one", 11);
@@ -585,7 +585,7 @@ static void fails_after_the_connection_was_cut(void **state)
     tbk_remote_command command = {.argv = argv};
     int64_t begin_ms = tbk_clock_monotonic_ms();
     assert_error(run(&command, &result, &err), TBK_E_NETWORK);
-    assert_true(tbk_clock_monotonic_ms() - begin_ms < 3000);
+    assert_true(tbk_clock_monotonic_ms() - begin_ms < 8000);
 }
 
 /* --- the three adapters --- */

@@ -515,7 +515,7 @@ static void check_nobody(tbk_ssh_program program)
     target.port = free_port();
     int64_t begin_ms = tbk_clock_monotonic_ms();
     assert_error(works(&target), TBK_E_NETWORK);
-    assert_true(tbk_clock_monotonic_ms() - begin_ms < 3000);
+    assert_true(tbk_clock_monotonic_ms() - begin_ms < 8000);
     assert_contains(err.message, "refused");
 }
 
@@ -562,7 +562,7 @@ static void check_silent(tbk_ssh_program program)
     int64_t took_ms = tbk_clock_monotonic_ms() - begin_ms;
     (void)close(fd);
     assert_error(worked, TBK_E_TIMEOUT);
-    assert_true(took_ms < 6000);
+    assert_true(took_ms < 10000);
 }
 
 static void gives_up_on_a_server_that_says_nothing(void **state)
@@ -584,7 +584,7 @@ static void check_cancel(tbk_ssh_program program)
     int64_t late_ms = tbk_clock_monotonic_ms() - cancel_ms;
     (void)close(fd);
     assert_error(opened, TBK_E_INTERRUPTED);
-    assert_true(late_ms < 3000);
+    assert_true(late_ms < 8000);
 }
 
 static void can_be_cancelled_while_connecting(void **state)
