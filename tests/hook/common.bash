@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# What the hook's tests share: a machine with the stand-in tracker, the rendered hook, and the scripted engine.
+
+home=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+source_dir=$home/../..
+vm=$source_dir/tests/vm/vm
+rendered=$source_dir/tests/golden/sqlite-minimal # what the renderer makes; its own test says so
+hook=/usr/local/bin/torrust-backup-hook
+state=/var/lib/torrust-backup
+store=/opt/torrust/storage/backup/sets
+database=/opt/torrust/storage/tracker/lib/database/tracker.db
+
+on_vm() { timeout "${limit:-60}" "$vm" root "$machine" -- "$@"; }
+sh_on_vm() { on_vm sh -c "$@"; }
+
+# wait_until SECONDS COMMAND...: not 0 when the command did not succeed within the time.
+wait_until() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null; do
+        [ "$SECONDS" -lt "$end" ] || return 1
+        sleep 0.1
+    done
+}
+
+# image_from SCRIPT NAME TARBALL: a script in a container of its own, with a static busybox.
+image_from() {
+    mkdir -p "$BATS_FILE_TMPDIR/bin"
+    local applet
+    for applet in sh sleep cat; do
+        ln -sf busybox "$BATS_FILE_TMPDIR/bin/$applet"
+    done
+    cp "$1" "$BATS_FILE_TMPDIR/script"
+    "$source_dir/plugin/image/build" --name "$2" --output "$3" --program /bin/busybox=/bin/busybox \
+        --add "$BATS_FILE_TMPDIR/bin=/bin" --add "$BATS_FILE_TMPDIR/script=/script" \
+        --env PATH=/bin --entrypoint /bin/sh --entrypoint /script
+    on_vm docker load -q <"$3"
+}
+
+start_machine() {
+    export machine=${1%.bats}
+    "$vm" start "$machine"
+    "$source_dir/tests/standin/deploy" "$machine" "$BATS_FILE_TMPDIR/workspace"
+    on_vm tee /usr/local/bin/busybox </bin/busybox >/dev/null
+    on_vm chmod 0755 /usr/local/bin/busybox
+    image_from "$home/scripted-engine" scripted-engine:1 "$BATS_FILE_TMPDIR/engine.tar.gz"
+    image_from "$home/stubborn-tracker" stubborn-tracker:1 "$BATS_FILE_TMPDIR/stubborn.tar.gz"
+    on_vm mkdir -p /opt/torrust-backup /var/log/torrust-backup
+    sed 's|image: .*|image: scripted-engine:1|' "$rendered/compose.yml" | on_vm tee /opt/torrust-backup/compose.yml >/dev/null
+    on_vm tee /opt/torrust-backup/engine.yml <"$rendered/engine.yml" >/dev/null
+    install_hook
+}
+
+# install_hook [SED-SCRIPT]: the rendered hook, in the shell that the file's name says.
+install_hook() {
+    local interpreter='#!/bin/dash'
+    [[ $BATS_TEST_FILENAME != *busybox* ]] || interpreter='#!/usr/local/bin/busybox sh'
+    sed -e "1s|.*|$interpreter|" -e "${1-}" "$rendered/torrust-backup-hook" | on_vm tee "$hook.new" >/dev/null
+    sh_on_vm "chmod 0755 $hook.new && mv $hook.new $hook"
+}
+
+# The hook in the background: its log, its process and later its exit status stand in /tmp of the machine.
+# SIGINT is made catchable again, which a background process of a script otherwise can't.
+start_hook() {
+    # shellcheck disable=SC2016 # that shell expands it
+    sh_on_vm 'rm -f /tmp/status; hook=$0; {
+        env --default-signal=INT "$hook" "$@" >/tmp/log 2>&1 & echo $! >/tmp/pid; wait $!; echo $? >/tmp/status
+    } </dev/null >/dev/null 2>&1 &' "$hook" "$@"
+}
+signal_hook() { sh_on_vm "kill -s $1 \$(cat /tmp/pid)"; }
+hook_ended() { on_vm test -s /tmp/status; }
+
+# ends_with STATUS [SECONDS]
+ends_with() {
+    wait_until "${2:-30}" hook_ended
+    on_vm cat /tmp/log # for the report of a failure
+    [ "$(on_vm cat /tmp/status)" = "$1" ]
+}
+log_has() { on_vm grep -qF -- "$1" /tmp/log; }
+
+# backup STATUS ENGINE-SCRIPT: a whole run in the foreground.
+backup() {
+    start_hook "$2"
+    ends_with "$1" 60
+}
+
+tracker_state() { on_vm docker inspect -f '{{.State.Status}}' tracker; }
+tracker_is() { [ "$(tracker_state)" = "$1" ]; }
+run_is_gone() { [ -z "$(on_vm docker ps -aq --filter 'name=^/torrust-backup-run$')" ]; }
+marker_stands() { on_vm test -e "$state/held"; }
+
+# held_by pause|stop [SCRIPT]: a run in the background that holds the tracker, and does so until it is told otherwise.
+held_by() {
+    start_hook "ask 'hold $1'; ${2:-nap 100}"
+    wait_until 20 log_has "hold $1: held"
+    tracker_is "$([ "$1" = pause ] && echo paused || echo exited)"
+    marker_stands
+}
+
+# Everything as it is after a good run; what a test left is put in order for the next one.
+tidy() {
+    [ -d "$("$vm" path "$machine")" ] || return 0
+    on_vm systemctl start docker.socket docker
+    sh_on_vm 'kill -9 $(cat /tmp/pid) 2>/dev/null; docker rm -f torrust-backup-run; rm -f /tmp/status' >/dev/null 2>&1 || true
+    on_vm rm -f "$state/held"
+    on_vm docker unpause tracker >/dev/null 2>&1 || true
+    sh_on_vm 'cd /opt/torrust && docker compose up -d --pull never' >/dev/null 2>&1
+}
+everything_is_as_before() {
+    tracker_is running
+    ! marker_stands
+    run_is_gone
+}

@@ -1,0 +1,374 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# The hook on a real machine with Docker, Compose and cron; the engine is a script, so that it can misbehave.
+# hook_in_busybox.bats is this same file: the hook then runs in busybox, with busybox's own tools.
+
+load common
+
+setup_file() { start_machine "hook-${BATS_TEST_FILENAME##*_in_}"; }
+teardown_file() { "$vm" stop "$machine"; }
+teardown() { tidy; }
+
+# --- requests and answers ---
+
+@test "the engine's status is the hook's, its lines go to the log, its requests do not" {
+    backup 7 'say one; echo "plain  words \n %s"; ask release; echo "@done 7"'
+    log_has '{"message":"one"}'
+    log_has 'plain  words \n %s'
+    log_has 'release: released'
+    ! log_has '@'
+}
+
+@test "options go to the engine behind its own" {
+    start_hook 'say "all: $#"; echo "@done 0"' --method stop
+    ends_with 0
+    log_has 'all: 3'
+}
+
+@test "a pause holds the tracker until the release" {
+    held_by pause 'nap 1; ask release; echo "@done 0"'
+    ends_with 0
+    log_has 'release: released'
+    everything_is_as_before
+}
+
+@test "a stop lets the tracker end by itself, on the signal that it honours" {
+    local started
+    started=$(on_vm docker inspect -f '{{.State.StartedAt}}' tracker)
+    held_by stop 'nap 1; ask release; echo "@done 0"'
+    [ "$(on_vm docker inspect -f '{{.State.ExitCode}}' tracker)" = 0 ]
+    ends_with 0
+    everything_is_as_before
+    [ "$(on_vm docker inspect -f '{{.State.StartedAt}}' tracker)" != "$started" ]
+}
+
+@test "several holds in one run" {
+    backup 0 'for i in 1 2 3; do ask "hold pause"; ask release; done; echo "@done 0"'
+    [ "$(on_vm grep -c 'hold pause: held' /tmp/log)" = 3 ]
+    everything_is_as_before
+}
+
+@test "a stubborn tracker is killed, and started again" {
+    sh_on_vm 'docker rm -f tracker && docker run -d --name tracker --restart unless-stopped stubborn-tracker:1' >/dev/null
+    start_hook 'ask "hold stop"; nap 1; ask release; echo "@done 0"'
+    wait_until 30 log_has 'hold stop: held'
+    [ "$(on_vm docker inspect -f '{{.State.ExitCode}}' tracker)" = 137 ]
+    ends_with 0
+    everything_is_as_before
+}
+
+@test "a tracker that is always restarted is held all the same" {
+    sh_on_vm 'docker update --restart always tracker' >/dev/null
+    held_by stop 'nap 2; ask release; echo "@done 0"'
+    sleep 1
+    tracker_is exited
+    ends_with 0
+    everything_is_as_before
+}
+
+@test "an unknown request is refused" {
+    backup 0 'ask "trace 8 12 13"; ask "hold still"; echo "@done 0"'
+    [ "$(on_vm grep -c ': failed ' /tmp/log)" = 2 ]
+}
+
+@test "the tracker's own compose file and .env may be broken" {
+    sh_on_vm 'cd /opt/torrust && mv docker-compose.yml whole && echo "{" >docker-compose.yml && mv .env .env.whole'
+    held_by stop 'ask release; echo "@done 0"' || true
+    ends_with 0
+    sh_on_vm 'cd /opt/torrust && mv whole docker-compose.yml && mv .env.whole .env'
+    everything_is_as_before
+}
+
+# --- the tracker as it was found ---
+
+@test "a stopped tracker stays stopped" {
+    on_vm docker kill -s INT tracker >/dev/null
+    wait_until 10 tracker_is exited
+    backup 0 'ask "hold stop"; ask "hold pause"; ask release; echo "@done 0"'
+    log_has 'hold stop: held was-stopped'
+    log_has 'hold pause: held was-stopped'
+    tracker_is exited
+}
+
+@test "a tracker that an operator paused stays paused" {
+    on_vm docker pause tracker >/dev/null
+    backup 0 'ask "hold pause"; ask release; echo "@done 0"'
+    log_has 'hold pause: held was-stopped'
+    tracker_is paused
+}
+
+@test "without a tracker nothing is done, and nothing is said" {
+    on_vm docker rm -f tracker >/dev/null
+    start_hook 'echo "@done 0"'
+    ends_with 23
+    [ -z "$(on_vm cat /tmp/log)" ]
+}
+
+@test "a tracker that ran and does not run at the end is said, whatever the engine says" {
+    start_hook 'nap 3; echo "@done 0"'
+    wait_until 10 on_vm docker inspect torrust-backup-run
+    on_vm docker kill -s INT tracker >/dev/null
+    ends_with 20
+    log_has 'the tracker is not running'
+}
+
+# --- an engine that misbehaves ---
+
+@test "an engine without a last line is a failure" {
+    backup 24 'say hello; exit 0'
+    log_has 'the container ended early'
+    everything_is_as_before
+}
+
+@test "an engine that ends in a hold: the tracker is let go" {
+    backup 24 'ask "hold stop"; exit 1'
+    everything_is_as_before
+    backup 0 'ask "hold pause"; echo "@done 0"'
+    everything_is_as_before
+}
+
+@test "an engine that is killed in a hold: the tracker is let go" {
+    held_by pause
+    on_vm docker kill torrust-backup-run >/dev/null
+    ends_with 24
+    everything_is_as_before
+}
+
+@test "a missing image is a failure with Docker's own words" {
+    on_vm sed -i 's/scripted-engine:1/scripted-engine:2/' /opt/torrust-backup/compose.yml
+    backup 24 'echo "@done 0"'
+    on_vm sed -i 's/scripted-engine:2/scripted-engine:1/' /opt/torrust-backup/compose.yml
+    log_has 'scripted-engine:2'
+    everything_is_as_before
+}
+
+# --- the window ---
+
+@test "a hold that outlasts the window ends the container, and the tracker runs" {
+    install_hook 's/window=300/window=3/'
+    for kind in pause stop; do
+        held_by "$kind" 'while :; do sleep 1; done'
+        ends_with 24 15
+        log_has 'a hold may last 3 s'
+        everything_is_as_before
+    done
+    install_hook
+}
+
+@test "a container that released in time is not ended with the window" {
+    install_hook 's/window=300/window=2/'
+    backup 0 'ask "hold pause"; ask release; nap 5; echo "@done 0"'
+    install_hook
+}
+
+@test "the watchdog of a killed run does not end the next one" {
+    install_hook 's/window=300/window=5/'
+    held_by pause
+    signal_hook KILL
+    backup 0 'nap 7; echo "@done 0"'
+    everything_is_as_before
+    install_hook
+}
+
+@test "the watchdog goes with its container, and keeps neither lock nor output open" {
+    held_by pause 'nap 3; ask release; echo "@done 0"'
+    # shellcheck disable=SC2016 # that shell expands it
+    sh_on_vm 'pid=$(pgrep -f "docker wait torrust-backup-run" | head -n 1) && ls -l /proc/$pid/fd' >"$BATS_TEST_TMPDIR/fds"
+    run grep -E 'torrust-backup|/tmp/log|pipe' "$BATS_TEST_TMPDIR/fds"
+    [ -z "$output" ]
+    ends_with 0
+    wait_until 3 sh_on_vm '! pgrep -f "docker wait torrust-backup-ru[n]"'
+}
+
+# --- signals ---
+
+@test "TERM, INT and HUP in a hold: the tracker runs, the container is gone, 130" {
+    for kind in pause stop; do
+        for signal in TERM INT HUP; do
+            held_by "$kind"
+            signal_hook "$signal"
+            ends_with 130 10
+            everything_is_as_before
+        done
+    done
+}
+
+@test "TERM, INT and HUP out of a hold" {
+    for signal in TERM INT HUP; do
+        start_hook 'say started; nap 100'
+        wait_until 10 log_has started
+        signal_hook "$signal"
+        ends_with 130 10
+        everything_is_as_before
+    done
+}
+
+@test "a signal while the container is being made leaves none behind" {
+    for delay in 0.1 0.3 0.5 0.8; do
+        start_hook 'say started; nap 100'
+        sleep "$delay"
+        signal_hook TERM
+        wait_until 15 hook_ended
+        sleep 1
+        everything_is_as_before
+    done
+}
+
+@test "KILL in a hold: the lock is free at once, and recovery lets the tracker go" {
+    for kind in pause stop; do
+        held_by "$kind"
+        signal_hook KILL
+        ends_with 137
+        run on_vm "$hook" --recover
+        [ "$status" = 0 ]
+        [[ $output == *'a run was interrupted'* ]]
+        everything_is_as_before
+    done
+}
+
+@test "KILL in a hold: the next run lets the tracker go first" {
+    held_by stop
+    signal_hook KILL
+    backup 0 'ask "hold pause"; ask release; echo "@done 0"'
+    log_has 'hold pause: held'
+    everything_is_as_before
+}
+
+@test "KILL out of a hold: the orphan does not hinder the next run" {
+    start_hook 'say started; nap 100'
+    wait_until 10 log_has started
+    signal_hook KILL
+    ends_with 137
+    backup 0 'echo "@done 0"'
+    everything_is_as_before
+}
+
+@test "the caller's output may vanish" {
+    # shellcheck disable=SC2016 # that shell expands it
+    run sh_on_vm '{ "$0" "$1"; echo $? >/tmp/status; } 2>&1 | head -n 1; sleep 6; cat /tmp/status' "$hook" \
+        'say one; nap 1; say two; ask "hold pause"; nap 1; say three; ask release; say four; echo "@done 0"'
+    [ "${lines[1]}" = 0 ]
+    everything_is_as_before
+}
+
+# --- one run at a time; recovery ---
+
+@test "a second run is refused, and recovery leaves a running one alone" {
+    held_by pause
+    run on_vm "$hook"
+    [ "$status" = 11 ]
+    [[ $output == *'another backup is under way'* ]]
+    run on_vm "$hook" --recover
+    [ "$status" = 0 ]
+    [ -z "$output" ]
+    tracker_is paused
+    signal_hook TERM
+    ends_with 130
+}
+
+@test "recovery with nothing to recover is quiet, and starts no tracker that an operator stopped" {
+    on_vm docker kill -s INT tracker >/dev/null
+    wait_until 10 tracker_is exited
+    run on_vm "$hook" --recover
+    [ "$status" = 0 ]
+    [ -z "$output" ]
+    tracker_is exited
+}
+
+@test "a marker of a container that was made anew meanwhile is void" {
+    held_by stop
+    signal_hook KILL
+    ends_with 137
+    sh_on_vm 'docker rm -f tracker torrust-backup-run; cd /opt/torrust && docker compose create --pull never' >/dev/null 2>&1
+    on_vm "$hook" --recover
+    ! marker_stands
+    tracker_is created
+}
+
+@test "a tracker that cannot be started again is said, and tried again later" {
+    held_by stop
+    signal_hook KILL
+    on_vm mv /usr/bin/docker /usr/bin/docker.away
+    run on_vm "$hook" --recover
+    on_vm mv /usr/bin/docker.away /usr/bin/docker
+    [ "$status" = 20 ]
+    [[ $output == *'the tracker is down'* ]]
+    marker_stands
+    on_vm "$hook" --recover
+    everything_is_as_before
+}
+
+@test "Docker is down: 24 and a word" {
+    on_vm systemctl stop docker.socket docker
+    run on_vm "$hook"
+    [ "$status" = 24 ]
+    [[ $output == *'Docker does not answer'* ]]
+}
+
+@test "Docker goes down in a hold: 20, and recovery once it is back" {
+    for kind in pause stop; do
+        held_by "$kind"
+        on_vm systemctl stop docker.socket docker
+        ends_with 20 60
+        marker_stands
+        on_vm systemctl start docker.socket docker
+        on_vm "$hook" --recover
+        everything_is_as_before
+    done
+}
+
+@test "a crash in a hold: cron lets the tracker go after the boot" {
+    on_vm tee /etc/cron.d/torrust-backup <"$rendered/crontab" >/dev/null
+    for kind in pause stop; do
+        held_by "$kind"
+        "$vm" crash "$machine"
+        "$vm" boot "$machine"
+        wait_until 60 tracker_is running
+        wait_until 60 run_is_gone
+        ! marker_stands
+        backup 0 'ask "hold pause"; ask release; echo "@done 0"'
+    done
+    on_vm rm /etc/cron.d/torrust-backup
+}
+
+# --- around the run ---
+
+@test "the store is made for the database's owner, and given to a new one" {
+    on_vm rm -rf "$store"
+    backup 0 'echo "@done 0"'
+    [ "$(on_vm stat -c '%a %u:%g' "$store")" = "750 $(on_vm stat -c %u:%g "$database")" ]
+    sh_on_vm "mkdir $store/set && ln -s /etc/passwd $store/set/link && chown -Rh 4321:1234 $store"
+    backup 0 'echo "@done 0"'
+    [ "$(on_vm stat -c '%u:%g' "$store" "$store/set" "$store/set/link" | sort -u)" = "$(on_vm stat -c %u:%g "$database")" ]
+    [ "$(on_vm stat -c %u /etc/passwd)" = 0 ]
+}
+
+@test "a store of the right owner is left as it is" {
+    backup 0 'echo "@done 0"'
+    sh_on_vm "mkdir -p $store/other && chown 4321 $store/other && chmod 0700 $store"
+    backup 0 'echo "@done 0"'
+    [ "$(on_vm stat -c %u "$store/other")" = 4321 ]
+    [ "$(on_vm stat -c %a "$store")" = 700 ]
+    on_vm rm -rf "$store"
+}
+
+@test "the native backup is waited for, within limits" {
+    printf '#!/bin/bash\nsleep 4\n' | on_vm tee /usr/local/bin/maintenance-backup.sh >/dev/null
+    sh_on_vm 'chmod +x /usr/local/bin/maintenance-backup.sh; setsid /usr/local/bin/maintenance-backup.sh >/dev/null 2>&1 </dev/null &'
+    local start=$SECONDS
+    backup 0 'echo "@done 0"'
+    [ $((SECONDS - start)) -ge 3 ]
+    install_hook 's/timeout 1800/timeout 2/'
+    sh_on_vm 'setsid /usr/local/bin/maintenance-backup.sh >/dev/null 2>&1 </dev/null &'
+    backup 11 'echo "@done 0"'
+    install_hook
+    on_vm rm /usr/local/bin/maintenance-backup.sh
+}
+
+@test "what the hook keeps is root's alone" {
+    backup 0 'echo "@done 0"'
+    held_by pause
+    [ "$(sh_on_vm "find $state -perm /077 -o ! -user root")" = "" ]
+    signal_hook TERM
+    ends_with 130
+}
