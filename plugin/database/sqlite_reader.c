@@ -53,11 +53,14 @@ static bool open_directory(tbk_sqlite_reader *reader, tbk_error *err)
     return true;
 }
 
+/* Where the right to look is gone, what was opened counts: it is whole, whatever stands there now. */
 static bool same_file(const tbk_sqlite_reader *reader)
 {
     struct stat ours, named;
-    return fstat(reader->fd, &ours) == 0 && stat(reader->path, &named) == 0 &&
-           ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+    if (stat(reader->path, &named) != 0)
+        return errno == EACCES;
+    return fstat(reader->fd, &ours) == 0 && ours.st_ino == named.st_ino &&
+           ours.st_dev == named.st_dev;
 }
 
 /* A first read makes SQLite open the log and its index, if there are any, while we have the right.
