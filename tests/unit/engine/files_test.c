@@ -1,0 +1,650 @@
+/* SPDX-License-Identifier: MIT */
+/* Configuration files: what two tar programs make of the stream, what is left out and said, and
+ * that nothing is followed out of the folder. */
+#include "engine/files.h"
+
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char folder[] = "/tmp/tbk-files-XXXXXX";
+static char root[64];
+
+static int shell(const char *command)
+{
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+        _exit(127);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    if (mkdtemp(folder) == NULL || chmod(folder, 0755) != 0 || chdir(folder) != 0)
+        return -1;
+    (void)snprintf(root, sizeof root, "%s/opt", folder);
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    char command[64];
+    (void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return shell(command);
+}
+
+/* Each test begins with an empty root, an empty scratch folder and no output. */
+static int set_up(void **state)
+{
+    (void)state;
+    return shell("rm -rf ./* && mkdir opt scratch out");
+}
+
+static size_t descriptors_now(void)
+{
+    size_t count = 0;
+    DIR *listing = opendir("/proc/self/fd");
+    assert_non_null(listing);
+    for (const struct dirent *entry; (entry = readdir(listing)) != NULL;)
+        count++;
+    (void)closedir(listing);
+    return count;
+}
+
+static tbk_files *open_files(const char *const *paths, const char *const *sqlite_paths)
+{
+    tbk_engine_config config = {
+        .config_root = root, .config_paths = paths, .sqlite_paths = sqlite_paths};
+    tbk_files *files;
+    tbk_error err;
+    if (!tbk_files_open(&config, &files, &err))
+        fail_msg("%s", err.message);
+    return files;
+}
+
+/* Stores into config.tar.zst. */
+static void store_files(tbk_files *files)
+{
+    tbk_archive_writer *writer;
+    tbk_set_file stored = {0};
+    tbk_error err;
+    int out = open("config.tar.zst", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(tbk_archive_writer_open(out, 1, 1, &writer, &err));
+    if (!tbk_files_store(files, "scratch", writer, &err) ||
+        !tbk_archive_writer_finish(writer, &stored, &err))
+        fail_msg("%s", err.message);
+    tbk_archive_writer_free(writer);
+    (void)close(out);
+    assert_int_equal(stored.raw_bytes % 512, 0);
+    assert_int_equal(shell("ls -A scratch | grep -q ."), 1);
+}
+
+static bool has_note(const tbk_files *files, const char *wanted)
+{
+    for (const char **note = tbk_files_missing(files); *note != NULL; note++)
+        if (strcmp(*note, wanted) == 0)
+            return true;
+    return false;
+}
+
+static size_t note_count(const tbk_files *files)
+{
+    size_t count = 0;
+    for (const char **note = tbk_files_missing(files); *note != NULL; note++)
+        count++;
+    return count;
+}
+
+static void assert_note_has(const tbk_files *files, const char *path, const char *why)
+{
+    for (const char **note = tbk_files_missing(files); *note != NULL; note++)
+        if (tbk_text_starts_with(*note, path) && strstr(*note, why) != NULL)
+            return;
+    fail_msg("no note says '%s' of '%s'", why, path);
+}
+
+#define UNPACK_GNU                                                                                 \
+    "rm -rf out/* && zstd -dcq config.tar.zst | tar -xpf - --warning=all -C out 2>log; "
+#define UNPACK_BUSYBOX                                                                             \
+    "rm -rf out/* && zstd -dcq config.tar.zst | busybox tar -xpf - -C out 2>log; "
+/* Two folders compared: what find prints of everything in them, and the content of files. */
+#define SAME(find)                                                                                 \
+    "for d in opt out; do (cd $d && find . -mindepth 1 " find " | sort; "                          \
+    "find . -type f -print0 | sort -z | xargs -0r sha256sum) >$d.list; done; "                     \
+    "test -s opt.list && diff opt.list out.list"
+#define SAME_TREE                                                                                  \
+    SAME("-printf '%p %y %m %U %G %l ' \\( -type l -printf '\\n' -o -printf '%Ts\\n' \\)")
+/* Busybox gives links no owner and folders no time. */
+#define SAME_TO_BUSYBOX                                                                            \
+    SAME("\\( -type l -printf '%p %l\\n' -o -type d -printf '%p %m %U %G\\n' "                     \
+         "-o -printf '%p %m %U %G %Ts\\n' \\)")
+
+/* --- what is stored --- */
+
+static void both_tar_programs_give_the_tree_back(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        shell("cd opt && mkdir -p storage/tracker/etc storage/caddy/data/a storage/empty && "
+              "echo secret >.env && chmod 0640 .env && echo services: >docker-compose.yml && "
+              "echo '[core]' >storage/tracker/etc/tracker.toml && chmod 2770 storage/tracker && "
+              "head -c 511 /dev/urandom >storage/caddy/data/511 && "
+              "head -c 512 /dev/urandom >storage/caddy/data/512 && "
+              "head -c 513 /dev/urandom >storage/caddy/data/513 && "
+              "head -c 600000 /dev/urandom >storage/caddy/data/a/large && : >storage/caddy/none && "
+              "chmod 0600 storage/caddy/data/a/large && chmod 0777 storage/empty && "
+              "ln -s ../tracker/etc storage/caddy/link && ln -s /no/such storage/caddy/dangling && "
+              "touch -d '2001-02-03 04:05:06 UTC' .env storage/empty && "
+              "touch -d '2001-02-03 04:05:06 UTC' storage/tracker/etc && "
+              "{ [ \"$(id -u)\" != 0 ] || chown -R 472:1000 storage/caddy; }"),
+        0);
+    static const char *const PATHS[] = {
+        ".env",          "docker-compose.yml", "storage/tracker/etc",
+        "storage/caddy", "storage/empty",      NULL};
+    size_t before = descriptors_now();
+    tbk_files *files = open_files(PATHS, NULL);
+    assert_int_equal(note_count(files), 0);
+    assert_in_range(tbk_files_size_bytes(files), 601536, 602000);
+    store_files(files);
+    assert_int_equal(note_count(files), 0);
+    tbk_files_close(files);
+    assert_int_equal(descriptors_now(), before);
+
+    assert_int_equal(shell(UNPACK_GNU "cat log; test ! -s log && " SAME_TREE), 0);
+    assert_int_equal(shell("zstd -dcq config.tar.zst | tar -tf - >names && LC_ALL=C sort -c names"),
+                     0);
+    if (shell("busybox true 2>/dev/null") == 0)
+        assert_int_equal(shell(UNPACK_BUSYBOX "cat log; test ! -s log && " SAME_TO_BUSYBOX), 0);
+    else
+        print_message("SKIPPED: the half with busybox, which is missing\n");
+}
+
+static void nothing_at_all_is_a_valid_tar(void **state)
+{
+    (void)state;
+    static const char *const NONE[] = {NULL};
+    tbk_files *files = open_files(NONE, NULL);
+    assert_int_equal(tbk_files_size_bytes(files), 0);
+    store_files(files);
+    tbk_files_close(files);
+    assert_int_equal(shell("test \"$(zstd -dcq config.tar.zst | tar -tf - | wc -l)\" = 0"), 0);
+}
+
+static void paths_that_overlap_are_stored_once(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("cd opt && mkdir -p a/b && echo 1 >a/b/c && echo 2 >a/d"), 0);
+    static const char *const PATHS[] = {"a/b", "a", "a/b/c", "a/b", NULL};
+    size_t before = descriptors_now();
+    tbk_files *files = open_files(PATHS, NULL);
+    store_files(files);
+    tbk_files_close(files);
+    assert_int_equal(descriptors_now(), before);
+    assert_int_equal(shell("test \"$(zstd -dcq config.tar.zst | tar -tf - | tr '\\n' ' ')\" = "
+                           "'a/ a/b/ a/b/c a/d '"),
+                     0);
+}
+
+/* Names at, below and above what a ustar header holds, and such as have no place in it. */
+static void long_and_strange_names_come_back(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        shell("cd opt && n() { head -c $1 /dev/zero | tr '\\0' $2; } && "
+              "for l in 99 100 101 200; do echo $l >$(n $l f); mkdir $(n $l d); ln -s $(n $l t) "
+              "$(n $l l); done && "
+              "d=$(n 150 p) && mkdir -p $d/$(n 104 q) && echo 1 >$d/$(n 100 f) && "
+              "echo 2 >$d/$(n 101 f) && echo 3 >$d/$(n 104 q)/$(n 200 f) && "
+              "e=$(n 155 e) && mkdir $e && echo 4 >$e/$(n 100 f) && mkdir $e/$(n 100 d) && "
+              "mkdir $e/$(n 99 d) && ln -s caf\303\251 'li nk' && echo 5 >caf\303\251 && "
+              "echo 6 >'a\nb' && echo 7 >\"q'\\\"\" && printf x >-dash && "
+              "printf x >$(printf 'latin\\351')"),
+        0);
+    DIR *listing = opendir("opt");
+    static const char *paths[64];
+    size_t count = 0;
+    for (const struct dirent *entry; (entry = readdir(listing)) != NULL;)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            paths[count++] = entry->d_name;
+    paths[count] = NULL;
+    tbk_files *files = open_files(paths, NULL);
+    assert_int_equal(note_count(files), 0);
+    store_files(files);
+    tbk_files_close(files);
+    (void)closedir(listing);
+    assert_int_equal(shell(UNPACK_GNU "cat log; test ! -s log && " SAME_TREE), 0);
+    /* Python reads pax headers by its own code. */
+    assert_int_equal(shell("rm -rf out/* && zstd -dcq config.tar.zst >t.tar && "
+                           "python3 -c \"import tarfile; tarfile.open('t.tar').extractall('out')\" "
+                           "2>/dev/null && cd opt && find . | sort >../a && cd ../out && find . | "
+                           "sort | diff ../a -"),
+                     0);
+}
+
+static void files_only_root_can_read_are_read_after_root_is_gone(void **state)
+{
+    (void)state;
+    if (geteuid() != 0) {
+        print_message("SKIPPED: only root can become another user\n");
+        skip();
+    }
+    assert_int_equal(shell("cd opt && mkdir -m 0700 keys && echo private >keys/key && "
+                           "chmod 0600 keys/key && echo x >.env && chmod 0640 .env && "
+                           "chmod 0777 .. ../scratch"),
+                     0);
+    static const char *const PATHS[] = {".env", "keys", NULL};
+    pid_t child = fork();
+    if (child == 0) {
+        tbk_files *files = open_files(PATHS, NULL);
+        if (setgroups(0, NULL) != 0 || setresgid(64999, 64999, 64999) != 0 ||
+            setresuid(64999, 64999, 64999) != 0 || access("opt/.env", R_OK) == 0)
+            _exit(1);
+        store_files(files);
+        _exit(note_count(files) == 0 ? 0 : 2);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_int_equal(shell(UNPACK_GNU SAME_TREE), 0);
+    assert_int_equal(chmod(folder, 0755), 0);
+}
+
+static void a_file_replaced_after_opening_is_stored_as_it_was(void **state)
+{
+    (void)state;
+    static const char *const PATHS[] = {".env", NULL};
+    assert_int_equal(shell("echo old >opt/.env"), 0);
+    tbk_files *files = open_files(PATHS, NULL);
+    assert_int_equal(shell("echo new >opt/n && mv opt/n opt/.env"), 0);
+    store_files(files);
+    tbk_files_close(files);
+    assert_int_equal(shell(UNPACK_GNU "test \"$(cat out/.env)\" = old"), 0);
+}
+
+/* --- what is left out --- */
+
+static void what_is_missing_is_noted(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("echo x >opt/.env && mkdir opt/a"), 0);
+    static const char *const PATHS[] = {".env",   "gone.yml", "a/gone/deep",
+                                        "a/gone", ".env/x",   NULL};
+    tbk_files *files = open_files(PATHS, NULL);
+    assert_true(has_note(files, "gone.yml"));
+    assert_true(has_note(files, "a/gone/deep"));
+    assert_true(has_note(files, "a/gone"));
+    assert_true(has_note(files, ".env/x: not saved, its path leads through a link or a file"));
+    assert_int_equal(note_count(files), 4);
+    store_files(files);
+    tbk_files_close(files);
+    assert_int_equal(shell(UNPACK_GNU "test -f out/.env && test -d out/a"), 0);
+}
+
+static void a_missing_root_is_an_error(void **state)
+{
+    (void)state;
+    tbk_engine_config config = {.config_root = "/no/such"};
+    tbk_files *files = NULL;
+    tbk_error err;
+    assert_false(tbk_files_open(&config, &files, &err));
+    assert_int_equal(err.code, TBK_E_IO);
+    assert_null(files);
+}
+
+static void links_are_stored_and_never_followed(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("mkdir secret && echo secret >secret/shadow && cd opt && mkdir etc && "
+                           "ln -s ../secret way && ln -s ../../secret/shadow etc/shadow && "
+                           "ln -s ../secret etc/folder && ln -s .. etc/up"),
+                     0);
+    static const char *const PATHS[] = {"etc", "way/shadow", "way", NULL};
+    tbk_files *files = open_files(PATHS, NULL);
+    assert_true(has_note(files, "way/shadow: not saved, its path leads through a link or a file"));
+    assert_int_equal(note_count(files), 1);
+    store_files(files);
+    tbk_files_close(files);
+    assert_int_equal(shell("zstd -dcq config.tar.zst | grep -aq '^secret$'"), 1);
+    assert_int_equal(shell(UNPACK_GNU SAME_TREE), 0);
+}
+
+static void sockets_pipes_and_devices_are_noted_and_block_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("cd opt && mkdir etc && mkfifo etc/pipe && echo x >etc/file"), 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "opt/etc/socket"};
+    int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(server, (const struct sockaddr *)&address, sizeof address), 0);
+    bool device = shell("mknod opt/etc/null c 1 3 2>/dev/null") == 0;
+    static const char *const PATHS[] = {"etc", "etc/pipe", NULL};
+    tbk_files *files = open_files(PATHS, NULL);
+    assert_true(has_note(files, "etc/pipe: not saved, it is a named pipe"));
+    assert_true(has_note(files, "etc/socket: not saved, it is a socket"));
+    assert_true(!device || has_note(files, "etc/null: not saved, it is a device"));
+    store_files(files);
+    tbk_files_close(files);
+    (void)close(server);
+    assert_int_equal(shell("test \"$(zstd -dcq config.tar.zst | tar -tf - | tr '\\n' ' ')\" = "
+                           "'etc/ etc/file '"),
+                     0);
+}
+
+static void what_cannot_be_opened_is_noted(void **state)
+{
+    (void)state;
+    if (geteuid() != 0) {
+        print_message("SKIPPED: only root can become another user\n");
+        skip();
+    }
+    assert_int_equal(shell("cd opt && echo x >file && mkdir dir && echo y >dir/y && "
+                           "chmod 0600 file && chmod 0700 dir"),
+                     0);
+    static const char *const PATHS[] = {"file", "dir", "dir/y", NULL};
+    pid_t child = fork();
+    if (child == 0) {
+        if (setuid(64999) != 0)
+            _exit(1);
+        tbk_files *files = open_files(PATHS, NULL);
+        _exit(has_note(files, "file: not saved, it cannot be opened: Permission denied") &&
+                      has_note(files, "dir: not saved, it cannot be opened: Permission denied") &&
+                      has_note(files, "dir/y: not saved, it cannot be opened: Permission denied")
+                  ? 0
+                  : 2);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void notes_are_utf_8_whatever_a_name_is(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("mkdir opt/etc && mkfifo \"opt/etc/$(printf 'a\\377b')\""), 0);
+    static const char *const PATHS[] = {"etc", NULL};
+    tbk_files *files = open_files(PATHS, NULL);
+    assert_true(has_note(files, "etc/a?b: not saved, it is a named pipe"));
+    tbk_files_close(files);
+}
+
+static void folders_nested_without_end_are_cut_and_noted(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("cd opt && d=d && for i in $(seq 40); do d=$d/d; done && mkdir -p $d && "
+                           "echo x >$d/file"),
+                     0);
+    static const char *const PATHS[] = {"d", NULL};
+    size_t before = descriptors_now();
+    tbk_files *files = open_files(PATHS, NULL);
+    assert_int_equal(note_count(files), 1);
+    assert_note_has(files, "d/d/d/", "nested too deeply");
+    store_files(files);
+    tbk_files_close(files);
+    assert_int_equal(descriptors_now(), before);
+}
+
+static void too_many_files_are_an_error_and_leave_nothing_open(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("mkdir opt/many && cd opt/many && seq 4095 | xargs touch"), 0);
+    static const char *const PATHS[] = {"many", NULL};
+    tbk_engine_config config = {.config_root = root, .config_paths = PATHS};
+    tbk_error err;
+    struct rlimit before_limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before_limit), 0);
+    size_t before = descriptors_now();
+
+    /* As many as may be, from a soft limit that is too low. */
+    struct rlimit limit = {.rlim_cur = 128, .rlim_max = before_limit.rlim_max};
+    if (limit.rlim_max >= 4400) {
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        tbk_files *files = open_files(PATHS, NULL);
+        assert_int_equal(note_count(files), 0);
+        tbk_files_close(files);
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+        assert_int_equal(limit.rlim_max, before_limit.rlim_max);
+    }
+
+    tbk_files *files = NULL;
+    assert_int_equal(shell("touch opt/many/one-more"), 0);
+    assert_false(tbk_files_open(&config, &files, &err));
+    assert_int_equal(err.code, TBK_E_CONFIG);
+    assert_int_equal(descriptors_now(), before);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before_limit), 0);
+
+    pid_t child = fork();
+    if (child == 0) {
+        struct rlimit low = {.rlim_cur = 64, .rlim_max = 100};
+        if (setrlimit(RLIMIT_NOFILE, &low) != 0)
+            _exit(1);
+        bool opened = tbk_files_open(&config, &files, &err);
+        _exit(!opened && err.code == TBK_E_FAILED && strstr(err.fix, "ulimit") != NULL ? 0 : 2);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* --- files that change meanwhile --- */
+
+typedef struct interference {
+    int from;         /* the stream, of which the first bytes say that the header was made */
+    off_t size_bytes; /* then the file gets this size */
+} interference;
+
+/* The writer stands still while nobody empties the pipe, at most 24 MiB into a file of 64. */
+static void *interfere_and_drain(void *argument)
+{
+    const interference *what = argument;
+    struct pollfd first = {.fd = what->from, .events = POLLIN};
+    (void)poll(&first, 1, 20000);
+    if (truncate("opt/file", what->size_bytes) != 0)
+        return NULL;
+    int out = open("config.tar.zst", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    static char block[1 << 16];
+    ssize_t got;
+    while ((got = read(what->from, block, sizeof block)) > 0)
+        if (write(out, block, (size_t)got) != got)
+            return NULL;
+    (void)close(out);
+    return argument;
+}
+
+static tbk_files *store_while_the_size_becomes(off_t size_bytes)
+{
+    static const char *const PATHS[] = {"file", "next", NULL};
+    assert_int_equal(shell("head -c 64M /dev/urandom >opt/file && echo next >opt/next"), 0);
+    tbk_files *files = open_files(PATHS, NULL);
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    interference what = {.from = ends[0], .size_bytes = size_bytes};
+    pthread_t drain;
+    assert_int_equal(pthread_create(&drain, NULL, interfere_and_drain, &what), 0);
+
+    tbk_archive_writer *writer;
+    tbk_set_file stored;
+    tbk_error err;
+    assert_true(tbk_archive_writer_open(ends[1], 1, 4, &writer, &err));
+    assert_true(tbk_files_store(files, "scratch", writer, &err));
+    assert_true(tbk_archive_writer_finish(writer, &stored, &err));
+    tbk_archive_writer_free(writer);
+    (void)close(ends[1]);
+    void *good = NULL;
+    assert_int_equal(pthread_join(drain, &good), 0);
+    assert_non_null(good);
+    (void)close(ends[0]);
+    return files;
+}
+
+static void a_file_that_shrinks_is_filled_up_and_noted(void **state)
+{
+    (void)state;
+    tbk_files *files = store_while_the_size_becomes(40 << 20);
+    assert_int_equal(note_count(files), 1);
+    assert_true(has_note(files, "file: shrank while it was read, its end is zeros"));
+    tbk_files_close(files);
+    assert_int_equal(shell(UNPACK_GNU
+                           "cat log; test ! -s log && test \"$(cat out/next)\" = next && "
+                           "test \"$(stat -c %s out/file)\" = 67108864 && "
+                           "cmp -n 41943040 opt/file out/file && "
+                           "tail -c +41943041 out/file | cmp -n 25165824 - /dev/zero"),
+                     0);
+}
+
+static void a_file_that_grows_is_cut_and_noted(void **state)
+{
+    (void)state;
+    tbk_files *files = store_while_the_size_becomes(65 << 20);
+    assert_int_equal(note_count(files), 1);
+    assert_true(
+        has_note(files, "file: grew while it was read, saved are its first 67108864 bytes"));
+    tbk_files_close(files);
+    assert_int_equal(shell(UNPACK_GNU
+                           "cat log; test ! -s log && test \"$(cat out/next)\" = next && "
+                           "test \"$(stat -c %s out/file)\" = 67108864 && "
+                           "cmp -n 67108864 opt/file out/file"),
+                     0);
+}
+
+/* --- live databases --- */
+
+static void a_live_database_is_copied_through_sqlite(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir("opt/data", 0755), 0);
+    FILE *grafana = popen("sqlite3 opt/data/grafana.db >/dev/null", "we");
+    assert_non_null(grafana);
+    (void)fprintf(grafana, "PRAGMA journal_mode=wal; PRAGMA wal_autocheckpoint=0;\n"
+                           "CREATE TABLE dashboard (id INTEGER PRIMARY KEY, title TEXT);\n"
+                           "INSERT INTO dashboard VALUES (1, 'torrents');\n"
+                           ".shell touch ready\n");
+    (void)fflush(grafana);
+    for (int tries = 0; tries < 200 && access("ready", F_OK) != 0; tries++)
+        (void)usleep(50000);
+    assert_int_equal(shell("test -s opt/data/grafana.db-wal && chmod 0640 opt/data/grafana.db"), 0);
+
+    static const char *const PATHS[] = {"data", NULL};
+    static const char *const DATABASES[] = {"data/grafana.db", NULL};
+    size_t before = descriptors_now();
+    tbk_files *files = open_files(PATHS, DATABASES);
+    assert_int_equal(note_count(files), 0);
+    store_files(files);
+    assert_int_equal(note_count(files), 0);
+    tbk_files_close(files);
+    assert_int_equal(descriptors_now(), before);
+    (void)fprintf(grafana, "INSERT INTO dashboard VALUES (2, 'later');\n.quit\n");
+    assert_int_equal(pclose(grafana), 0);
+
+    assert_int_equal(shell(UNPACK_GNU
+                           "cat log; test ! -s log && "
+                           "test \"$(cd out && find . -type f)\" = ./data/grafana.db && "
+                           "test \"$(stat -c %a out/data/grafana.db)\" = 640 && "
+                           "test \"$(sqlite3 out/data/grafana.db 'PRAGMA integrity_check; SELECT * "
+                           "FROM dashboard' | tr '\\n' ' ')\" = 'ok 1|torrents '"),
+                     0);
+}
+
+static void a_database_that_is_none_costs_only_itself(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("echo text >opt/not.db && : >opt/empty.db && echo x >opt/.env"), 0);
+    static const char *const PATHS[] = {".env", "not.db", "empty.db", "gone.db", NULL};
+    static const char *const DATABASES[] = {"not.db", "empty.db", "gone.db", NULL};
+    tbk_files *files = open_files(PATHS, DATABASES);
+    assert_note_has(files, "not.db: not saved: ", "");
+    assert_note_has(files, "empty.db: not saved: ", "");
+    assert_true(has_note(files, "gone.db"));
+    store_files(files);
+    tbk_files_close(files);
+    assert_int_equal(shell("test \"$(zstd -dcq config.tar.zst | tar -tf -)\" = .env"), 0);
+}
+
+static void a_database_that_breaks_before_it_is_copied_costs_only_itself(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("sqlite3 opt/g.db 'CREATE TABLE t(a)' && echo x >opt/.env"), 0);
+    static const char *const PATHS[] = {".env", "g.db", NULL};
+    static const char *const DATABASES[] = {"g.db", NULL};
+    tbk_files *files = open_files(PATHS, DATABASES);
+    assert_int_equal(note_count(files), 0);
+    assert_int_equal(shell("rm opt/g.db && sqlite3 opt/g.db 'CREATE TABLE u(a)'"), 0); /* another */
+    store_files(files);
+    assert_int_equal(note_count(files), 1);
+    assert_note_has(files, "g.db: not saved: ", "");
+    tbk_files_close(files);
+    assert_int_equal(shell("test \"$(zstd -dcq config.tar.zst | tar -tf -)\" = .env"), 0);
+}
+
+static void a_full_disk_is_said_with_the_file(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("head -c 40M /dev/urandom >opt/file"), 0);
+    static const char *const PATHS[] = {"file", NULL};
+    tbk_files *files = open_files(PATHS, NULL);
+    int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    tbk_archive_writer *writer;
+    tbk_error err;
+    assert_true(tbk_archive_writer_open(full, 1, 1, &writer, &err));
+    assert_false(tbk_files_store(files, "scratch", writer, &err));
+    assert_int_equal(err.code, TBK_E_SPACE);
+    assert_non_null(strstr(err.message, "'file'"));
+    tbk_archive_writer_free(writer);
+    tbk_files_close(files);
+    (void)close(full);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup(name, set_up)
+    const struct CMUnitTest tests[] = {
+        TEST(both_tar_programs_give_the_tree_back),
+        TEST(nothing_at_all_is_a_valid_tar),
+        TEST(paths_that_overlap_are_stored_once),
+        TEST(long_and_strange_names_come_back),
+        TEST(files_only_root_can_read_are_read_after_root_is_gone),
+        TEST(a_file_replaced_after_opening_is_stored_as_it_was),
+        TEST(what_is_missing_is_noted),
+        TEST(a_missing_root_is_an_error),
+        TEST(links_are_stored_and_never_followed),
+        TEST(sockets_pipes_and_devices_are_noted_and_block_nothing),
+        TEST(what_cannot_be_opened_is_noted),
+        TEST(notes_are_utf_8_whatever_a_name_is),
+        TEST(folders_nested_without_end_are_cut_and_noted),
+        TEST(too_many_files_are_an_error_and_leave_nothing_open),
+        TEST(a_file_that_shrinks_is_filled_up_and_noted),
+        TEST(a_file_that_grows_is_cut_and_noted),
+        TEST(a_live_database_is_copied_through_sqlite),
+        TEST(a_database_that_is_none_costs_only_itself),
+        TEST(a_database_that_breaks_before_it_is_copied_costs_only_itself),
+        TEST(a_full_disk_is_said_with_the_file),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
