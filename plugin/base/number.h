@@ -3,7 +3,7 @@
 #ifndef TBK_BASE_NUMBER_H
 #define TBK_BASE_NUMBER_H
 
-#define TBK_NUMBER_TEXT_SIZE 32
+#define TBK_NUMBER_TEXT_SIZE 344 /* any precision of %g, as the compiler counts */
 
 /* The number at the start of the text, 0 when there is none. */
 double tbk_number_parse(const char *text);
