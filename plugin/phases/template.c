@@ -102,7 +102,7 @@ static const tbk_value *evaluate_filter(renderer *r, const tbk_expression *expre
     if (!filter->apply(r->arena, r->source->context, input, expression->literal, &result, &why)) {
         (void)tbk_template_fail(r->source, expression->offset, r->err, NULL,
                                 "the filter '%s' %s, but here it gets %s", filter->name, why,
-                                tbk_value_type_name(input->type));
+                                input == NULL ? "nothing" : tbk_value_type_name(input->type));
         return NULL;
     }
     size_t made = result->type == TBK_VALUE_STRING ? strlen(result->string) : 0;

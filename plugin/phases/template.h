@@ -2,19 +2,25 @@
 /*
  * Templates: the part of the deployer's template language (Tera) that this project uses.
  *
- * Tags:     `{{ value }}`, `{% if %} {% elif %} {% else %} {% endif %}`, `{% for item in list %} {%
- * endfor %}` with loop.index, loop.index0, loop.first, loop.last; `{% raw %}`; `{# #}`. A `-`
- * inside any delimiter takes away all white space on that side, line breaks included. Values:
- * name.path, "text" (also in ' or `; nothing is escaped in it), whole numbers, true, false.
- * Operators: or, and, not, ==, !=, parentheses. As in Tera, values of different types are unequal, and
- *           0, "", an empty list, false and null count as false. Parentheses do what one expects, also
- *           where Tera 1 refuses them (`not (a or b)`) or loses what stands in them (`(not a)`).
- * Filters:  yaml, compose, sh, cron (quote a value for where it stands), length, join(sep=","),
- *           default(value=...), upper, lower (ASCII).
+ * Tags: `{{ value }}`, `{% if %} {% elif %} {% else %} {% endif %}`, `{% for item in list %}
+ * {% endfor %}` with loop.index, loop.index0, loop.first, loop.last; `{% raw %}`; `{# #}`. A `-`
+ * inside any delimiter takes away all white space on that side, line breaks included.
+ *
+ * Values: name.path, "text" (also in ' or `; nothing is escaped in it), whole numbers, true, false.
+ *
+ * Operators: or, and, not, ==, !=, parentheses. As in Tera, values of different types are unequal,
+ * and 0, "", an empty list, false and null count as false. Parentheses do what one expects, also
+ * where Tera 1 refuses them (`not (a or b)`) or loses what stands in them (`(not a)`).
+ *
+ * Filters: yaml, compose, sh, cron (quote a value for where it stands), length, join(sep=","),
+ * default(value=...), upper, lower (ASCII).
  *
  * Stricter than Tera: an undefined name is an error also in an `if` and in a branch that is not
- * taken (only `default` accepts one); so is a printed null, list or map, and a value printed
- * without the filter that `context` demands. Source: Tera's documentation and grammar, version 1, whose renderings of random templates ours were compared with.
+ * taken (only `default` accepts one); so is a printed null, list or map, a number compared with
+ * something else, `not a == b`, and a value printed without the filter that `context` demands.
+ *
+ * Source: Tera's documentation and grammar, version 1; our renderings of random templates were
+ * compared with its own.
  */
 #ifndef TBK_PHASES_TEMPLATE_H
 #define TBK_PHASES_TEMPLATE_H

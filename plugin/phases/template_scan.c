@@ -41,7 +41,9 @@ static bool continues_name(char c) { return starts_name(c) || is_digit(c); }
 /* The byte so far from where the scanner stands; NUL behind the end (the source holds none). */
 static char peek(const tbk_scanner *s, size_t distance)
 {
-    return distance < s->source->length - s->offset ? s->source->bytes[s->offset + distance] : '\0';
+    if (distance >= s->source->length - s->offset)
+        return '\0';
+    return s->source->bytes[s->offset + distance];
 }
 
 bool tbk_scanner_fail_at(const tbk_scanner *s, size_t offset, const char *what)
@@ -68,7 +70,7 @@ static bool take_string(tbk_scanner *s)
 {
     const char *start = s->source->bytes + s->offset + 1;
     size_t left = s->source->length - s->offset - 1;
-    const char *end = memchr(start, peek(s, 0), left);
+    const char *end = memchr(start, (unsigned char)peek(s, 0), left);
     if (end == NULL)
         return tbk_scanner_fail_at(s, s->offset, "this text has no closing quote");
     s->token.kind = TBK_TOKEN_STRING;
@@ -241,7 +243,7 @@ static bool skip_comment(tbk_scanner *s)
     const char *end = memmem(start, s->source->length - s->offset, "#}", 2);
     if (end == NULL)
         return tbk_scanner_fail_at(s, s->tag_offset, "this '{#' is never closed by '#}'");
-    s->trims_next = end > start && end[-1] == '-';
+    s->trims_next = end[-1] == '-'; /* at the least the '#' that opened it stands there */
     s->offset += (size_t)(end - start) + 2;
     return true;
 }

@@ -621,6 +621,7 @@ static void what_a_template_makes_is_read_again(void **state)
         {"crontab.tera", "0 3 * * *\n", "crontab:1"},
         {"crontab.tera", "A=b\n\n# x\n0 99 * * * root true\n", "crontab:4"},
         {"crontab.tera", "0 3 * * * nobody true\n", "'root' does not stand behind the schedule"},
+        {"crontab.tera", "@daily rooty true\n", "'root' does not stand behind the schedule"},
         {"crontab.tera", "@daily root\n", "there is no command"},
         {"crontab.tera", "@sometimes root true\n", "crontab:1"},
         {"crontab.tera", "  @reboot root date +%F\n", "cron ends the command at its '%'"},
