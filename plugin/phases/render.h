@@ -31,8 +31,8 @@
  *   logrotate    `sh`
  *   crontab      `cron` or `sh`  every line parsed: schedule, user root, command without a bare %
  * all of them: text, ended by a line break. What needs a program is checked where that program is:
- * on the VM by the install phase, before a file is put in place, the hook by `sh -n`, compose.yml by
- * `docker compose config -q`.
+ * on the VM by the install phase, before a file is put in place, the hook by `sh -n`, compose.yml
+ * by `docker compose config -q`.
  */
 #ifndef TBK_PHASES_RENDER_H
 #define TBK_PHASES_RENDER_H
