@@ -90,7 +90,7 @@ enum { HIDDEN_NAME_SIZE = 32 };
 
 static void hidden_name(const char *id, const char *suffix, char out[HIDDEN_NAME_SIZE])
 {
-    (void)snprintf(out, HIDDEN_NAME_SIZE, ".%s%s", id, suffix);
+    (void)snprintf(out, HIDDEN_NAME_SIZE, ".%.*s%s", ID_LENGTH, id, suffix);
 }
 
 static const char *path_in(const tbk_store *store, tbk_arena *arena, const char *name)
