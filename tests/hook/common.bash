@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2016 # the test files use what is set here; the machine's shell expands what is quoted
 # What the hook's tests share: a machine with the stand-in tracker, the rendered hook, and the scripted engine.
 
 home=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -49,21 +50,20 @@ start_machine() {
     on_vm mkdir -p /opt/torrust-backup /var/log/torrust-backup
     sed 's|image: .*|image: scripted-engine:1|' "$rendered/compose.yml" | on_vm tee /opt/torrust-backup/compose.yml >/dev/null
     on_vm tee /opt/torrust-backup/engine.yml <"$rendered/engine.yml" >/dev/null
-    install_hook
+    install_hook ''
 }
 
-# install_hook [SED-SCRIPT]: the rendered hook, in the shell that the file's name says.
+# install_hook SED-SCRIPT: the rendered hook, in the shell that the file's name says.
 install_hook() {
     local interpreter='#!/bin/dash'
     [[ $BATS_TEST_FILENAME != *busybox* ]] || interpreter='#!/usr/local/bin/busybox sh'
-    sed -e "1s|.*|$interpreter|" -e "${1-}" "$rendered/torrust-backup-hook" | on_vm tee "$hook.new" >/dev/null
+    sed -e "1s|.*|$interpreter|" -e "$1" "$rendered/torrust-backup-hook" | on_vm tee "$hook.new" >/dev/null
     sh_on_vm "chmod 0755 $hook.new && mv $hook.new $hook"
 }
 
 # The hook in the background: its log, its process and later its exit status stand in /tmp of the machine.
 # SIGINT is made catchable again, which a background process of a script otherwise can't.
 start_hook() {
-    # shellcheck disable=SC2016 # that shell expands it
     sh_on_vm 'rm -f /tmp/status; hook=$0; {
         env --default-signal=INT "$hook" "$@" >/tmp/log 2>&1 & echo $! >/tmp/pid; wait $!; echo $? >/tmp/status
     } </dev/null >/dev/null 2>&1 &' "$hook" "$@"
@@ -89,6 +89,7 @@ tracker_state() { on_vm docker inspect -f '{{.State.Status}}' tracker; }
 tracker_is() { [ "$(tracker_state)" = "$1" ]; }
 run_is_gone() { [ -z "$(on_vm docker ps -aq --filter 'name=^/torrust-backup-run$')" ]; }
 marker_stands() { on_vm test -e "$state/held"; }
+no_marker() { on_vm test ! -e "$state/held"; }
 
 # held_by pause|stop [SCRIPT]: a run in the background that holds the tracker, and does so until it is told otherwise.
 held_by() {
@@ -104,11 +105,14 @@ tidy() {
     on_vm systemctl start docker.socket docker
     sh_on_vm 'kill -9 $(cat /tmp/pid) 2>/dev/null; docker rm -f torrust-backup-run; rm -f /tmp/status' >/dev/null 2>&1 || true
     on_vm rm -f "$state/held"
+    # A tracker that is not the deployer's, as some tests make it, hinders Compose.
+    [ "$(on_vm docker inspect -f '{{.Config.Image}} {{.HostConfig.RestartPolicy.Name}}' tracker 2>&1)" = \
+        'torrust/tracker:develop unless-stopped' ] || on_vm docker rm -f tracker >/dev/null 2>&1
     on_vm docker unpause tracker >/dev/null 2>&1 || true
     sh_on_vm 'cd /opt/torrust && docker compose up -d --pull never' >/dev/null 2>&1
 }
 everything_is_as_before() {
     tracker_is running
-    ! marker_stands
+    no_marker
     run_is_gone
 }

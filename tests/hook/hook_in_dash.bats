@@ -3,6 +3,8 @@
 # The hook on a real machine with Docker, Compose and cron; the engine is a script, so that it can misbehave.
 # hook_in_busybox.bats is this same file: the hook then runs in busybox, with busybox's own tools.
 
+# shellcheck disable=SC2016,SC2154 # the machine's shell expands what is quoted; common.bash sets the names
+bats_require_minimum_version 1.5.0 # for `run !`
 load common
 
 setup_file() { start_machine "hook-${BATS_TEST_FILENAME##*_in_}"; }
@@ -16,7 +18,7 @@ teardown() { tidy; }
     log_has '{"message":"one"}'
     log_has 'plain  words \n %s'
     log_has 'release: released'
-    ! log_has '@'
+    run ! log_has '@'
 }
 
 @test "options go to the engine behind its own" {
@@ -152,13 +154,13 @@ teardown() { tidy; }
         log_has 'a hold may last 3 s'
         everything_is_as_before
     done
-    install_hook
+    install_hook ''
 }
 
 @test "a container that released in time is not ended with the window" {
     install_hook 's/window=300/window=2/'
     backup 0 'ask "hold pause"; ask release; nap 5; echo "@done 0"'
-    install_hook
+    install_hook ''
 }
 
 @test "the watchdog of a killed run does not end the next one" {
@@ -167,13 +169,12 @@ teardown() { tidy; }
     signal_hook KILL
     backup 0 'nap 7; echo "@done 0"'
     everything_is_as_before
-    install_hook
+    install_hook ''
 }
 
 @test "the watchdog goes with its container, and keeps neither lock nor output open" {
     held_by pause 'nap 3; ask release; echo "@done 0"'
-    # shellcheck disable=SC2016 # that shell expands it
-    sh_on_vm 'pid=$(pgrep -f "docker wait torrust-backup-run" | head -n 1) && ls -l /proc/$pid/fd' >"$BATS_TEST_TMPDIR/fds"
+    sh_on_vm 'pid=$(pgrep -f "docker wait torrust-backup-ru[n]" | head -n 1) && ls -l /proc/$pid/fd' >"$BATS_TEST_TMPDIR/fds"
     run grep -E 'torrust-backup|/tmp/log|pipe' "$BATS_TEST_TMPDIR/fds"
     [ -z "$output" ]
     ends_with 0
@@ -244,7 +245,6 @@ teardown() { tidy; }
 }
 
 @test "the caller's output may vanish" {
-    # shellcheck disable=SC2016 # that shell expands it
     run sh_on_vm '{ "$0" "$1"; echo $? >/tmp/status; } 2>&1 | head -n 1; sleep 6; cat /tmp/status' "$hook" \
         'say one; nap 1; say two; ask "hold pause"; nap 1; say three; ask release; say four; echo "@done 0"'
     [ "${lines[1]}" = 0 ]
@@ -281,7 +281,7 @@ teardown() { tidy; }
     ends_with 137
     sh_on_vm 'docker rm -f tracker torrust-backup-run; cd /opt/torrust && docker compose create --pull never' >/dev/null 2>&1
     on_vm "$hook" --recover
-    ! marker_stands
+    no_marker
     tracker_is created
 }
 
@@ -325,7 +325,7 @@ teardown() { tidy; }
         "$vm" boot "$machine"
         wait_until 60 tracker_is running
         wait_until 60 run_is_gone
-        ! marker_stands
+        no_marker
         backup 0 'ask "hold pause"; ask release; echo "@done 0"'
     done
     on_vm rm /etc/cron.d/torrust-backup
@@ -361,7 +361,7 @@ teardown() { tidy; }
     install_hook 's/timeout 1800/timeout 2/'
     sh_on_vm 'setsid /usr/local/bin/maintenance-backup.sh >/dev/null 2>&1 </dev/null &'
     backup 11 'echo "@done 0"'
-    install_hook
+    install_hook ''
     on_vm rm /usr/local/bin/maintenance-backup.sh
 }
 

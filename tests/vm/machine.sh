@@ -279,7 +279,21 @@ machine_is_gone() {
     [ -n "$pids" ] || return 0
     # shellcheck disable=SC2086 # a list of numbers
     kill -9 $pids 2>/dev/null || true
+    machine_thaw
     return 1
+}
+
+# A container that was paused when the machine died: its processes notice the signal only when they go on.
+machine_thaw() {
+    local top file
+    for top in $(cgroup_roots); do
+        while IFS= read -r file; do
+            case $file in
+            *.state) echo THAWED >"$file" ;;
+            *.freeze) echo 0 >"$file" ;;
+            esac
+        done < <(find "$top/tbk-$(<"$DIR/index")" -name freezer.state -o -name cgroup.freeze 2>/dev/null)
+    done 2>/dev/null || true
 }
 
 # Starts a process on the host that ends with the machine. Prints its number.
