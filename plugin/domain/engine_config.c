@@ -3,23 +3,17 @@
 #include "domain/engine_config.h"
 
 #include "domain/path.h"
+#include "domain/place.h"
 
 #include <inttypes.h>
 #include <string.h>
-
-/* Puts file, line and key before the message of a check. */
-static bool about(const tbk_value *value, const char *key, tbk_error *err)
-{
-    return value->source == NULL ? tbk_while(err, "'%s'", key)
-                                 : tbk_while(err, "%s:%u: '%s'", value->source, value->line, key);
-}
 
 static bool read_text(const tbk_value *document, const char *key,
                       bool (*check)(const char *, tbk_error *), const char **out, tbk_error *err)
 {
     if (!tbk_value_need_string(document, key, out, err))
         return false;
-    return check(*out, err) || about(tbk_value_find(document, key), key, err);
+    return check(*out, err) || tbk_place_while(tbk_value_find(document, key), key, err);
 }
 
 static bool read_number(const tbk_value *document, const char *key, int64_t minimum,
@@ -68,7 +62,7 @@ static bool read_database(const tbk_value *document, tbk_engine_config *out, tbk
         !tbk_value_need_string(document, "database.driver", &driver, err))
         return false;
     if (!tbk_driver_parse(driver, &out->driver, err))
-        return about(tbk_value_find(document, "database.driver"), "database.driver", err);
+        return tbk_place_while(tbk_value_find(document, "database.driver"), "database.driver", err);
     if (out->driver == TBK_DRIVER_MYSQL)
         return tbk_value_only_keys(database, mysql_keys, err) &&
                tbk_value_read_string(database, "name", &name, err);
@@ -92,7 +86,7 @@ static bool read_paths(tbk_arena *arena, const tbk_value *document, const char *
                                   "'%s' must hold texts, but this is %s", key,
                                   tbk_value_type_name(item->value->type));
         if (!tbk_path_check_relative(item->value->string, err))
-            return about(item->value, key, err);
+            return tbk_place_while(item->value, key, err);
         paths[count++] = item->value->string;
     }
     *out = paths;
@@ -160,7 +154,7 @@ bool tbk_engine_config_read(tbk_arena *arena, const tbk_value *document, tbk_eng
         !read_config(arena, document, &read, err))
         return false;
     if (!tbk_method_parse(method, &read.method, err))
-        return about(tbk_value_find(document, "method"), "method", err);
+        return tbk_place_while(tbk_value_find(document, "method"), "method", err);
     *out = read;
     return true;
 }

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "domain/address.h"
 #include "domain/path.h"
+#include "domain/place.h"
 
 #include <string.h>
 
@@ -92,6 +93,8 @@ static bool read_state(const tbk_value *document, tbk_environment *out, const tb
     if (row->no_vm != NULL)
         return tbk_value_fail(member->value, err, row->fix,
                               "the environment is in the state %s: %s", row->name, row->no_vm);
+    if (member->value->type != TBK_VALUE_MAP)
+        return tbk_value_fail(member->value, err, NULL, "'%s' must be a map", row->name);
     out->state = row->name;
     out->stage = row->stage;
     return tbk_value_need_map(member->value, "context", context, err);
@@ -110,14 +113,6 @@ static bool read_name(const tbk_value *context, const char *expected, tbk_enviro
     return true;
 }
 
-/* Puts file, line and key before the message of a check. */
-static bool about(const tbk_value *value, const char *key, tbk_error *err)
-{
-    if (value->source == NULL)
-        return tbk_while(err, "'%s'", key);
-    return tbk_while(err, "%s:%u: '%s'", value->source, value->line, key);
-}
-
 static bool read_database(const tbk_value *context, tbk_environment *out, tbk_error *err)
 {
     static const char *const driver_path = "user_inputs.tracker.core.database.driver";
@@ -127,11 +122,11 @@ static bool read_database(const tbk_value *context, tbk_environment *out, tbk_er
     if (!tbk_value_need_string(context, driver_path, &driver, err))
         return false;
     if (!tbk_driver_parse(driver, &out->driver, err))
-        return about(tbk_value_find(context, driver_path), driver_path, err);
+        return tbk_place_while(tbk_value_find(context, driver_path), driver_path, err);
     if (!tbk_value_need_string(context, name_path, &out->database_name, err))
         return false;
     if (!tbk_path_check_name(out->database_name, err))
-        return about(tbk_value_find(context, name_path), name_path, err);
+        return tbk_place_while(tbk_value_find(context, name_path), name_path, err);
     return true;
 }
 
@@ -214,7 +209,7 @@ static bool read_text(const tbk_value *host, const char *host_key, const tbk_val
     if (!tbk_value_need_string(from, key, out, err))
         return false;
     if (!check(*out, err))
-        return about(tbk_value_find(from, key), key, err);
+        return tbk_place_while(tbk_value_find(from, key), key, err);
     return true;
 }
 
@@ -231,7 +226,7 @@ static bool read_port(const tbk_value *host, const tbk_value *context, uint16_t 
     if (!tbk_value_need_integer(from, key, &port, err))
         return false;
     if (!tbk_address_check_port(port, err))
-        return about(tbk_value_find(from, key), key, err);
+        return tbk_place_while(tbk_value_find(from, key), key, err);
     *out = (uint16_t)port;
     return true;
 }

@@ -268,16 +268,16 @@ static bool read_identity(const tbk_value *root, tbk_manifest *out, tbk_error *e
 }
 
 /* Unknown keys are left alone: a later minor version may add some. */
-static bool check_schema(const tbk_value *root, tbk_error *err)
+static bool check_schema(const tbk_value *root, int64_t known, tbk_error *err)
 {
     int64_t schema = 0;
     if (!tbk_value_need_integer(root, "schema", &schema, err))
         return false;
-    if (schema > TBK_MANIFEST_SCHEMA)
+    if (schema > known)
         return tbk_fail(err, TBK_E_UNSUPPORTED, "use the version of torrust-backup that made it",
-                        "it has schema version %" PRId64 "; this version reads %d", schema,
-                        TBK_MANIFEST_SCHEMA);
-    return schema == TBK_MANIFEST_SCHEMA || fail_value("schema", "is not a version", err);
+                        "it has schema version %" PRId64 "; this version reads %" PRId64, schema,
+                        known);
+    return schema == known || fail_value("schema", "is not a version", err);
 }
 
 /* The files of a set are not the operator's configuration: what is wrong with them is damage. */
@@ -291,7 +291,7 @@ static bool fail_damaged(const char *what, tbk_error *err)
 bool tbk_manifest_read(tbk_arena *arena, const tbk_value *value, tbk_manifest *out, tbk_error *err)
 {
     tbk_manifest read = {0};
-    if (!check_schema(value, err) || !read_identity(value, &read, err) ||
+    if (!check_schema(value, TBK_MANIFEST_SCHEMA, err) || !read_identity(value, &read, err) ||
         !read_capture(value, &read, err) || !read_database(value, &read, err) ||
         !read_files(value, &read, err) || !read_missing(arena, value, &read, err))
         return fail_damaged("the manifest", err);
@@ -364,16 +364,10 @@ static bool read_rows(tbk_arena *arena, const tbk_value *root, tbk_proof *out, t
 
 static bool read_proof(tbk_arena *arena, const tbk_value *root, tbk_proof *out, tbk_error *err)
 {
-    int64_t schema = 0;
     const char *level = NULL;
 
-    if (!tbk_value_need_integer(root, "schema", &schema, err))
-        return false;
-    if (schema > TBK_PROOF_SCHEMA)
-        return tbk_fail(err, TBK_E_UNSUPPORTED, "use the version of torrust-backup that made it",
-                        "it has schema version %" PRId64 "; this version reads %d", schema,
-                        TBK_PROOF_SCHEMA);
-    return tbk_value_need_string(root, "level", &level, err) &&
+    return check_schema(root, TBK_PROOF_SCHEMA, err) &&
+           tbk_value_need_string(root, "level", &level, err) &&
            tbk_proof_level_parse(level, &out->level, err) &&
            tbk_value_need_string(root, "at", &out->at, err) &&
            tbk_value_need_bool(root, "ok", &out->ok, err) &&

@@ -4,6 +4,7 @@
 
 #include "domain/address.h"
 #include "domain/path.h"
+#include "domain/place.h"
 #include "domain/schedule.h"
 
 #include <inttypes.h>
@@ -221,14 +222,6 @@ void tbk_options_default(const tbk_environment *environment, tbk_options *out)
 
 /* --- Reading --- */
 
-/* Puts file, line and key before the message of a check. */
-static bool about(const tbk_value *value, const char *key, tbk_error *err)
-{
-    if (value->source == NULL)
-        return tbk_while(err, "'%s'", key);
-    return tbk_while(err, "%s:%u: '%s'", value->source, value->line, key);
-}
-
 static bool read_texts(const tbk_value *document, tbk_options *options, tbk_error *err)
 {
     for (const text_row *row = text_rows; row < text_rows + TEXT_ROWS; row++) {
@@ -237,7 +230,7 @@ static bool read_texts(const tbk_value *document, tbk_options *options, tbk_erro
         if (!tbk_value_read_string(document, row->path, to, err))
             return false;
         if (value != NULL && !row->check(*to, err))
-            return about(value, row->path, err);
+            return tbk_place_while(value, row->path, err);
     }
     return true;
 }
@@ -250,7 +243,7 @@ static bool read_numbers(const tbk_value *document, tbk_options *options, tbk_er
         if (!tbk_value_read_integer(document, row->path, to, err))
             return false;
         if (value != NULL && !check_number(row, *to, err))
-            return about(value, row->path, err);
+            return tbk_place_while(value, row->path, err);
     }
     return true;
 }
@@ -263,9 +256,9 @@ static bool read_names(const tbk_value *document, tbk_options *options, tbk_erro
         !tbk_value_read_string(document, "ssh.program", &program, err))
         return false;
     if (method != NULL && !tbk_method_parse(method, &options->method, err))
-        return about(tbk_value_find(document, "method"), "method", err);
+        return tbk_place_while(tbk_value_find(document, "method"), "method", err);
     if (program != NULL && !tbk_ssh_program_parse(program, &options->ssh_program, err))
-        return about(tbk_value_find(document, "ssh.program"), "ssh.program", err);
+        return tbk_place_while(tbk_value_find(document, "ssh.program"), "ssh.program", err);
     return true;
 }
 

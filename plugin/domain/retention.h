@@ -8,10 +8,10 @@
 
 typedef struct tbk_retention_set {
     const char *id;
-    int64_t time_s; /* from its name */
+    int64_t time_s;        /* from its name */
     tbk_proof_level proof; /* none where the last proof failed */
-    bool keep;          /* decided */
-    const char *reason; /* decided; for people */
+    bool keep;             /* decided */
+    const char *reason;    /* decided; for people */
 } tbk_retention_set;
 
 /*

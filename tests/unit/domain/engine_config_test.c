@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* engine.yml: what the engine accepts, and what it refuses with file and line. */
+#include "unit/domain/documents.h"
+
+#include "domain/engine_config.h"
+
+static const char *const config_json =
+    "{\"schema\":1,\"environment\":\"demo\","
+    "\"database\":{\"driver\":\"sqlite3\",\"path\":\"/opt/torrust/storage/t.db\"},"
+    "\"store\":\"/opt/torrust/storage/backup/sets\",\"method\":\"pause\",\"keep_days\":7,"
+    "\"compression_level\":1,\"prove_restored_every_days\":7,"
+    "\"config\":{\"root\":\"/opt/torrust\","
+    "\"paths\":[\".env\",\"storage/grafana\"],\"sqlite_paths\":[\"storage/grafana/grafana.db\"]}}";
+
+static void whole_configuration_is_read(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_engine_config config;
+    tbk_error err;
+    assert_succeeds(tbk_engine_config_read(arena, json_of(arena, config_json), &config, &err), err);
+    assert_string_equal(config.environment, "demo");
+    assert_int_equal(config.driver, TBK_DRIVER_SQLITE);
+    assert_string_equal(config.database_path, "/opt/torrust/storage/t.db");
+    assert_string_equal(config.store, "/opt/torrust/storage/backup/sets");
+    assert_int_equal(config.method, TBK_METHOD_PAUSE);
+    assert_int_equal(config.keep_days, 7);
+    assert_int_equal(config.compression_level, 1);
+    assert_int_equal(config.prove_restored_every_days, 7);
+    assert_string_equal(config.config_root, "/opt/torrust");
+    assert_string_equal(config.config_paths[0], ".env");
+    assert_string_equal(config.config_paths[1], "storage/grafana");
+    assert_null(config.config_paths[2]);
+    assert_string_equal(config.sqlite_paths[0], "storage/grafana/grafana.db");
+    assert_null(config.sqlite_paths[1]);
+}
+
+static void databases_among_the_files_may_be_left_out(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_value *document = json_of(arena, config_json);
+    tbk_engine_config config;
+    tbk_error err;
+    put(arena, document, "config", "{\"root\":\"/opt/torrust\",\"paths\":[]}");
+    assert_succeeds(tbk_engine_config_read(arena, document, &config, &err), err);
+    assert_null(config.config_paths[0]);
+    assert_null(config.sqlite_paths[0]);
+}
+
+static void mysql_needs_no_path(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {"{\"driver\":\"mysql\"}",
+                                        "{\"driver\":\"mysql\",\"name\":\"torrust_tracker\"}"};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tbk_auto(tbk_arena) *arena = tbk_arena_new();
+        tbk_value *document = json_of(arena, config_json);
+        tbk_engine_config config;
+        tbk_error err;
+        put(arena, document, "database", cases[i]);
+        assert_succeeds(tbk_engine_config_read(arena, document, &config, &err), err);
+        assert_int_equal(config.driver, TBK_DRIVER_MYSQL);
+        assert_null(config.database_path);
+    }
+}
+
+static void bad_configuration_is_refused(void **state)
+{
+    (void)state;
+    static const refusal cases[] = {
+        {"schema", "null", "'schema' is missing"},
+        {"schema", "2", "file.json: 'schema' is 2; this engine reads 1"},
+        {"schema", "\"1\"", "'schema' must be a whole number"},
+        {"colour", "1", "unknown key 'colour'; known are: schema"},
+        {"environment", "null", "'environment' is missing"},
+        {"environment", "\"../x\"", "'environment': '../x' is not an environment's name"},
+        {"database", "5", "'database' must be a map"},
+        {"database.driver", "null", "'database.driver' is missing"},
+        {"database.driver", "\"oracle\"",
+         "file.json: 'database.driver': the driver 'oracle' is unknown"},
+        {"database.path", "null", "'database.path' is missing"},
+        {"database.path", "\"t.db\"", "'database.path': 't.db' is not an absolute path"},
+        {"database.path", "\"/a/../b\"", "the part '..'"},
+        {"database.name", "\"t\"", "unknown key 'name'"},
+        {"database", "{\"driver\":\"mysql\",\"path\":\"/a\"}", "unknown key 'path'"},
+        {"database", "{\"driver\":\"mysql\",\"name\":5}", "'name' must be text"},
+        {"store", "\"sets\"", "'store': 'sets' is not an absolute path"},
+        {"method", "5", "'method' must be text"},
+        {"method", "\"hot\"", "'method': the method 'hot' is unknown"},
+        {"keep_days", "0", "'keep_days' is 0; 1 to 36500 are possible"},
+        {"keep_days", "36501", "'keep_days' is 36501"},
+        {"keep_days", "\"7\"", "'keep_days' must be a whole number"},
+        {"compression_level", "10", "'compression_level' is 10; 1 to 9"},
+        {"prove_restored_every_days", "-1", "'prove_restored_every_days' is -1"},
+        {"config", "null", "'config' is missing"},
+        {"config.more", "1", "unknown key 'more'"},
+        {"config.root", "\"opt\"", "'config.root': 'opt' is not an absolute path"},
+        {"config.paths", "\"a\"", "'config.paths' must be a list"},
+        {"config.paths", "[5]", "'config.paths' must hold texts, but this is a whole number"},
+        {"config.paths", "[\"/etc/shadow\"]", "'config.paths': '/etc/shadow' is an absolute path"},
+        {"config.paths", "[\"../../etc/shadow\"]", "the part '..'"},
+        {"config.sqlite_paths", "[\"../x\"]", "'config.sqlite_paths': '../x' has the part"},
+        {"config.sqlite_paths", "[\"storage/other.db\"]", "is in 'config.sqlite_paths' only"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tbk_auto(tbk_arena) *arena = tbk_arena_new();
+        tbk_value *document = json_of(arena, config_json);
+        tbk_engine_config config = {.keep_days = 99};
+        tbk_error err;
+        put(arena, document, cases[i].path, cases[i].json);
+        assert_fails(tbk_engine_config_read(arena, document, &config, &err), err, TBK_E_CONFIG,
+                     cases[i].message);
+        assert_int_equal(config.keep_days, 99);
+    }
+}
+
+static void values_of_no_file_are_named_by_their_key(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_value *document = json_of(arena, config_json);
+    tbk_engine_config config;
+    tbk_error err;
+    tbk_value_set_string(arena, document, "store", "sets");
+    assert_fails(tbk_engine_config_read(arena, document, &config, &err), err, TBK_E_CONFIG,
+                 "'store': 'sets' is not");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whole_configuration_is_read),
+        cmocka_unit_test(databases_among_the_files_may_be_left_out),
+        cmocka_unit_test(mysql_needs_no_path),
+        cmocka_unit_test(bad_configuration_is_refused),
+        cmocka_unit_test(values_of_no_file_are_named_by_their_key),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+/* Manifests and proofs: what is written is read back whole; what is damaged is refused. */
+#include "unit/domain/documents.h"
+
+#include "domain/manifest.h"
+
+#define SUM_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define SUM_B "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static const char *missing_paths[] = {"storage/caddy/data", NULL};
+
+static tbk_manifest sample(void)
+{
+    tbk_manifest manifest = {
+        .id = "20260216T175643Z",
+        .run_id = "20260216T175640Z-1234",
+        .environment = "demo",
+        .engine_version = "0.1.0",
+        .sqlite_version = "3.46.1",
+        .zstd_version = "1.5.7",
+        .driver = TBK_DRIVER_SQLITE,
+        .method = "pause",
+        .method_reason = "",
+        .tracker_was_stopped = true,
+        .held_ms = 1234,
+        .sqlite = {.size_bytes = 17000000000,
+                   .page_size_bytes = 4096,
+                   .pages = 4150391,
+                   .change_counter = 4294967295,
+                   .wal = true,
+                   .schema = {SUM_A}},
+        .files = {{.name = TBK_SET_DATABASE_FILE,
+                   .stored_bytes = 5,
+                   .raw_bytes = 17000000000,
+                   .stored = {SUM_A},
+                   .raw = {SUM_B}},
+                  {.name = TBK_SET_CONFIG_FILE, .stored = {SUM_B}, .raw = {SUM_A}}},
+        .file_count = 2,
+        .phases = {{"copy", 1200}, {"compress", 0}},
+        .phase_count = 2,
+        .config_missing = missing_paths,
+    };
+    return manifest;
+}
+
+/* Writes it as JSON text and reads that, as a set's file is. */
+static tbk_value *as_written(tbk_arena *arena, const tbk_value *value)
+{
+    tbk_auto_text text = {0};
+    tbk_json_write(&text, value, true);
+    return json_of(arena, tbk_text_string(&text));
+}
+
+static void check_same(tbk_arena *arena, const tbk_manifest *a, const tbk_manifest *b)
+{
+    tbk_auto_text text_a = {0};
+    tbk_auto_text text_b = {0};
+    tbk_json_write(&text_a, tbk_manifest_to_value(arena, a), true);
+    tbk_json_write(&text_b, tbk_manifest_to_value(arena, b), true);
+    assert_string_equal(tbk_text_string(&text_a), tbk_text_string(&text_b));
+}
+
+static void manifest_is_read_as_it_was_written(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_manifest written = sample();
+    tbk_manifest read;
+    tbk_error err;
+    assert_succeeds(tbk_manifest_read(arena,
+                                      as_written(arena, tbk_manifest_to_value(arena, &written)),
+                                      &read, &err),
+                    err);
+    assert_string_equal(read.id, "20260216T175643Z");
+    assert_string_equal(read.environment, "demo");
+    assert_int_equal(read.sqlite.size_bytes, 17000000000);
+    assert_int_equal(read.sqlite.change_counter, 4294967295);
+    assert_true(read.sqlite.wal);
+    assert_string_equal(read.sqlite.schema.hex, SUM_A);
+    assert_int_equal(read.held_ms, 1234);
+    assert_true(read.tracker_was_stopped);
+    assert_int_equal(read.phase_count, 2);
+    assert_string_equal(read.phases[0].name, "copy");
+    assert_string_equal(read.config_missing[0], "storage/caddy/data");
+    assert_null(read.config_missing[1]);
+    const tbk_set_file *file = tbk_manifest_file(&read, TBK_SET_DATABASE_FILE);
+    assert_non_null(file);
+    assert_string_equal(file->raw.hex, SUM_B);
+    assert_non_null(tbk_manifest_file(&read, TBK_SET_CONFIG_FILE));
+    assert_null(tbk_manifest_file(&read, "other"));
+    check_same(arena, &written, &read);
+}
+
+static void manifest_made_by_hand_has_no_environment_and_little_else(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_manifest written = sample();
+    tbk_manifest read;
+    tbk_error err;
+    written.environment = NULL;
+    written.config_missing = NULL;
+    written.sqlite.wal = false;
+    written.sqlite.schema = (tbk_digest){0};
+    written.file_count = 0;
+    written.phase_count = 0;
+    assert_succeeds(tbk_manifest_read(arena,
+                                      as_written(arena, tbk_manifest_to_value(arena, &written)),
+                                      &read, &err),
+                    err);
+    assert_null(read.environment);
+    assert_false(read.sqlite.wal);
+    assert_string_equal(read.sqlite.schema.hex, "");
+    check_same(arena, &written, &read);
+}
+
+static void mysql_manifest_has_no_facts_of_sqlite(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_manifest written = sample();
+    tbk_manifest read;
+    tbk_error err;
+    written.driver = TBK_DRIVER_MYSQL;
+    tbk_value *value = tbk_manifest_to_value(arena, &written);
+    assert_null(tbk_value_find(value, "database.pages"));
+    assert_succeeds(tbk_manifest_read(arena, value, &read, &err), err);
+    assert_int_equal(read.driver, TBK_DRIVER_MYSQL);
+}
+
+#define FILE_OF(name, size, sum)                                                                   \
+    "{\"name\":\"" name "\",\"stored_bytes\":" size ",\"stored_sha256\":\"" sum                    \
+    "\",\"raw_bytes\":1,\"raw_sha256\":\"" SUM_A "\"}"
+#define PHASE "{\"name\":\"a\",\"duration_ms\":1}"
+#define FOUR(item) item "," item "," item "," item
+
+static void damaged_manifest_is_refused(void **state)
+{
+    (void)state;
+    static const refusal cases[] = {
+        {"schema", "null", "the manifest: file.json"},
+        {"schema", "0", "'schema' is not a version"},
+        {"id", "5", "'id' must be text"},
+        {"id", "\"../../etc\"", "'id' is not the id of a backup set"},
+        {"run_id", "null", "'run_id' is missing"},
+        {"environment", "5", "'environment' must be text"},
+        {"versions", "null", "'versions.engine' is missing"},
+        {"versions.sqlite", "1", "'versions.sqlite' must be text"},
+        {"versions.zstd", "null", "'versions.zstd' is missing"},
+        {"capture.method", "null", "'capture.method' is missing"},
+        {"capture.method_reason", "null", "'capture.method_reason' is missing"},
+        {"capture.tracker_was_stopped", "1", "must be true or false"},
+        {"capture.held_ms", "-1", "'capture.held_ms' is out of range"},
+        {"capture.held_ms", "\"1\"", "'capture.held_ms' must be a whole number"},
+        {"capture.phases", "{}", "'capture.phases' must be a list"},
+        {"capture.phases", "[5]", "'capture.phases' holds something that is no map"},
+        {"capture.phases", "[{\"duration_ms\":1}]", "'name' is missing"},
+        {"capture.phases", "[{\"name\":\"a\",\"duration_ms\":-1}]",
+         "'duration_ms' is out of range"},
+        {"capture.phases", "[" FOUR(FOUR(PHASE)) "," PHASE "]", "too many phases"},
+        {"database", "5", "'database' must be a map"},
+        {"database.driver", "\"oracle\"", "the driver 'oracle' is unknown"},
+        {"database.size_bytes", "-5", "'database.size_bytes' is out of range"},
+        {"database.size_bytes", "9007199254740993", "'database.size_bytes' is out of range"},
+        {"database.page_size_bytes", "4294967296", "'database.page_size_bytes' is out of range"},
+        {"database.pages", "1.5", "'database.pages' must be a whole number"},
+        {"database.change_counter", "null", "'database.change_counter' is missing"},
+        {"database.journal_mode", "null", "'database.journal_mode' is missing"},
+        {"database.journal_mode", "\"off\"", "is neither 'wal' nor 'rollback'"},
+        {"database.schema_sha256", "\"abc\"", "'database.schema_sha256' is not a SHA-256"},
+        {"files", "null", "'files' is missing"},
+        {"files", "[5]", "'files' holds something that is no map"},
+        {"files", "[{}]", "'name' is missing"},
+        {"files", "[" FILE_OF("a", "-1", SUM_A) "]", "'stored_bytes' is out of range"},
+        {"files", "[" FILE_OF("a", "1", "zz") "]", "'stored_sha256' is not a SHA-256"},
+        {"files",
+         "[" FILE_OF("a", "1",
+                     "ABCDEF6789abcdef0123456789abcdef0123456789abcdef0123456789abcdef") "]",
+         "'stored_sha256' is not a SHA-256"},
+        {"files", "[{\"name\":\"a\",\"stored_bytes\":1,\"stored_sha256\":\"" SUM_A "\"}]",
+         "'raw_bytes' is missing"},
+        {"files",
+         "[{\"name\":\"a\",\"stored_bytes\":1,\"stored_sha256\":\"" SUM_A "\",\"raw_bytes\":1}]",
+         "'raw_sha256' is missing"},
+        {"files", "[" FILE_OF("../../etc/cron.d/x", "1", SUM_A) "]", "leads out of its folder"},
+        {"files", "[" FILE_OF("a", "1", SUM_A) "," FILE_OF("a", "1", SUM_A) "]", "a file twice"},
+        {"files", "[" FOUR("{}") "," FOUR("{}") ",{}]", "too many files"},
+        {"config_missing", "5", "'config_missing' must be a list"},
+        {"config_missing", "[5]", "'config_missing' holds something that is no text"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tbk_auto(tbk_arena) *arena = tbk_arena_new();
+        tbk_manifest written = sample();
+        tbk_value *value = as_written(arena, tbk_manifest_to_value(arena, &written));
+        tbk_manifest read = {.held_ms = 99};
+        tbk_error err;
+        put(arena, value, cases[i].path, cases[i].json);
+        assert_fails(tbk_manifest_read(arena, value, &read, &err), err, TBK_E_CORRUPT,
+                     cases[i].message);
+        assert_int_equal(read.held_ms, 99);
+    }
+}
+
+static void newer_versions_are_not_read(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_manifest manifest;
+    tbk_proof proof;
+    tbk_error err;
+    const tbk_value *newer = json_of(arena, "{\"schema\":2}");
+    assert_fails(tbk_manifest_read(arena, newer, &manifest, &err), err, TBK_E_UNSUPPORTED,
+                 "the manifest: it has schema version 2; this version reads 1");
+    assert_fails(tbk_proof_read(arena, newer, &proof, &err), err, TBK_E_UNSUPPORTED,
+                 "the proof: it has schema version 2; this version reads 1");
+}
+
+static void unknown_keys_are_left_alone(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_manifest written = sample();
+    tbk_value *value = tbk_manifest_to_value(arena, &written);
+    tbk_manifest read;
+    tbk_error err;
+    put(arena, value, "encryption", "{\"to\":[]}");
+    assert_succeeds(tbk_manifest_read(arena, value, &read, &err), err);
+}
+
+static const tbk_table_rows rows[] = {{"torrents", 161454700}, {"we.ird \"name\"", 0}};
+
+static void proof_is_read_as_it_was_written(void **state)
+{
+    (void)state;
+    static const tbk_proof cases[] = {
+        {TBK_PROOF_RESTORED, "2026-02-16T17:56:43Z", true, NULL, rows, 2},
+        {TBK_PROOF_CHECKSUMS, "2026-02-16T17:56:43Z", false, "'database.db.zst' has changed", NULL,
+         0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tbk_auto(tbk_arena) *arena = tbk_arena_new();
+        tbk_proof read;
+        tbk_error err;
+        assert_succeeds(tbk_proof_read(arena,
+                                       as_written(arena, tbk_proof_to_value(arena, &cases[i])),
+                                       &read, &err),
+                        err);
+        assert_int_equal(read.level, cases[i].level);
+        assert_string_equal(read.at, cases[i].at);
+        assert_int_equal(read.ok, cases[i].ok);
+        assert_true(read.ok == (read.reason == NULL));
+        assert_int_equal(read.table_count, cases[i].table_count);
+        for (size_t table = 0; table < read.table_count; table++) {
+            assert_string_equal(read.tables[table].table, rows[table].table);
+            assert_int_equal(read.tables[table].rows, rows[table].rows);
+        }
+    }
+}
+
+static void damaged_proof_is_refused(void **state)
+{
+    (void)state;
+    static const refusal cases[] = {
+        {"schema", "null", "'schema' is missing"},
+        {"schema", "0", "'schema' is not a version"},
+        {"level", "null", "'level' is missing"},
+        {"level", "\"felt\"", "the level of proof 'felt' is unknown"},
+        {"at", "5", "'at' must be text"},
+        {"ok", "null", "'ok' is missing"},
+        {"reason", "5", "'reason' must be text"},
+        {"rows", "[]", "'rows' must be a map"},
+        {"rows", "{\"a\":\"1\"}", "'rows' holds something that is no count"},
+        {"rows", "{\"a\":-1}", "'rows' holds something that is no count"},
+    };
+    static const tbk_proof proof = {
+        TBK_PROOF_RESTORED, "2026-02-16T17:56:43Z", true, NULL, rows, 2};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tbk_auto(tbk_arena) *arena = tbk_arena_new();
+        tbk_value *value = as_written(arena, tbk_proof_to_value(arena, &proof));
+        tbk_proof read;
+        tbk_error err;
+        put(arena, value, cases[i].path, cases[i].json);
+        assert_fails(tbk_proof_read(arena, value, &read, &err), err, TBK_E_CORRUPT,
+                     cases[i].message);
+    }
+}
+
+static void levels_are_read_as_they_are_written(void **state)
+{
+    (void)state;
+    tbk_error err;
+    tbk_proof_level read = TBK_PROOF_NONE;
+    for (tbk_proof_level level = TBK_PROOF_NONE; level <= TBK_PROOF_RESTORED; level++) {
+        assert_succeeds(tbk_proof_level_parse(tbk_proof_level_name(level), &read, &err), err);
+        assert_int_equal(read, level);
+    }
+    assert_fails(tbk_proof_level_parse("felt", &read, &err), err, TBK_E_USAGE, "'felt' is unknown");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(manifest_is_read_as_it_was_written),
+        cmocka_unit_test(manifest_made_by_hand_has_no_environment_and_little_else),
+        cmocka_unit_test(mysql_manifest_has_no_facts_of_sqlite),
+        cmocka_unit_test(damaged_manifest_is_refused),
+        cmocka_unit_test(newer_versions_are_not_read),
+        cmocka_unit_test(unknown_keys_are_left_alone),
+        cmocka_unit_test(proof_is_read_as_it_was_written),
+        cmocka_unit_test(damaged_proof_is_refused),
+        cmocka_unit_test(levels_are_read_as_they_are_written),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

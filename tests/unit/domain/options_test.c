@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/* Options: defaults, what the file may say, and what is refused with file and line. */
+#include "unit/domain/documents.h"
+
+#include "domain/options.h"
+
+static const tbk_environment without_native = {.name = "demo"};
+static const tbk_environment with_native = {.name = "demo",
+                                            .has_native_backup = true,
+                                            .native_schedule = "15 4 * * 0",
+                                            .native_keep_days = 30};
+
+static tbk_options defaults(void)
+{
+    tbk_options options;
+    tbk_options_default(&without_native, &options);
+    return options;
+}
+
+static void defaults_pass_their_own_check(void **state)
+{
+    (void)state;
+    tbk_options options = defaults();
+    tbk_error err;
+    assert_succeeds(tbk_options_check(&options, &err), err);
+    assert_string_equal(options.schedule, TBK_DEFAULT_SCHEDULE);
+    assert_int_equal(options.keep_days, 7);
+    assert_int_equal(options.method, TBK_METHOD_AUTO);
+    assert_string_equal(options.store, "/opt/torrust/storage/backup/sets");
+    assert_int_equal(options.window_max_seconds, 300);
+    assert_int_equal(options.prove_restored_every_days, 7);
+    assert_null(options.ssh_host);
+    assert_int_equal(options.ssh_port, 0);
+}
+
+static void native_backup_gives_schedule_and_retention(void **state)
+{
+    (void)state;
+    tbk_options options;
+    tbk_error err;
+    tbk_options_default(&with_native, &options);
+    assert_string_equal(options.schedule, "15 4 * * 0");
+    assert_int_equal(options.keep_days, 30);
+    assert_succeeds(tbk_options_check(&options, &err), err);
+}
+
+static void every_key_is_read(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_options options = defaults();
+    tbk_error err;
+    assert_succeeds(tbk_options_read(yaml_of(arena, "schedule: '@daily'\n"
+                                                    "keep_days: 14\n"
+                                                    "method: stop\n"
+                                                    "store: /srv/it's 50% ü\n"
+                                                    "window_max_seconds: 86400\n"
+                                                    "compression_level: 9\n"
+                                                    "prove_restored_every_days: 0\n"
+                                                    "verify: {fetch_limit_mib: 0}\n"
+                                                    "ssh:\n"
+                                                    "  host: 2001:db8::1\n"
+                                                    "  port: 2222\n"
+                                                    "  user: ops\n"
+                                                    "  key: /keys/ops\n"
+                                                    "  program: openssh\n"),
+                                     &options, &err),
+                    err);
+    assert_string_equal(options.schedule, "@daily");
+    assert_int_equal(options.keep_days, 14);
+    assert_int_equal(options.method, TBK_METHOD_STOP);
+    assert_string_equal(options.store, "/srv/it's 50% ü");
+    assert_int_equal(options.window_max_seconds, 86400);
+    assert_int_equal(options.compression_level, 9);
+    assert_int_equal(options.prove_restored_every_days, 0);
+    assert_int_equal(options.verify_fetch_limit_mib, 0);
+    assert_string_equal(options.ssh_host, "2001:db8::1");
+    assert_int_equal(options.ssh_port, 2222);
+    assert_string_equal(options.ssh_user, "ops");
+    assert_string_equal(options.ssh_key, "/keys/ops");
+    assert_int_equal(options.ssh_program, TBK_SSH_OPENSSH);
+    assert_succeeds(tbk_options_check(&options, &err), err);
+}
+
+static void file_may_be_empty_or_say_little(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {"", "# nothing\n", "{}", "ssh:\nverify:\nschedule:\n"};
+    tbk_error err;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tbk_auto(tbk_arena) *arena = tbk_arena_new();
+        tbk_options options = defaults();
+        assert_succeeds(tbk_options_read(yaml_of(arena, cases[i]), &options, &err), err);
+        assert_string_equal(options.schedule, TBK_DEFAULT_SCHEDULE);
+        assert_int_equal(options.ssh_port, 0);
+    }
+    tbk_options options = defaults();
+    assert_succeeds(tbk_options_read(NULL, &options, &err), err);
+}
+
+static void bad_options_are_refused_with_file_and_line(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"[]", "must be a map, but it is a list"},
+        {"keep_days: 7\nkeepdays: 7", "file.yml:2: unknown key 'keepdays'; known are: schedule"},
+        {"verify: {limit: 5}", "in 'verify': file.yml:1: unknown key 'limit'"},
+        {"verify: 5", "'verify' must be a map"},
+        {"ssh: [a]", "'ssh' must be a map"},
+        {"ssh: {hosts: a}", "in 'ssh': file.yml:1: unknown key 'hosts'"},
+        {"schedule: 5", "file.yml:1: 'schedule' must be text"},
+        {"\nschedule: '99 3 * * *'",
+         "file.yml:2: 'schedule': the schedule '99 3 * * *': '99' is not possible as minute"},
+        {"schedule: '@reboot'", "not @reboot"},
+        {"schedule: '0 0 31 2 *'", "never due"},
+        {"schedule: ''", "fewer than five"},
+        {"schedule: \"0 3 * * *\\n* * * * *\"", "control characters"},
+        {"schedule: \"0\\t3 * * *\"", "control characters"},
+        {"keep_days: '7'", "'keep_days' must be a whole number"},
+        {"keep_days: 7.5", "'keep_days' must be a whole number"},
+        {"keep_days: 0", "file.yml:1: 'keep_days': 0 is not possible; 1 to 36500 days are"},
+        {"keep_days: -1", "'keep_days': -1 is not possible"},
+        {"keep_days: 36501", "'keep_days': 36501 is not possible"},
+        {"method: hot",
+         "file.yml:1: 'method': the method 'hot' is unknown; known are: auto, pause"},
+        {"method: true", "'method' must be text"},
+        {"window_max_seconds: 29", "30 to 86400 seconds are"},
+        {"window_max_seconds: 86401", "30 to 86400 seconds are"},
+        {"compression_level: 0", "1 to 9 for zstd are"},
+        {"compression_level: 10", "1 to 9 for zstd are"},
+        {"prove_restored_every_days: -1", "0 to 3650 days are"},
+        {"verify: {fetch_limit_mib: -1}", "'verify.fetch_limit_mib': -1 is not possible"},
+        {"ssh: {host: -oProxyCommand=id}", "'ssh.host': '-oProxyCommand=id' is not a host"},
+        {"ssh: {host: 'a b'}", "'ssh.host': 'a b' is not a host"},
+        {"ssh: {user: -l}", "'ssh.user': '-l' is not a user name"},
+        {"ssh: {key: id_ed25519}", "'ssh.key': 'id_ed25519' is not an absolute path"},
+        {"ssh: {port: 0}", "'ssh.port': 0 is not possible; 1 to 65535"},
+        {"ssh: {port: 65536}", "'ssh.port': 65536 is not possible"},
+        {"ssh: {port: '22'}", "'ssh.port' must be a whole number"},
+        {"ssh: {program: telnet}", "'ssh.program': the way to the VM 'telnet' is unknown"},
+        {"ssh: {program: 5}", "'ssh.program' must be text"},
+        {"store: relative/path", "file.yml:1: 'store': 'relative/path' is not an absolute path"},
+        {"store: /srv/backup/", "empty part"},
+        {"store: /srv//backup", "empty part"},
+        {"store: /srv/../etc", "the part '..'"},
+        {"store: \"/srv/a\\nb\"", "control"},
+        {"store: /", "'/' holds more than backups"},
+        {"store: /srv", "'/srv' holds more than backups"},
+        {"store: /opt/torrust", "'/opt/torrust' holds more than backups"},
+        {"store: /opt/torrust/storage", "holds more than backups"},
+        {"store: /etc", "'/etc' lies in '/etc', which is not for backups"},
+        {"store: /usr/local/backup", "lies in '/usr'"},
+        {"store: /var/lib/docker/volumes/x", "lies in '/var/lib/docker'"},
+        {"store: /opt/torrust/storage/tracker", "lies in '/opt/torrust/storage/tracker'"},
+        {"store: /opt/torrust/storage/tracker/lib/backup",
+         "lies in '/opt/torrust/storage/tracker'"},
+        {"store: /opt/torrust-backup/sets", "lies in '/opt/torrust-backup'"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tbk_auto(tbk_arena) *arena = tbk_arena_new();
+        tbk_options options = defaults();
+        tbk_options before = options;
+        tbk_error err;
+        assert_fails(tbk_options_read(yaml_of(arena, cases[i][0]), &options, &err), err,
+                     TBK_E_CONFIG, cases[i][1]);
+        assert_memory_equal(&options, &before, sizeof options);
+    }
+}
+
+static void stores_beside_foreign_folders_are_fine(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {"/srv/backup",
+                                        "/mnt/disk/sets",
+                                        "/opt/torrust/backup",
+                                        "/opt/torrust/storage/tracker-backup",
+                                        "/etcetera",
+                                        "/var/backups/torrust",
+                                        "/var/lib/docker-backup"};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tbk_options options = defaults();
+        tbk_error err;
+        options.store = cases[i];
+        assert_succeeds(tbk_options_check(&options, &err), err);
+    }
+}
+
+static void check_refuses_what_flags_bring(void **state)
+{
+    (void)state;
+    tbk_options options = defaults();
+    tbk_error err;
+    options.ssh_port = 70000;
+    assert_fails(tbk_options_check(&options, &err), err, TBK_E_CONFIG,
+                 "'ssh.port': 70000 is not possible; 1 to 65535");
+    options = defaults();
+    options.ssh_host = "-v";
+    assert_fails(tbk_options_check(&options, &err), err, TBK_E_CONFIG, "'ssh.host': '-v' is not");
+}
+
+static void bad_native_schedule_says_where_it_comes_from(void **state)
+{
+    (void)state;
+    tbk_environment environment = with_native;
+    tbk_options options;
+    tbk_error err;
+    environment.native_schedule = "99 99 99 99 99";
+    tbk_options_default(&environment, &options);
+    assert_fails(tbk_options_check(&options, &err), err, TBK_E_CONFIG,
+                 "user_inputs.backup.schedule of the deployer's state: the schedule '99 99");
+    assert_non_null(strstr(err.fix, "'schedule', such as \"0 3 * * *\", into the options file"));
+}
+
+static void bad_native_retention_says_where_it_comes_from(void **state)
+{
+    (void)state;
+    tbk_environment environment = with_native;
+    tbk_options options;
+    tbk_error err;
+    environment.native_keep_days = 4294967295;
+    tbk_options_default(&environment, &options);
+    assert_fails(tbk_options_check(&options, &err), err, TBK_E_CONFIG,
+                 "user_inputs.backup.retention_days of the deployer's state: 4294967295 is not");
+    assert_non_null(strstr(err.fix, "'keep_days', such as 7, into the options file"));
+}
+
+static void options_file_overrules_bad_native_values(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_environment environment = with_native;
+    tbk_options options;
+    tbk_error err;
+    environment.native_schedule = "";
+    environment.native_keep_days = 0;
+    tbk_options_default(&environment, &options);
+    assert_succeeds(
+        tbk_options_read(yaml_of(arena, "schedule: '@daily'\nkeep_days: 3"), &options, &err), err);
+    assert_succeeds(tbk_options_check(&options, &err), err);
+    assert_false(options.native_schedule);
+    assert_false(options.native_keep_days);
+}
+
+static void values_of_no_file_are_named_by_their_key(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_value *document = tbk_value_map(arena);
+    tbk_options options = defaults();
+    tbk_error err;
+    tbk_value_set_string(arena, document, "method", "hot");
+    assert_fails(tbk_options_read(document, &options, &err), err, TBK_E_CONFIG, "'method': the ");
+}
+
+static void names_are_read_as_they_are_written(void **state)
+{
+    (void)state;
+    tbk_error err;
+    for (tbk_method method = TBK_METHOD_AUTO; method <= TBK_METHOD_STOP; method++) {
+        tbk_method read = TBK_METHOD_AUTO;
+        assert_succeeds(tbk_method_parse(tbk_method_name(method), &read, &err), err);
+        assert_int_equal(read, method);
+    }
+    for (tbk_ssh_program program = TBK_SSH_AUTO; program <= TBK_SSH_LOCAL; program++) {
+        tbk_ssh_program read = TBK_SSH_AUTO;
+        assert_succeeds(tbk_ssh_program_parse(tbk_ssh_program_name(program), &read, &err), err);
+        assert_int_equal(read, program);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults_pass_their_own_check),
+        cmocka_unit_test(native_backup_gives_schedule_and_retention),
+        cmocka_unit_test(every_key_is_read),
+        cmocka_unit_test(file_may_be_empty_or_say_little),
+        cmocka_unit_test(bad_options_are_refused_with_file_and_line),
+        cmocka_unit_test(stores_beside_foreign_folders_are_fine),
+        cmocka_unit_test(check_refuses_what_flags_bring),
+        cmocka_unit_test(bad_native_schedule_says_where_it_comes_from),
+        cmocka_unit_test(bad_native_retention_says_where_it_comes_from),
+        cmocka_unit_test(options_file_overrules_bad_native_values),
+        cmocka_unit_test(values_of_no_file_are_named_by_their_key),
+        cmocka_unit_test(names_are_read_as_they_are_written),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
