@@ -5,6 +5,7 @@
 #include "base/digest.h"
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char padding_sign = '=';
 
 static bool is_blank(char character)
 {
@@ -22,7 +23,7 @@ bool tbk_base64_decode(tbk_arena *arena, const char *text, size_t length, const 
     for (size_t i = 0; i < length; i++) {
         if (is_blank(text[i]))
             continue;
-        if (text[i] == '=') {
+        if (text[i] == padding_sign) {
             padding++;
             continue;
         }
@@ -52,8 +53,8 @@ const char *tbk_base64_encode(tbk_arena *arena, const uint8_t *bytes, size_t len
             bits |= bytes[i + 2];
         text[written++] = alphabet[bits >> 18];
         text[written++] = alphabet[bits >> 12 & 63];
-        text[written++] = i + 1 < length ? alphabet[bits >> 6 & 63] : '=';
-        text[written++] = i + 2 < length ? alphabet[bits & 63] : '=';
+        text[written++] = i + 1 < length ? alphabet[bits >> 6 & 63] : padding_sign;
+        text[written++] = i + 2 < length ? alphabet[bits & 63] : padding_sign;
     }
     return text;
 }

@@ -11,7 +11,6 @@
 #define DEFAULT_TIMEOUT_MS 120000
 #define OUTPUT_LIMIT_BYTES ((size_t)8 << 20)
 #define ERROR_OUTPUT_LIMIT_BYTES ((size_t)64 << 10)
-#define BUFFER_BYTES ((size_t)64 << 10)
 #define CANCEL_CHECK_MS 200
 #define PROGRESS_FROM_BYTES ((uint64_t)1 << 20) /* smaller ones are there before one could look */
 
@@ -29,6 +28,21 @@ static uint64_t size_left(int fd)
     return status.st_size > position ? (uint64_t)(status.st_size - position) : 0;
 }
 
+static char *buffer_new(void)
+{
+    char *buffer = malloc(TBK_EXCHANGE_BUFFER_BYTES);
+    if (buffer == NULL)
+        abort();
+    return buffer;
+}
+
+static void buffer_free(char *buffer)
+{
+    if (buffer != NULL)
+        explicit_bzero(buffer, TBK_EXCHANGE_BUFFER_BYTES);
+    free(buffer);
+}
+
 void tbk_exchange_begin(tbk_exchange *exchange, const tbk_remote_command *command,
                         tbk_remote_result *result)
 {
@@ -38,6 +52,7 @@ void tbk_exchange_begin(tbk_exchange *exchange, const tbk_remote_command *comman
         .result = result,
         .deadline_ms = now_ms + timeout_ms_of(command),
         .moved_ms = now_ms,
+        .received = buffer_new(),
         .input_ended = command->input_fd <= 0,
     };
     if (exchange->input_ended) {
@@ -47,17 +62,15 @@ void tbk_exchange_begin(tbk_exchange *exchange, const tbk_remote_command *comman
         return;
     }
     exchange->to_send_bytes = size_left(command->input_fd);
-    exchange->buffer = malloc(BUFFER_BYTES);
-    if (exchange->buffer == NULL)
-        abort();
+    exchange->buffer = buffer_new();
 }
 
 void tbk_exchange_end(tbk_exchange *exchange)
 {
-    if (exchange->buffer != NULL)
-        explicit_bzero(exchange->buffer, BUFFER_BYTES);
-    free(exchange->buffer);
+    buffer_free(exchange->buffer);
+    buffer_free(exchange->received);
     exchange->buffer = NULL;
+    exchange->received = NULL;
 }
 
 static bool is_ready(int fd)
@@ -71,7 +84,7 @@ bool tbk_exchange_fill(tbk_exchange *exchange, tbk_error *err)
     int fd = exchange->command->input_fd;
     if (exchange->input_ended || exchange->chunk_length > 0 || !is_ready(fd))
         return true;
-    ssize_t length = read(fd, exchange->buffer, BUFFER_BYTES);
+    ssize_t length = read(fd, exchange->buffer, TBK_EXCHANGE_BUFFER_BYTES);
     if (length < 0 && (errno == EINTR || errno == EAGAIN))
         return true;
     if (length < 0)

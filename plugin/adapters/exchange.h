@@ -11,6 +11,7 @@
 #include <poll.h>
 
 #define TBK_EXCHANGE_TAIL_BYTES 1024
+#define TBK_EXCHANGE_BUFFER_BYTES ((size_t)64 << 10)
 
 typedef struct tbk_exchange {
     const tbk_remote_command *command;
@@ -20,6 +21,7 @@ typedef struct tbk_exchange {
     const char *chunk;   /* to be sent next */
     size_t chunk_length;
     char *buffer;     /* what was read from input_fd; NULL without one */
+    char *received;   /* for the adapter to read into; as large */
     bool input_ended; /* nothing comes behind chunk */
     uint64_t sent_bytes;
     uint64_t to_send_bytes;             /* 0 = not known */

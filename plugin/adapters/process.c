@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #define STOP_WAIT_MS 2000
-#define READ_BYTES ((size_t)64 << 10)
 
 extern char **environ;
 
@@ -181,24 +180,24 @@ static bool feed(child *it, tbk_exchange *exchange, tbk_error *err)
 }
 
 /* Takes what there is; closes at the end. */
-static bool drain(int *fd, bool is_error, char *buffer, tbk_exchange *exchange, tbk_error *err)
+static bool drain(int *fd, bool is_error, tbk_exchange *exchange, tbk_error *err)
 {
     if (*fd < 0)
         return true;
-    ssize_t length = read(*fd, buffer, READ_BYTES);
+    ssize_t length = read(*fd, exchange->received, TBK_EXCHANGE_BUFFER_BYTES);
     if (length < 0)
         return errno == EAGAIN || errno == EINTR ||
                tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot read from the command");
     if (length == 0)
         close_fd(fd);
     else if (is_error)
-        tbk_exchange_error_output(exchange, buffer, (size_t)length);
+        tbk_exchange_error_output(exchange, exchange->received, (size_t)length);
     else
-        return tbk_exchange_output(exchange, buffer, (size_t)length, err);
+        return tbk_exchange_output(exchange, exchange->received, (size_t)length, err);
     return true;
 }
 
-static bool child_converse(child *it, tbk_exchange *exchange, char *buffer, tbk_error *err)
+static bool child_converse(child *it, tbk_exchange *exchange, tbk_error *err)
 {
     while (it->output_fd >= 0 || it->error_fd >= 0) {
         if (!feed(it, exchange, err))
@@ -210,8 +209,8 @@ static bool child_converse(child *it, tbk_exchange *exchange, char *buffer, tbk_
         };
         if (!tbk_exchange_wait(exchange, fds, 3, -1, err))
             return false;
-        if (!drain(&it->error_fd, true, buffer, exchange, err) ||
-            !drain(&it->output_fd, false, buffer, exchange, err))
+        if (!drain(&it->error_fd, true, exchange, err) ||
+            !drain(&it->output_fd, false, exchange, err))
             return false;
     }
     return true;
@@ -241,13 +240,10 @@ bool tbk_process_run(const char *const *argv, tbk_exchange *exchange, int *out_e
                      tbk_error *err)
 {
     child it = {.input_fd = -1, .output_fd = -1, .error_fd = -1};
-    tbk_auto_free char *buffer = malloc(READ_BYTES);
-    if (buffer == NULL)
-        abort();
     if (!child_start(argv, &it, err))
         return false;
-    bool ended = child_converse(&it, exchange, buffer, err) &&
-                 child_wait(&it, exchange, out_exit_status, err);
+    bool ended =
+        child_converse(&it, exchange, err) && child_wait(&it, exchange, out_exit_status, err);
     child_close(&it);
     if (!ended)
         tbk_process_stop(it.process);

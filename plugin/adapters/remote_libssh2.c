@@ -9,7 +9,6 @@
 #include <libssh2.h>
 #include <signal.h>
 
-#define BUFFER_BYTES ((size_t)64 << 10)
 #define STANDARD_OUTPUT 0
 #define SILENCE_LIMIT_MS 60000 /* four keepalives without an answer */
 #define CLOSE_WAIT_MS 1000
@@ -28,7 +27,6 @@ typedef struct conversation {
     connection *over;
     LIBSSH2_CHANNEL *channel;
     tbk_exchange *exchange;
-    char *buffer;
     enum { NOTHING, READING, WRITING } unfinished;
     bool moved; /* in this round; then there may be more at once */
     bool end_sent;
@@ -106,7 +104,8 @@ static bool start_command(conversation *talk, tbk_error *err)
 
 static bool read_stream(conversation *talk, int stream, tbk_error *err)
 {
-    ssize_t length = libssh2_channel_read_ex(talk->channel, stream, talk->buffer, BUFFER_BYTES);
+    ssize_t length = libssh2_channel_read_ex(talk->channel, stream, talk->exchange->received,
+                                             TBK_EXCHANGE_BUFFER_BYTES);
     if (length == LIBSSH2_ERROR_EAGAIN) {
         talk->unfinished = is_outbound(talk->over) ? READING : NOTHING;
         return true;
@@ -116,9 +115,9 @@ static bool read_stream(conversation *talk, int stream, tbk_error *err)
     talk->unfinished = NOTHING;
     talk->moved = talk->moved || length > 0;
     if (length > 0 && stream == SSH_EXTENDED_DATA_STDERR)
-        tbk_exchange_error_output(talk->exchange, talk->buffer, (size_t)length);
+        tbk_exchange_error_output(talk->exchange, talk->exchange->received, (size_t)length);
     else if (length > 0)
-        return tbk_exchange_output(talk->exchange, talk->buffer, (size_t)length, err);
+        return tbk_exchange_output(talk->exchange, talk->exchange->received, (size_t)length, err);
     return true;
 }
 
@@ -257,10 +256,7 @@ static bool run_over(void *self, const tbk_remote_command *command, tbk_remote_r
                         "the connection to '%s' has ended", it->name);
     tbk_auto_exchange exchange;
     tbk_exchange_begin(&exchange, command, result);
-    tbk_auto_free char *buffer = malloc(BUFFER_BYTES);
-    if (buffer == NULL)
-        abort();
-    conversation talk = {.over = it, .exchange = &exchange, .buffer = buffer};
+    conversation talk = {.over = it, .exchange = &exchange};
     if (!open_channel(&talk, err))
         return false;
     bool ended = start_command(&talk, err) && converse(&talk, err);

@@ -131,6 +131,13 @@ static void wait_briefly(const tbk_ssh2_session *it)
     (void)poll(&wait, 1, 50);
 }
 
+static void close_socket(tbk_ssh2_session *it)
+{
+    if (it->socket >= 0)
+        (void)close(it->socket);
+    it->socket = -1;
+}
+
 void tbk_ssh2_session_free(tbk_ssh2_session *it)
 {
     int64_t end_ms = tbk_clock_monotonic_ms() + GOODBYE_MS;
@@ -143,8 +150,7 @@ void tbk_ssh2_session_free(tbk_ssh2_session *it)
         (void)shutdown(it->socket, SHUT_RDWR);
     for (int i = 0; libssh2_session_free(it->session) == LIBSSH2_ERROR_EAGAIN && i < 100; i++)
         ;
-    if (it->socket >= 0)
-        (void)close(it->socket);
+    close_socket(it);
     free(it);
 }
 
@@ -186,9 +192,11 @@ static bool connect_address(opening *open, const struct addrinfo *address, int64
                             tbk_error *err)
 {
     int on = 1;
-    tbk_auto_fd int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    close_socket(open->it); /* of the address before */
+    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return fail_connect(open, errno, err);
+    open->it->socket = fd;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (connect(fd, address->ai_addr, address->ai_addrlen) != 0) {
         int why = errno;
@@ -202,8 +210,6 @@ static bool connect_address(opening *open, const struct addrinfo *address, int64
         if (why != 0)
             return fail_connect(open, why, err);
     }
-    open->it->socket = fd;
-    fd = -1;
     return true;
 }
 

@@ -3,6 +3,7 @@
 #include "contract/sshd.h"
 
 #include <libssh2.h>
+#include <pthread.h>
 
 /* libssh2 1.10 forgets some bytes of each login with an ECDSA key; nothing of ours is left out. */
 __attribute__((weak)) void __lsan_disable(void);
@@ -507,6 +508,41 @@ static void takes_the_ssh_program_for_a_jump_host(void **state)
         fail_msg("%s", said);
 }
 
+/* --- several threads of a host, each with a connection of its own --- */
+
+static void *work_alone(void *target)
+{
+    tbk_error own;
+    for (int i = 0; i < 3; i++) {
+        tbk_auto_remote remote = {0};
+        tbk_auto_remote_result result = {0};
+        const char *const argv[] = {"echo", "here", NULL};
+        tbk_remote_command command = {.argv = argv};
+        if (!tbk_ssh_open(target, NULL, &remote, &own) ||
+            !remote.run(remote.self, &command, &result, &own) ||
+            strcmp(tbk_text_string(&result.output), "here\n") != 0)
+            return target;
+    }
+    return NULL;
+}
+
+static void threads_do_not_disturb_each_other(void **state)
+{
+    (void)state;
+    tbk_ssh_target libssh2 = target_of(TBK_SSH_LIBSSH2, "ed25519");
+    tbk_ssh_target openssh = target_of(TBK_SSH_OPENSSH, "ed25519");
+    pthread_t threads[4];
+    assert_ok(works(&libssh2)); /* pins: first contacts at once would each write the file */
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, work_alone, i % 2 == 0 ? &libssh2 : &openssh), 0);
+    for (int i = 0; i < 4; i++) {
+        void *failed;
+        assert_int_equal(pthread_join(threads[i], &failed), 0);
+        assert_null(failed);
+    }
+}
+
 /* --- servers that misbehave --- */
 
 static void check_nobody(tbk_ssh_program program)
@@ -642,6 +678,7 @@ int main(void)
         TEST(a_plain_entry_is_for_port_22_only),
         TEST(takes_the_ssh_program_where_libssh2_knows_no_algorithm),
         TEST(takes_the_ssh_program_for_a_jump_host),
+        TEST(threads_do_not_disturb_each_other),
         TEST(tells_that_nobody_listens),
         TEST(tells_that_a_name_has_no_address),
         TEST(gives_up_on_a_server_that_says_nothing),
