@@ -6,6 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#undef tbk_fail
+#undef tbk_fail_errno
+#undef tbk_while
+
 typedef struct code_row {
     const char *name;
     int exit_status;

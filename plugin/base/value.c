@@ -166,26 +166,6 @@ const tbk_value *tbk_value_find(const tbk_value *map, const char *path)
     return walk_path(map, path).value;
 }
 
-static bool fail_at(const tbk_value *value, tbk_error *err, const char *fix, const char *message)
-{
-    if (value == NULL || value->source == NULL)
-        return tbk_fail(err, TBK_E_CONFIG, fix, "%s", message);
-    if (value->line == 0)
-        return tbk_fail(err, TBK_E_CONFIG, fix, "%s: %s", value->source, message);
-    return tbk_fail(err, TBK_E_CONFIG, fix, "%s:%u: %s", value->source, value->line, message);
-}
-
-bool tbk_value_fail(const tbk_value *value, tbk_error *err, const char *fix, const char *format,
-                    ...)
-{
-    char message[sizeof err->message];
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vsnprintf(message, sizeof message, format, arguments);
-    va_end(arguments);
-    return fail_at(value, err, fix, message);
-}
-
 static bool fail_type(const tbk_value *value, const char *path, int path_length,
                       tbk_value_type wanted, tbk_error *err)
 {
@@ -311,4 +291,25 @@ bool tbk_value_only_keys(const tbk_value *map, const char *const *known, tbk_err
                               tbk_text_string(&accepted));
     }
     return true;
+}
+
+static bool fail_at(const tbk_value *value, tbk_error *err, const char *fix, const char *message)
+{
+    if (value == NULL || value->source == NULL)
+        return tbk_fail(err, TBK_E_CONFIG, fix, "%s", message);
+    if (value->line == 0)
+        return tbk_fail(err, TBK_E_CONFIG, fix, "%s: %s", value->source, message);
+    return tbk_fail(err, TBK_E_CONFIG, fix, "%s:%u: %s", value->source, value->line, message);
+}
+
+#undef tbk_value_fail
+bool tbk_value_fail(const tbk_value *value, tbk_error *err, const char *fix, const char *format,
+                    ...)
+{
+    char message[sizeof err->message];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    return fail_at(value, err, fix, message);
 }

@@ -98,5 +98,6 @@ bool tbk_value_only_keys(const tbk_value *map, const char *const *known,
 /* Fails about this value: "<source>:<line>: <format...>". Always returns false. */
 bool tbk_value_fail(const tbk_value *value, tbk_error *err, const char *fix, const char *format,
                     ...) TBK_PRINTF(4, 5);
+#define tbk_value_fail(...) ((void)(tbk_value_fail)(__VA_ARGS__), false)
 
 #endif

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Checks that every folder of plugin/ includes only what stands to its right, and that the headers of
+# other projects are included only where docs/architecture.md says.
+#
+#   entry → adapters | phases → engine → database → ports → domain → base
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+may_include() {
+    case $1 in
+    base) echo base ;;
+    domain) echo domain base ;;
+    ports) echo ports domain base ;;
+    database) echo database ports domain base ;;
+    engine) echo engine database ports domain base ;;
+    phases) echo phases engine database ports domain base ;;
+    adapters) echo adapters ports domain base ;;
+    entry) echo entry adapters phases engine database ports domain base torrust_backup ;;
+    include) echo torrust_backup ;;
+    *) return 1 ;;
+    esac
+}
+
+# Where a header of another project may be included; others are the C library's and Linux's.
+home_of() {
+    case $1 in
+    jansson*.h) echo plugin/base/json.c ;;
+    yaml.h) echo plugin/base/yaml.c ;;
+    openssl/*) echo plugin/base/digest.c ;;
+    sqlite3*.h) echo 'plugin/database/*' ;;
+    zstd*.h | zdict.h) echo plugin/engine/archive.c ;;
+    libssh2*.h) echo 'plugin/adapters/*' ;;
+    mysql* | mariadb* | libssh/* | curl/* | glib*) echo nowhere ;;
+    esac
+}
+
+failed=0
+complain() {
+    echo "$1" >&2
+    failed=1
+}
+
+check_own() { # FILE LINE LAYER INCLUDED
+    local folder=${4%%/*} allowed
+    [[ $4 == */* ]] || complain "$1:$2: write \"$4\" from plugin/: \"folder/$4\""
+    allowed=$(may_include "$3") || {
+        complain "$1:$2: '$3' is no layer"
+        return
+    }
+    [[ " $allowed " == *" $folder "* ]] || complain "$1:$2: $3/ may not include \"$4\" (only: $allowed)"
+}
+
+check_other() { # FILE LINE INCLUDED
+    local home
+    home=$(home_of "$3")
+    # shellcheck disable=SC2053 # the home is a pattern
+    [[ -z $home || $1 == $home ]] || complain "$1:$2: <$3> may be included in $home only"
+}
+
+while IFS=: read -r file line text; do
+    layer=${file#plugin/}
+    layer=${layer%%/*}
+    case $text in
+    *\"*\"*)
+        included=${text#*\"}
+        check_own "$file" "$line" "$layer" "${included%%\"*}"
+        ;;
+    *'<'*'>'*)
+        included=${text#*<}
+        check_other "$file" "$line" "${included%%>*}"
+        ;;
+    *) complain "$file:$line: this include cannot be checked: $text" ;;
+    esac
+done < <(find plugin -path plugin/hosts -prune -o -name '*.[ch]' -print0 | sort -z |
+    xargs -0 grep -Hn '^[[:space:]]*#[[:space:]]*include')
+
+[ $failed = 0 ] && echo "The include arrows hold."
+exit $failed
