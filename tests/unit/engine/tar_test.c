@@ -103,33 +103,23 @@ static void numbers_beyond_ustar_stand_in_a_pax_header(void **state)
                      0);
 }
 
-/* The length of a pax record counts its own digits: around 10, 100 and 1000 that is a trap. */
+/* The length of a pax record counts its own digits: where one is added (names of 2, 91 and 990
+ * bytes) is a trap. */
 static void records_of_any_length_are_read(void **state)
 {
     (void)state;
+    static const size_t LENGTHS[] = {2, 3, 89, 90, 91, 92, 93, 988, 989, 990, 991, 992, 2000};
     const struct stat status = {.st_mode = S_IFREG | 0644};
-    char path[1200];
-    char expected[1300];
-    for (size_t length = 101; length < 1100; length += length == 120 ? 860 : 1) {
-        memset(path, 'x', length); /* without a slash: never fits into ustar */
-        path[length] = '\0';
+    for (size_t index = 0; index < sizeof LENGTHS / sizeof LENGTHS[0]; index++) {
+        char path[2001] = "\303\251"; /* not ASCII, so that also short ones need a record */
+        memset(path + 2, 'x', LENGTHS[index] - 2);
         put_tar(path, &status);
-        (void)snprintf(expected, sizeof expected, "test \"$(tar -tf t.tar)\" = %s", path);
-        assert_int_equal(shell(expected), 0);
-        if (length > 985 && length < 1000)
-            continue;
-        if (length > 1000)
-            length += 20;
-    }
-    for (size_t length = 1; length < 6; length++) { /* "1x path=éé...": around 10 */
-        path[0] = '\0';
-        for (size_t index = 0; index < length; index++)
-            (void)strncat(path, "\303\251", 3);
-        put_tar(path, &status);
-        (void)snprintf(expected, sizeof expected,
+        char command[2200];
+        (void)snprintf(command, sizeof command,
                        "test \"$(LC_ALL=C.UTF-8 tar --quoting-style=literal -tf t.tar)\" = %s",
                        path);
-        assert_int_equal(shell(expected), 0);
+        assert_int_equal(shell(command), 0);
+        assert_int_equal(shell("grep -aq ' path=' t.tar"), 0);
     }
 }
 
