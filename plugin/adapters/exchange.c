@@ -3,6 +3,7 @@
 #include "adapters/exchange.h"
 
 #include "base/clock.h"
+#include "base/memory.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -28,14 +29,6 @@ static uint64_t size_left(int fd)
     return status.st_size > position ? (uint64_t)(status.st_size - position) : 0;
 }
 
-static char *buffer_new(void)
-{
-    char *buffer = malloc(TBK_EXCHANGE_BUFFER_BYTES);
-    if (buffer == NULL)
-        abort();
-    return buffer;
-}
-
 static void buffer_free(char *buffer)
 {
     if (buffer != NULL)
@@ -52,7 +45,7 @@ void tbk_exchange_begin(tbk_exchange *exchange, const tbk_remote_command *comman
         .result = result,
         .deadline_ms = now_ms + timeout_ms_of(command),
         .moved_ms = now_ms,
-        .received = buffer_new(),
+        .received = tbk_memory_new(TBK_EXCHANGE_BUFFER_BYTES),
         .input_ended = command->input_fd <= 0,
     };
     if (exchange->input_ended) {
@@ -62,7 +55,7 @@ void tbk_exchange_begin(tbk_exchange *exchange, const tbk_remote_command *comman
         return;
     }
     exchange->to_send_bytes = size_left(command->input_fd);
-    exchange->buffer = buffer_new();
+    exchange->buffer = tbk_memory_new(TBK_EXCHANGE_BUFFER_BYTES);
 }
 
 void tbk_exchange_end(tbk_exchange *exchange)

@@ -3,6 +3,7 @@
 #include "adapters/process.h"
 
 #include "base/clock.h"
+#include "base/memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -95,10 +96,8 @@ static bool spawn(const char *const *argv, int in, int out, int error, pid_t *ou
 {
     posix_spawnattr_t attributes;
     posix_spawn_file_actions_t actions;
-    if (posix_spawnattr_init(&attributes) != 0)
-        abort();
-    if (posix_spawn_file_actions_init(&actions) != 0)
-        abort();
+    tbk_memory_must(posix_spawnattr_init(&attributes) == 0);
+    tbk_memory_must(posix_spawn_file_actions_init(&actions) == 0);
     int status = spawn_attributes(&attributes);
     if (status == 0)
         status = spawn_descriptors(&actions, in, out, error);

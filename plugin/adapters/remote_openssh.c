@@ -42,7 +42,7 @@ typedef struct words {
 static void add(words *it, const char *word)
 {
     if (it->count + 1 >= WORDS_MAX)
-        abort();
+        abort(); /* more options were written into this file than it has room for */
     it->list[it->count++] = word;
     it->list[it->count] = NULL;
 }
@@ -261,9 +261,8 @@ static bool check_and_pin(connection *over, const tbk_host_keys *known, const tb
  * was cut, whatever came before. */
 static void make_token(char token[TOKEN_SIZE])
 {
-    uint64_t number = 0;
-    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
-        abort();
+    uint64_t number = (uint64_t)tbk_clock_monotonic_ms();
+    (void)!getrandom(&number, sizeof number, GRND_NONBLOCK);
     (void)snprintf(token, TOKEN_SIZE, "\n@%016llx ", (unsigned long long)number);
 }
 

@@ -4,6 +4,7 @@
 #include "adapters/ssh2_session.h"
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -38,11 +39,7 @@ typedef struct opening {
 static pthread_once_t initialised = PTHREAD_ONCE_INIT;
 
 /* Never undone: other threads of the host may use libssh2 too. */
-static void initialise(void)
-{
-    if (libssh2_init(0) != 0)
-        abort(); /* out of memory */
-}
+static void initialise(void) { tbk_memory_must(libssh2_init(0) == 0); }
 
 bool tbk_ssh2_knows_rsa_sha2(void) { return libssh2_version(0x010b00) != NULL; }
 
@@ -93,13 +90,10 @@ static void set_callback(LIBSSH2_SESSION *session, int which, const void *functi
 static tbk_ssh2_session *session_new(void)
 {
     (void)pthread_once(&initialised, initialise);
-    tbk_ssh2_session *it = calloc(1, sizeof *it);
-    if (it == NULL)
-        abort();
+    tbk_ssh2_session *it = tbk_memory_new(sizeof *it);
     it->socket = -1;
     it->session = libssh2_session_init_ex(NULL, NULL, NULL, it);
-    if (it->session == NULL)
-        abort();
+    tbk_memory_must(it->session != NULL);
     LIBSSH2_RECV_FUNC((*receive)) = receive_bytes;
     LIBSSH2_SEND_FUNC((*send_all)) = send_bytes;
     set_callback(it->session, LIBSSH2_CALLBACK_RECV, &receive);
@@ -355,8 +349,7 @@ bool tbk_ssh2_hashed_host_is(const char *hashed, const char *name)
         "AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     tbk_auto(tbk_ssh2_session) *it = session_new();
     LIBSSH2_KNOWNHOSTS *hosts = libssh2_knownhost_init(it->session);
-    if (hosts == NULL)
-        abort();
+    tbk_memory_must(hosts != NULL);
     tbk_auto_text line = {0};
     tbk_text_format(&line, "%s ssh-ed25519 %s\n", hashed, any_key);
     int result = LIBSSH2_KNOWNHOST_CHECK_NOTFOUND;
@@ -382,8 +375,7 @@ TBK_AUTO_POINTER(LIBSSH2_AGENT, end_agent);
 static LIBSSH2_AGENT *open_agent(LIBSSH2_SESSION *session)
 {
     LIBSSH2_AGENT *agent = libssh2_agent_init(session);
-    if (agent == NULL)
-        abort();
+    tbk_memory_must(agent != NULL);
     if (libssh2_agent_connect(agent) == 0 && libssh2_agent_list_identities(agent) == 0)
         return agent;
     end_agent(agent);
