@@ -25,6 +25,7 @@ make_keys() {
     cat "$dir/ed25519.pub" "$dir/ecdsa.pub" "$dir/rsa.pub" "$dir/locked.pub" >"$dir/authorized_keys"
 }
 
+# SHLVL: else bash reads the user's own ~/.bashrc, which may be slow or talkative.
 write_config() {
     cat >"$dir/config" <<END
 ListenAddress 127.0.0.1:$port
@@ -37,6 +38,7 @@ KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 MaxStartups 100
 MaxSessions 100
+SetEnv SHLVL=2
 END
     # Since 9.8 a server refuses clients that failed a few times, as tests do on purpose.
     if "$sshd" -t -f "$dir/config" -h "$dir/host_ed25519" -o PerSourcePenalties=no 2>/dev/null; then
