@@ -13,7 +13,9 @@ static bool read_text(const tbk_value *document, const char *key,
 {
     if (!tbk_value_need_string(document, key, out, err))
         return false;
-    return check(*out, err) || tbk_place_while(tbk_value_find(document, key), key, err);
+    if (!check(*out, err))
+        return tbk_place_while(tbk_value_find(document, key), key, err);
+    return true;
 }
 
 static bool read_number(const tbk_value *document, const char *key, int64_t minimum,

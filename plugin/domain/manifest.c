@@ -148,7 +148,9 @@ static bool read_digest(const tbk_value *map, const char *key, tbk_digest *out, 
 
 static bool need_map(const tbk_value *value, const char *what, tbk_error *err)
 {
-    return value->type == TBK_VALUE_MAP || fail_value(what, "holds something that is no map", err);
+    if (value->type != TBK_VALUE_MAP)
+        return fail_value(what, "holds something that is no map", err);
+    return true;
 }
 
 static bool read_file(const tbk_value *value, tbk_set_file *out, tbk_error *err)
@@ -214,8 +216,9 @@ static bool read_journal_mode(const tbk_value *root, bool *out_wal, tbk_error *e
     if (!tbk_value_need_string(root, "database.journal_mode", &mode, err))
         return false;
     *out_wal = strcmp(mode, "wal") == 0;
-    return *out_wal || strcmp(mode, "rollback") == 0 ||
-           fail_value("database.journal_mode", "is neither 'wal' nor 'rollback'", err);
+    if (!*out_wal && strcmp(mode, "rollback") != 0)
+        return fail_value("database.journal_mode", "is neither 'wal' nor 'rollback'", err);
+    return true;
 }
 
 static bool read_database(const tbk_value *root, tbk_manifest *out, tbk_error *err)
@@ -277,7 +280,9 @@ static bool check_schema(const tbk_value *root, int64_t known, tbk_error *err)
         return tbk_fail(err, TBK_E_UNSUPPORTED, "use the version of torrust-backup that made it",
                         "it has schema version %" PRId64 "; this version reads %" PRId64, schema,
                         known);
-    return schema == known || fail_value("schema", "is not a version", err);
+    if (schema < known)
+        return fail_value("schema", "is not a version", err);
+    return true;
 }
 
 /* The files of a set are not the operator's configuration: what is wrong with them is damage. */

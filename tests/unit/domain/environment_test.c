@@ -312,13 +312,11 @@ static void names_of_environments(void **state)
         "demo", "a", "full-stack-2",
         "a23456789012345678901234567890123456789012345678901234567890123"};
     static const char *const bad[] = {
-        "",        "..",
-        "../demo", "/etc",
-        "Demo",    "1demo",
-        "-demo",   "a_b",
-        "a b",     "d\xC3\xA9mo",
-        "a.b",     "a\n",
-        "a/b",     "a234567890123456789012345678901234567890123456789012345678901234"};
+        "",      "..",          "../demo",
+        "/etc",  "Demo",        "1demo",
+        "-demo", "{demo",       "a_b",
+        "a b",   "d\xC3\xA9mo", "a.b",
+        "a\n",   "a/b",         "a234567890123456789012345678901234567890123456789012345678901234"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         assert_succeeds(tbk_environment_check_name(good[i], &err), err);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)

@@ -33,6 +33,8 @@ static void name_stays_in_its_folder(void **state)
         {"...", NULL},
         {".hidden", NULL},
         {"..db", NULL},
+        {".x", NULL},
+        {"ab", NULL},
         {"-dash", NULL},
         {"'5% \"$H\" #{{\\\xC3\xBC.db", NULL},
         {LONG_250 "12345", NULL},

@@ -1,0 +1,160 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# The schemas in docs/schemas say what the programs do: real files keep them, and their limits are the programs' limits.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+    schemas=$TBK_SOURCE/docs/schemas
+    golden=$TBK_SOURCE/tests/golden
+    workspace=$BATS_TEST_TMPDIR/workspace
+}
+
+# validate SCHEMA FILE...: checks each file (YAML or JSON) against docs/schemas/SCHEMA.schema.json.
+validate() {
+    python3 - "$schemas" "$@" <<'END'
+import json, sys, jsonschema, yaml
+folder, name, *paths = sys.argv[1:]
+assert paths
+schema = json.load(open(f"{folder}/{name}.schema.json"))
+for path in paths:
+    errors = [error.message for error in jsonschema.Draft7Validator(schema).iter_errors(yaml.safe_load(open(path)))]
+    assert not errors, f"{path}: {errors}"
+END
+}
+
+# A workspace with the environment 'minimal', as the deployer writes it.
+make_workspace() {
+    mkdir -p "$workspace/data/minimal" "$workspace/envs"
+    cp "$golden/sqlite-minimal/environment.json" "$workspace/data/minimal/"
+}
+
+# Renders 'minimal' with the options on standard input.
+render() {
+    cat >"$workspace/envs/minimal.backup.yml"
+    "$TBK_BUILD/bin/torrust-backup" --working-dir "$workspace" render minimal
+}
+
+@test "every schema is one, and closed" {
+    python3 - "$schemas"/*.json <<'END'
+import json, sys, jsonschema
+def objects(node):
+    if isinstance(node, dict):
+        if "properties" in node and "type" in node:
+            yield node
+        for child in node.values():
+            yield from objects(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from objects(child)
+for path in sys.argv[1:]:
+    schema = json.load(open(path))
+    jsonschema.Draft7Validator.check_schema(schema)
+    assert schema["$schema"].endswith("draft-07/schema#"), path
+    for node in objects(schema):
+        assert node.get("additionalProperties") is False, (path, list(node["properties"]))
+END
+}
+
+@test "options files and rendered engine.yml keep their schemas" {
+    validate options "$golden"/*/options.yml
+    validate engine "$golden"/*/engine.yml
+    awk '/^[`]{3}/ { inside = /yaml/; next } inside' "$TBK_SOURCE/docs/operate.md" >"$BATS_TEST_TMPDIR/documented.yml"
+    [ -s "$BATS_TEST_TMPDIR/documented.yml" ]
+    validate options "$BATS_TEST_TMPDIR/documented.yml"
+}
+
+@test "manifest and proof of a real backup keep their schemas" {
+    sqlite3 "$BATS_TEST_TMPDIR/tracker.db" 'CREATE TABLE torrents (info_hash TEXT); INSERT INTO torrents VALUES (1);'
+    "$TBK_BUILD/bin/torrust-backup-engine" backup --sqlite "$BATS_TEST_TMPDIR/tracker.db" --store "$BATS_TEST_TMPDIR/store"
+    validate manifest "$BATS_TEST_TMPDIR"/store/2*/manifest.json
+    validate proof "$BATS_TEST_TMPDIR"/store/2*/proof.json
+}
+
+@test "the schemas refuse what the programs refuse" {
+    make_workspace
+    count=0
+    while IFS= read -r options; do
+        printf '%s\n' "$options" >"$BATS_TEST_TMPDIR/bad.yml"
+        run ! validate options "$BATS_TEST_TMPDIR/bad.yml"
+        run render <"$BATS_TEST_TMPDIR/bad.yml"
+        echo "$options: $output"
+        [ "$status" = 2 ]
+        [[ $output == *minimal.backup.yml:1:* ]]
+        count=$((count + 1))
+    done <<'END'
+keepdays: 7
+keep_days: "7"
+keep_days: 7.5
+schedule: 5
+schedule: "@reboot"
+schedule: "0 3 * *"
+schedule: "0 3 * * * *"
+method: hot
+store: relative
+store: /srv/
+store: /srv//backup
+store: /
+verify: {limit: 5}
+verify: 5
+ssh: {host: -oProxyCommand=id}
+ssh: {host: "a b"}
+ssh: {user: -l}
+ssh: {key: id_ed25519}
+ssh: {program: telnet}
+ssh: {port: "22"}
+END
+    [ "$count" = 20 ]
+    [ ! -e "$workspace/build" ]
+}
+
+@test "numbers: the schema's limits are the program's" {
+    make_workspace
+    python3 - "$schemas/options.schema.json" >"$BATS_TEST_TMPDIR/limits" <<'END'
+import json, sys
+def walk(properties, wrap):
+    for name, property in properties.items():
+        if "properties" in property:
+            walk(property["properties"], lambda text, name=name: f"{name}: {{{text}}}")
+        elif "minimum" in property:
+            low, high = property["minimum"], property["maximum"]
+            for value, status in (low - 1, 2), (low, 0), (high, 0), (high + 1, 2):
+                print(status, wrap(f"{name}: {value}"))
+walk(json.load(open(sys.argv[1]))["properties"], lambda text: text)
+END
+    count=0
+    while read -r expected options; do
+        run render <<<"$options"
+        echo "$options: $output"
+        [ "$status" = "$expected" ]
+        count=$((count + 1))
+    done <"$BATS_TEST_TMPDIR/limits"
+    [ "$count" = 24 ]
+}
+
+@test "defaults: the schema's are the program's" {
+    make_workspace
+    render </dev/null
+    python3 - "$schemas/options.schema.json" "$workspace/build/minimal/torrust-backup/engine.yml" <<'END'
+import json, sys, yaml
+properties = json.load(open(sys.argv[1]))["properties"]
+engine = yaml.safe_load(open(sys.argv[2]))
+compared = [name for name in properties if "default" in properties[name] and name in engine]
+assert len(compared) == 4, compared
+for name in compared:
+    assert properties[name]["default"] == engine[name], name
+END
+}
+
+@test "editors: a schema names what each option does" {
+    python3 - "$schemas/options.schema.json" <<'END'
+import json, sys
+def walk(properties):
+    for name, property in properties.items():
+        if "properties" in property:
+            walk(property["properties"])
+        else:
+            assert len(property.get("description", "")) > 10, name
+walk(json.load(open(sys.argv[1]))["properties"])
+END
+}
