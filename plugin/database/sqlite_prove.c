@@ -11,9 +11,10 @@
 #define STILL_EVERY_MS 60000
 #define CANCEL_POLL_NS 200000000 /* 200 ms */
 
-/* integrity_check looks rows up in every index: the cache decides how long that takes. */
+/* A larger cache saved nothing where the kernel caches the file; mmap saves a third of the time,
+ * but counts as memory that grows with the database. */
 static const char *const SETTINGS = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA cell_size_check=ON; "
-                                    "PRAGMA cache_size=-32768; PRAGMA query_only=ON;";
+                                    "PRAGMA cache_size=-8192; PRAGMA query_only=ON;";
 
 /* --- Long statements run on a thread of their own, since inside one of them SQLite looks at
  * nothing but its interrupt flag; the calling thread asks the report whether to go on. --- */

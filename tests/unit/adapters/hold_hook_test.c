@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* The hold port over the hook's lines: a child process is the hook. */
+#include "unit/unit.h"
+
+#include "adapters/hold_hook.h"
+
+#include "base/clock.h"
+
+#include <poll.h>
+
+typedef struct fixture {
+    int answers[2], requests[2]; /* pipes: [0] is read */
+    tbk_hold_hook *hook;
+    tbk_hold port;
+} fixture;
+
+static int setup(void **state)
+{
+    fixture *self = calloc(1, sizeof *self);
+    if (pipe(self->answers) != 0 || pipe(self->requests) != 0)
+        return -1;
+    self->hook = tbk_hold_hook_new(self->answers[0], self->requests[1], 300);
+    self->port = tbk_hold_hook_port(self->hook);
+    *state = self;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    fixture *self = *state;
+    tbk_hold_hook_free(self->hook);
+    for (int i = 0; i < 2; i++) {
+        if (self->answers[i] >= 0)
+            (void)close(self->answers[i]);
+        (void)close(self->requests[i]);
+    }
+    free(self);
+    return 0;
+}
+
+static void answer(fixture *self, const char *text)
+{
+    assert_int_equal(write(self->answers[1], text, strlen(text)), strlen(text));
+}
+
+static void hook_dies(fixture *self)
+{
+    (void)close(self->answers[1]);
+    self->answers[1] = -1;
+}
+
+static void assert_requested(fixture *self, const char *expected)
+{
+    char got[64] = "";
+    struct pollfd wait = {.fd = self->requests[0], .events = POLLIN};
+    assert_int_equal(poll(&wait, 1, 1000), 1);
+    assert_true(read(self->requests[0], got, sizeof got - 1) > 0);
+    assert_string_equal(got, expected);
+}
+
+static void asks_and_is_granted(void **state)
+{
+    fixture *self = *state;
+    bool was_stopped = true;
+    tbk_error err;
+    answer(self, "held\n");
+    assert_succeeds(self->port.acquire(self->port.self, TBK_HOLD_PAUSE, &was_stopped, &err), err);
+    assert_false(was_stopped);
+    assert_requested(self, "@hold pause\n");
+    assert_succeeds(self->port.check(self->port.self, &err), err);
+    answer(self, "released\n");
+    assert_succeeds(self->port.release(self->port.self, &err), err);
+    assert_requested(self, "@release\n");
+}
+
+static void learns_that_the_tracker_was_stopped(void **state)
+{
+    fixture *self = *state;
+    bool was_stopped = false;
+    tbk_error err;
+    answer(self, "held was-stopped\n");
+    assert_succeeds(self->port.acquire(self->port.self, TBK_HOLD_STOP, &was_stopped, &err), err);
+    assert_true(was_stopped);
+    assert_requested(self, "@hold stop\n");
+}
+
+static void gives_the_reason_of_a_refusal(void **state)
+{
+    fixture *self = *state;
+    bool was_stopped;
+    tbk_error err;
+    answer(self, "failed to pause the tracker\n");
+    assert_fails(self->port.acquire(self->port.self, TBK_HOLD_PAUSE, &was_stopped, &err), err,
+                 TBK_E_FAILED, "could not pause the tracker: to pause the tracker");
+    answer(self, "failed\n");
+    assert_fails(self->port.acquire(self->port.self, TBK_HOLD_STOP, &was_stopped, &err), err,
+                 TBK_E_FAILED, "no reason");
+}
+
+static void a_word_that_it_does_not_know_is_no_hold(void **state)
+{
+    fixture *self = *state;
+    bool was_stopped;
+    tbk_error err;
+    answer(self, "helder\n");
+    assert_fails(self->port.acquire(self->port.self, TBK_HOLD_PAUSE, &was_stopped, &err), err,
+                 TBK_E_TIMEOUT, "with 'helder'");
+}
+
+static void waits_no_longer_than_the_limit(void **state)
+{
+    fixture *self = *state;
+    bool was_stopped;
+    tbk_error err;
+    int64_t started_ms = tbk_clock_monotonic_ms();
+    answer(self, "hel"); /* half a line is no answer */
+    assert_fails(self->port.acquire(self->port.self, TBK_HOLD_PAUSE, &was_stopped, &err), err,
+                 TBK_E_TIMEOUT, "did not answer '@hold pause'");
+    assert_in_range(tbk_clock_monotonic_ms() - started_ms, 290, 5000);
+    assert_fails(self->port.release(self->port.self, &err), err, TBK_E_TRACKER_DOWN,
+                 "did not answer '@release'");
+}
+
+static void tells_a_dead_hook_everywhere(void **state)
+{
+    fixture *self = *state;
+    bool was_stopped;
+    tbk_error err;
+    hook_dies(self);
+    assert_fails(self->port.acquire(self->port.self, TBK_HOLD_PAUSE, &was_stopped, &err), err,
+                 TBK_E_INTERRUPTED, "hook that holds the tracker is gone");
+    assert_fails(self->port.check(self->port.self, &err), err, TBK_E_INTERRUPTED, "gone");
+    assert_fails(self->port.release(self->port.self, &err), err, TBK_E_INTERRUPTED, "gone");
+}
+
+static void a_line_during_the_hold_ends_it(void **state)
+{
+    fixture *self = *state;
+    tbk_error err;
+    answer(self, "the window is over\n");
+    assert_fails(self->port.check(self->port.self, &err), err, TBK_E_FAILED, "the window is over");
+}
+
+static void knows_a_tracker_that_did_not_come_back(void **state)
+{
+    fixture *self = *state;
+    tbk_error err;
+    answer(self, "failed the tracker is not running\n");
+    assert_fails(self->port.release(self->port.self, &err), err, TBK_E_TRACKER_DOWN,
+                 "the tracker is not running");
+}
+
+static void an_answer_without_end_is_refused(void **state)
+{
+    fixture *self = *state;
+    bool was_stopped;
+    tbk_error err;
+    char endless[600];
+    memset(endless, 'x', sizeof endless - 1);
+    endless[sizeof endless - 1] = '\0';
+    answer(self, endless);
+    assert_fails(self->port.acquire(self->port.self, TBK_HOLD_PAUSE, &was_stopped, &err), err,
+                 TBK_E_FAILED, "no end");
+}
+
+int main(void)
+{
+    (void)signal(SIGPIPE, SIG_IGN);
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(asks_and_is_granted),
+        CASE(learns_that_the_tracker_was_stopped),
+        CASE(gives_the_reason_of_a_refusal),
+        CASE(a_word_that_it_does_not_know_is_no_hold),
+        CASE(waits_no_longer_than_the_limit),
+        CASE(tells_a_dead_hook_everywhere),
+        CASE(a_line_during_the_hold_ends_it),
+        CASE(knows_a_tracker_that_did_not_come_back),
+        CASE(an_answer_without_end_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT */
+/* A whole backup against a real store; only the tracker's holder is played by the test. */
+#include "unit/unit.h"
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "database/sqlite.h"
+#include "engine/backup.h"
+#include "engine/prove.h"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+#define START_S 1771264603 /* 20260216T175643Z */
+#define DAY_S 86400
+
+/* What the holder does; every answer can be made to fail. */
+typedef struct holder {
+    bool refuses_pause, refuses_stop, was_stopped, is_lost, does_not_release;
+    int holds, releases;
+    tbk_hold_kind kind;
+} holder;
+
+typedef struct fixture {
+    char folder[64], database[96], store[96];
+    tbk_arena *arena;
+    tbk_engine_config config;
+    holder holder;
+    tbk_hold hold;
+    tbk_backup_request request;
+    tbk_backup_result result;
+    tbk_error err;
+} fixture;
+
+static bool acquire(void *self, tbk_hold_kind kind, bool *out_was_stopped, tbk_error *err)
+{
+    holder *holding = self;
+    if (kind == TBK_HOLD_PAUSE ? holding->refuses_pause : holding->refuses_stop)
+        return tbk_fail(err, TBK_E_FAILED, NULL, "not today");
+    holding->holds++;
+    holding->kind = kind;
+    *out_was_stopped = holding->was_stopped;
+    return true;
+}
+
+static bool check(void *self, tbk_error *err)
+{
+    return !((holder *)self)->is_lost || tbk_fail(err, TBK_E_INTERRUPTED, NULL, "the hook is gone");
+}
+
+static bool release(void *self, tbk_error *err)
+{
+    holder *holding = self;
+    holding->releases++;
+    return !holding->does_not_release || tbk_fail(err, TBK_E_TRACKER_DOWN, NULL, "it stays down");
+}
+
+static void execute(const char *path, const char *sql)
+{
+    sqlite3 *db;
+    if (sqlite3_open(path, &db) != SQLITE_OK ||
+        sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+    (void)sqlite3_close(db);
+}
+
+static int setup(void **state)
+{
+    fixture *self = calloc(1, sizeof *self);
+    make_scratch(self->folder);
+    (void)snprintf(self->database, sizeof self->database, "%s/tracker.db", self->folder);
+    (void)snprintf(self->store, sizeof self->store, "%s/store", self->folder);
+    execute(self->database,
+            "CREATE TABLE torrents (id INTEGER PRIMARY KEY, info_hash TEXT, completed INTEGER);"
+            "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n LIMIT 5000) "
+            "INSERT INTO torrents SELECT i, hex(randomblob(20)), 1 FROM n");
+    self->arena = tbk_arena_new();
+    self->config = (tbk_engine_config){.environment = "demo",
+                                       .driver = TBK_DRIVER_SQLITE,
+                                       .database_path = self->database,
+                                       .store = self->store,
+                                       .keep_days = 7,
+                                       .compression_level = 1,
+                                       .prove_restored_every_days = 7};
+    self->hold =
+        (tbk_hold){.self = &self->holder, .acquire = acquire, .check = check, .release = release};
+    self->request = (tbk_backup_request){.config = &self->config,
+                                         .hold = &self->hold,
+                                         .run_id = "run-1",
+                                         .create_store = true,
+                                         .now_s = START_S};
+    *state = self;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    fixture *self = *state;
+    tbk_error err;
+    char name[64];
+    (void)snprintf(name, sizeof name, "%s", strrchr(self->folder, '/') + 1);
+    *strrchr(self->folder, '/') = '\0';
+    int parent = open(self->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool removed = tbk_directory_remove_at(parent, name, &err);
+    (void)close(parent);
+    tbk_arena_free(self->arena);
+    free(self);
+    return removed ? 0 : -1;
+}
+
+static bool backup(fixture *self)
+{
+    self->err = (tbk_error){.code = TBK_E_OK};
+    return tbk_backup_run(self->arena, &self->request, NULL, &self->result, &self->err);
+}
+
+static const tbk_value *last_run(fixture *self)
+{
+    tbk_error err;
+    char *bytes;
+    size_t length;
+    const tbk_value *record = NULL;
+    const char *path = tbk_arena_format(self->arena, "%s/.state/last-run.json", self->store);
+    assert_succeeds(tbk_file_read(self->arena, path, 1 << 20, &bytes, &length, &err) &&
+                        tbk_json_parse(self->arena, bytes, length, path, &record, &err),
+                    err);
+    return record;
+}
+
+static int64_t number(const tbk_value *map, const char *path)
+{
+    tbk_error err;
+    int64_t value = 0;
+    assert_succeeds(tbk_value_need_integer(map, path, &value, &err), err);
+    return value;
+}
+
+/* Sets in the store, and nothing else but .state. */
+static size_t sets(fixture *self)
+{
+    size_t count = 0;
+    tbk_auto(DIR) *directory = opendir(self->store);
+    assert_non_null(directory);
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        if (entry->d_name[0] == '.' && strcmp(entry->d_name, ".") != 0 &&
+            strcmp(entry->d_name, "..") != 0 && strcmp(entry->d_name, ".state") != 0)
+            fail_msg("'%s' was left in the store", entry->d_name);
+        count += entry->d_name[0] != '.';
+    }
+    return count;
+}
+
+static void makes_a_proved_set_under_a_pause(void **state)
+{
+    fixture *self = *state;
+    struct stat status;
+    assert_succeeds(backup(self), self->err);
+    assert_string_equal(self->result.id, "20260216T175643Z");
+    assert_int_equal(self->holder.holds, 1);
+    assert_int_equal(self->holder.releases, 1);
+    assert_string_equal(self->result.manifest->method, "pause");
+    assert_int_equal(self->result.proof.level, TBK_PROOF_RESTORED); /* the first one */
+    assert_true(self->result.proof.ok);
+    assert_int_equal(self->result.proof.table_count, 1);
+    assert_int_equal(self->result.proof.tables[0].rows, 5000);
+    assert_int_equal(sets(self), 1);
+    assert_int_equal(stat(self->result.path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0750);
+
+    const tbk_value *record = last_run(self);
+    assert_int_equal(number(record, "exit_status"), 0);
+    assert_string_equal(tbk_value_find(record, "set")->string, "20260216T175643Z");
+    assert_true(number(record, "last_success_s") > START_S);
+}
+
+static void stops_where_pausing_is_refused(void **state)
+{
+    fixture *self = *state;
+    self->holder.refuses_pause = true;
+    assert_succeeds(backup(self), self->err);
+    assert_int_equal(self->holder.kind, TBK_HOLD_STOP);
+    assert_string_equal(self->result.manifest->method, "stop");
+    assert_string_equal(self->result.manifest->method_reason, "pause: not today");
+}
+
+static void a_forced_method_has_no_second_choice(void **state)
+{
+    fixture *self = *state;
+    self->config.method = TBK_METHOD_PAUSE;
+    self->holder.refuses_pause = true;
+    assert_fails(backup(self), self->err, TBK_E_FAILED, "not today");
+    assert_int_equal(self->holder.holds, 0);
+    assert_int_equal(self->holder.releases, 0);
+    assert_int_equal(sets(self), 0);
+}
+
+static void copies_a_tracker_that_was_stopped_before(void **state)
+{
+    fixture *self = *state;
+    self->holder.was_stopped = true;
+    assert_succeeds(backup(self), self->err);
+    assert_true(self->result.manifest->tracker_was_stopped);
+    assert_int_equal(self->result.manifest->held_ms, 0);
+}
+
+static void a_lost_hold_makes_the_copy_worthless(void **state)
+{
+    fixture *self = *state;
+    self->holder.is_lost = true;
+    assert_fails(backup(self), self->err, TBK_E_INTERRUPTED, "the copy counts for nothing");
+    assert_int_equal(self->holder.releases, 1);
+    assert_int_equal(sets(self), 0);
+    assert_int_equal(number(last_run(self), "exit_status"), 130);
+}
+
+static void says_that_the_tracker_is_down_but_keeps_the_set(void **state)
+{
+    fixture *self = *state;
+    self->holder.does_not_release = true;
+    assert_fails(backup(self), self->err, TBK_E_TRACKER_DOWN, "it stays down");
+    assert_int_equal(sets(self), 1);
+    assert_string_equal(self->result.id, "20260216T175643Z");
+    assert_int_equal(number(last_run(self), "exit_status"), 20);
+}
+
+static void releases_when_the_copy_fails(void **state)
+{
+    fixture *self = *state;
+    unsigned char magic[1024] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
+    memcpy(magic + sizeof magic - 8, magic, 8);
+    FILE *journal = fopen(tbk_arena_format(self->arena, "%s-journal", self->database), "w");
+    assert_int_equal(fwrite(magic, 1, sizeof magic, journal), sizeof magic);
+    assert_int_equal(fclose(journal), 0);
+    assert_fails(backup(self), self->err, TBK_E_BUSY, "several databases");
+    assert_int_equal(self->holder.releases, 1);
+
+    self->holder.does_not_release = true;
+    assert_fails(backup(self), self->err, TBK_E_TRACKER_DOWN, "several databases");
+    assert_int_equal(sets(self), 0);
+}
+
+static void nothing_is_held_for_a_database_of_0_bytes(void **state)
+{
+    fixture *self = *state;
+    assert_int_equal(truncate(self->database, 0), 0);
+    assert_fails(backup(self), self->err, TBK_E_CORRUPT, "0 bytes");
+    assert_int_equal(self->holder.holds, 0);
+    assert_string_equal(tbk_value_find(last_run(self), "error.name")->string, "CORRUPT");
+}
+
+static void nothing_is_held_where_the_space_is_missing(void **state)
+{
+    fixture *self = *state;
+    /* A database that says it is huge: sparse, so that only its size is. */
+    assert_int_equal(truncate(self->database, (off_t)1 << 43), 0);
+    assert_fails(backup(self), self->err, TBK_E_SPACE, "MiB free");
+    assert_int_equal(self->holder.holds, 0);
+    assert_int_equal(sets(self), 0);
+}
+
+static void mysql_is_for_a_later_version(void **state)
+{
+    fixture *self = *state;
+    self->config.driver = TBK_DRIVER_MYSQL;
+    assert_fails(backup(self), self->err, TBK_E_UNSUPPORTED, "MySQL");
+    assert_int_equal(tbk_error_exit_status(self->err.code), 2);
+}
+
+static void a_missing_store_is_made_only_by_hand(void **state)
+{
+    fixture *self = *state;
+    self->request.create_store = false;
+    assert_fails(backup(self), self->err, TBK_E_NOT_FOUND, "no store");
+    assert_int_equal(self->holder.holds, 0);
+}
+
+static void another_run_excludes_this_one(void **state)
+{
+    fixture *self = *state;
+    tbk_auto(tbk_store) *store = NULL;
+    tbk_error err;
+    assert_succeeds(tbk_store_open(self->store, TBK_STORE_CREATE, &store, &err), err);
+    assert_fails(backup(self), self->err, TBK_E_LOCKED, "another run");
+    assert_int_equal(self->holder.holds, 0);
+}
+
+static void restores_for_proof_once_a_week(void **state)
+{
+    fixture *self = *state;
+    static const tbk_proof_level expected[] = {
+        TBK_PROOF_RESTORED,  TBK_PROOF_CHECKSUMS, TBK_PROOF_CHECKSUMS, TBK_PROOF_CHECKSUMS,
+        TBK_PROOF_CHECKSUMS, TBK_PROOF_CHECKSUMS, TBK_PROOF_CHECKSUMS, TBK_PROOF_RESTORED};
+    for (size_t day = 0; day < sizeof expected / sizeof *expected; day++) {
+        self->request.now_s = START_S + (int64_t)day * DAY_S - (int64_t)day; /* a little early */
+        assert_succeeds(backup(self), self->err);
+        assert_int_equal(self->result.proof.level, expected[day]);
+    }
+}
+
+static void prunes_after_success_only(void **state)
+{
+    fixture *self = *state;
+    assert_succeeds(backup(self), self->err);
+    self->request.now_s += 10 * DAY_S;
+    self->holder.does_not_release = true;
+    assert_false(backup(self));
+    assert_int_equal(sets(self), 2);
+    self->holder.does_not_release = false;
+    self->request.now_s += 1;
+    assert_succeeds(backup(self), self->err);
+    assert_int_equal(self->result.pruned, 1);
+    assert_int_equal(sets(self), 2);
+}
+
+static void a_sudden_drop_of_rows_prunes_nothing(void **state)
+{
+    fixture *self = *state;
+    assert_succeeds(backup(self), self->err);
+    execute(self->database, "DELETE FROM torrents WHERE id > 100");
+    self->request.now_s += 10 * DAY_S;
+    assert_succeeds(backup(self), self->err);
+    assert_int_equal(self->result.pruned, 0);
+    assert_int_equal(sets(self), 2);
+}
+
+/* The tracker's own database is damaged: what is there is kept, and said to be no good. */
+static void keeps_a_damaged_database_and_says_so(void **state)
+{
+    fixture *self = *state;
+    int fd = open(self->database, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, "\xff\xff\xff\xff\xff\xff\xff\xff", 8, 30 * 4096), 8);
+    (void)close(fd);
+    assert_fails(backup(self), self->err, TBK_E_UNPROVED, "integrity_check");
+    assert_int_equal(sets(self), 1);
+    const tbk_value *record = last_run(self);
+    assert_int_equal(number(record, "exit_status"), 21);
+    assert_int_equal(number(record, "last_success_s"), 0);
+}
+
+static void remembers_the_last_success_across_failures(void **state)
+{
+    fixture *self = *state;
+    assert_succeeds(backup(self), self->err);
+    int64_t success_s = number(last_run(self), "last_success_s");
+    self->holder.refuses_pause = self->holder.refuses_stop = true;
+    self->request.now_s += DAY_S;
+    assert_false(backup(self));
+    const tbk_value *record = last_run(self);
+    assert_int_equal(number(record, "exit_status"), 1);
+    assert_int_equal(number(record, "last_success_s"), success_s);
+    assert_string_equal(tbk_value_find(record, "last_proof_set")->string, "20260216T175643Z");
+    assert_null(tbk_value_find(record, "set"));
+}
+
+static bool at_once(void *self)
+{
+    (void)self;
+    return true;
+}
+
+static void leaves_nothing_behind_when_it_is_stopped(void **state)
+{
+    fixture *self = *state;
+    const tbk_report report = {.cancelled = at_once};
+    assert_fails(tbk_backup_run(self->arena, &self->request, &report, &self->result, &self->err),
+                 self->err, TBK_E_INTERRUPTED, "");
+    assert_int_equal(self->holder.releases, 1);
+    assert_int_equal(sets(self), 0);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(makes_a_proved_set_under_a_pause),
+        CASE(stops_where_pausing_is_refused),
+        CASE(a_forced_method_has_no_second_choice),
+        CASE(copies_a_tracker_that_was_stopped_before),
+        CASE(a_lost_hold_makes_the_copy_worthless),
+        CASE(says_that_the_tracker_is_down_but_keeps_the_set),
+        CASE(releases_when_the_copy_fails),
+        CASE(nothing_is_held_for_a_database_of_0_bytes),
+        CASE(nothing_is_held_where_the_space_is_missing),
+        CASE(mysql_is_for_a_later_version),
+        CASE(a_missing_store_is_made_only_by_hand),
+        CASE(another_run_excludes_this_one),
+        CASE(restores_for_proof_once_a_week),
+        CASE(prunes_after_success_only),
+        CASE(a_sudden_drop_of_rows_prunes_nothing),
+        CASE(keeps_a_damaged_database_and_says_so),
+        CASE(remembers_the_last_success_across_failures),
+        CASE(leaves_nothing_behind_when_it_is_stopped),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
