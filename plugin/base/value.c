@@ -141,9 +141,10 @@ static walk walk_path(const tbk_value *from, const char *path)
 {
     walk result = {.value = from, .stop = from};
     const char *at = path;
+    bool ended = false;
     while (result.value != NULL && result.value->type != TBK_VALUE_NULL) {
         result.stop = result.value;
-        if (at == NULL)
+        if (ended)
             return result;
         if (result.value->type != TBK_VALUE_MAP) {
             result.not_map = result.value;
@@ -153,7 +154,8 @@ static walk walk_path(const tbk_value *from, const char *path)
         size_t length = strcspn(at, ".");
         const tbk_member *member = find_member(result.value, at, length);
         result.value = member != NULL ? member->value : NULL;
-        at = at[length] == '.' ? at + length + 1 : NULL;
+        ended = at[length] == '\0';
+        at += length + 1; /* past the NUL at the end: not looked at again */
     }
     if (result.value != NULL && result.not_map == NULL)
         result.stop = result.value; /* a null: its line is the place to look at */
