@@ -370,7 +370,8 @@ teardown() { tidy; }
 @test "what the hook keeps is root's alone" {
     backup 0 'echo "@done 0"'
     held_by pause
-    [ "$(sh_on_vm "find $state -perm /077 -o ! -user root")" = "" ]
+    [ "$(on_vm stat -c '%a %u' "$state")" = '750 0' ]
+    [ "$(sh_on_vm "find $state -mindepth 1 -perm /077 -o ! -user root")" = "" ]
     signal_hook TERM
     ends_with 130
 }
