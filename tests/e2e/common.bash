@@ -17,6 +17,9 @@ start_machine() {
     shift
     [ -x "$backup" ] || { echo "build first: $backup is missing" >&2; return 1; }
     mkdir -p "$workspace/envs"
+    # A home of its own: what another test's machine left in ~/.ssh/known_hosts would count.
+    export HOME=$BATS_FILE_TMPDIR/home
+    mkdir -p -m 0700 "$HOME"
     "$vm" start "$machine"
     "$source_dir/tests/standin/deploy" "$machine" "$workspace" "$@"
 }

@@ -11,6 +11,8 @@ shared=${TBK_SHARED_WORKSPACES:-$source_dir/../shared/workspaces}
 setup_file() {
     export machine=real-first workspace=$BATS_FILE_TMPDIR/workspace
     mkdir -p "$workspace/envs"
+    export CARGO_HOME=${CARGO_HOME:-$HOME/.cargo} HOME=$BATS_FILE_TMPDIR/home
+    mkdir -p -m 0700 "$HOME"
     "$vm" start "$machine" --registry-mirror
 }
 teardown_file() { stop_machine; }
