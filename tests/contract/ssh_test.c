@@ -202,15 +202,17 @@ static void tells_that_the_vm_refuses_the_key(void **state)
 
 /* --- the agent --- */
 
+/* Each has a socket of its own: the one before may still be removing its. */
 static int start_agent(void **state)
 {
-    (void)state;
+    static int count;
     begin(state);
+    count++;
     write_text("askpass", "#!/bin/sh\necho secret\n", 0700);
-    shell(text_of("ssh-agent -a %s/agent | sed -n 's/.*SSH_AGENT_PID=\\([0-9]*\\).*/\\1/p' "
+    shell(text_of("ssh-agent -a %s/agent%d | sed -n 's/.*SSH_AGENT_PID=\\([0-9]*\\).*/\\1/p' "
                   ">%s/agent.pid",
-                  sshd_directory, sshd_directory));
-    return setenv("SSH_AUTH_SOCK", in_sshd("agent"), 1);
+                  sshd_directory, count, sshd_directory));
+    return setenv("SSH_AUTH_SOCK", in_sshd(text_of("agent%d", count)), 1);
 }
 
 static int stop_agent(void **state)
