@@ -1,0 +1,374 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# The engine as a program: by hand on any SQLite file, and with a script in the place of the hook.
+bats_require_minimum_version 1.5.0
+
+setup() {
+    engine=$TBK_BUILD/bin/torrust-backup-engine
+    cd "$BATS_TEST_TMPDIR" || return 1
+    umask 022
+}
+
+teardown() {
+    for process in ${started-}; do kill -9 "$process" 2>/dev/null || true; done
+    [ -z "${mounted-}" ] || umount "$mounted"
+}
+
+# make_database FILE [ROWS] [JOURNAL-MODE]
+make_database() {
+    sqlite3 "$1" "PRAGMA journal_mode=${3-delete};
+        CREATE TABLE torrents (id INTEGER PRIMARY KEY, info_hash TEXT UNIQUE, completed INTEGER);
+        WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n LIMIT ${2-2000})
+        INSERT INTO torrents SELECT i, hex(randomblob(20)), i % 5 FROM n;" >/dev/null
+}
+
+backup() { "$engine" backup --sqlite tracker.db --store store "$@"; }
+sets() { find store -mindepth 1 -maxdepth 1 -name '[0-9]*' -printf '%f\n' 2>/dev/null | sort; }
+hidden() { find store -mindepth 1 -maxdepth 1 -name '.*' ! -name .state -printf '%f\n' 2>/dev/null; }
+
+# answers REQUEST=ANSWER...: what the hook answers; by default it grants all. Runs the engine with it.
+with_hook() {
+    python3 - "$engine" "$@" <<'END'
+import subprocess, sys
+answers = dict(word.split("=", 1) for word in sys.argv[2:] if word.startswith("@"))
+arguments = [word for word in sys.argv[2:] if not word.startswith("@")]
+run = subprocess.Popen([sys.argv[1], "backup", "--hook", *arguments], stdin=subprocess.PIPE,
+                       stdout=subprocess.PIPE, text=True, bufsize=1)
+for line in run.stdout:
+    print(line, end="")
+    request = line.strip()
+    answer = answers.get(request, {"@hold pause": "held", "@hold stop": "held", "@release": "released"}.get(request))
+    if answer == "EOF":
+        run.stdin.close()
+    elif answer:
+        run.stdin.write(answer + "\n")
+        run.stdin.flush()
+sys.exit(run.wait())
+END
+}
+
+write_config() {
+    mkdir -p store root
+    echo 'A=1' >root/.env
+    cat >engine.yml <<END
+schema: 1
+environment: demo
+database: {driver: sqlite3, path: $PWD/tracker.db}
+store: $PWD/store
+method: auto
+keep_days: 7
+compression_level: 3
+prove_restored_every_days: 7
+config: {root: $PWD/root, paths: [.env, missing.toml]}
+END
+}
+
+@test "help shows examples; version names the libraries" {
+    run -0 "$engine" help
+    [[ $output == *"Examples:"*"--sqlite"* ]]
+    run -0 "$engine" backup --help
+    [[ $output == *"Usage:"* ]]
+    run -0 "$engine" version
+    [[ $output == "torrust-backup-engine "*"SQLite 3."*"zstd 1."* ]]
+}
+
+@test "wrong usage ends with 2 and says what to do" {
+    for words in "" "bakcup" "backup --sqlite tracker.db" "backup --store store" "list --frob" "list --set x" \
+        "backup --sqlite t --store s --keep-days 0" "backup --sqlite t --store s --level 99" "prove --level deep" \
+        "list --output xml" "list --store" "list --store a --config b" "list more" "backup --hook --method hot"; do
+        # shellcheck disable=SC2086 # a list of words
+        run -2 "$engine" $words
+        [[ $output == *"Fix:"* || $output == *'"fix"'* ]]
+    done
+    [ ! -e store ]
+}
+
+@test "one line makes a set that standard tools restore" {
+    make_database tracker.db
+    run -0 --separate-stderr backup
+    [[ $output == "Set:"*"Proof:    restored"* ]]
+    set=$(sets)
+    (cd "store/$set" && sha256sum --quiet -c SHA256SUMS)
+    zstd -qdc "store/$set/database.db.zst" >restored.db
+    [ "$(sqlite3 restored.db 'PRAGMA integrity_check; SELECT count(*) FROM torrents')" = "ok
+2000" ]
+    cmp tracker.db restored.db
+    [ -z "$(hidden)" ]
+    [ -z "$(find store -perm /007)" ] # nothing for others
+}
+
+@test "list, check and prove say the same as text and as JSON" {
+    make_database tracker.db
+    backup
+    set=$(sets)
+    run -0 "$engine" list --store store
+    [[ $output == *"$set"*"restored"* ]]
+    run -0 --separate-stderr "$engine" list --store store --output json
+    [ "$(jq -r '.sets[0].id + " " + .sets[0].proof' <<<"$output")" = "$set restored" ]
+    run -0 --separate-stderr "$engine" check --store store --output json
+    [ "$(jq -r '.ok, .sets[0].proof.level' <<<"$output")" = "true
+checksums" ]
+    rm "store/$set/proof.json"
+    run -0 --separate-stderr "$engine" prove --level restored --set latest --store store --output json
+    [ "$(jq -c '.proof.rows' <<<"$output")" = '{"torrents":2000}' ]
+    # A weaker proof does not take the place of a stronger one.
+    "$engine" prove --level checksums --set "$set" --store store
+    [ "$(jq -r .level "store/$set/proof.json")" = restored ]
+}
+
+@test "a harmed set is found, and its proof says so from then on" {
+    make_database tracker.db
+    backup
+    set=$(sets)
+    printf X | dd of="store/$set/database.db.zst" bs=1 seek=5000 conv=notrunc status=none
+    run -21 "$engine" check --store store
+    [[ $output == *"$set"*"database.db.zst"* ]]
+    run -21 "$engine" prove --store store
+    [[ $output == *FAILED* ]]
+    [ "$(jq .ok "store/$set/proof.json")" = false ]
+    echo '{' >"store/$set/manifest.json"
+    run -21 "$engine" check --store store
+    run -0 "$engine" list --store store
+    [[ $output == *"$set"* ]]
+}
+
+@test "what is no database is refused with a clear word" {
+    : >tracker.db
+    run -1 backup
+    [[ $output == *"0 bytes"*"Fix: start the tracker"* ]]
+    echo "no database, only text, and long enough to be read as a header of one hundred bytes, which it is not" >tracker.db
+    run -1 backup
+    [[ $output == *"not a SQLite 3 database"* ]]
+    rm tracker.db
+    run -10 backup
+    [[ $output == *"there is no database"* ]]
+    [ -z "$(sets)" ]
+}
+
+@test "no such store, no such set: 10" {
+    run -10 "$engine" list --store nowhere
+    make_database tracker.db
+    backup
+    run -10 "$engine" prove --store store --set 20200101T000000Z
+    run -10 "$engine" check --store store --set 20200101T000000Z
+}
+
+@test "a database in WAL mode is copied while it is written" {
+    make_database tracker.db 20000 wal
+    python3 - <<'END' &
+import sqlite3
+database = sqlite3.connect("tracker.db", isolation_level=None, timeout=30)
+database.execute("PRAGMA synchronous=OFF")
+open("writing", "w").close()
+while True:
+    database.execute("UPDATE torrents SET completed = completed + 1 WHERE id <= 50")
+END
+    started=$!
+    until [ -e writing ]; do sleep 0.05; done
+    run -0 --separate-stderr backup
+    zstd -qdc "store/$(sets)/database.db.zst" >restored.db
+    [ "$(sqlite3 restored.db 'PRAGMA integrity_check')" = ok ]
+    # One transaction sets all of them: a copy that mixes two shows it.
+    [ "$(sqlite3 restored.db 'SELECT count(DISTINCT completed - id % 5) FROM torrents WHERE id <= 50')" = 1 ]
+    [ "$(jq -r .database.journal_mode "store/$(sets)/manifest.json")" = wal ]
+}
+
+@test "a writer in the middle of a transaction is not disturbed, and not copied" {
+    make_database tracker.db
+    mkfifo go
+    sqlite3 tracker.db <go &
+    started=$!
+    exec 7>go
+    echo 'BEGIN IMMEDIATE; UPDATE torrents SET completed = 77; SELECT writefile("ready", "");' >&7
+    until [ -e ready ]; do sleep 0.05; done
+    run -0 --separate-stderr backup
+    echo 'COMMIT;' >&7
+    exec 7>&-
+    wait "$started"
+    zstd -qdc "store/$(sets)/database.db.zst" >restored.db
+    [ "$(sqlite3 restored.db 'SELECT count(*) FROM torrents WHERE completed = 77')" = 0 ]
+    [ "$(sqlite3 tracker.db 'SELECT count(*) FROM torrents WHERE completed = 77')" = 2000 ]
+}
+
+@test "a database that is locked for writing is left alone: 1" {
+    make_database tracker.db
+    python3 -c 'import sqlite3, time
+database = sqlite3.connect("tracker.db", isolation_level=None)
+database.execute("BEGIN EXCLUSIVE")
+open("ready", "w").close()
+time.sleep(60)' &
+    started=$!
+    until [ -e ready ]; do sleep 0.05; done
+    run -1 backup
+    [[ $output == *"locked"*"Fix: try again when nobody writes"* ]]
+    [ -z "$(sets)$(hidden)" ]
+}
+
+@test "killed at any moment, no half set is visible, and the next run succeeds" {
+    make_database tracker.db 100000
+    for delay in 0.02 0.05 0.1 0.2 0.35; do
+        "$engine" backup --sqlite tracker.db --store store --quiet >/dev/null 2>&1 &
+        process=$!
+        sleep "$delay"
+        kill -9 "$process" 2>/dev/null || true
+        wait "$process" 2>/dev/null || true
+        if [ -d store ]; then "$engine" check --store store >/dev/null; fi
+    done
+    backup --quiet
+    [ -z "$(hidden)" ]
+    "$engine" check --store store
+}
+
+@test "SIGTERM ends a run with 130 and leaves nothing" {
+    make_database tracker.db 200000
+    "$engine" backup --sqlite tracker.db --store store --quiet >out 2>&1 &
+    process=$!
+    until [ -e store/.state/lock ]; do sleep 0.01; done
+    kill -TERM "$process"
+    wait "$process" && status=0 || status=$?
+    [ "$status" = 130 ]
+    [ -z "$(sets)$(hidden)" ]
+    [ "$(jq .exit_status store/.state/last-run.json)" = 130 ]
+}
+
+@test "two runs exclude each other: 11" {
+    make_database tracker.db 200000
+    "$engine" backup --sqlite tracker.db --store store --quiet &
+    process=$!
+    until [ -s store/.state/lock ]; do sleep 0.01; done
+    run -11 backup
+    wait "$process"
+}
+
+@test "a full file system is seen before anything is copied: 22" {
+    [ "$(id -u)" = 0 ] || skip "needs root, to mount a tmpfs"
+    make_database tracker.db 100000
+    mkdir small
+    mount -t tmpfs -o size=8m tmpfs small
+    mounted=small
+    run -22 "$engine" backup --sqlite tracker.db --store small/store
+    [[ $output == *"needs"*"MiB free"*"Fix: make room"* ]]
+    [ -z "$(find small/store -mindepth 1 -maxdepth 1 ! -name .state)" ]
+}
+
+@test "sets older than keep-days are removed after a good backup, not after a failed one" {
+    make_database tracker.db
+    backup
+    old=20200101T000000Z
+    mv "store/$(sets)" "store/$old"
+    sed -i "s/\"id\": \"[^\"]*\"/\"id\": \"$old\"/" "store/$old/manifest.json"
+    mv tracker.db away.db
+    : >tracker.db
+    run -1 backup --keep-days 1
+    [ -e "store/$old" ]
+    mv away.db tracker.db
+    run -0 backup --keep-days 1
+    [[ $output == *"1 older sets were removed"* ]]
+    [ ! -e "store/$old" ]
+    [ "$(sets | wc -l)" = 1 ]
+}
+
+@test "a set is synced before it is renamed, and the store after" {
+    make_database tracker.db
+    ASAN_OPTIONS=detect_leaks=0 strace -f -y -e trace=fsync,rename,renameat,renameat2 -o calls "$engine" backup --sqlite tracker.db --store store \
+        >/dev/null 2>&1
+    set=$(sets)
+    renamed=$(grep -n "rename.*\.$set\.new.*\"$set\"" calls | cut -d: -f1)
+    for name in database.db.zst manifest.json SHA256SUMS proof.json; do
+        [ "$(grep -n "fsync.*$name" calls | head -n 1 | cut -d: -f1)" -lt "$renamed" ]
+    done
+    [ "$(grep -n "fsync.*$set\.new>" calls | tail -n 1 | cut -d: -f1)" -lt "$renamed" ]
+    tail -n +"$renamed" calls | grep -q 'fsync.*/store>'
+}
+
+@test "the hook's protocol: pause, copy, release, done" {
+    make_database tracker.db
+    write_config
+    run -0 with_hook --config engine.yml
+    [ "$(grep '^@' <<<"$output")" = "@hold pause
+@release
+@done 0" ]
+    grep -v '^@' <<<"$output" | jq -e 'has("time") and has("run") and has("phase") and has("level")' >/dev/null
+    set=$(sets)
+    [ "$(jq -r .capture.method "store/$set/manifest.json")" = pause ]
+    [ "$(zstd -qdc "store/$set/config.tar.zst" | tar -xO .env)" = A=1 ]
+    [ "$(jq -c .config_missing "store/$set/manifest.json")" = '["missing.toml"]' ]
+    [ "$(jq -r .run_id "store/$set/manifest.json")" = "$(jq -r .run store/.state/last-run.json)" ]
+    grep -q '^torrust_backup_last_exit_status 0$' store/.state/torrust_backup.prom
+}
+
+@test "the hook's protocol: refusals, forced methods, a stopped tracker, one that does not come back" {
+    make_database tracker.db
+    write_config
+    run -0 with_hook --config engine.yml "@hold pause=failed no freezer"
+    [ "$(grep '^@' <<<"$output" | tr '\n' ' ')" = "@hold pause @hold stop @release @done 0 " ]
+    run -1 with_hook --config engine.yml --method pause "@hold pause=failed no freezer"
+    [ "$(grep '^@' <<<"$output" | tr '\n' ' ')" = "@hold pause @done 1 " ]
+    run -0 with_hook --config engine.yml --method stop
+    [ "$(grep '^@' <<<"$output" | tr '\n' ' ')" = "@hold stop @release @done 0 " ]
+    run -0 with_hook --config engine.yml "@hold pause=held was-stopped"
+    [[ $output == *"was not running before, and was left so"* ]]
+    run -20 with_hook --config engine.yml "@release=failed it exited"
+    [[ $output == *"@done 20" ]]
+    [ "$(jq .exit_status store/.state/last-run.json)" = 20 ]
+    [ "$(sets | wc -l)" = 4 ] # that one is good, and kept
+}
+
+@test "the hook's protocol: a dead hook ends the run at once" {
+    make_database tracker.db
+    write_config
+    run -130 with_hook --config engine.yml "@hold pause=EOF"
+    run -130 with_hook --config engine.yml "@release=EOF"
+    [ -z "$(sets)$(hidden)" ]
+}
+
+@test "with the hook every end is told: usage, configuration, an empty database" {
+    run -2 with_hook --config nowhere.yml
+    [[ $output == *'"name":"CONFIG"'*"@done 2" ]]
+    run -2 with_hook --frob
+    [[ $output == *"@done 2" ]]
+    make_database tracker.db
+    write_config
+    : >tracker.db
+    run -1 with_hook --config engine.yml
+    [[ $output != *"@hold"* ]]
+    [[ $output == *"0 bytes"*"@done 1" ]]
+    sed -i 's/driver: sqlite3, path: [^}]*/driver: mysql/' engine.yml
+    run -2 with_hook --config engine.yml
+    [[ $output == *MySQL*"@done 2" ]]
+}
+
+@test "as root with three capabilities it reads all, becomes the store's owner, and keeps no right" {
+    [ "$(id -u)" = 0 ] || skip "needs root"
+    make_database tracker.db
+    write_config
+    echo SECRET=1 >root/.env
+    chmod 600 root/.env
+    chmod 755 "$BATS_TEST_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_RUN_TMPDIR" "$(dirname "$BATS_RUN_TMPDIR")" 2>/dev/null || true
+    mkdir data
+    mv tracker.db data/
+    sed -i "s|/tracker.db|/data/tracker.db|" engine.yml
+    chown -R 1234:1235 data store
+    cp "$engine" ./engine 2>/dev/null
+    run -0 python3 - "$PWD/engine" <<'END'
+import re, subprocess, sys
+run = subprocess.Popen(["setpriv", "--bounding-set", "-all,+dac_read_search,+setuid,+setgid", "--inh-caps", "-all",
+                        sys.argv[1], "backup", "--hook", "--config", "engine.yml"],
+                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+for line in run.stdout:
+    if line.startswith("@hold"):
+        status = open(f"/proc/{run.pid}/status").read()
+        print(re.sub(r"\s+", " ", " ".join(re.findall(r"(?:Uid|Gid|Groups|CapInh|CapPrm|CapEff|CapAmb|NoNewPrivs):[^\n]*", status))))
+        run.stdin.write("held\n")
+    elif line.startswith("@release"):
+        run.stdin.write("released\n")
+    elif not line.startswith("@done 0"):
+        continue
+    run.stdin.flush()
+sys.exit(run.wait())
+END
+    none=0000000000000000
+    [[ $output == *"Uid: 1234 1234 1234 1234 Gid: 1235 1235 1235 1235 Groups: CapInh: $none CapPrm: $none CapEff: $none CapAmb: $none NoNewPrivs: 1"* ]]
+    [ -z "$(find store ! -user 1234)" ]
+    [ "$(zstd -qdc "store/$(sets)/config.tar.zst" | tar -xO .env)" = SECRET=1 ]
+}
