@@ -116,3 +116,14 @@ everything_is_as_before() {
     no_marker
     run_is_gone
 }
+
+# The hook's process number outside the machine.
+hook_pid_here() {
+    local unshare init
+    read -r unshare _ <"$("$vm" path "$machine")/pid"
+    read -r init _ <"/proc/$unshare/task/$unshare/children"
+    # shellcheck disable=SC2013 # names without blanks
+    for process in $(grep -lE "^NSpid:.*[[:space:]]$(on_vm cat /tmp/pid)\$" /proc/[0-9]*/status 2>/dev/null); do
+        [ "$(readlink "${process%/status}/ns/pid")" != "$(readlink "/proc/$init/ns/pid")" ] || basename "${process%/status}"
+    done
+}

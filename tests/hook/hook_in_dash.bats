@@ -68,6 +68,20 @@ teardown() { tidy; }
     everything_is_as_before
 }
 
+@test "the marker is on disk before the tracker is held" {
+    start_hook 'say started; nap 3; ask "hold pause"; ask release; echo "@done 0"'
+    wait_until 10 log_has started
+    strace -f -qq -e trace=fsync,fdatasync,sync,rename,renameat,renameat2,execve -p "$(hook_pid_here)" \
+        -o "$BATS_TEST_TMPDIR/trace" 3>&- &
+    ends_with 0
+    wait $!
+    # Written, synced, renamed, the folder synced; only then does Docker hear of it.
+    run sed -nE 's/^[0-9]+ +(f?sync|fdatasync)\(.*/sync/p; s/.* rename[a-z2]*\(.*held.*/rename/p
+        s/.*"docker", "pause".*/pause/p' "$BATS_TEST_TMPDIR/trace"
+    echo "$output" # for the report of a failure
+    [ "$(uniq <<<"$output" | head -n 4 | xargs)" = 'sync rename sync pause' ]
+}
+
 @test "an unknown request is refused" {
     backup 0 'ask "trace 8 12 13"; ask "hold still"; echo "@done 0"'
     [ "$(on_vm grep -c ': failed ' /tmp/log)" = 2 ]
