@@ -59,7 +59,7 @@ END
 @test "options files and rendered engine.yml keep their schemas" {
     validate options "$golden"/*/options.yml
     validate engine "$golden"/*/engine.yml
-    awk '/^[`]{3}/ { inside = /yaml/; next } inside' "$TBK_SOURCE/docs/operate.md" >"$BATS_TEST_TMPDIR/documented.yml"
+    awk '/^```/ { inside = /yaml/; next } inside' "$TBK_SOURCE/docs/operate.md" >"$BATS_TEST_TMPDIR/documented.yml"
     [ -s "$BATS_TEST_TMPDIR/documented.yml" ]
     validate options "$BATS_TEST_TMPDIR/documented.yml"
 }
