@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,6 +30,7 @@
 #endif
 
 static char folder[] = "/tmp/tbk-archive-XXXXXX";
+static char self_path[PATH_MAX];
 
 static int set_up(void **state)
 {
@@ -640,7 +642,6 @@ static long most_memory_kib(int level)
     tbk_archive_writer *writer;
     tbk_set_file stored;
     tbk_error err;
-    (void)malloc_trim(0); /* what earlier tests freed must not hide what is taken now */
     long before = anonymous_kib();
     long most = 0;
     int out = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -706,8 +707,55 @@ static void no_thread_at_all_is_said(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-int main(void)
+/* In a fresh process: what others have freed would be used instead of what is limited. */
+static int open_with_little_memory(rlim_t more_bytes)
 {
+    tbk_archive_writer *writer = NULL;
+    tbk_set_file stored;
+    tbk_error err;
+    unsigned long pages = 0;
+    int in = open("packed.zst", O_RDONLY | O_CLOEXEC);
+    FILE *status = fopen("/proc/self/statm", "re");
+    if (in < 0 || status == NULL || fscanf(status, "%lu", &pages) != 1)
+        return 1;
+    rlim_t now = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + more_bytes;
+    if (setrlimit(RLIMIT_AS, &(struct rlimit){.rlim_cur = now, .rlim_max = now}) != 0)
+        return 1;
+    if (tbk_archive_writer_open(1, 1, 4, &writer, &err) || err.code != TBK_E_FAILED ||
+        strstr(err.message, "memory") == NULL)
+        return 2;
+    if (!tbk_archive_extract(in, -1, "restore", NULL, &stored, &err) &&
+        (err.code != TBK_E_FAILED || strstr(err.message, "memory") == NULL))
+        return 3;
+    return 0;
+}
+
+static void too_little_memory_is_said(void **state)
+{
+    (void)state;
+    if (SANITIZED) {
+        print_message("SKIPPED: a sanitizer reserves more than any limit\n");
+        skip();
+    }
+    put_hex_file("raw", 100);
+    (void)store_file("raw", "packed.zst", 1);
+    /* Some of the buffers, up to almost all of them: each place where it can fail does. */
+    for (unsigned more_mib = 1; more_mib < 34; more_mib += 4) {
+        char command[PATH_MAX + 50];
+        (void)snprintf(command, sizeof command, "'%s' little-memory %u", self_path, more_mib);
+        assert_int_equal(shell(command), 0);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 2 && strcmp(argv[1], "little-memory") == 0)
+        return open_with_little_memory((rlim_t)strtoul(argv[2], NULL, 10) << 20);
+    if (realpath(argv[0], self_path) == NULL)
+        return 1;
+    /* Buffers that are freed are gone at once: memory can be measured, and limited. */
+    (void)mallopt(M_MMAP_THRESHOLD, 1 << 19);
+
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(zstd_reads_what_was_stored_at_any_size),
         cmocka_unit_test(every_level_gives_a_sound_stream),
@@ -729,6 +777,7 @@ int main(void)
         cmocka_unit_test(progress_is_told_and_work_stops_when_asked),
         cmocka_unit_test(memory_stays_below_64_mib_at_every_level),
         cmocka_unit_test(no_thread_at_all_is_said),
+        cmocka_unit_test(too_little_memory_is_said),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
@@ -335,6 +337,37 @@ static void a_store_of_another_user_is_said_to_be_so(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* A file system of its own with room for four files, in a mount namespace that ends with it. */
+static void a_full_store_is_said_to_be_full(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+            mount("none", "sets", "tmpfs", 0, "size=1m,nr_inodes=4") != 0)
+            _exit(77);
+        tbk_store *store = open_store(TBK_STORE_WRITE); /* root, .state, lock */
+        const char *id;
+        const char *path;
+        tbk_error err;
+        bool good = tbk_store_begin(store, arena, NOW, &id, &path, &err) &&
+                    !tbk_store_scratch(store, arena, &path, &err) && err.code == TBK_E_SPACE;
+        good = good && !tbk_store_begin(store, arena, NOW + 1, &id, &path, &err) &&
+               err.code == TBK_E_SPACE && strstr(err.fix, "free some space") != NULL;
+        good = good && !tbk_store_write_state(store, "x", "x", 1, &err) && err.code == TBK_E_SPACE;
+        tbk_store_close(store);
+        _exit(good && !exists("sets/." ID ".new") ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77) {
+        print_message("SKIPPED: a file system cannot be mounted here\n");
+        skip();
+    }
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* --- a new set --- */
 
 static void a_set_is_invisible_until_it_is_published_whole(void **state)
@@ -638,6 +671,7 @@ int main(int argc, char **argv)
         TEST(a_store_behind_a_link_is_the_operators_choice),
         TEST(links_inside_the_store_are_not_followed),
         TEST(a_store_of_another_user_is_said_to_be_so),
+        TEST(a_full_store_is_said_to_be_full),
         TEST(a_set_is_invisible_until_it_is_published_whole),
         TEST(two_sets_of_one_second_have_two_names),
         TEST(a_clock_that_went_back_loses_no_set),
