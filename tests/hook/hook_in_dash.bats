@@ -251,6 +251,12 @@ teardown() { tidy; }
     everything_is_as_before
 }
 
+@test "KILL in a hold: the engine learns that nobody holds the tracker for it any more" {
+    held_by pause 'read -r line || exit 130; nap 100'
+    signal_hook KILL
+    wait_until 5 run_is_gone
+}
+
 @test "KILL out of a hold: the orphan does not hinder the next run" {
     start_hook 'say started; nap 100'
     wait_until 10 log_has started
