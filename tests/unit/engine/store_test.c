@@ -523,7 +523,7 @@ static void damaged_sets_are_listed_with_their_damage(void **state)
     assert_false(tbk_store_find(store, arena, "latest", &set, &err));
     assert_int_equal(err.code, TBK_E_CORRUPT);
     assert_true(tbk_store_find(store, arena, ID, &set, &err));
-    static const char *const WRONG[] = {"20200101T000000Z", "..", "../sets/" ID,
+    static const char *const WRONG[] = {"20200101T000000Z", "..", ("../sets/" ID),
                                         ".state",           "",   "notes"};
     for (size_t index = 0; index < sizeof WRONG / sizeof WRONG[0]; index++) {
         assert_false(tbk_store_find(store, arena, WRONG[index], &set, &err));
