@@ -12,6 +12,7 @@
 #include <poll.h>
 
 #define ANSWER_BYTES_MAX 512
+#define STOP_POLL_MS 500
 
 static const char *const HOOK_GONE_FIX = "nothing by hand: within five minutes cron runs "
                                          "'torrust-backup-hook --recover', which lets the "
@@ -20,16 +21,19 @@ static const char *const HOOK_GONE_FIX = "nothing by hand: within five minutes c
 struct tbk_hold_hook {
     int input, output;
     uint32_t answer_timeout_ms;
+    const tbk_report *report;
     char answer[ANSWER_BYTES_MAX]; /* what came in and is not yet a whole line */
     size_t length;
 };
 
-tbk_hold_hook *tbk_hold_hook_new(int input_fd, int output_fd, uint32_t answer_timeout_ms)
+tbk_hold_hook *tbk_hold_hook_new(int input_fd, int output_fd, uint32_t answer_timeout_ms,
+                                 const tbk_report *report)
 {
     tbk_hold_hook *hook = tbk_memory_new(sizeof *hook);
     hook->input = input_fd;
     hook->output = output_fd;
     hook->answer_timeout_ms = answer_timeout_ms;
+    hook->report = report;
     return hook;
 }
 
@@ -69,8 +73,9 @@ static bool take_line(tbk_hold_hook *hook, char out[ANSWER_BYTES_MAX])
     return true;
 }
 
-static bool await_answer(tbk_hold_hook *hook, const char *request, char out[ANSWER_BYTES_MAX],
-                         tbk_error *err)
+/* report is NULL where the answer is awaited whatever the caller wants. */
+static bool await_answer(tbk_hold_hook *hook, const char *request, const tbk_report *report,
+                         char out[ANSWER_BYTES_MAX], tbk_error *err)
 {
     int64_t end_ms = tbk_clock_monotonic_ms() + hook->answer_timeout_ms;
     while (!take_line(hook, out)) {
@@ -80,21 +85,23 @@ static bool await_answer(tbk_hold_hook *hook, const char *request, char out[ANSW
                             "the hook did not answer '%s' within %u ms", request,
                             hook->answer_timeout_ms);
         struct pollfd wait = {.fd = hook->input, .events = POLLIN};
-        int ready = poll(&wait, 1, (int)left_ms);
+        int ready = poll(&wait, 1, (int)(left_ms < STOP_POLL_MS ? left_ms : STOP_POLL_MS));
+        if (ready <= 0 && !tbk_report_go_on(report, err))
+            return false;
         if (ready > 0 && !take_in(hook, err))
             return false;
     }
     return true;
 }
 
-static bool ask(tbk_hold_hook *hook, const char *request, char out[ANSWER_BYTES_MAX],
-                tbk_error *err)
+static bool ask(tbk_hold_hook *hook, const char *request, const tbk_report *report,
+                char out[ANSWER_BYTES_MAX], tbk_error *err)
 {
     tbk_error why;
     if (!tbk_file_write_all(hook->output, request, strlen(request), &why) ||
         !tbk_file_write_all(hook->output, "\n", 1, &why))
         return hook_gone(err);
-    return await_answer(hook, request, out, err);
+    return await_answer(hook, request, report, out, err);
 }
 
 /* What the hook says after "failed ", for people. */
@@ -110,7 +117,7 @@ static bool acquire(void *self, tbk_hold_kind kind, bool *out_was_stopped, tbk_e
     tbk_hold_hook *hook = self;
     const char *request = kind == TBK_HOLD_PAUSE ? "@hold pause" : "@hold stop";
     char answer[ANSWER_BYTES_MAX];
-    if (!ask(hook, request, answer, err))
+    if (!ask(hook, request, hook->report, answer, err))
         return false;
     bool was_stopped = strcmp(answer, "held was-stopped") == 0;
     if (was_stopped || strcmp(answer, "held") == 0) {
@@ -145,7 +152,7 @@ static bool release(void *self, tbk_error *err)
 {
     tbk_hold_hook *hook = self;
     char answer[ANSWER_BYTES_MAX];
-    if (!ask(hook, "@release", answer, err)) {
+    if (!ask(hook, "@release", NULL, answer, err)) {
         if (err->code == TBK_E_TIMEOUT)
             err->code = TBK_E_TRACKER_DOWN;
         return false;

@@ -7,13 +7,16 @@
 #define TBK_ADAPTERS_HOLD_HOOK_H
 
 #include "ports/hold.h"
+#include "ports/report.h"
 
 #include <stdint.h>
 
 typedef struct tbk_hold_hook tbk_hold_hook;
 
-/* The descriptors stay the caller's. */
-tbk_hold_hook *tbk_hold_hook_new(int input_fd, int output_fd, uint32_t answer_timeout_ms);
+/* The descriptors and the report stay the caller's. A caller that wants to stop, as the report
+ * says, ends the wait for a hold, not that for a release. */
+tbk_hold_hook *tbk_hold_hook_new(int input_fd, int output_fd, uint32_t answer_timeout_ms,
+                                 const tbk_report *report);
 void tbk_hold_hook_free(tbk_hold_hook *hook);
 tbk_hold tbk_hold_hook_port(tbk_hold_hook *hook);
 

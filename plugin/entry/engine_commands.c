@@ -129,6 +129,7 @@ static bool backup_as_configured(const engine_args *args, engine_output *output,
     tbk_auto(tbk_files) *files = NULL;
     tbk_auto(tbk_hold_hook) *hook = NULL;
     tbk_hold hold;
+    tbk_report report = engine_output_report(output);
     tbk_engine_config config;
     if (!read_config(arena, args->config, &config, err))
         return false;
@@ -139,7 +140,7 @@ static bool backup_as_configured(const engine_args *args, engine_output *output,
         return false;
     tbk_backup_request request = {.config = &config, .files = files};
     if (args->hook) {
-        hook = tbk_hold_hook_new(STDIN_FILENO, STDOUT_FILENO, HOLD_ANSWER_TIMEOUT_MS);
+        hook = tbk_hold_hook_new(STDIN_FILENO, STDOUT_FILENO, HOLD_ANSWER_TIMEOUT_MS, &report);
         hold = tbk_hold_hook_port(hook);
         request.hold = &hold;
     }
@@ -225,6 +226,8 @@ static bool check_set(tbk_arena *arena, const tbk_stored_set *set, engine_output
         !tbk_prove_set(arena, set->path, set->manifest, TBK_PROOF_CHECKSUMS, NULL,
                        tbk_clock_now_s(), &report, &proof, err))
         return false;
+    if (!proof.ok && access(set->path, F_OK) != 0)
+        return true; /* a backup that goes on meanwhile has pruned it */
     tbk_value *map = tbk_value_map(arena);
     tbk_value_set_string(arena, map, "id", set->id);
     tbk_value_set(arena, map, "proof", tbk_proof_to_value(arena, &proof));

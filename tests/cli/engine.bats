@@ -251,6 +251,41 @@ time.sleep(60)' &
     [ -z "$(find small/store -mindepth 1 -maxdepth 1 ! -name .state)" ]
 }
 
+@test "a file system that fills up during the hold: 22, released, nothing left" {
+    [ "$(id -u)" = 0 ] || skip "needs root, to mount a tmpfs"
+    make_database tracker.db 100000
+    write_config
+    mkdir small
+    mount -t tmpfs -o size=64m tmpfs small
+    mounted=small
+    mkdir small/store
+    sed -i "s|^store: .*|store: $PWD/small/store|" engine.yml
+    run -22 python3 - "$engine" <<'END'
+import subprocess, sys
+run = subprocess.Popen([sys.argv[1], "backup", "--hook", "--config", "engine.yml"], stdin=subprocess.PIPE,
+                       stdout=subprocess.PIPE, text=True, bufsize=1)
+for line in run.stdout:
+    print(line, end="")
+    if line.startswith("@hold"):
+        try:
+            with open("small/filler", "wb", buffering=0) as filler:
+                while filler.write(bytes(1 << 20)) == 1 << 20:
+                    pass
+        except OSError:
+            pass
+        run.stdin.write("held\n")
+    elif line.startswith("@release"):
+        run.stdin.write("released\n")
+    run.stdin.flush()
+sys.exit(run.wait())
+END
+    [ "$(grep '^@' <<<"$output" | tr '\n' ' ')" = "@hold pause @release @done 22 " ]
+    [ -z "$(find small/store -mindepth 1 -maxdepth 1 ! -name .state)" ]
+    rm small/filler
+    run -0 with_hook --config engine.yml # and onto another file system
+    "$engine" check --store small/store
+}
+
 @test "sets older than keep-days are removed after a good backup, not after a failed one" {
     make_database tracker.db
     backup

@@ -12,14 +12,21 @@ typedef struct fixture {
     int answers[2], requests[2]; /* pipes: [0] is read */
     tbk_hold_hook *hook;
     tbk_hold port;
+    tbk_report report;
 } fixture;
+
+static bool at_once(void *self)
+{
+    (void)self;
+    return true;
+}
 
 static int setup(void **state)
 {
     fixture *self = calloc(1, sizeof *self);
     if (pipe(self->answers) != 0 || pipe(self->requests) != 0)
         return -1;
-    self->hook = tbk_hold_hook_new(self->answers[0], self->requests[1], 300);
+    self->hook = tbk_hold_hook_new(self->answers[0], self->requests[1], 300, &self->report);
     self->port = tbk_hold_hook_port(self->hook);
     *state = self;
     return 0;
@@ -121,6 +128,18 @@ static void waits_no_longer_than_the_limit(void **state)
                  "did not answer '@release'");
 }
 
+static void a_stop_ends_the_wait_for_a_hold_but_not_for_a_release(void **state)
+{
+    fixture *self = *state;
+    bool was_stopped;
+    tbk_error err;
+    self->report.cancelled = at_once;
+    assert_fails(self->port.acquire(self->port.self, TBK_HOLD_PAUSE, &was_stopped, &err), err,
+                 TBK_E_INTERRUPTED, "");
+    answer(self, "released\n");
+    assert_succeeds(self->port.release(self->port.self, &err), err);
+}
+
 static void tells_a_dead_hook_everywhere(void **state)
 {
     fixture *self = *state;
@@ -173,6 +192,7 @@ int main(void)
         CASE(gives_the_reason_of_a_refusal),
         CASE(a_word_that_it_does_not_know_is_no_hold),
         CASE(waits_no_longer_than_the_limit),
+        CASE(a_stop_ends_the_wait_for_a_hold_but_not_for_a_release),
         CASE(tells_a_dead_hook_everywhere),
         CASE(a_line_during_the_hold_ends_it),
         CASE(knows_a_tracker_that_did_not_come_back),
