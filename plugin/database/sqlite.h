@@ -33,8 +33,9 @@ bool tbk_sqlite_copy_held(const char *path, const char *target, const tbk_report
 bool tbk_sqlite_copy_locked(const char *path, const char *target, const tbk_report *report,
                             tbk_error *err) TBK_MUST_CHECK;
 
-/* Opens the copy, lets SQLite recover it to one file without journal or log, and gives the facts with
- * the schema's digest. Not synced: the copy is read once and removed. Fails with TBK_E_CORRUPT. */
+/* Opens the copy, lets SQLite recover it to one file without journal or log, and gives the facts
+ * with the schema's digest. Not synced: the copy is read once and removed. Fails with
+ * TBK_E_CORRUPT. */
 bool tbk_sqlite_recover(const char *copy, tbk_sqlite_facts *out, tbk_error *err) TBK_MUST_CHECK;
 
 typedef struct tbk_sqlite_check {
@@ -49,10 +50,10 @@ bool tbk_sqlite_prove(tbk_arena *arena, const char *copy, const tbk_report *repo
                       tbk_sqlite_check *out, tbk_error *err) TBK_MUST_CHECK;
 
 /*
- * Copies a live database that is small (Grafana's), opened before the privileges were dropped, under
- * SQLite's own locks; tries a few times while a writer is busy. Nothing is locked between opening and
- * copying. The copy is one file that needs no recovery. See engine/files.h.
- * Errors: TBK_E_BUSY; those of tbk_sqlite_inspect.
+ * Copies a live database that is small (Grafana's), opened before the privileges were dropped,
+ * under SQLite's own locks; tries a few times while a writer is busy. Nothing is locked between
+ * opening and copying. The copy is one file that needs no recovery. See engine/files.h. Errors:
+ * TBK_E_BUSY; those of tbk_sqlite_inspect.
  */
 typedef struct tbk_sqlite_reader tbk_sqlite_reader;
 bool tbk_sqlite_reader_open(const char *path, tbk_sqlite_reader **out,

@@ -53,7 +53,8 @@ static bool open_directory(tbk_sqlite_reader *reader, tbk_error *err)
     return true;
 }
 
-/* Where the right to look is gone, what was opened counts: it is whole, whatever stands there now. */
+/* Where the right to look is gone, what was opened counts: it is whole, whatever stands there now.
+ */
 static bool same_file(const tbk_sqlite_reader *reader)
 {
     struct stat ours, named;
