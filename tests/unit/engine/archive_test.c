@@ -310,7 +310,7 @@ static void the_seek_table_finds_every_frame(void **state)
     (void)store_file("raw", "packed.zst", 1);
     for (uint32_t frame = 0; frame < 4; frame++) {
         uint64_t raw_start;
-        uint32_t raw_bytes;
+        uint32_t raw_bytes = 0;
         cut_frame("packed.zst", frame, "frame.zst", &raw_start, &raw_bytes);
         assert_int_equal(raw_start, (uint64_t)frame * TBK_ARCHIVE_FRAME_BYTES);
         assert_int_equal(raw_bytes, frame < 3 ? TBK_ARCHIVE_FRAME_BYTES : 1000);
