@@ -21,9 +21,9 @@ extern "C" {
 #define TBK_ABI_VERSION 1u
 
 /* Flags of a request. */
-#define TBK_DRY_RUN 1u            /* tell what would be done; change nothing on the VM */
-#define TBK_FAILURE_IS_WARNING 2u /* run returns 0; the error is filled, and logged as a warning   \
-                                   */
+#define TBK_DRY_RUN 1u /* tell what would be done; change nothing on the VM */
+/* run returns 0; the error is filled, and logged as a warning */
+#define TBK_FAILURE_IS_WARNING 2u
 
 /* Levels of a log line. */
 #define TBK_LEVEL_ERROR 0
