@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define EXIT_USAGE 2
+#define ENVIRONMENT_ARGUMENTS " ENVIRONMENT [OPTION...]"
 #define RESULT_SIZE_BYTES (16u << 20)
 
 enum {
@@ -38,21 +39,25 @@ static const struct option_row {
 
 static const struct command {
     const char *name;
+    const char *arguments;
     const char *summary;
     const char *example;
 } COMMANDS[] = {
-    {"render", "render compose file, crontab, hook and engine configuration locally",
+    {"render", ENVIRONMENT_ARGUMENTS,
+     "render compose file, crontab, hook and engine configuration locally",
      "torrust-backup render my-env"},
-    {"configure", "render, and install over SSH what is not there yet",
+    {"configure", ENVIRONMENT_ARGUMENTS, "render, and install over SSH what is not there yet",
      "torrust-backup configure my-env --dry-run"},
-    {"verify", "one backup end to end, proved there and here, with a report",
+    {"verify", ENVIRONMENT_ARGUMENTS, "one backup end to end, proved there and here, with a report",
      "torrust-backup verify my-env --wait-for-cron"},
-    {"run", "a backup now", "torrust-backup run my-env"},
-    {"list", "the backup sets", "torrust-backup list my-env --output-format json"},
-    {"status", "health: last run, tracker, schedule; not 0 when something is wrong",
+    {"run", ENVIRONMENT_ARGUMENTS, "a backup now", "torrust-backup run my-env"},
+    {"list", ENVIRONMENT_ARGUMENTS, "the backup sets",
+     "torrust-backup list my-env --output-format json"},
+    {"status", ENVIRONMENT_ARGUMENTS,
+     "health: last run, tracker, schedule; not 0 when something is wrong",
      "torrust-backup status my-env || notify-me"},
-    {"version", "the version of program and plugin", "torrust-backup version"},
-    {"help", "this help, or that of a command", "torrust-backup help verify"},
+    {"version", "", "the version of program and plugin", "torrust-backup version"},
+    {"help", " [COMMAND]", "this help, or that of a command", "torrust-backup help verify"},
 };
 #define COMMAND_COUNT (sizeof COMMANDS / sizeof COMMANDS[0])
 
@@ -112,13 +117,12 @@ static const struct command *find_command(const char *name)
 
 static void print_command_help(FILE *out, const struct command *command)
 {
-    (void)fprintf(out, "torrust-backup %s: %s.\n\nUsage: torrust-backup %s%s\n\nExample:\n  %s\n\n",
-                  command->name, command->summary, command->name,
-                  strcmp(command->name, "version") == 0 || strcmp(command->name, "help") == 0
-                      ? " [COMMAND]"
-                      : " ENVIRONMENT [OPTION...]",
+    (void)fprintf(out, "torrust-backup %s: %s.\n\nUsage: torrust-backup %s%s\n\nExample:\n  %s\n",
+                  command->name, command->summary, command->name, command->arguments,
                   command->example);
-    (void)fputs("Options:\n", out);
+    if (command->arguments[0] == '\0' || strcmp(command->name, "help") == 0)
+        return;
+    (void)fputs("\nOptions:\n", out);
     print_options(out);
 }
 
@@ -156,6 +160,25 @@ static bool parse_options(int argc, char **argv, invocation *out)
     return true;
 }
 
+/* An option that a command would not heed is a misunderstanding, and better said than ignored. */
+static bool check_options(const invocation *arguments)
+{
+    const char *format = arguments->values[OPTION_OUTPUT_FORMAT];
+
+    for (size_t i = 0; i < OPTION_COUNT; i++)
+        if (arguments->values[i] != NULL && arguments->values[i][0] == '\0' &&
+            OPTIONS[i].argument[0] != '\0')
+            return usage("the argument is empty for", OPTIONS[i].name);
+    if (format != NULL && strcmp(format, "text") != 0 && strcmp(format, "json") != 0)
+        return usage("the output format is text or json, not", format);
+    if (strcmp(arguments->command, "verify") != 0 && arguments->values[OPTION_HELP] == NULL &&
+        (arguments->values[OPTION_WAIT_FOR_CRON] != NULL ||
+         arguments->values[OPTION_FETCH_ALL] != NULL))
+        return usage("--wait-for-cron and --fetch-all go with 'verify', not with",
+                     arguments->command);
+    return true;
+}
+
 static bool parse_arguments(int argc, char **argv, invocation *out)
 {
     if (!parse_options(argc, argv, out))
@@ -166,13 +189,28 @@ static bool parse_arguments(int argc, char **argv, invocation *out)
         out->environment = argv[optind++];
     if (optind < argc)
         return usage("one environment at a time, but there is also", argv[optind]);
-    if (out->command == NULL)
+    if (out->command == NULL && out->values[OPTION_HELP] != NULL)
         out->command = "help";
+    if (out->command == NULL)
+        return usage("no command is named", "");
     if (find_command(out->command) == NULL)
         return usage("there is no command", out->command);
-    const char *format = out->values[OPTION_OUTPUT_FORMAT];
-    if (format != NULL && strcmp(format, "text") != 0 && strcmp(format, "json") != 0)
-        return usage("the output format is text or json, not", format);
+    if (strcmp(out->command, "version") == 0 && out->environment != NULL)
+        return usage("'version' takes no environment, but there is", out->environment);
+    return check_options(out);
+}
+
+/* The plugin, which may run in any host's directory, wants the whole path. */
+static bool absolute_path(tbk_arena *arena, const char *path, const char **out)
+{
+    char here[PATH_MAX];
+
+    *out = path;
+    if (path[0] == '/')
+        return true;
+    if (getcwd(here, sizeof here) == NULL)
+        return usage("the working directory is gone; give the whole path instead of", path);
+    *out = tbk_arena_format(arena, "%s/%s", here, path);
     return true;
 }
 
@@ -195,6 +233,8 @@ static bool options_json(const invocation *arguments, tbk_text *out)
                 return usage("a port is a number from 1 to 65535, not", value);
             tbk_value_set_integer(arena, map, OPTIONS[i].key, port);
         } else if (tbk_text_is_utf8(value, strlen(value))) {
+            if (i == OPTION_SSH_KEY && !absolute_path(arena, value, &value))
+                return false;
             tbk_value_set_string(arena, map, OPTIONS[i].key, value);
         } else {
             return usage("not valid UTF-8:", OPTIONS[i].name);

@@ -57,7 +57,10 @@ static void print_schedule(FILE *out, const tbk_value *result)
 
 static void print_render(FILE *out, const tbk_value *result)
 {
-    (void)fprintf(out, "Rendered into %s:\n", string_in(result, "directory", ""));
+    (void)fprintf(out, "%s %s:\n",
+                  true_in(result, "dry_run") ? "Nothing was written (dry run); would render into"
+                                             : "Rendered into",
+                  string_in(result, "directory", ""));
     for (const tbk_member *item = items_of(result, "files"); item != NULL; item = item->next)
         (void)fprintf(out, "  %-20s for %s\n", string_in(item->value, "name", ""),
                       string_in(item->value, "target", ""));

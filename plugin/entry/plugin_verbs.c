@@ -96,6 +96,7 @@ static bool verb_render(session *self, tbk_error *err)
 
     self->result = tbk_value_map(self->arena);
     tbk_value_set_string(self->arena, self->result, "directory", self->workspace.output_path);
+    tbk_value_set_bool(self->arena, self->result, "dry_run", self->dry_run);
     tbk_value_set(self->arena, self->result, "files", files);
     for (size_t i = 0; i < self->rendering.count; i++) {
         const tbk_rendered_file *file = &self->rendering.files[i];
