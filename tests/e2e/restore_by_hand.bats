@@ -51,6 +51,7 @@ blocks() {
 }
 
 # What was written down before a shell ended, for the next one.
+# shellcheck disable=SC2016 # the machine's shell expands it
 keep_variables='for name in STORE DATABASE NEW OLD SET; do eval "echo $name=\$$name"; done >/root/variables'
 
 # last_transaction FILE: proves it, and prints its last transaction.
@@ -135,6 +136,22 @@ $hook; echo \"the hook: \$?\"" >"$BATS_TEST_TMPDIR/output"
     [ "$(on_vm stat -c '%i' $database)" = "$before" ]
     tracker_runs
     on_vm cp /root/whole "$store/$set/database.db.zst"
+}
+
+@test "a journal that a killed tracker left goes with its database, not with the new one" {
+    on_vm docker kill --signal KILL tracker >/dev/null
+    on_vm timeout 60 docker wait tracker >/dev/null
+    sh_on_vm "echo left >$database-journal"
+    {
+        echo 'set -eu'
+        blocks '^## [1-3][.] '
+        blocks '^## [56][.] '
+        echo "$keep_variables; echo \"the old one: \$OLD\""
+    } | on_vm bash -s >"$BATS_TEST_TMPDIR/output"
+    old=$(sed -n 's/^the old one: //p' "$BATS_TEST_TMPDIR/output")
+    [ "$(on_vm cat "$old-journal")" = left ]
+    copy_of_stopped "$BATS_TEST_TMPDIR/now.db"
+    last_transaction "$BATS_TEST_TMPDIR/now.db"
 }
 
 @test "configuration files come out with their contents, owners and modes" {
