@@ -53,6 +53,16 @@ static void step_completed(void *self, uint32_t number, uint32_t total, const ch
                       (double)(tbk_clock_monotonic_ms() - console->step_start_ms) / 1000);
 }
 
+static void print_time_left(FILE *out, double seconds)
+{
+    if (seconds < 120)
+        (void)fprintf(out, ", %.0f s left", seconds);
+    else if (seconds < 7200)
+        (void)fprintf(out, ", %.0f min left", seconds / 60);
+    else
+        (void)fprintf(out, ", %.1f h left", seconds / 3600);
+}
+
 static void draw_progress(tbk_console *console, const char *phase, uint64_t done_bytes,
                           uint64_t total_bytes, int64_t elapsed_ms)
 {
@@ -72,8 +82,7 @@ static void draw_progress(tbk_console *console, const char *phase, uint64_t done
                       100.0 * (double)done_bytes / (double)total_bytes);
     (void)fprintf(console->out, ", %s/s", rate);
     if (total_bytes > done_bytes && bytes_per_second > 1)
-        (void)fprintf(console->out, ", %.0f s left",
-                      (double)(total_bytes - done_bytes) / bytes_per_second);
+        print_time_left(console->out, (double)(total_bytes - done_bytes) / bytes_per_second);
     if (!console->terminal)
         (void)fputc('\n', console->out);
     console->line_open = console->terminal;

@@ -50,7 +50,7 @@ static void print_schedule(FILE *out, const tbk_value *result)
 {
     if (tbk_value_find(result, "schedule") == NULL)
         return;
-    (void)fprintf(out, "Schedule: %s\n", string_in(result, "schedule", ""));
+    (void)fprintf(out, "Schedule:   %s\n", string_in(result, "schedule", ""));
     print_lines(out, "Next runs:", result, "next_runs");
     print_lines(out, "Remarks:", result, "remarks");
 }
@@ -71,12 +71,11 @@ static void print_configure(FILE *out, const tbk_value *result)
     for (const tbk_member *item = items_of(result, "items"); item != NULL; item = item->next)
         (void)fprintf(out, "  %-19s %s\n", string_in(item->value, "state", ""),
                       string_in(item->value, "target", ""));
-    (void)fprintf(out, "%s on %s.\n",
-                  true_in(result, "dry_run")
-                      ? "Nothing was changed (dry run)"
-                      : (true_in(result, "changed") ? "The backup is configured"
-                                                    : "Already in place: nothing to change"),
-                  string_in(result, "host", ""));
+    const char *outcome = !true_in(result, "complete") ? "NOT finished"
+                          : true_in(result, "dry_run") ? "Nothing was changed (dry run)"
+                          : true_in(result, "changed") ? "The backup is configured"
+                                                       : "Already in place: nothing to change";
+    (void)fprintf(out, "%s on %s.\n", outcome, string_in(result, "host", ""));
     print_schedule(out, result);
 }
 
@@ -150,10 +149,17 @@ static void print_status(FILE *out, const tbk_value *result)
     (void)fprintf(out, "Health:     %s\n", string_in(result, "health", ""));
     for (const tbk_member *item = items_of(result, "problems"); item != NULL; item = item->next)
         (void)fprintf(out, "  problem:  %s\n", item->value->string);
-    (void)fprintf(out, "Tracker:    %s %s%s\n", string_in(result, "tracker.state", "none"),
-                  string_in(result, "tracker.health", ""),
+    const char *state = string_in(result, "tracker.state", "");
+    const char *health = string_in(result, "tracker.health", "");
+    (void)fprintf(out, "Tracker:    %s%s%s%s\n", state[0] != '\0' ? state : "not found",
+                  health[0] != '\0' ? ", " : "", health,
                   true_in(result, "held") ? " (held by a backup)" : "");
+    if (true_in(result, "backup_runs"))
+        (void)fprintf(out, "Now:        a backup is under way\n");
     print_last_run(out, tbk_value_find(result, "last_run"));
+    if (integer_in(result, "last_run.exit_status") != 0)
+        (void)fprintf(out, "Last good:  %s\n",
+                      string_in(result, "last_run.last_success_set", "none"));
     if (tbk_value_find(result, "store_free_bytes") != NULL)
         print_bytes(out, "Store free: ", integer_in(result, "store_free_bytes"));
     print_schedule(out, result);

@@ -32,8 +32,9 @@ static void on_step_started(void *self, uint32_t number, uint32_t total, const c
 
 static void on_step_completed(void *self, uint32_t number, uint32_t total, const char *title)
 {
-    const host_events *events = self;
+    host_events *events = self;
 
+    events->step[0] = '\0';
     if (events->host != NULL && events->host->step_completed != NULL)
         events->host->step_completed(events->host->user, number, total, title);
 }

@@ -142,9 +142,8 @@ static bool verb_run(session *self, tbk_error *err)
     const tbk_value *record = NULL;
     int exit_status = 0;
 
-    if (!tbk_on_vm_run_hook(&self->remote, self->report, &exit_status, err) ||
-        !tbk_on_vm_last_run(self->arena, &self->remote, self->workspace.options.store, &record,
-                            err))
+    if (!tbk_on_vm_run_hook(self->arena, &self->remote, self->workspace.options.store, self->report,
+                            &exit_status, &record, err))
         return false;
     self->result = tbk_value_map(self->arena);
     tbk_value_set_integer(self->arena, self->result, "exit_status", exit_status);

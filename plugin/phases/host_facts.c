@@ -24,6 +24,8 @@ static const char FACTS_SCRIPT[] =
     "say tracker_health \"$(docker inspect --type container -f "
     "'{{if .State.Health}}{{.State.Health.Status}}{{end}}' \"$tracker\")\"\n"
     "say held \"$(ls " TBK_STATE_DIRECTORY "/held 2>/dev/null)\"\n"
+    "say hook_runs \"$(lslocks -n -u -o PATH 2>/dev/null | grep -x " TBK_STATE_DIRECTORY
+    "/lock)\"\n"
     "say native_cron \"$(ls /etc/cron.d/tracker-backup 2>/dev/null)\"\n"
     "say store_free \"$(df -PB1 \"$store\" 2>/dev/null | awk 'NR == 2 {print $4}')\"\n"
     "say now \"$(date +%s)\"\n"
@@ -70,9 +72,10 @@ static void read_fact(tbk_arena *arena, const char *name, const char *value, tbk
     const struct {
         const char *name;
         bool *flag;
-    } flags[] = {{"flock", &out->flock},       {"logrotate", &out->logrotate},
-                 {"cron", &out->cron_running}, {"image", &out->image_present},
-                 {"held", &out->held},         {"native_cron", &out->native_cron}};
+    } flags[] = {{"flock", &out->flock},        {"logrotate", &out->logrotate},
+                 {"cron", &out->cron_running},  {"image", &out->image_present},
+                 {"held", &out->held},          {"native_cron", &out->native_cron},
+                 {"hook_runs", &out->hook_runs}};
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (strcmp(name, texts[i].name) == 0)
@@ -133,6 +136,33 @@ bool tbk_host_facts_read(tbk_arena *arena, const tbk_remote *remote, const tbk_r
     }
     read_facts(arena, tbk_text_string(&result.output), out);
     return true;
+}
+
+const char *tbk_host_facts_difference(tbk_arena *arena, const tbk_host_facts *facts,
+                                      const tbk_rendering *rendering, const char *image_tag)
+{
+    const char *missing = NULL;
+    const char *differs = NULL;
+    size_t there = 0;
+
+    for (size_t i = 0; i < rendering->count; i++) {
+        if (!facts->files[i].exists)
+            missing = rendering->files[i].target;
+        else if (!tbk_installed_file_is(&facts->files[i], &rendering->files[i]))
+            differs = rendering->files[i].target;
+        there += facts->files[i].exists ? 1 : 0;
+    }
+    if (there == 0)
+        return "the backup is not installed; run 'torrust-backup configure'";
+    if (missing != NULL)
+        return tbk_arena_format(arena, "'%s' is missing; run 'torrust-backup configure'", missing);
+    if (differs != NULL)
+        return tbk_arena_format(arena, "'%s' is not as rendered; run 'torrust-backup configure'",
+                                differs);
+    if (facts->docker_version[0] != '\0' && !facts->image_present)
+        return tbk_arena_format(
+            arena, "the engine's image '%s' is missing; run 'torrust-backup configure'", image_tag);
+    return NULL;
 }
 
 bool tbk_installed_file_is(const tbk_installed_file *installed, const tbk_rendered_file *rendered)

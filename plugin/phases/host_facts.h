@@ -31,6 +31,7 @@ typedef struct tbk_host_facts {
     const char
         *tracker_health;      /* "healthy", "starting", "unhealthy"; "" = it has no health check */
     bool held;                /* the hook's marker stands */
+    bool hook_runs;           /* a hook holds the lock at this moment */
     bool native_cron;         /* the deployer's own backup is scheduled */
     int64_t store_free_bytes; /* -1 = there is no store yet */
     int64_t now_s;            /* the VM's wall clock */
@@ -42,6 +43,13 @@ typedef struct tbk_host_facts {
 bool tbk_host_facts_read(tbk_arena *arena, const tbk_remote *remote, const tbk_rendering *rendering,
                          const char *image_tag, const char *store, tbk_host_facts *out,
                          tbk_error *err) TBK_MUST_CHECK;
+
+/*
+ * What of the installation is not as rendered, and what to do, in one sentence; NULL = nothing. The
+ * image is left out when Docker does not answer.
+ */
+const char *tbk_host_facts_difference(tbk_arena *arena, const tbk_host_facts *facts,
+                                      const tbk_rendering *rendering, const char *image_tag);
 
 /* Whether the installed file is the rendered one, with its mode and owner. */
 bool tbk_installed_file_is(const tbk_installed_file *installed, const tbk_rendered_file *rendered);

@@ -65,10 +65,12 @@ static bool check_host(const install *self, tbk_error *err)
     return true;
 }
 
+/* An interrupted upload may have left its tarball. */
 static bool make_directories(const install *self, tbk_error *err)
 {
     static const char script[] = "install -d -m 0755 /opt/torrust-backup && "
-                                 "install -d -m 0750 /var/log/torrust-backup " TBK_STATE_DIRECTORY;
+                                 "install -d -m 0750 /var/log/torrust-backup " TBK_STATE_DIRECTORY
+                                 " && rm -f " REMOTE_TARBALL " " REMOTE_TARBALL "~";
     const tbk_remote_command command = {.argv = (const char *const[]){"sh", "-c", script, NULL},
                                         .as_root = true,
                                         .report = self->input->report};
@@ -212,5 +214,6 @@ bool tbk_install(tbk_arena *arena, const tbk_install_input *input, tbk_value **o
     tbk_value_set(arena, self.result, "items", self.items);
     bool ok = install_all(&self, err);
     tbk_value_set_bool(arena, self.result, "changed", self.changed);
+    tbk_value_set_bool(arena, self.result, "complete", ok);
     return ok;
 }

@@ -10,21 +10,30 @@
 #define RUN_IDLE_TIMEOUT_MS (HOUR_MS / 2)
 #define LINE_LIMIT_BYTES 65536
 #define RECORD_FILE "/.state/last-run.json"
+/* Our scripts' own exit status, which no program in them has. */
+#define NOT_INSTALLED 119
+#define NOT_INSTALLED_TEXT "119"
 
 /* The command and the environment come from the installed crontab, so that what is proved is what
  * cron will do. The hook is not a child of the pipe to us: when we go, it goes on. */
 static const char HOOK_SCRIPT[] =
     "crontab=$1 log=$2\n"
     "command=$(sed -n '/^#/d; /--recover/d; s/^.*[[:space:]]root[[:space:]]\\{1,\\}//p' "
-    "\"$crontab\" | head -n 1)\n"
+    "\"$crontab\" 2>/dev/null | head -n 1)\n"
     "path=$(sed -n 's/^PATH=//p' \"$crontab\")\n"
-    "[ -n \"$command\" ] || { echo \"no schedule in $crontab\" >&2; exit 125; }\n"
+    "[ -n \"$command\" ] || exit " NOT_INSTALLED_TEXT "\n"
     "size=$(stat -c %s \"$log\" 2>/dev/null || echo 0)\n"
     "env -i SHELL=/bin/sh HOME=/root LOGNAME=root PATH=\"${path:-/usr/bin:/bin}\" "
     "/bin/sh -c \"$command\" </dev/null >/dev/null 2>&1 &\n"
     "run=$!\n"
     "tail -c +$((size + 1)) -s 0.2 --pid=$run -F \"$log\" 2>/dev/null\n"
     "wait $run\n";
+
+static bool fail_not_installed(const tbk_remote *remote, tbk_error *err)
+{
+    return tbk_fail(err, TBK_E_CONFIG, "run 'torrust-backup configure' first",
+                    "the backup is not installed on '%s'", remote->name);
+}
 
 typedef struct log_follower {
     const tbk_report *report;
@@ -84,8 +93,8 @@ static bool follow(void *self, const char *bytes, size_t length, tbk_error *err)
     return true;
 }
 
-bool tbk_on_vm_run_hook(const tbk_remote *remote, const tbk_report *report, int *out_exit_status,
-                        tbk_error *err)
+static bool run_hook(const tbk_remote *remote, const tbk_report *report, int *out_exit_status,
+                     tbk_error *err)
 {
     log_follower follower = {.report = report};
     const tbk_remote_command command = {.argv = (const char *const[]){"sh", "-c", HOOK_SCRIPT,
@@ -106,20 +115,56 @@ bool tbk_on_vm_run_hook(const tbk_remote *remote, const tbk_report *report, int 
                        "the run itself goes on on the VM; see it with 'torrust-backup status'");
         return tbk_while(err, "following the run on '%s'", remote->name);
     }
-    if (result.exit_status == 125)
-        return tbk_fail(err, TBK_E_CONFIG, "run 'torrust-backup configure' first",
-                        "the backup is not installed on '%s'", remote->name);
+    if (result.exit_status == NOT_INSTALLED)
+        return fail_not_installed(remote, err);
     *out_exit_status = result.exit_status;
     return true;
+}
+
+bool tbk_on_vm_run_hook(tbk_arena *arena, const tbk_remote *remote, const char *store,
+                        const tbk_report *report, int *out_exit_status,
+                        const tbk_value **out_record, tbk_error *err)
+{
+    const tbk_value *earlier = NULL;
+    const tbk_value *latest = NULL;
+    const char *earlier_run = NULL;
+    const char *latest_run = NULL;
+
+    *out_record = NULL;
+    if (!tbk_on_vm_last_run(arena, remote, store, &earlier, err) ||
+        (earlier != NULL && !tbk_value_need_string(earlier, "run", &earlier_run, err)) ||
+        !run_hook(remote, report, out_exit_status, err) ||
+        !tbk_on_vm_last_run(arena, remote, store, &latest, err) ||
+        (latest != NULL && !tbk_value_need_string(latest, "run", &latest_run, err)))
+        return false;
+    if (latest_run != NULL && (earlier_run == NULL || strcmp(earlier_run, latest_run) != 0))
+        *out_record = latest;
+    return true;
+}
+
+/* $1 compose file, then the engine's arguments. */
+static const char ENGINE_SCRIPT[] =
+    "[ -f \"$1\" ] || exit " NOT_INSTALLED_TEXT "\n"
+    "file=$1; shift\n"
+    "exec docker compose --progress quiet -f \"$file\" run --rm -T backup \"$@\"\n";
+
+/* What the last line of a program's error output says, without the end of line. */
+static const char *last_words(tbk_arena *arena, const tbk_text *output)
+{
+    char *text = tbk_arena_copy(arena, tbk_text_string(output));
+    size_t length = strlen(text);
+
+    while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == '\r'))
+        text[--length] = '\0';
+    const char *line = strrchr(text, '\n');
+    return line != NULL ? line + 1 : text;
 }
 
 bool tbk_on_vm_run_engine(tbk_arena *arena, const tbk_remote *remote, const char *const *arguments,
                           uint32_t timeout_ms, const tbk_report *report, int *out_exit_status,
                           const tbk_value **out, tbk_error *err)
 {
-    static const char *const prefix[] = {"docker", "compose",        "--progress", "quiet",
-                                         "-f",     TBK_COMPOSE_FILE, "run",        "--rm",
-                                         "-T",     "backup"};
+    static const char *const prefix[] = {"sh", "-c", ENGINE_SCRIPT, "engine", TBK_COMPOSE_FILE};
     const size_t prefix_length = sizeof prefix / sizeof prefix[0];
     const char *argv[sizeof prefix / sizeof prefix[0] + 12] = {0};
     tbk_auto_remote_result result = {0};
@@ -134,15 +179,17 @@ bool tbk_on_vm_run_engine(tbk_arena *arena, const tbk_remote *remote, const char
 
     *out = NULL;
     *out_exit_status = result.exit_status;
+    if (result.exit_status == NOT_INSTALLED)
+        return fail_not_installed(remote, err);
     const char *output = tbk_arena_copy(arena, tbk_text_string(&result.output));
     if (output[0] != '\0')
         return tbk_json_parse(arena, output, strlen(output), "the engine's answer", out, err);
     if (result.exit_status != 0)
         return tbk_fail(err, TBK_E_CONTAINER,
-                        "look at it on the VM: docker compose -f " TBK_COMPOSE_FILE
+                        "try it on the VM: sudo docker compose -f " TBK_COMPOSE_FILE
                         " run --rm backup version",
-                        "the engine said nothing and ended with %d: %s", result.exit_status,
-                        tbk_text_string(&result.error_output));
+                        "the engine's container on '%s' ended with %d: %s", remote->name,
+                        result.exit_status, last_words(arena, &result.error_output));
     return true;
 }
 
@@ -183,6 +230,23 @@ static tbk_error_code code_of(int exit_status, const char *name)
     return first;
 }
 
+/* For a run that had no words of its own: it ended before the engine, or with it. */
+static const char *fix_for(tbk_error_code code)
+{
+    switch (code) {
+    case TBK_E_LOCKED:
+        return "wait until it has ended; 'torrust-backup status' tells";
+    case TBK_E_SKIPPED:
+        return "run the deployer's 'release' and 'run' first";
+    case TBK_E_TRACKER_DOWN:
+        return "on the VM: sudo " TBK_HOOK_FILE " --recover";
+    case TBK_E_CONTAINER:
+        return "see whether Docker runs on the VM, and read " TBK_LOG_FILE " there";
+    default:
+        return "read " TBK_LOG_FILE " on the VM";
+    }
+}
+
 bool tbk_on_vm_outcome(int exit_status, const tbk_value *record, tbk_error *err)
 {
     const char *name = NULL;
@@ -193,17 +257,18 @@ bool tbk_on_vm_outcome(int exit_status, const tbk_value *record, tbk_error *err)
 
     if (exit_status == 0)
         return true;
-    bool has_words = record != NULL &&
-                     tbk_value_read_integer(record, "exit_status", &recorded_status, &ignored) &&
-                     recorded_status == exit_status &&
-                     tbk_value_read_string(record, "error.name", &name, &ignored) &&
-                     tbk_value_read_string(record, "error.message", &message, &ignored) &&
-                     tbk_value_read_string(record, "error.fix", &fix, &ignored) && message != NULL;
+    bool has_words =
+        record != NULL &&
+        tbk_value_read_integer(record, "error.exit_status", &recorded_status, &ignored) &&
+        tbk_value_read_integer(record, "exit_status", &recorded_status, &ignored) &&
+        recorded_status == exit_status &&
+        tbk_value_read_string(record, "error.name", &name, &ignored) &&
+        tbk_value_read_string(record, "error.message", &message, &ignored) &&
+        tbk_value_read_string(record, "error.fix", &fix, &ignored) && message != NULL;
     tbk_error_code code = code_of(exit_status, has_words ? name : NULL);
     if (has_words)
         return tbk_fail(err, code, fix, "the run on the VM failed: %s", message);
     const char *meaning = tbk_exit_status_meaning(exit_status);
-    return tbk_fail(err, code, "read " TBK_LOG_FILE " on the VM",
-                    "the run on the VM ended with exit status %d (%s)", exit_status,
-                    meaning != NULL ? meaning : "unknown");
+    return tbk_fail(err, code, fix_for(code), "the run on the VM ended with exit status %d (%s)",
+                    exit_status, meaning != NULL ? meaning : "unknown");
 }

@@ -9,10 +9,13 @@
 /*
  * Runs the command of the installed crontab as cron would (shell, environment, log file), following
  * the log while it goes on: its lines become log and progress events. *out_exit_status is the
- * hook's. When the connection is lost or the caller cancels, the run itself goes on on the VM.
+ * hook's; *out_record is the record of this run, NULL when it left none (it was skipped, or another
+ * one was under way). When the connection is lost or the caller cancels, the run itself goes on on
+ * the VM.
  */
-bool tbk_on_vm_run_hook(const tbk_remote *remote, const tbk_report *report, int *out_exit_status,
-                        tbk_error *err) TBK_MUST_CHECK;
+bool tbk_on_vm_run_hook(tbk_arena *arena, const tbk_remote *remote, const char *store,
+                        const tbk_report *report, int *out_exit_status,
+                        const tbk_value **out_record, tbk_error *err) TBK_MUST_CHECK;
 
 /* Runs the engine once in its container, without the hook: `list`, `check`, `prove`. The
  * arguments end with NULL. *out is the JSON that it prints; NULL when it printed none. */
@@ -25,8 +28,8 @@ bool tbk_on_vm_run_engine(tbk_arena *arena, const tbk_remote *remote, const char
 bool tbk_on_vm_last_run(tbk_arena *arena, const tbk_remote *remote, const char *store,
                         const tbk_value **out, tbk_error *err) TBK_MUST_CHECK;
 
-/* Fails as the run on the VM failed: with its own words where the record has them. Succeeds for
- * exit status 0. record may be NULL. */
+/* Fails as the run or engine on the VM failed: with its own words where its record or answer has
+ * them. Succeeds for exit status 0. record may be NULL. */
 bool tbk_on_vm_outcome(int exit_status, const tbk_value *record, tbk_error *err) TBK_MUST_CHECK;
 
 #endif

@@ -34,18 +34,20 @@ static void TBK_PRINTF(2, 3) problem(status *self, const char *format, ...)
     va_end(arguments);
 }
 
+static bool docker_answers(const status *self) { return self->facts.docker_version[0] != '\0'; }
+
 static void look_at_installation(status *self)
 {
-    const tbk_rendering *rendering = self->input->rendering;
-    bool installed = self->facts.image_present;
+    const char *difference = tbk_host_facts_difference(
+        self->arena, &self->facts, self->input->rendering, self->input->image->tag);
 
-    for (size_t i = 0; i < rendering->count; i++)
-        installed = installed && tbk_installed_file_is(&self->facts.files[i], &rendering->files[i]);
-    if (!installed)
-        problem(self, "the installation is not as rendered; run 'torrust-backup configure'");
+    if (!docker_answers(self))
+        problem(self, "Docker does not answer on the VM");
+    if (difference != NULL)
+        problem(self, "%s", difference);
     if (!self->facts.cron_running)
         problem(self, "no cron daemon runs on the VM");
-    tbk_value_set_bool(self->arena, self->result, "installed", installed);
+    tbk_value_set_bool(self->arena, self->result, "installed", difference == NULL);
     tbk_value_set_string(self->arena, self->result, "image", self->input->image->tag);
 }
 
@@ -57,9 +59,37 @@ static void look_at_tracker(status *self)
     tbk_value_set_string(self->arena, tracker, "health", self->facts.tracker_health);
     tbk_value_set(self->arena, self->result, "tracker", tracker);
     tbk_value_set_bool(self->arena, self->result, "held", self->facts.held);
+    tbk_value_set_bool(self->arena, self->result, "backup_runs", self->facts.hook_runs);
     tbk_value_set_bool(self->arena, self->result, "native_backup", self->facts.native_cron);
     tbk_value_set_integer(self->arena, self->result, "store_free_bytes",
                           self->facts.store_free_bytes);
+}
+
+static bool tracker_never_was(const status *self)
+{
+    return docker_answers(self) && self->facts.tracker_id[0] == '\0' && self->record == NULL;
+}
+
+/* While a backup runs it may hold the tracker; then it is where it should be. */
+static bool tracker_is_down(const status *self)
+{
+    return docker_answers(self) && strcmp(self->facts.tracker_state, "running") != 0 &&
+           !tracker_never_was(self) && !(self->facts.held && self->facts.hook_runs);
+}
+
+static void judge_tracker(status *self)
+{
+    if (tracker_never_was(self))
+        problem(self, "there is no tracker on the VM yet");
+    else if (!tracker_is_down(self))
+        return;
+    else if (self->facts.tracker_id[0] == '\0')
+        problem(self, "the tracker's container is gone");
+    else
+        problem(self,
+                self->facts.held ? "an interrupted backup left the tracker '%s'"
+                                 : "the tracker is '%s', and no backup holds it",
+                self->facts.tracker_state);
 }
 
 static bool look_at_last_run(status *self, tbk_error *err)
@@ -72,7 +102,8 @@ static bool look_at_last_run(status *self, tbk_error *err)
     int64_t exit_status = 0;
 
     if (self->record == NULL) {
-        problem(self, "there was no run yet; try one with 'torrust-backup verify'");
+        if (!tracker_never_was(self))
+            problem(self, "there was no run yet; try one with 'torrust-backup verify'");
         return true;
     }
     if (!tbk_value_need_integer(self->record, "exit_status", &exit_status, err) ||
@@ -101,17 +132,24 @@ static bool look(status *self, tbk_error *err)
         return false;
     look_at_installation(self);
     look_at_tracker(self);
+    judge_tracker(self);
     return look_at_last_run(self, err) &&
            tbk_schedule_report(self->arena, input->workspace, &self->facts, self->result, err);
 }
 
 static bool conclude(const status *self, tbk_error *err)
 {
-    bool running = strcmp(self->facts.tracker_state, "running") == 0;
-
-    if (self->facts.held && !running)
-        return tbk_fail(err, TBK_E_TRACKER_DOWN, "on the VM: sudo " TBK_HOOK_FILE " --recover",
-                        "a hold left the tracker '%s'", self->facts.tracker_state);
+    if (tracker_is_down(self))
+        return tbk_fail(err, TBK_E_TRACKER_DOWN,
+                        self->facts.held ? "on the VM: sudo " TBK_HOOK_FILE " --recover"
+                                         : "start it, unless it is to be down",
+                        "the tracker of '%s' is not running (%s)",
+                        self->input->workspace->environment.name,
+                        self->facts.tracker_id[0] != '\0' ? self->facts.tracker_state
+                                                          : "its container is gone");
+    if (tracker_never_was(self) && self->problems->first->next == NULL)
+        return tbk_fail(err, TBK_E_SKIPPED, "run the deployer's 'release' and 'run' first",
+                        "there is no tracker on the VM yet, so there is nothing to back up");
     if (self->problems->first != NULL)
         return tbk_fail(err, TBK_E_FAILED, "see the problems in the status",
                         "the backups of '%s' are not well: %s",

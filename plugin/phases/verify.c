@@ -91,19 +91,17 @@ static const char *tracker_words(verify *self)
 
 static bool check_installation(verify *self, tbk_error *err)
 {
-    const tbk_rendering *rendering = self->input->rendering;
-    const char *differs = NULL;
-
     if (!read_facts(self, err))
         return false;
-    for (size_t i = 0; i < rendering->count; i++)
-        if (differs == NULL && !tbk_installed_file_is(&self->facts.files[i], &rendering->files[i]))
-            differs = rendering->files[i].target;
-    check(self, "installation", differs == NULL && self->facts.image_present,
-          differs == NULL && self->facts.image_present
-              ? "files, owners and image are as rendered"
-              : "'%s' is not as rendered; run 'torrust-backup configure'",
-          differs != NULL ? differs : self->input->image->tag);
+    if (self->facts.docker_version[0] == '\0') {
+        check(self, "Docker", false, "it does not answer");
+        return tbk_fail(err, TBK_E_CONTAINER, "start it: sudo systemctl start docker",
+                        "Docker does not answer on '%s'", self->input->remote->name);
+    }
+    const char *difference = tbk_host_facts_difference(
+        self->arena, &self->facts, self->input->rendering, self->input->image->tag);
+    check(self, "installation", difference == NULL, "%s",
+          difference != NULL ? difference : "files, owners and image are as rendered");
     check(self, "cron daemon", self->facts.cron_running,
           self->facts.cron_running ? "running" : "no cron daemon runs on the VM");
     if (self->facts.tracker_id[0] == '\0')
@@ -114,10 +112,10 @@ static bool check_installation(verify *self, tbk_error *err)
 }
 
 /* Enters a finished run into the report, and remembers its set. */
-static bool note_run(verify *self, const char *trigger, int exit_status, tbk_error *err)
+static bool note_run(verify *self, const char *trigger, int exit_status, const tbk_value *record,
+                     tbk_error *err)
 {
     tbk_arena *arena = self->arena;
-    const tbk_value *record = NULL;
     tbk_value *run = tbk_value_map(arena);
     const char *set_id = NULL;
     const char *run_id = NULL;
@@ -125,9 +123,6 @@ static bool note_run(verify *self, const char *trigger, int exit_status, tbk_err
     int64_t duration_ms = 0;
     tbk_error why = {0};
 
-    if (!tbk_on_vm_last_run(arena, self->input->remote, self->input->workspace->options.store,
-                            &record, err))
-        return false;
     bool ok = tbk_on_vm_outcome(exit_status, record, &why);
     if (record != NULL && (!tbk_value_read_string(record, "set", &set_id, err) ||
                            !tbk_value_read_string(record, "run", &run_id, err) ||
@@ -156,24 +151,15 @@ static bool note_run(verify *self, const char *trigger, int exit_status, tbk_err
     return true;
 }
 
-/* The id of the last run before ours, so that a stale record is never taken for the new one. */
-static bool note_earlier_run(verify *self, tbk_error *err)
-{
-    const tbk_value *record = NULL;
-
-    return tbk_on_vm_last_run(self->arena, self->input->remote,
-                              self->input->workspace->options.store, &record, err) &&
-           (record == NULL || (tbk_value_read_string(record, "set", &self->set_id, err) &&
-                               tbk_value_read_string(record, "run", &self->run_id, err)));
-}
-
 static bool run_hook(verify *self, tbk_error *err)
 {
+    const tbk_value *record = NULL;
     int exit_status = 0;
 
-    return note_earlier_run(self, err) &&
-           tbk_on_vm_run_hook(self->input->remote, self->input->report, &exit_status, err) &&
-           note_run(self, "backup run", exit_status, err);
+    return tbk_on_vm_run_hook(self->arena, self->input->remote,
+                              self->input->workspace->options.store, self->input->report,
+                              &exit_status, &record, err) &&
+           note_run(self, "backup run", exit_status, record, err);
 }
 
 static bool prove_on_vm(verify *self, tbk_error *err)
@@ -204,6 +190,30 @@ static bool prove_on_vm(verify *self, tbk_error *err)
 
 /* --- the proof on this machine --- */
 
+/* The port knows no size beforehand; the manifest does, so a person sees the time left. */
+typedef struct download {
+    const tbk_report *report;
+    const char *phase;
+    uint64_t size_bytes;
+} download;
+
+static void fetch_progress(void *self, const char *phase, uint64_t done_bytes, uint64_t total_bytes)
+{
+    const download *file = self;
+
+    (void)phase;
+    (void)total_bytes;
+    tbk_report_progress(file->report, file->phase, done_bytes, file->size_bytes);
+}
+
+static bool fetch_cancelled(void *self)
+{
+    const download *file = self;
+
+    return file->report != NULL && file->report->cancelled != NULL &&
+           file->report->cancelled(file->report->self);
+}
+
 static bool fetch(verify *self, const char *directory, const char *name, uint64_t limit_bytes,
                   tbk_error *err)
 {
@@ -215,8 +225,12 @@ static bool fetch(verify *self, const char *directory, const char *name, uint64_
 
     if (fd < 0)
         return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "creating '%s'", local);
-    return tbk_remote_get(self->input->remote, path, fd, limit_bytes, &digest, self->input->report,
-                          err);
+    download file = {.report = self->input->report,
+                     .phase = tbk_arena_format(self->arena, "fetch %s", name),
+                     .size_bytes = limit_bytes};
+    const tbk_report report = {
+        .self = &file, .progress = fetch_progress, .cancelled = fetch_cancelled};
+    return tbk_remote_get(self->input->remote, path, fd, limit_bytes, &digest, &report, err);
 }
 
 static bool fetch_manifest(verify *self, const char *directory, tbk_manifest *out, tbk_error *err)
@@ -388,16 +402,15 @@ static bool unschedule(verify *self, tbk_error *err)
                          &result, err);
 }
 
-/* *out_exit_status is -1 when no run ended within the limit. */
-static bool await_next_run(verify *self, int *out_exit_status, tbk_error *err)
+/* *out_record is NULL when no run ended within the limit. */
+static bool await_next_run(verify *self, const tbk_value **out_record, tbk_error *err)
 {
     int64_t start_ms = tbk_clock_monotonic_ms();
 
-    *out_exit_status = -1;
+    *out_record = NULL;
     while (tbk_clock_monotonic_ms() - start_ms < CRON_RUN_LIMIT_MS) {
         const tbk_value *record = NULL;
         const char *run_id = NULL;
-        int64_t exit_status = 0;
         wait_a_moment();
         if (!tbk_report_go_on(self->input->report, err) ||
             !tbk_on_vm_last_run(self->arena, self->input->remote,
@@ -405,11 +418,10 @@ static bool await_next_run(verify *self, int *out_exit_status, tbk_error *err)
             return false;
         if (record == NULL)
             continue;
-        if (!tbk_value_need_string(record, "run", &run_id, err) ||
-            !tbk_value_need_integer(record, "exit_status", &exit_status, err))
+        if (!tbk_value_need_string(record, "run", &run_id, err))
             return false;
         if (self->run_id == NULL || strcmp(run_id, self->run_id) != 0) {
-            *out_exit_status = (int)exit_status;
+            *out_record = record;
             return true;
         }
     }
@@ -418,16 +430,18 @@ static bool await_next_run(verify *self, int *out_exit_status, tbk_error *err)
 
 static bool await_cron(verify *self, tbk_error *err)
 {
-    int exit_status = -1;
+    const tbk_value *record = NULL;
+    int64_t exit_status = 0;
     tbk_error ignored;
 
     if (!schedule_once(self, err))
         return false;
-    bool ok = await_next_run(self, &exit_status, err);
+    bool ok = await_next_run(self, &record, err);
     if (!unschedule(self, ok ? err : &ignored) || !ok)
         return false;
-    if (exit_status >= 0)
-        return note_run(self, "run fired by cron", exit_status, err);
+    if (record != NULL)
+        return tbk_value_need_integer(record, "exit_status", &exit_status, err) &&
+               note_run(self, "run fired by cron", (int)exit_status, record, err);
     check(self, "run fired by cron", false, "cron started no run within %d minutes",
           CRON_RUN_LIMIT_MS / 60000);
     return true;
@@ -494,10 +508,9 @@ static bool conclude(const verify *self, tbk_error *err)
 {
     if (self->first_failed == NULL)
         return true;
-    tbk_error_code code = self->outcome == TBK_E_TRACKER_DOWN || self->outcome == TBK_E_SKIPPED ||
-                                  self->outcome == TBK_E_INTERRUPTED
-                              ? self->outcome
-                              : TBK_E_UNPROVED;
+    bool is_more = self->outcome == TBK_E_TRACKER_DOWN || self->outcome == TBK_E_SKIPPED ||
+                   self->outcome == TBK_E_LOCKED || self->outcome == TBK_E_INTERRUPTED;
+    tbk_error_code code = is_more ? self->outcome : TBK_E_UNPROVED;
     return tbk_fail(err, code, "mend what the report names, then verify again",
                     "not everything is proved: %s", self->first_failed);
 }
