@@ -378,18 +378,25 @@ static bool schedule_once(verify *self, tbk_error *err)
 {
     /* A schedule of its own, with the date in it, so that a forgotten one stays quiet. */
     static const char script[] =
-        "due=$(date -d '+75 seconds' '+%M %H %d %m') || exit\n"
+        "at=$(date +%s) && at=$((at + 75)) && due=$(date -d @$at '+%M %H %d %m') || exit\n"
         "{ grep -E '^(SHELL|PATH|MAILTO)=' \"$1\"\n"
         "sed -n '/^#/d; /--recover/d; s/^.*[[:space:]]root[[:space:]]\\{1,\\}/root /p' \"$1\" |\n"
-        "head -n 1 | sed \"s/^/$due * /\"; } >\"$2~\" && chmod 644 \"$2~\" && mv \"$2~\" \"$2\"\n";
+        "head -n 1 | sed \"s/^/$due * /\"; } >\"$2~\" && chmod 644 \"$2~\" && mv \"$2~\" \"$2\" "
+        "&&\n"
+        "date -d @$at +%H:%M\n";
     const tbk_remote_command command = {
         .argv =
             (const char *const[]){"sh", "-c", script, "once", TBK_CRON_FILE, CRON_ONCE_FILE, NULL},
         .as_root = true};
     tbk_auto_remote_result result = {0};
 
-    return tbk_remote_do(self->input->remote, "scheduling one run for verification", &command,
-                         &result, err);
+    if (!tbk_remote_do(self->input->remote, "scheduling one run for verification", &command,
+                       &result, err))
+        return false;
+    tbk_report_log(self->input->report, TBK_LOG_INFO, "verify",
+                   "cron is to start a run at %.5s, the VM's time",
+                   tbk_text_string(&result.output));
+    return true;
 }
 
 static bool unschedule(verify *self, tbk_error *err)

@@ -75,6 +75,9 @@ static bool read_options(tbk_arena *arena, const char *working_dir, const char *
     const char *path = options_file;
 
     tbk_options_default(environment, out);
+    if (path != NULL && !exists(path))
+        return tbk_fail(err, TBK_E_CONFIG, "name an existing file with --options",
+                        "there is no options file '%s'", path);
     if (path == NULL) {
         path = tbk_arena_format(arena, "%s/envs/%s.backup.yml", working_dir, environment->name);
         if (!exists(path))

@@ -1,0 +1,137 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Wrong arguments and unusable SSH keys: exit status 2, what is wrong and how to mend it, nothing written, nobody contacted.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+    workspace=$BATS_TEST_TMPDIR/workspace
+    keys=$BATS_TEST_TMPDIR/keys
+    mkdir -p "$workspace/data/minimal" "$keys"
+    cp "$TBK_SOURCE/tests/golden/sqlite-minimal/environment.json" "$workspace/data/minimal/environment.json"
+    find "$workspace" | sort >"$BATS_TEST_TMPDIR/before"
+}
+
+tb() { (cd "$workspace" && timeout 20 "$TBK_BUILD/bin/torrust-backup" "$@"); }
+
+# refused WORDS ARGUMENT...: ends with 2, says the words and a fix on standard error, nothing on standard output.
+refused() {
+    local words=$1
+    shift
+    run --separate-stderr tb "$@"
+    # shellcheck disable=SC2154 # bats sets it
+    printf '%s: %s\n%s\n' "$*" "$status" "$stderr"
+    [ "$status" = 2 ]
+    [ -z "$output" ]
+    [[ $stderr == Error:*"$words"*Fix:* ]]
+    find "$workspace" | sort | cmp - "$BATS_TEST_TMPDIR/before"
+}
+
+@test "no command, an unknown one, none or two environments" {
+    refused "no command"
+    refused "no command 'backup'" backup minimal
+    refused "no environment" render
+    refused "no environment" status --output-format json
+    refused "also 'second'" render minimal second
+    refused "'version' takes no environment" version minimal
+    refused "no command 'nonsense'" help nonsense
+}
+
+@test "an unknown option, one without its argument, one with an empty argument" {
+    refused "no option '--keep'" render minimal --keep 7
+    refused "no option '-x'" render minimal -x
+    refused "no option '--dry-run=5'" render minimal --dry-run=5
+    refused "missing for '--ssh-port'" render minimal --ssh-port
+    refused "empty for 'working-dir'" render minimal --working-dir ''
+    refused "empty for 'ssh-key'" render minimal --ssh-key=
+}
+
+@test "options that do not go with the command are not ignored silently" {
+    refused "'status' has no dry run" status minimal --dry-run
+    refused "not with 'list'" list minimal --fetch-all
+    refused "not with 'configure'" configure minimal --wait-for-cron
+}
+
+@test "values out of range, unknown words" {
+    for port in 0 65536 -1 22x '' 99999999999999999999; do
+        refused "" render minimal --ssh-port "$port"
+    done
+    refused "text or json" render minimal --output-format yaml
+    refused "'telnet' is unknown" render minimal --ssh-program telnet
+    refused "is not a host" render minimal --ssh-host '-oProxyCommand=x'
+    refused "is not a user name" render minimal --ssh-user 'a b'
+    refused "UTF-8" render minimal --ssh-host $'\xff'
+}
+
+@test "a working directory without workspace, options and plugin that are not there" {
+    refused "does not exist" render minimal --working-dir /nonexistent
+    refused "nowhere.yml" render minimal --options nowhere.yml
+    run tb render minimal --plugin nowhere.so
+    [ "$status" = 1 ]
+    [[ $output == *nowhere.so*Fix:* ]]
+}
+
+@test "a key that is missing, empty, too open, encrypted, cut off, public, no key at all" {
+    ssh-keygen -q -t ed25519 -N '' -f "$keys/open"
+    chmod 644 "$keys/open"
+    ssh-keygen -q -t ed25519 -N secret -f "$keys/encrypted"
+    ssh-keygen -q -t rsa -m PEM -N secret -f "$keys/encrypted-pem"
+    (umask 077 && : >"$keys/empty" && head -c 150 "$keys/encrypted" >"$keys/cut" && echo hello >"$keys/text")
+    unset SSH_AUTH_SOCK
+    for command in configure verify run list status; do
+        refused "'$keys/missing'" $command minimal --ssh-key "$keys/missing"
+    done
+    refused "is empty" configure minimal --ssh-key "$keys/empty"
+    refused "can be read by others (mode 0644)" configure minimal --ssh-key "$keys/open"
+    refused "is encrypted" configure minimal --ssh-key "$keys/encrypted"
+    refused "is encrypted" configure minimal --ssh-key "$keys/encrypted-pem"
+    refused "damaged or cut off" configure minimal --ssh-key "$keys/cut"
+    refused "is a public key" configure minimal --ssh-key "$keys/open.pub"
+    refused "not a private key" configure minimal --ssh-key "$keys/text"
+    refused "not a regular file" configure minimal --ssh-key "$keys"
+}
+
+@test "a key that its user may not read" {
+    [ "$(id -u)" = 0 ] || skip "needs root, to become somebody else"
+    ssh-keygen -q -t ed25519 -N '' -f "$keys/roots"
+    chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" "$keys"
+    run setpriv --reuid 65534 --regid 65534 --clear-groups \
+        sh -c "cd '$workspace' && '$TBK_BUILD/bin/torrust-backup' status minimal --ssh-key '$keys/roots'"
+    echo "$output"
+    [[ $output == *"Permission denied"* ]] || skip "another user reaches neither this folder nor the program"
+    [ "$status" = 2 ]
+    [[ $output == *"$keys/roots"*Fix:* ]]
+}
+
+@test "a relative key is one of the working directory" {
+    ssh-keygen -q -t ed25519 -N secret -f "$keys/encrypted"
+    cd "$keys"
+    run "$TBK_BUILD/bin/torrust-backup" status minimal --working-dir "$workspace" --ssh-key encrypted
+    [ "$status" = 2 ]
+    [[ $output == *"'$keys/encrypted' is encrypted"* ]]
+}
+
+@test "help and version need no workspace, and go to standard output" {
+    cd /
+    for arguments in help "help verify" "verify --help" -h version; do
+        # shellcheck disable=SC2086 # words
+        run --separate-stderr "$TBK_BUILD/bin/torrust-backup" $arguments
+        [ "$status" = 0 ]
+        [[ $output == *torrust-backup* ]]
+        [ -z "$stderr" ]
+    done
+}
+
+@test "a dry run of render says so, and writes nothing" {
+    run --separate-stderr tb render minimal --dry-run
+    [ "$status" = 0 ]
+    [[ $output == *"Nothing was written"*crontab* ]]
+    tb render minimal --dry-run --output-format json | python3 -c 'import json, sys; assert json.load(sys.stdin)["dry_run"]'
+    find "$workspace" | sort | cmp - "$BATS_TEST_TMPDIR/before"
+}
+
+@test "a result that cannot be written is an error" {
+    run sh -c "cd '$workspace' && '$TBK_BUILD/bin/torrust-backup' render minimal --dry-run >/dev/full"
+    [ "$status" = 1 ]
+    [[ $output == *"standard output"* ]]
+}
