@@ -21,7 +21,7 @@ bool tbk_sqlite_size(const char *path, uint64_t *out_bytes, tbk_error *err) TBK_
 /*
  * Copies the database, and its -journal or -wal, to target, as they are: for a moment in which
  * nobody writes (the tracker is paused or stopped). Not synced. target must not exist.
- * Errors: TBK_E_SPACE, TBK_E_IO, TBK_E_INTERRUPTED.
+ * Errors: TBK_E_SPACE, TBK_E_IO, TBK_E_INTERRUPTED; TBK_E_BUSY, somebody wrote all the same.
  */
 bool tbk_sqlite_copy_held(const char *path, const char *target, const tbk_report *report,
                           tbk_error *err) TBK_MUST_CHECK;

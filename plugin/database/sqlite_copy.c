@@ -151,11 +151,58 @@ static bool copy_companion(const char *path, const char *target, const char *suf
     return tbk_sqlite_copy_file(fd, to, copying, err) && is_still(fd, from, err);
 }
 
+/*
+ * What every write leaves behind. A tracker that somebody starts or thaws during the copy (by hand,
+ * the deployer's 'up', a program that restarts the unhealthy), or a second writer whom no hold
+ * reaches, would leave a torn copy that nothing but its content tells from a good one. The kernel's
+ * times have steps of up to 10 ms: to hold a container takes longer, so the last write before the
+ * hold and the first after it never share one.
+ */
+#define SIGHTED_FILES 3
+
+typedef struct sighting {
+    struct stat files[SIGHTED_FILES]; /* all zero where there is none */
+} sighting;
+
+static bool look(const char *path, sighting *out, tbk_error *err)
+{
+    static const char *const suffixes[SIGHTED_FILES] = {"", "-journal", "-wal"};
+    memset(out, 0, sizeof *out);
+    for (size_t i = 0; i < SIGHTED_FILES; i++) {
+        char name[PATH_MAX];
+        if (!tbk_sqlite_companion(path, suffixes[i], name, err))
+            return false;
+        if (stat(name, &out->files[i]) != 0 && errno != ENOENT)
+            return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot look at '%s'", name);
+    }
+    return true;
+}
+
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+static bool nobody_wrote(const char *path, const sighting *before, tbk_error *err)
+{
+    sighting now;
+    if (!look(path, &now, err))
+        return false;
+    for (size_t i = 0; i < SIGHTED_FILES; i++)
+        if (!is_same(&before->files[i], &now.files[i]))
+            return tbk_fail(err, TBK_E_BUSY,
+                            "see who started the tracker, or else wrote to its database, meanwhile",
+                            "'%s' was written during the copy, which counts for nothing", path);
+    return true;
+}
+
 bool tbk_sqlite_copy_held(const char *path, const char *target, const tbk_report *report,
                           tbk_error *err)
 {
     tbk_sqlite_copying copying = {.report = report};
-    if (!tbk_sqlite_size(path, &copying.total_bytes, err))
+    sighting before;
+    if (!tbk_sqlite_size(path, &copying.total_bytes, err) || !look(path, &before, err))
         return false;
     tbk_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -163,5 +210,6 @@ bool tbk_sqlite_copy_held(const char *path, const char *target, const tbk_report
                               "cannot read the database '%s'", path);
     return copy_companion(path, target, "-journal", &copying, err) &&
            copy_companion(path, target, "-wal", &copying, err) &&
-           tbk_sqlite_copy_file(fd, target, &copying, err) && is_still(fd, path, err);
+           tbk_sqlite_copy_file(fd, target, &copying, err) && is_still(fd, path, err) &&
+           nobody_wrote(path, &before, err);
 }

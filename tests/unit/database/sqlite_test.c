@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define ROWS 2000
 
@@ -340,6 +341,35 @@ static void stops_when_asked(void **state)
                  TBK_E_INTERRUPTED, "");
 }
 
+/* What an operator who thaws the tracker in the middle does. */
+static void write_a_row(void *self, const char *phase, uint64_t done_bytes, uint64_t total_bytes)
+{
+    sqlite3 *db;
+    (void)phase;
+    (void)total_bytes;
+    if (done_bytes == 0)
+        return;
+    assert_int_equal(sqlite3_open(((fixture *)self)->database, &db), SQLITE_OK);
+    must(db, "PRAGMA synchronous=OFF; UPDATE t SET generation = generation + 1 WHERE id = 1");
+    (void)sqlite3_close(db);
+}
+
+static void refuses_a_copy_during_which_somebody_wrote(void **state)
+{
+    fixture *self = *state;
+    const tbk_report report = {.self = self, .progress = write_a_row};
+    tbk_error err;
+    for (int wal = 0; wal < 2; wal++) {
+        make_database(self->database, wal == 1);
+        /* The kernel's times of files have steps of up to 10 ms. */
+        (void)nanosleep(&(struct timespec){.tv_nsec = 30000000}, NULL);
+        assert_fails(tbk_sqlite_copy_held(self->database, self->copy, &report, &err), err,
+                     TBK_E_BUSY, "was written during the copy");
+        assert_int_equal(unlink(self->copy), 0);
+        assert_int_equal(unlink(self->database), 0);
+    }
+}
+
 static void does_not_overwrite(void **state)
 {
     fixture *self = *state;
@@ -540,6 +570,7 @@ int main(void)
         CASE(takes_the_log_into_the_copy),
         CASE(refuses_the_journal_of_several_databases),
         CASE(stops_when_asked),
+        CASE(refuses_a_copy_during_which_somebody_wrote),
         CASE(does_not_overwrite),
         CASE(copies_beside_a_writer_that_has_not_yet_to_write),
         CASE(gives_way_to_a_writer_that_waits),
