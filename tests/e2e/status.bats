@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+# What status, run, list and verify say of an installation, a tracker, or a past that is not well, each with its exit status.
+
+bats_require_minimum_version 1.5.0
+load common
+
+setup_file() { start_machine e2e-status --rows 5000 --rate 10; }
+teardown_file() { stop_machine; }
+
+# expect STATUS WORDS COMMAND [ARGUMENT...]: the exit status, and the words on standard output or error.
+expect() {
+    local wanted=$1 words=$2
+    shift 2
+    run tb "$@"
+    echo "$* ended with $status:"
+    echo "$output"
+    [ "$status" = "$wanted" ]
+    [[ $output == *"$words"* ]]
+}
+
+status_json() { tb status --output-format json 2>/dev/null; }
+field() { status_json | python3 -c "import json, sys; print(json.load(sys.stdin)$1)"; }
+
+@test "before configure: each command says that the backup is not installed" {
+    expect 1 "the backup is not installed; run 'torrust-backup configure'" status
+    expect 2 "the backup is not installed" run
+    expect 2 "the backup is not installed" list
+    expect 21 "the backup is not installed" verify
+}
+
+@test "configured, without a run yet" {
+    tb configure
+    expect 1 "there was no run yet" status
+    expect 10 "there is no store" list
+}
+
+@test "no tracker yet: nothing to back up, and that is said" {
+    on_vm docker rename tracker elsewhere
+    expect 23 "there is no tracker on the VM yet" status
+    expect 23 "run the deployer's 'release' and 'run' first" run
+    expect 23 "there is no tracker on the VM yet" verify
+    on_vm docker rename elsewhere tracker
+}
+
+@test "after a good run all is well" {
+    tb run
+    expect 0 "Health:     ok" status
+    [ "$(field '["problems"]')" = "[]" ]
+}
+
+@test "a run that is under way is told, and another one gives way without showing an old record as its own" {
+    sh_on_vm "setsid flock $state_dir/lock sleep 6 </dev/null >/dev/null 2>&1 &"
+    wait_until 5 sh_on_vm "! flock -n $state_dir/lock true"
+    expect 0 "a backup is under way" status
+    expect 11 "another run holds the lock" run
+    [[ $output != *"Set:"* ]]
+    wait_until 20 sh_on_vm "flock -n $state_dir/lock true"
+}
+
+@test "held by a run that goes on is well; held by one that died is not, until it is recovered" {
+    # Cron must not recover in between. It is stopped, not ended: status would miss it.
+    on_vm pkill -STOP -x cron
+    sh_on_vm "echo \"pause \$(docker inspect -f '{{.Id}}' tracker) \$(date +%s) \$(cat /proc/sys/kernel/random/boot_id)\" >$state_dir/held
+        docker pause tracker
+        setsid flock $state_dir/lock sleep 5 </dev/null >/dev/null 2>&1 &"
+    wait_until 5 sh_on_vm "! flock -n $state_dir/lock true"
+    expect 0 "paused" status
+    wait_until 20 sh_on_vm "flock -n $state_dir/lock true"
+    expect 20 "an interrupted backup left the tracker 'paused'" status
+    [[ $output == *"--recover"* ]]
+    on_vm $hook --recover
+    on_vm pkill -CONT -x cron
+    expect 0 "Health:     ok" status
+}
+
+@test "a tracker that nobody held, and does not run: exit status 20" {
+    on_vm docker kill -s INT tracker
+    wait_until 20 sh_on_vm "[ \"\$(docker inspect -f '{{.State.Status}}' tracker)\" = exited ]"
+    expect 20 "the tracker is 'exited', and no backup holds it" status
+    on_vm docker rename tracker elsewhere
+    expect 20 "the tracker's container is gone" status
+    on_vm docker rename elsewhere tracker
+    on_vm docker start tracker
+    wait_until 20 tracker_runs
+}
+
+@test "overdue: the last good backup is older than the schedule allows" {
+    sh_on_vm "cp -p $store/.state/last-run.json /root/kept
+        sed -i 's/\"last_success_s\": *[0-9]*/\"last_success_s\": '\$((\$(date +%s) - 72 * 3600 - 60))'/' $store/.state/last-run.json"
+    expect 1 "the last good backup is 72 hours old" status
+    [ "$(field '["health"]')" = failing ]
+    sh_on_vm "cp -p /root/kept $store/.state/last-run.json"
+    expect 0 "Health:     ok" status
+}
+
+@test "a run that failed is shown with its own words, beside the last good set" {
+    good=$(sets | tail -n 1)
+    sh_on_vm "cp -a $store /root/sets && mount -t tmpfs -o size=1m tmpfs $store && cp -a /root/sets/.state $store"
+    expect 22 "free" run
+    expect 1 "free" status
+    [[ $output == *"exit status 22"*"Last good:  $good"* ]]
+    on_vm umount $store
+    expect 0 "Health:     ok" status
+}
+
+@test "a changed file, a missing image, no cron" {
+    on_vm chmod 600 /etc/cron.d/torrust-backup
+    expect 1 "'/etc/cron.d/torrust-backup' is not as rendered" status
+    expect 21 "'/etc/cron.d/torrust-backup' is not as rendered" verify
+    on_vm rm /opt/torrust-backup/engine.yml
+    expect 1 "'/opt/torrust-backup/engine.yml' is missing" status
+    sh_on_vm "docker image rm -f \$(docker image ls -q torrust-backup-engine) >/dev/null"
+    tb configure
+    expect 0 "Health:     ok" status
+    on_vm systemctl stop cron
+    expect 1 "no cron daemon runs on the VM" status
+    on_vm systemctl start cron
+}
+
+@test "verify that is interrupted while it waits for cron leaves no schedule behind" {
+    (cd "$workspace" && timeout --preserve-status -s INT 60 "$backup" verify standin --wait-for-cron >"$BATS_TEST_TMPDIR/out" 2>&1) &
+    wait_until 50 on_vm test -e /etc/cron.d/torrust-backup-verify
+    pkill -INT -P $! torrust-backup || pkill -INT -P $! timeout
+    wait $! && return 1
+    cat "$BATS_TEST_TMPDIR/out"
+    grep -q "cron is to start a run at" "$BATS_TEST_TMPDIR/out"
+    on_vm test ! -e /etc/cron.d/torrust-backup-verify
+}
+
+@test "configure that is interrupted says that it is not finished; the next one completes and leaves no tarball" {
+    sh_on_vm "docker image rm -f \$(docker image ls -q torrust-backup-engine) >/dev/null; rm /opt/torrust-backup/compose.yml"
+    for after in 0.2 0.5 0.9; do
+        run timeout --preserve-status -s INT $after "$backup" configure standin --working-dir "$workspace"
+        echo "$output"
+        [ "$status" = 130 ] || [ "$status" = 0 ]
+        [ "$status" = 0 ] || [[ $output != *"Already in place"* && $output != *"is configured"* ]]
+    done
+    tb configure
+    expect 0 "Already in place" configure
+    on_vm test ! -e $state_dir/engine-image.tar.gz
+}
+
+@test "Docker that does not answer is called by its name" {
+    on_vm systemctl stop docker.socket docker
+    expect 1 "Docker does not answer on the VM" status
+    expect 1 "Docker does not answer" configure
+    [[ $output != *"Already in place"* ]]
+    expect 24 "Docker does not answer" run
+    expect 24 "Docker daemon" list
+    expect 24 "Docker does not answer" verify
+    on_vm systemctl start docker.socket docker
+    on_vm docker start tracker
+    wait_until 30 tracker_runs
+}
