@@ -113,7 +113,7 @@ refused() {
 
 @test "help and version need no workspace, and go to standard output" {
     cd /
-    for arguments in help "help verify" "verify --help" -h version; do
+    for arguments in help "help verify" "verify --help" -h version --version; do
         # shellcheck disable=SC2086 # words
         run --separate-stderr "$TBK_BUILD/bin/torrust-backup" $arguments
         [ "$status" = 0 ]
