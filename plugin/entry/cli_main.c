@@ -191,8 +191,10 @@ static bool parse_arguments(int argc, char **argv, invocation *out)
         return usage("one environment at a time, but there is also", argv[optind]);
     if (out->command == NULL && out->values[OPTION_HELP] != NULL)
         out->command = "help";
-    if (out->command == NULL && out->values[OPTION_VERSION] != NULL)
+    if (out->values[OPTION_VERSION] != NULL) {
         out->command = "version";
+        out->environment = NULL;
+    }
     if (out->command == NULL)
         return usage("no command is named", "");
     if (find_command(out->command) == NULL)
