@@ -312,6 +312,24 @@ const tbk_set_file *tbk_manifest_file(const tbk_manifest *manifest, const char *
     return NULL;
 }
 
+uint64_t tbk_manifest_raw_bytes(const tbk_manifest *manifest)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; manifest != NULL && i < manifest->file_count; i++)
+        sum += manifest->files[i].raw_bytes;
+    return sum;
+}
+
+uint64_t tbk_manifest_stored_bytes(const tbk_manifest *manifest)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; manifest != NULL && i < manifest->file_count; i++)
+        sum += manifest->files[i].stored_bytes;
+    return sum;
+}
+
 /* --- Proofs --- */
 
 static const char *const level_names[] = {

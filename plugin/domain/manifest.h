@@ -71,6 +71,9 @@ tbk_value *tbk_manifest_to_value(tbk_arena *arena, const tbk_manifest *manifest)
 bool tbk_manifest_read(tbk_arena *arena, const tbk_value *value, tbk_manifest *out,
                        tbk_error *err) TBK_MUST_CHECK;
 const tbk_set_file *tbk_manifest_file(const tbk_manifest *manifest, const char *name);
+/* Of all files of the set together; 0 where manifest is NULL. */
+uint64_t tbk_manifest_raw_bytes(const tbk_manifest *manifest);
+uint64_t tbk_manifest_stored_bytes(const tbk_manifest *manifest);
 
 typedef enum tbk_proof_level {
     TBK_PROOF_NONE,

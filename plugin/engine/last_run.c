@@ -69,15 +69,6 @@ static tbk_value *error_value(tbk_arena *arena, const tbk_error *error)
     return map;
 }
 
-static void stored_bytes(const tbk_manifest *manifest, uint64_t *out_raw, uint64_t *out_stored)
-{
-    *out_raw = *out_stored = 0;
-    for (size_t i = 0; manifest != NULL && i < manifest->file_count; i++) {
-        *out_raw += manifest->files[i].raw_bytes;
-        *out_stored += manifest->files[i].stored_bytes;
-    }
-}
-
 static void set_manifest(tbk_arena *arena, tbk_value *map, const tbk_manifest *manifest)
 {
     tbk_value *phases = tbk_value_map(arena);
@@ -92,8 +83,6 @@ static void set_manifest(tbk_arena *arena, tbk_value *map, const tbk_manifest *m
 static tbk_value *record(tbk_arena *arena, const tbk_last_run *run, const memory *known)
 {
     tbk_value *map = tbk_value_map(arena);
-    uint64_t raw, stored;
-    stored_bytes(run->manifest, &raw, &stored);
     tbk_value_set_integer(arena, map, "schema", RECORD_SCHEMA);
     tbk_value_set_string(arena, map, "run", run->run_id);
     set_time(arena, map, "started", run->started_s);
@@ -105,8 +94,9 @@ static tbk_value *record(tbk_arena *arena, const tbk_last_run *run, const memory
     tbk_value_set_integer(arena, map, "held_ms", run->held_ms);
     tbk_value_set_bool(arena, map, "tracker_was_stopped", run->tracker_was_stopped);
     tbk_value_set_integer(arena, map, "duration_ms", run->duration_ms);
-    tbk_value_set_integer(arena, map, "raw_bytes", (int64_t)raw);
-    tbk_value_set_integer(arena, map, "stored_bytes", (int64_t)stored);
+    tbk_value_set_integer(arena, map, "raw_bytes", (int64_t)tbk_manifest_raw_bytes(run->manifest));
+    tbk_value_set_integer(arena, map, "stored_bytes",
+                          (int64_t)tbk_manifest_stored_bytes(run->manifest));
     tbk_value_set_string(arena, map, "proof",
                          run->proof != NULL ? tbk_proof_level_name(run->proof->level) : NULL);
     tbk_value_set_integer(arena, map, "sets", (int64_t)run->sets);
@@ -128,8 +118,6 @@ static void metric(tbk_text *text, const char *name, const char *help, double va
 
 static void metrics(tbk_text *text, const tbk_last_run *run, const memory *known)
 {
-    uint64_t raw, stored;
-    stored_bytes(run->manifest, &raw, &stored);
     metric(text, "last_run_timestamp_seconds", "When the last run ended.", (double)run->finished_s);
     metric(text, "last_exit_status", "Exit status of the last run; 20: the tracker is down.",
            run->error != NULL ? tbk_error_exit_status(run->error->code) : 0);
@@ -141,8 +129,10 @@ static void metrics(tbk_text *text, const tbk_last_run *run, const memory *known
            (double)run->duration_ms / 1000.0);
     metric(text, "tracker_held_seconds", "How long the last run held the tracker.",
            (double)run->held_ms / 1000.0);
-    metric(text, "set_raw_bytes", "Size of what the last run saved.", (double)raw);
-    metric(text, "set_stored_bytes", "Size of its set.", (double)stored);
+    metric(text, "set_raw_bytes", "Size of what the last run saved.",
+           (double)tbk_manifest_raw_bytes(run->manifest));
+    metric(text, "set_stored_bytes", "Size of its set.",
+           (double)tbk_manifest_stored_bytes(run->manifest));
     metric(text, "sets", "Backup sets in the store.", (double)run->sets);
     metric(text, "store_free_bytes", "Free space of the store.", (double)run->store_free_bytes);
 }

@@ -65,14 +65,6 @@ static bool config_by_hand(tbk_arena *arena, const engine_args *args, tbk_engine
 
 /* --- backup --- */
 
-static uint64_t stored_bytes_of(const tbk_manifest *manifest)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < manifest->file_count; i++)
-        sum += manifest->files[i].stored_bytes;
-    return sum;
-}
-
 static tbk_value *backup_value(tbk_arena *arena, const tbk_backup_result *result,
                                const char *run_id, int64_t duration_ms)
 {
@@ -86,7 +78,7 @@ static tbk_value *backup_value(tbk_arena *arena, const tbk_backup_result *result
     tbk_value_set_string(arena, map, "method_reason", manifest->method_reason);
     tbk_value_set_integer(arena, map, "held_ms", manifest->held_ms);
     tbk_value_set_integer(arena, map, "raw_bytes", (int64_t)manifest->sqlite.size_bytes);
-    tbk_value_set_integer(arena, map, "stored_bytes", (int64_t)stored_bytes_of(manifest));
+    tbk_value_set_integer(arena, map, "stored_bytes", (int64_t)tbk_manifest_stored_bytes(manifest));
     tbk_value_set_integer(arena, map, "duration_ms", duration_ms);
     tbk_value_set_integer(arena, map, "pruned", (int64_t)result->pruned);
     tbk_value_set(arena, map, "proof", tbk_proof_to_value(arena, &result->proof));
@@ -179,7 +171,8 @@ static tbk_value *set_value(tbk_arena *arena, const tbk_stored_set *set)
     tbk_value_set_string(arena, map, "method", set->manifest->method);
     tbk_value_set_integer(arena, map, "held_ms", set->manifest->held_ms);
     tbk_value_set_integer(arena, map, "raw_bytes", (int64_t)set->manifest->sqlite.size_bytes);
-    tbk_value_set_integer(arena, map, "stored_bytes", (int64_t)stored_bytes_of(set->manifest));
+    tbk_value_set_integer(arena, map, "stored_bytes",
+                          (int64_t)tbk_manifest_stored_bytes(set->manifest));
     tbk_value_set_string(arena, map, "proof",
                          set->proof.level == TBK_PROOF_NONE || set->proof.ok
                              ? tbk_proof_level_name(set->proof.level)

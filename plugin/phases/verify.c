@@ -257,15 +257,6 @@ static bool fetch_files(verify *self, const char *directory, const tbk_manifest 
     return true;
 }
 
-static uint64_t stored_bytes_of(const tbk_manifest *manifest)
-{
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < manifest->file_count; i++)
-        sum += manifest->files[i].stored_bytes;
-    return sum;
-}
-
 static void note_proof_here(verify *self, const tbk_proof *proof)
 {
     int64_t rows = 0;
@@ -291,12 +282,12 @@ static bool prove_fetched(verify *self, const char *directory, tbk_error *err)
         return false;
     tbk_value_set(self->arena, self->result, "manifest",
                   tbk_manifest_to_value(self->arena, manifest));
-    if (!self->input->fetch_all && stored_bytes_of(manifest) > limit_bytes) {
+    if (!self->input->fetch_all && tbk_manifest_stored_bytes(manifest) > limit_bytes) {
         note_check(self, "proof on this machine", "skipped",
                    tbk_arena_format(self->arena,
                                     "the set has %" PRIu64 " MiB, the limit is %" PRIu64
                                     " MiB (verify.fetch_limit_mib, or --fetch-all)",
-                                    stored_bytes_of(manifest) >> 20, limit_bytes >> 20));
+                                    tbk_manifest_stored_bytes(manifest) >> 20, limit_bytes >> 20));
         return true;
     }
     if (!fetch_files(self, directory, manifest, err) ||
