@@ -69,7 +69,8 @@ static void draw_progress(tbk_console *console, const char *phase, uint64_t done
     char done[TBK_SIZE_TEXT];
     char total[TBK_SIZE_TEXT];
     char rate[TBK_SIZE_TEXT];
-    double bytes_per_second = elapsed_ms > 0 ? (double)done_bytes * 1000 / (double)elapsed_ms : 0;
+    uint64_t moved_bytes = done_bytes - console->phase_start_bytes;
+    double bytes_per_second = elapsed_ms > 0 ? (double)moved_bytes * 1000 / (double)elapsed_ms : 0;
 
     tbk_console_size(done_bytes, done);
     tbk_console_size(total_bytes, total);
@@ -95,11 +96,15 @@ static void progress(void *self, const char *phase, uint64_t done_bytes, uint64_
     int64_t now_ms = tbk_clock_monotonic_ms();
     int64_t every_ms = console->terminal ? TERMINAL_EVERY_MS : LOG_EVERY_MS;
 
-    if (strcmp(console->phase, phase) != 0) {
+    /* Another phase, or the same one on another file. What was done before it was first heard of
+     * took a time that is not known, so it does not count for the rate. */
+    if (strcmp(console->phase, phase) != 0 || done_bytes < console->done_bytes) {
         (void)snprintf(console->phase, sizeof console->phase, "%s", phase);
         console->phase_start_ms = now_ms;
+        console->phase_start_bytes = done_bytes;
         console->shown_ms = now_ms;
     }
+    console->done_bytes = done_bytes;
     if (now_ms - console->shown_ms < every_ms)
         return;
     console->shown_ms = now_ms;

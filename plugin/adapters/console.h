@@ -22,6 +22,7 @@ typedef struct tbk_console {
     bool line_open; /* a progress line stands and must be cleared first */
     char phase[32]; /* the one whose progress is shown */
     int64_t phase_start_ms, shown_ms, step_start_ms;
+    uint64_t phase_start_bytes, done_bytes; /* when the phase was first heard of, and last */
 } tbk_console;
 
 /* Sets terminal and colour from the stream, NO_COLOR and TERM. cancelled may be NULL. */
