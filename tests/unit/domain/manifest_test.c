@@ -91,6 +91,18 @@ static void manifest_is_read_as_it_was_written(void **state)
     check_same(arena, &written, &read);
 }
 
+static void sizes_of_a_set_are_those_of_its_files(void **state)
+{
+    tbk_manifest manifest = sample();
+    manifest.files[1].stored_bytes = 7;
+    manifest.files[1].raw_bytes = 1;
+    (void)state;
+    assert_int_equal(tbk_manifest_stored_bytes(&manifest), 12);
+    assert_int_equal(tbk_manifest_raw_bytes(&manifest), 17000000001);
+    assert_int_equal(tbk_manifest_stored_bytes(NULL), 0);
+    assert_int_equal(tbk_manifest_raw_bytes(NULL), 0);
+}
+
 static void manifest_made_by_hand_has_no_environment_and_little_else(void **state)
 {
     (void)state;
@@ -301,6 +313,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(manifest_is_read_as_it_was_written),
+        cmocka_unit_test(sizes_of_a_set_are_those_of_its_files),
         cmocka_unit_test(manifest_made_by_hand_has_no_environment_and_little_else),
         cmocka_unit_test(mysql_manifest_has_no_facts_of_sqlite),
         cmocka_unit_test(damaged_manifest_is_refused),
