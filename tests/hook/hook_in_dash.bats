@@ -186,6 +186,37 @@ teardown() { tidy; }
     install_hook ''
 }
 
+# freeze_shim NAME SECONDS: Docker gets no answer about this container, and has no power over it, as when disks stall.
+freeze_shim() {
+    sh_on_vm 'shim=$(pgrep -f "containerd-shim.* -id $(docker inspect -f "{{.Id}}" "$0")") && kill -STOP "$shim" && {
+        sleep "$1"; kill -CONT "$shim"; } </dev/null >/dev/null 2>&1 &' "$1" "$2"
+}
+
+@test "a container that cannot be killed when the window is over: the tracker runs" {
+    install_hook 's/window=300/window=3/; s/timeout -k 5 60/timeout -k 5 5/'
+    held_by pause 'while :; do sleep 1; done'
+    freeze_shim torrust-backup-run 40
+    ends_with 130 35
+    tracker_is running
+    no_marker
+    sleep 15
+    install_hook ''
+}
+
+@test "a hold that Docker grants when nobody waits for it any more is undone by recovery" {
+    install_hook 's/timeout -k 5 60/timeout -k 5 4/'
+    start_hook 'say started; nap 3; ask "hold pause"; echo "@done 1"'
+    wait_until 10 log_has started
+    freeze_shim tracker 20
+    ends_with 1 20
+    log_has 'hold pause: failed to pause the tracker'
+    marker_stands
+    wait_until 20 tracker_is paused
+    install_hook ''
+    on_vm "$hook" --recover
+    everything_is_as_before
+}
+
 @test "the watchdog goes with its container, and keeps neither lock nor output open" {
     held_by pause 'nap 3; ask release; echo "@done 0"'
     sh_on_vm 'for pid in $(pgrep -f "docker wait torrust-backup-ru[n]"); do readlink /proc/$pid/fd/*; done' \
