@@ -2,6 +2,7 @@
 # The plugin as a host sees it: one symbol, and the documented C host compiled and run.
 
 bats_require_minimum_version 1.5.0
+load ../skip
 
 setup() {
     plugin=$(find "$TBK_BUILD" -name torrust_backup.so | head -n 1)
@@ -23,7 +24,7 @@ setup() {
 }
 
 @test "the header compiles as C++" {
-    command -v c++ >/dev/null || skip "this machine has no C++ compiler"
+    command -v c++ >/dev/null || skip_because "this machine has no C++ compiler"
     c++ -std=c++17 -Wall -Wextra -Werror -fsyntax-only -x c++ "$TBK_SOURCE/plugin/include/torrust_backup/plugin_v1.h"
 }
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The engine as a program: by hand on any SQLite file, and with a script in the place of the hook.
 bats_require_minimum_version 1.5.0
+load ../skip
 
 setup() {
     engine=$TBK_BUILD/bin/torrust-backup-engine
@@ -241,7 +242,7 @@ time.sleep(60)' &
 }
 
 @test "a full file system is seen before anything is copied: 22" {
-    [ "$(id -u)" = 0 ] || skip "needs root, to mount a tmpfs"
+    [ "$(id -u)" = 0 ] || skip_because "needs root, to mount a tmpfs"
     make_database tracker.db 100000
     mkdir small
     mount -t tmpfs -o size=8m tmpfs small
@@ -252,7 +253,7 @@ time.sleep(60)' &
 }
 
 @test "a file system that fills up during the hold: 22, released, nothing left" {
-    [ "$(id -u)" = 0 ] || skip "needs root, to mount a tmpfs"
+    [ "$(id -u)" = 0 ] || skip_because "needs root, to mount a tmpfs"
     make_database tracker.db 100000
     write_config
     mkdir small
@@ -374,7 +375,7 @@ END
 }
 
 @test "as root with three capabilities it reads all, becomes the store's owner, and keeps no right" {
-    [ "$(id -u)" = 0 ] || skip "needs root"
+    [ "$(id -u)" = 0 ] || skip_because "needs root"
     make_database tracker.db
     write_config
     echo SECRET=1 >root/.env

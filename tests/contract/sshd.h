@@ -26,6 +26,8 @@
 
 #include <cmocka.h>
 
+#include "unit/unit.h"
+
 static char sshd_directory[32];
 static uint16_t sshd_port;
 static char sshd_user[64];

@@ -25,21 +25,31 @@ static void numbers_come_back_as_they_were(void **state)
     assert_true(tbk_number_parse("x") < 1e-300);
 }
 
-/* Makes a locale with a comma, when the machine can; Debian installs none by default. */
+/* A host's locale with a comma: made here, for Debian installs none. */
 static bool use_comma(void)
 {
-    static const char *const NAMES[] = {"de_DE.UTF-8", "fr_FR.UTF-8", "es_ES.UTF-8", "de_DE"};
-    for (size_t index = 0; index < sizeof NAMES / sizeof NAMES[0]; index++)
-        if (setlocale(LC_ALL, NAMES[index]) != NULL)
-            return true;
-    return false;
+    static const char SOURCE[] = "LC_NUMERIC\ndecimal_point \"<U002C>\"\nthousands_sep \"\"\n"
+                                 "grouping -1\nEND LC_NUMERIC\n";
+    char folder[64];
+    char command[512];
+    make_scratch(folder);
+    /* localedef regrets the categories that are missing: what counts is the locale. */
+    (void)snprintf(
+        command, sizeof command,
+        "cd '%s' && printf '%%s' '%s' >source && "
+        "localedef -c --no-archive -i source ./comma >log 2>&1; test -s comma/LC_NUMERIC",
+        folder, SOURCE);
+    bool made = system(command) == 0 && setenv("LOCPATH", folder, 1) == 0 &&
+                setlocale(LC_NUMERIC, "comma") != NULL;
+    (void)unsetenv("LOCPATH");
+    (void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command) == 0 && made;
 }
 
 static void a_host_with_a_decimal_comma_changes_nothing(void **state)
 {
     (void)state;
-    if (!use_comma())
-        skip();
+    assert_true(use_comma());
     char text[TBK_NUMBER_TEXT_SIZE];
     tbk_number_format(1.5, text);
     assert_string_equal(text, "1.5");

@@ -1,68 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /* Configuration files: what two tar programs make of the stream, what is left out and said, and
  * that nothing is followed out of the folder. */
+#include "unit/scratch.h"
+
 #include "engine/files.h"
 
 #include "base/text.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-
-static char folder[] = "/tmp/tbk-files-XXXXXX";
-static char root[64];
-
-static int shell(const char *command)
-{
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        (void)execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-        _exit(127);
-    }
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    if (mkdtemp(folder) == NULL || chmod(folder, 0755) != 0 || chdir(folder) != 0)
-        return -1;
-    (void)snprintf(root, sizeof root, "%s/opt", folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[64];
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return shell(command);
-}
+static char root[72];
 
 /* Each test begins with an empty root, an empty scratch folder and no output. */
 static int set_up(void **state)
 {
     (void)state;
+    (void)snprintf(root, sizeof root, "%s/opt", folder);
     return shell("rm -rf ./* && mkdir opt scratch out");
 }
 
@@ -250,10 +208,8 @@ static void long_and_strange_names_come_back(void **state)
 static void files_only_root_can_read_are_read_after_root_is_gone(void **state)
 {
     (void)state;
-    if (geteuid() != 0) {
-        print_message("SKIPPED: only root can become another user\n");
-        skip();
-    }
+    if (geteuid() != 0)
+        skip_because("only root can become another user");
     assert_int_equal(shell("cd opt && mkdir -m 0700 keys && echo private >keys/key && "
                            "chmod 0600 keys/key && echo x >.env && chmod 0640 .env && "
                            "chmod 0777 .. ../scratch"),
@@ -359,10 +315,8 @@ static void sockets_pipes_and_devices_are_noted_and_block_nothing(void **state)
 static void what_cannot_be_opened_is_noted(void **state)
 {
     (void)state;
-    if (geteuid() != 0) {
-        print_message("SKIPPED: only root can become another user\n");
-        skip();
-    }
+    if (geteuid() != 0)
+        skip_because("only root can become another user");
     assert_int_equal(shell("cd opt && echo x >file && mkdir dir && echo y >dir/y && "
                            "chmod 0600 file && chmod 0700 dir"),
                      0);
@@ -460,7 +414,7 @@ typedef struct interference {
     off_t size_bytes; /* then the file gets this size */
 } interference;
 
-/* The writer stands still while nobody empties the pipe, at most 24 MiB into a file of 64. */
+/* The writer stands still while nobody empties the pipe, at most 24 MiB into a file of 40. */
 static void *interfere_and_drain(void *argument)
 {
     const interference *what = argument;
@@ -481,7 +435,7 @@ static void *interfere_and_drain(void *argument)
 static tbk_files *store_while_the_size_becomes(off_t size_bytes)
 {
     static const char *const PATHS[] = {"file", "next", NULL};
-    assert_int_equal(shell("head -c 64M /dev/urandom >opt/file && echo next >opt/next"), 0);
+    assert_int_equal(shell("head -c 40M /dev/urandom >opt/file && echo next >opt/next"), 0);
     tbk_files *files = open_files(PATHS, NULL);
     int ends[2];
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
@@ -507,30 +461,30 @@ static tbk_files *store_while_the_size_becomes(off_t size_bytes)
 static void a_file_that_shrinks_is_filled_up_and_noted(void **state)
 {
     (void)state;
-    tbk_files *files = store_while_the_size_becomes(40 << 20);
+    tbk_files *files = store_while_the_size_becomes(28 << 20);
     assert_int_equal(note_count(files), 1);
     assert_true(has_note(files, "file: shrank while it was read, its end is zeros"));
     tbk_files_close(files);
     assert_int_equal(shell(UNPACK_GNU
                            "cat log; test ! -s log && test \"$(cat out/next)\" = next && "
-                           "test \"$(stat -c %s out/file)\" = 67108864 && "
-                           "cmp -n 41943040 opt/file out/file && "
-                           "tail -c +41943041 out/file | cmp -n 25165824 - /dev/zero"),
+                           "test \"$(stat -c %s out/file)\" = 41943040 && "
+                           "cmp -n 29360128 opt/file out/file && "
+                           "tail -c +29360129 out/file | cmp -n 12582912 - /dev/zero"),
                      0);
 }
 
 static void a_file_that_grows_is_cut_and_noted(void **state)
 {
     (void)state;
-    tbk_files *files = store_while_the_size_becomes(65 << 20);
+    tbk_files *files = store_while_the_size_becomes(41 << 20);
     assert_int_equal(note_count(files), 1);
     assert_true(
-        has_note(files, "file: grew while it was read, saved are its first 67108864 bytes"));
+        has_note(files, "file: grew while it was read, saved are its first 41943040 bytes"));
     tbk_files_close(files);
     assert_int_equal(shell(UNPACK_GNU
                            "cat log; test ! -s log && test \"$(cat out/next)\" = next && "
-                           "test \"$(stat -c %s out/file)\" = 67108864 && "
-                           "cmp -n 67108864 opt/file out/file"),
+                           "test \"$(stat -c %s out/file)\" = 41943040 && "
+                           "cmp -n 41943040 opt/file out/file"),
                      0);
 }
 
@@ -646,5 +600,5 @@ int main(void)
         TEST(a_database_that_breaks_before_it_is_copied_costs_only_itself),
         TEST(a_full_disk_is_said_with_the_file),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, enter_folder, remove_folder);
 }

@@ -1,64 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* The store: sets appear whole or not at all, one run at a time, nothing of others is touched. */
+#include "unit/scratch.h"
+
 #include "engine/store.h"
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #define NOW INT64_C(1771264603) /* 20260216T175643Z */
 #define ID "20260216T175643Z"
 
-static char folder[] = "/tmp/tbk-store-XXXXXX";
 static char self_path[PATH_MAX];
 static tbk_arena *arena;
-
-static int shell(const char *command)
-{
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        (void)execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-        _exit(127);
-    }
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) != NULL && chdir(folder) == 0 ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[64];
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return shell(command);
-}
 
 /* Each test begins with an empty store. */
 static int set_up(void **state)
@@ -316,10 +275,8 @@ static void links_inside_the_store_are_not_followed(void **state)
 static void a_store_of_another_user_is_said_to_be_so(void **state)
 {
     (void)state;
-    if (geteuid() != 0) {
-        print_message("SKIPPED: only root can become another user\n");
-        skip();
-    }
+    if (geteuid() != 0)
+        skip_because("only root can become another user");
     assert_int_equal(chmod(folder, 0755), 0);
     assert_int_equal(shell("chmod 0755 sets"), 0);
     pid_t child = fork();
@@ -361,10 +318,8 @@ static void a_full_store_is_said_to_be_full(void **state)
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
-    if (WEXITSTATUS(status) == 77) {
-        print_message("SKIPPED: a file system cannot be mounted here\n");
-        skip();
-    }
+    if (WEXITSTATUS(status) == 77)
+        skip_because("a file system cannot be mounted here");
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
@@ -627,10 +582,8 @@ static void free_space_is_that_of_the_file_system(void **state)
 static void files_are_synced_before_the_name_and_the_name_before_success(void **state)
 {
     (void)state;
-    if (shell("strace -o /dev/null true 2>/dev/null") != 0) {
-        print_message("SKIPPED: strace is missing, or may not trace here\n");
-        skip();
-    }
+    if (shell("strace -o /dev/null true 2>/dev/null") != 0)
+        skip_because("strace is missing, or may not trace here");
     char command[2 * PATH_MAX];
     (void)snprintf(command, sizeof command,
                    "ASAN_OPTIONS=detect_leaks=0 strace -y -e trace=fsync,rename,renameat,renameat2 "
@@ -686,5 +639,5 @@ int main(int argc, char **argv)
         TEST(free_space_is_that_of_the_file_system),
         TEST(files_are_synced_before_the_name_and_the_name_before_success),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, enter_folder, remove_folder);
 }

@@ -1,48 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The tar's headers: numbers that do not fit into ustar, as GNU tar and Python read them. */
+#include "unit/scratch.h"
+
 #include "engine/tar.h"
-
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-static char folder[] = "/tmp/tbk-tar-XXXXXX";
-
-static int shell(const char *command)
-{
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        (void)execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-        _exit(127);
-    }
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) != NULL && chdir(folder) == 0 ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    char command[64];
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return shell(command);
-}
 
 /* t.tar with one empty file, but for its header's numbers. */
 static void put_tar(const char *path, const struct stat *status)
@@ -130,5 +90,5 @@ int main(void)
         cmocka_unit_test(numbers_beyond_ustar_stand_in_a_pax_header),
         cmocka_unit_test(records_of_any_length_are_read),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, enter_folder, remove_folder);
 }
