@@ -19,13 +19,17 @@ static const char FACTS_SCRIPT[] =
     "say logrotate \"$(PATH=$PATH:/usr/sbin command -v logrotate)\"\n"
     "say cron \"$(pgrep -x cron || pgrep -x crond)\"\n"
     "say image \"$(docker image inspect -f '{{.Id}}' \"$image\")\"\n"
+    /* Who has the lock file open, not who locked it: the lock was taken by flock(1), which is gone,
+     * and trying the lock would make a run that cron starts at this moment find it taken. Before
+     * the tracker is looked at: a hold that ends in between must not look like one that nobody has.
+     */
+    "say hook_runs \"$(find /proc/[0-9]*/fd -maxdepth 1 -lname " TBK_STATE_DIRECTORY
+    "/lock 2>/dev/null | head -n 1)\"\n"
     "say tracker_id \"$(docker inspect --type container -f '{{.Id}}' \"$tracker\")\"\n"
     "say tracker_state \"$(docker inspect --type container -f '{{.State.Status}}' \"$tracker\")\"\n"
     "say tracker_health \"$(docker inspect --type container -f "
     "'{{if .State.Health}}{{.State.Health.Status}}{{end}}' \"$tracker\")\"\n"
     "say held \"$(ls " TBK_STATE_DIRECTORY "/held 2>/dev/null)\"\n"
-    "say hook_runs \"$(lslocks -n -u -o PATH 2>/dev/null | grep -x " TBK_STATE_DIRECTORY
-    "/lock)\"\n"
     "say native_cron \"$(ls /etc/cron.d/tracker-backup 2>/dev/null)\"\n"
     "say store_free \"$(df -PB1 \"$store\" 2>/dev/null | awk 'NR == 2 {print $4}')\"\n"
     "say now \"$(date +%s)\"\n"

@@ -74,7 +74,7 @@ static bool tracker_never_was(const status *self)
 static bool tracker_is_down(const status *self)
 {
     return docker_answers(self) && strcmp(self->facts.tracker_state, "running") != 0 &&
-           !tracker_never_was(self) && !(self->facts.held && self->facts.hook_runs);
+           !tracker_never_was(self) && !self->facts.hook_runs;
 }
 
 static void judge_tracker(status *self)

@@ -57,6 +57,19 @@ field() { status_json | python3 -c "import json, sys; print(json.load(sys.stdin)
     wait_until 20 sh_on_vm "flock -n $state_dir/lock true"
 }
 
+@test "the hook itself is seen, and while it holds the tracker status does not cry wolf" {
+    # Docker's client is made slow, so that the hook stands in its hold for a while.
+    sh_on_vm "mkdir -p /root/slow && printf '#!/bin/sh\n[ \"\$1\" != unpause ] || sleep 5\nexec /usr/bin/docker \"\$@\"\n' >/root/slow/docker &&
+        chmod +x /root/slow/docker && PATH=/root/slow:\$PATH setsid $hook </dev/null >/dev/null 2>&1 &"
+    wait_until 20 sh_on_vm "[ \"\$(docker inspect -f '{{.State.Status}}' tracker)\" = paused ]"
+    expect 0 "paused" status
+    [[ $output == *"(held by a backup)"*"a backup is under way"* ]]
+    wait_until 30 tracker_runs
+    wait_until 30 sh_on_vm "flock -n $state_dir/lock true"
+    expect 0 "Health:     ok" status
+    [[ $output != *"under way"* ]]
+}
+
 @test "held by a run that goes on is well; held by one that died is not, until it is recovered" {
     # Cron must not recover in between. It is stopped, not ended: status would miss it.
     on_vm pkill -STOP -x cron
