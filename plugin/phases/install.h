@@ -23,8 +23,8 @@ typedef struct tbk_install_input {
 } tbk_install_input;
 
 /*
- * out_result: {"host", "changed", "complete", "items": [{"name", "target", "state"}], "remarks": [...],
- * "next_runs": [...]}; state is "in place", "installed" or "updated"; in a dry run "would be
+ * out_result: {"host", "changed", "complete", "items": [{"name", "target", "state"}], "remarks":
+ * [...], "next_runs": [...]}; state is "in place", "installed" or "updated"; in a dry run "would be
  * installed" or "would be updated". Errors: as the remote port; TBK_E_REMOTE when the VM lacks
  * Docker, Compose, cron or flock, or is of another architecture. On failure *out_result tells what
  * was changed until then.
