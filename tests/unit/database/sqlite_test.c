@@ -478,7 +478,7 @@ static void sees_a_crashed_writer_where_it_may_not_look(void **state)
     tbk_auto(tbk_sqlite_reader) *reader = NULL;
     tbk_error err = {.code = TBK_E_OK};
     if (geteuid() != 0)
-        skip();
+        skip_because("only root can become another user");
     make_database(self->database, false);
     assert_succeeds(tbk_sqlite_reader_open(self->database, &reader, &err), err);
     kill_writer(start_writer(self->database, spills_half_a_transaction));
