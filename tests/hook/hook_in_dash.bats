@@ -386,6 +386,13 @@ freeze_shim() {
 
 # --- around the run ---
 
+@test "a store that is a link is refused: root would give away what it leads to" {
+    sh_on_vm "rm -rf $store && mkdir -p $(dirname $store) /srv/victim && touch /srv/victim/mine && ln -s /srv/victim $store"
+    backup 2 'echo "@done 0"'
+    [ "$(on_vm stat -c %u /srv/victim/mine)" = 0 ]
+    on_vm rm "$store"
+}
+
 @test "the store is made for the database's owner, and given to a new one" {
     on_vm rm -rf "$store"
     backup 0 'echo "@done 0"'
