@@ -414,8 +414,14 @@ static void every_step_of_a_removal_can_fail(void **state)
             fail_msg("removal %zu did not fail as it should", index);
         assert_succeeds(tbk_directory_make(path_of("t/sub"), 0755, &err), err);
     }
+    /* fdopendir looks first. Where fstat is the other of its two calls, the first try removes all.
+     */
     put("t/sub/f", "x");
-    assert_true(holds_when_fstat_is_refused(remove_fails)); /* fdopendir looks first */
+    if (!holds_when_refused(&(refused_call){SYS_newfstatat, -1, 0, EIO}, remove_fails)) {
+        assert_succeeds(tbk_directory_make(path_of("t/sub"), 0755, &err), err);
+        put("t/sub/f", "x");
+        assert_true(holds_when_refused(&(refused_call){SYS_fstat, -1, 0, EIO}, remove_fails));
+    }
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
