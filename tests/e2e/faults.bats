@@ -22,6 +22,14 @@ begin_run() {
 }
 run_ended() { [ -s "$status_file" ]; }
 held() { on_vm test -e $state_dir/held; }
+# A hold may be over before anybody has looked twice: the engine is stopped in it, and the hold with it.
+freeze_in_hold() {
+    sh_on_vm "for i in \$(seq 6000); do
+            ! [ -e $state_dir/held ] || ! pkill -STOP -f '^/torrust-backup-engine backup' || break
+            sleep 0.005
+        done
+        [ -e $state_dir/held ] || { pkill -CONT -f '^/torrust-backup-engine backup'; exit 1; }"
+}
 container_runs() { [ -n "$(on_vm docker ps -q -f name=torrust-backup-run)" ]; }
 hook_pid() { on_vm sh -c "pgrep -o -f '^/bin/sh $hook'"; }
 
@@ -43,7 +51,7 @@ store_is_visible_whole() {
 
 @test "the hook gets TERM in a hold: released, 130" {
     begin_run
-    wait_until 30 held
+    freeze_in_hold
     on_vm kill -TERM "$(hook_pid)"
     wait_until 60 run_ended
     [ "$(cat "$status_file")" = 130 ]
@@ -64,7 +72,7 @@ store_is_visible_whole() {
 
 @test "the hook gets KILL in a hold: recovery puts the tracker back" {
     begin_run
-    wait_until 30 held
+    freeze_in_hold
     on_vm kill -KILL "$(hook_pid)"
     wait_until 60 run_ended
     on_vm $hook --recover
@@ -83,7 +91,7 @@ store_is_visible_whole() {
 
 @test "the engine's container gets KILL in a hold: 24, the tracker runs" {
     begin_run
-    wait_until 30 held
+    freeze_in_hold
     on_vm docker kill torrust-backup-run >/dev/null
     wait_until 60 run_ended
     [ "$(cat "$status_file")" = 24 ]
@@ -113,7 +121,7 @@ store_is_visible_whole() {
 
 @test "crash of the machine in a hold: after the boot the tracker runs" {
     begin_run
-    wait_until 30 held
+    freeze_in_hold
     "$vm" crash "$machine"
     wait "$!" 2>/dev/null || true
     "$vm" boot "$machine"
@@ -124,7 +132,7 @@ store_is_visible_whole() {
     printf 'method: stop\n' >"$workspace/envs/standin.backup.yml"
     tb configure
     begin_run
-    wait_until 30 held
+    freeze_in_hold
     "$vm" crash "$machine"
     wait "$!" 2>/dev/null || true
     "$vm" boot "$machine"
