@@ -165,7 +165,7 @@ teardown() { tidy; }
     for kind in pause stop; do
         held_by "$kind" 'while :; do sleep 1; done'
         ends_with 24 15
-        log_has 'a hold may last 3 s'
+        log_has 'window 3 s'
         everything_is_as_before
     done
     install_hook ''
@@ -214,6 +214,15 @@ freeze_shim() {
     wait_until 20 tracker_is paused
     install_hook ''
     on_vm "$hook" --recover
+    everything_is_as_before
+}
+
+@test "a run whose pause was refused is not ended with the window of that hold" {
+    install_hook 's/window=[0-9]*/window=2/; s/docker "$1" "$id" >/false >/'
+    backup 0 'ask "hold pause"; ask release; nap 5; echo "@done 0"'
+    on_vm grep -q '^late ' "$state/held"
+    on_vm "$hook" --recover
+    install_hook ''
     everything_is_as_before
 }
 
