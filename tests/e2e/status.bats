@@ -49,12 +49,12 @@ field() { status_json | python3 -c "import json, sys; print(json.load(sys.stdin)
 }
 
 @test "a run that is under way is told, and another one gives way without showing an old record as its own" {
-    sh_on_vm "setsid flock $state_dir/lock sleep 6 </dev/null >/dev/null 2>&1 &"
+    sh_on_vm "setsid flock $state_dir/lock sleep 25 </dev/null >/dev/null 2>&1 &"
     wait_until 5 sh_on_vm "! flock -n $state_dir/lock true"
     expect 0 "a backup is under way" status
     expect 11 "another run holds the lock" run
     [[ $output != *"Set:"* ]]
-    wait_until 20 sh_on_vm "flock -n $state_dir/lock true"
+    wait_until 30 sh_on_vm "flock -n $state_dir/lock true"
 }
 
 @test "the hook itself is seen, and while it holds the tracker status does not cry wolf" {

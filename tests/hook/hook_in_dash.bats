@@ -341,6 +341,17 @@ freeze_shim() {
     tracker_is exited
 }
 
+@test "recovery with nothing to recover is not in the way of a backup that cron starts in the same second" {
+    sh_on_vm "setsid sh -c 'for i in \$(seq 40); do $hook --recover; done' </dev/null >/dev/null 2>&1 &"
+    for _ in 1 2 3; do backup 0 'say one; echo "@done 0"'; done
+}
+
+@test "a backup waits for whoever has the lock for a moment" {
+    sh_on_vm "setsid flock $state/lock sleep 4 </dev/null >/dev/null 2>&1 &"
+    wait_until 5 sh_on_vm "! flock -n $state/lock true"
+    backup 0 'say one; echo "@done 0"'
+}
+
 @test "a marker of a container that was made anew meanwhile is void" {
     held_by stop
     signal_hook KILL
