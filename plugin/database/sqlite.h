@@ -8,6 +8,7 @@
 #ifndef TBK_DATABASE_SQLITE_H
 #define TBK_DATABASE_SQLITE_H
 
+#include "base/auto.h"
 #include "domain/manifest.h"
 #include "ports/report.h"
 
@@ -25,6 +26,44 @@ bool tbk_sqlite_size(const char *path, uint64_t *out_bytes, tbk_error *err) TBK_
  */
 bool tbk_sqlite_copy_held(const char *path, const char *target, const tbk_report *report,
                           tbk_error *err) TBK_MUST_CHECK;
+
+/*
+ * One committed state of a live database in WAL mode, read at disk speed while writers go on. A
+ * read transaction pins the state; pages that the log has stand in for those of the file. The
+ * protocol is in sqlite_hot.c.
+ *
+ * Shape:  scratch is a folder for a file without a name, as large as 4 bytes a page.
+ * Errors: TBK_E_UNSUPPORTED, not in WAL mode; TBK_E_BUSY, try again; TBK_E_TIMEOUT, the log grew
+ *         beyond its limit (1 GiB or half of the database, at most half of the free space), so the
+ *         copy is too slow for this database; TBK_E_IO, TBK_E_SPACE.
+ */
+typedef struct tbk_sqlite_hot tbk_sqlite_hot;
+bool tbk_sqlite_hot_open(const char *path, const char *scratch, tbk_sqlite_hot **out,
+                         tbk_error *err) TBK_MUST_CHECK;
+uint64_t tbk_sqlite_hot_size_bytes(const tbk_sqlite_hot *hot);
+/* The next bytes, front to back; *out_got is 0 at the end. self is the tbk_sqlite_hot. */
+bool tbk_sqlite_hot_read(void *self, void *buffer, size_t size_bytes, size_t *out_got,
+                         tbk_error *err) TBK_MUST_CHECK;
+/* After the last byte: checks that all of it was of one state; only then it counts. Lets the state
+ * go. The facts are those of the copy, with the schema's digest. */
+bool tbk_sqlite_hot_finish(tbk_sqlite_hot *hot, tbk_sqlite_facts *out,
+                           tbk_error *err) TBK_MUST_CHECK;
+void tbk_sqlite_hot_close(tbk_sqlite_hot *hot);
+TBK_AUTO_POINTER(tbk_sqlite_hot, tbk_sqlite_hot_close);
+
+/*
+ * Clones a database with a rollback journal (FICLONE: source and copy share their blocks) under
+ * SQLite's SHARED lock; writers wait for *out_locked_ms. Errors: TBK_E_UNSUPPORTED, the file system
+ * cannot, target is on another one, or the database is in WAL mode; TBK_E_BUSY.
+ */
+bool tbk_sqlite_copy_reflink(const char *path, const char *target, int64_t *out_locked_ms,
+                             tbk_error *err) TBK_MUST_CHECK;
+/* Whether that would work with copies in the folder scratch, found out by trying with a block. */
+bool tbk_sqlite_can_reflink(const char *path, const char *scratch, tbk_error *err) TBK_MUST_CHECK;
+
+/* Changes the journal mode to WAL, or back to DELETE, and looks whether it did: for a moment in
+ * which nobody has the database open. Errors: TBK_E_BUSY, somebody has. */
+bool tbk_sqlite_set_journal_mode(const char *path, bool wal, tbk_error *err) TBK_MUST_CHECK;
 
 /*
  * Copies under SQLite's own locks, for use by hand. Rollback journal: a SHARED lock for the copy;

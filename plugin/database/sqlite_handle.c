@@ -35,6 +35,13 @@ bool tbk_sqlite_companion_size(const char *path, const char *suffix, uint64_t *o
     return true;
 }
 
+bool tbk_sqlite_is_named(int fd, const char *path)
+{
+    struct stat open_file, named;
+    return fstat(fd, &open_file) == 0 && stat(path, &named) == 0 &&
+           open_file.st_ino == named.st_ino && open_file.st_dev == named.st_dev;
+}
+
 static tbk_error_code code_of(sqlite3 *db, int rc)
 {
     switch (rc & 0xff) {
@@ -82,7 +89,7 @@ static const char *fix_of(int rc)
     }
 }
 
-bool tbk_sqlite_fail(sqlite3 *db, int rc, tbk_error *err, const char *format, ...)
+bool(tbk_sqlite_fail)(sqlite3 *db, int rc, tbk_error *err, const char *format, ...)
 {
     char what[512];
     va_list arguments;

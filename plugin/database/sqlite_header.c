@@ -9,12 +9,11 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#define HEADER_BYTES 100
 #define CHANGING_TRIES 20
 #define CHANGING_WAIT_NS 10000000 /* 10 ms */
 
 typedef struct header {
-    unsigned char bytes[HEADER_BYTES];
+    unsigned char bytes[TBK_SQLITE_HEADER_BYTES];
     uint64_t file_bytes;
 } header;
 
@@ -43,36 +42,35 @@ static bool header_read(const char *path, header *out, tbk_error *err)
                         "deployer's 'run'), then back up",
                         "the database '%s' has 0 bytes: there is nothing in it to back up", path);
     out->file_bytes = (uint64_t)status.st_size;
-    ssize_t got = pread(fd, out->bytes, HEADER_BYTES, 0);
+    ssize_t got = pread(fd, out->bytes, TBK_SQLITE_HEADER_BYTES, 0);
     if (got < 0)
         return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot read '%s'", path);
-    if (got < HEADER_BYTES || memcmp(out->bytes, "SQLite format 3", 16) != 0)
+    if (got < TBK_SQLITE_HEADER_BYTES || memcmp(out->bytes, "SQLite format 3", 16) != 0)
         return tbk_fail(err, TBK_E_CORRUPT, "name the tracker's database file",
                         "'%s' is not a SQLite 3 database", path);
     return true;
 }
 
-static bool header_facts(const header *from, const char *path, tbk_sqlite_facts *out,
-                         tbk_error *err)
+bool tbk_sqlite_header_facts(const unsigned char *bytes, uint64_t file_bytes, const char *path,
+                             tbk_sqlite_facts *out, tbk_error *err)
 {
-    uint32_t page_size = (uint32_t)from->bytes[16] << 8 | from->bytes[17];
+    uint32_t page_size = (uint32_t)bytes[16] << 8 | bytes[17];
     if (page_size == 1)
         page_size = 65536;
-    if (page_size < 512 || (page_size & (page_size - 1)) != 0 || from->bytes[18] > 2 ||
-        from->bytes[19] > 2)
+    if (page_size < 512 || (page_size & (page_size - 1)) != 0 || bytes[18] > 2 || bytes[19] > 2)
         return tbk_fail(err, TBK_E_CORRUPT, "name the tracker's database file",
                         "'%s' has an impossible SQLite header", path);
-    uint32_t change_counter = big_endian(from->bytes + 24);
-    uint32_t pages = big_endian(from->bytes + 28);
+    uint32_t change_counter = big_endian(bytes + 24);
+    uint32_t pages = big_endian(bytes + 28);
     /* Very old writers did not keep the page count: it holds only if the counter was kept with it.
      */
-    bool counted = pages != 0 && change_counter == big_endian(from->bytes + 92);
+    bool counted = pages != 0 && change_counter == big_endian(bytes + 92);
     *out = (tbk_sqlite_facts){
-        .size_bytes = from->file_bytes,
+        .size_bytes = file_bytes,
         .page_size_bytes = page_size,
-        .pages = counted ? pages : from->file_bytes / page_size,
+        .pages = counted ? pages : file_bytes / page_size,
         .change_counter = change_counter,
-        .wal = from->bytes[18] == 2,
+        .wal = bytes[18] == 2,
     };
     return true;
 }
@@ -99,7 +97,8 @@ bool tbk_sqlite_inspect(const char *path, tbk_sqlite_facts *out, tbk_error *err)
         header seen;
         bool cut;
         tbk_sqlite_facts facts;
-        if (!header_read(path, &seen, err) || !header_facts(&seen, path, &facts, err) ||
+        if (!header_read(path, &seen, err) ||
+            !tbk_sqlite_header_facts(seen.bytes, seen.file_bytes, path, &facts, err) ||
             !is_cut(path, &facts, &cut, err))
             return false;
         if (!cut) {

@@ -19,9 +19,18 @@ bool tbk_sqlite_companion(const char *path, const char *suffix, char out[PATH_MA
 bool tbk_sqlite_companion_size(const char *path, const char *suffix, uint64_t *out_bytes,
                                tbk_error *err) TBK_MUST_CHECK;
 
+#define TBK_SQLITE_HEADER_BYTES 100
+/* The facts that these first bytes of a database tell. Fails with TBK_E_CORRUPT. */
+bool tbk_sqlite_header_facts(const unsigned char *bytes, uint64_t file_bytes, const char *path,
+                             tbk_sqlite_facts *out, tbk_error *err) TBK_MUST_CHECK;
+/* Whether the open file is the one that stands under the path. */
+bool tbk_sqlite_is_named(int fd, const char *path);
+
 /* Fails with the code and the fix that belong to SQLite's own code; db may be NULL. Returns false.
  */
 bool tbk_sqlite_fail(sqlite3 *db, int rc, tbk_error *err, const char *format, ...) TBK_PRINTF(4, 5);
+/* That it is false shall be seen where it is called, as with tbk_fail. */
+#define tbk_sqlite_fail(...) ((void)(tbk_sqlite_fail)(__VA_ARGS__), false)
 
 /* Opens with the settings for files that nobody vouches for. The caller closes *out. */
 bool tbk_sqlite_open(const char *path, int flags, sqlite3 **out, tbk_error *err) TBK_MUST_CHECK;

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading a large file without taking from others what they keep in memory: only the pages that the
+ * reading brought in are given back.
+ *
+ * All of it is advice to the kernel. Where the kernel does not tell what is in memory (a file of
+ * somebody else's), nothing is given back.
+ */
+#ifndef TBK_DATABASE_PAGE_CACHE_H
+#define TBK_DATABASE_PAGE_CACHE_H
+
+#include "base/auto.h"
+
+#include <stdint.h>
+
+typedef struct tbk_page_cache tbk_page_cache;
+
+/* Notes which pages of the file are in memory now: one bit a page, so 0.5 MiB for 17 GB. */
+tbk_page_cache *tbk_page_cache_note(int fd, uint64_t file_bytes);
+/* Gives back what came into memory since then, from the last call's end up to end_bytes. */
+void tbk_page_cache_give_back(tbk_page_cache *note, int fd, uint64_t end_bytes);
+void tbk_page_cache_free(tbk_page_cache *note);
+TBK_AUTO_POINTER(tbk_page_cache, tbk_page_cache_free);
+
+#endif

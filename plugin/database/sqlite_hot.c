@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hot copy: one state of a live database in WAL mode, with nobody held.
+ *
+ * 1. A read transaction pins the state that the log's index shows: frames 1 to M. That it is the
+ *    one is known when the index is the same before and after the transaction began.
+ * 2. Frames behind M cannot come into the database file while the pin stands, and the log cannot be
+ *    begun anew. Checkpoints may write pages of frames up to M at any moment, so the file alone is
+ *    torn; but each such page is in the log, and the log's copy of it is used instead.
+ * 3. When the file has the whole log already (M frames were backfilled), the pin is on the file: no
+ *    checkpoint writes to it, and the file alone is the state. One restart of the log is then
+ *    legal.
+ * 4. At the end the index must still fit: same log, nothing backfilled behind M. Otherwise our
+ * locks were lost or somebody ignores them, and the copy counts for nothing.
+ *
+ * Closing any descriptor of the database drops this process's locks on it. So the one that the
+ * bytes are read from is opened before SQLite's and closed after them, and the index is read
+ * through SQLite's own mapping.
+ */
+#include "database/page_cache.h"
+#include "database/sqlite_wal.h"
+
+#include "base/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#define BUSY_TIMEOUT_MS 5000
+#define PIN_TRIES 2000
+#define PIN_WAIT_NS 500000 /* 0.5 ms */
+/* An idle database has no frames to come; a busy one has some within this many tries. A pin on the
+ * file keeps all checkpoints from it, so one on the log is better. */
+#define IDLE_TRIES 100
+#define WATCH_BYTES (8u << 20) /* between two looks at the log's size */
+#define LOG_GROWTH_BYTES_MIN (1ull << 30)
+/* A log that is longer is worth a checkpoint of ours: the writer whose commit does it would wait.
+ */
+#define LONG_LOG_FRAMES 2000
+
+struct tbk_sqlite_hot {
+    sqlite3 *pin;
+    sqlite3 *checkpointer;
+    int fd;
+    int wal;
+    bool has_pin;
+    bool is_file_alone; /* the pin is on the file: the log is not needed */
+    bool found_log;     /* it was there before us */
+    tbk_wal_index index;
+    tbk_wal_map map;
+    tbk_page_cache *cache;
+    uint64_t size_bytes;
+    uint64_t at_bytes;
+    uint64_t watched_bytes;
+    uint64_t log_limit_bytes;
+    unsigned char header[TBK_SQLITE_HEADER_BYTES];
+    tbk_digest schema;
+    char path[PATH_MAX];
+};
+
+/* --- opening --- */
+
+static bool open_connection(const char *path, sqlite3 **out, tbk_error *err)
+{
+    if (!tbk_sqlite_open(path, SQLITE_OPEN_READWRITE, out, err))
+        return false;
+    (void)sqlite3_busy_timeout(*out, BUSY_TIMEOUT_MS);
+    return tbk_sqlite_exec(*out, "PRAGMA wal_autocheckpoint=0; PRAGMA query_only=ON", err);
+}
+
+static bool is_in_wal_mode(sqlite3 *db, bool *out, tbk_error *err)
+{
+    tbk_auto(sqlite3_stmt) *mode = NULL;
+    int rc = sqlite3_prepare_v2(db, "PRAGMA journal_mode", -1, &mode, NULL);
+    if (rc != SQLITE_OK || (rc = sqlite3_step(mode)) != SQLITE_ROW)
+        return tbk_sqlite_fail(db, rc, err, "cannot read the journal mode");
+    *out = strcmp((const char *)sqlite3_column_text(mode, 0), "wal") == 0;
+    return true;
+}
+
+static bool open_files(tbk_sqlite_hot *hot, const char *path, tbk_error *err)
+{
+    char log[PATH_MAX];
+    bool wal;
+    if (!tbk_sqlite_companion(path, "", hot->path, err) ||
+        !tbk_sqlite_companion(path, "-wal", log, err))
+        return false;
+    hot->found_log = access(log, F_OK) == 0;
+    hot->fd = open(hot->path, O_RDONLY | O_CLOEXEC);
+    if (hot->fd < 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, "run as the database's owner",
+                              "cannot read the database '%s'", path);
+    if (!open_connection(hot->path, &hot->pin, err) ||
+        !open_connection(hot->path, &hot->checkpointer, err) ||
+        !is_in_wal_mode(hot->pin, &wal, err))
+        return false;
+    if (!wal)
+        return tbk_fail(err, TBK_E_UNSUPPORTED,
+                        "use another method, or have the database changed to WAL",
+                        "the database is not in WAL mode");
+    hot->wal = open(log, O_RDONLY | O_CLOEXEC);
+    if (hot->wal < 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot read '%s'", log);
+    return tbk_sqlite_is_named(hot->fd, hot->path) ||
+           tbk_fail(err, TBK_E_BUSY, "try again when nothing replaces the database",
+                    "'%s' was replaced while it was opened", path);
+}
+
+/* --- the pin --- */
+
+static bool begin(tbk_sqlite_hot *hot, tbk_error *err)
+{
+    int64_t objects;
+    hot->has_pin = tbk_sqlite_exec(hot->pin, "BEGIN", err);
+    return hot->has_pin &&
+           tbk_sqlite_integer(hot->pin, "SELECT count(*) FROM sqlite_schema", &objects, err);
+}
+
+static void let_go(tbk_sqlite_hot *hot)
+{
+    if (hot->has_pin)
+        (void)sqlite3_exec(hot->pin, "ROLLBACK", NULL, NULL, NULL);
+    hot->has_pin = false;
+}
+
+/* Whether the pin is on a state that we know, and on which side of the log it is. */
+static bool is_known(const tbk_wal_index *before, const tbk_wal_index *after, bool *out_file_alone)
+{
+    *out_file_alone = before->backfilled == before->frames;
+    return tbk_wal_index_equal(before, after) &&
+           (*out_file_alone ? after->backfilled == after->frames
+                            : after->backfilled < after->frames);
+}
+
+static bool pin(tbk_sqlite_hot *hot, tbk_error *err)
+{
+    for (int tries = 0; tries < PIN_TRIES; tries++) {
+        tbk_wal_index before;
+        if (!tbk_wal_index_read(hot->pin, &before, err) || !begin(hot, err) ||
+            !tbk_wal_index_read(hot->pin, &hot->index, err))
+            return false;
+        if (is_known(&before, &hot->index, &hot->is_file_alone) &&
+            (!hot->is_file_alone || tries >= IDLE_TRIES))
+            return true;
+        let_go(hot);
+        (void)nanosleep(&(struct timespec){.tv_nsec = PIN_WAIT_NS}, NULL);
+    }
+    return tbk_fail(err, TBK_E_BUSY, "try again",
+                    "writers did not leave a moment to begin a snapshot in");
+}
+
+/* --- what is pinned --- */
+
+static bool measure(tbk_sqlite_hot *hot, tbk_error *err)
+{
+    int64_t pages, page_size;
+    if (!tbk_sqlite_integer(hot->pin, "PRAGMA page_count", &pages, err) ||
+        !tbk_sqlite_integer(hot->pin, "PRAGMA page_size", &page_size, err) ||
+        !tbk_sqlite_schema_digest(hot->pin, &hot->schema, err))
+        return false;
+    hot->size_bytes = (uint64_t)pages * (uint64_t)page_size;
+    hot->index.page_size_bytes = (uint32_t)page_size; /* a new log does not say it yet */
+    if (!hot->is_file_alone && (uint64_t)pages != hot->index.pages)
+        return tbk_fail(err, TBK_E_BUSY, "try again",
+                        "the snapshot has %" PRId64 " pages, the write-ahead log's index says %u",
+                        pages, hot->index.pages);
+    return true;
+}
+
+static bool log_bytes(const tbk_sqlite_hot *hot, uint64_t *out, tbk_error *err)
+{
+    struct stat status;
+    if (fstat(hot->wal, &status) != 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot look at the write-ahead log");
+    *out = (uint64_t)status.st_size;
+    return true;
+}
+
+static bool set_log_limit(tbk_sqlite_hot *hot, tbk_error *err)
+{
+    struct statvfs room;
+    uint64_t now_bytes;
+    if (!log_bytes(hot, &now_bytes, err))
+        return false;
+    if (fstatvfs(hot->fd, &room) != 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot look at the file system");
+    uint64_t free_bytes = (uint64_t)room.f_bavail * room.f_frsize;
+    uint64_t growth_bytes = hot->size_bytes / 2;
+    if (growth_bytes < LOG_GROWTH_BYTES_MIN)
+        growth_bytes = LOG_GROWTH_BYTES_MIN;
+    if (growth_bytes > free_bytes / 2)
+        growth_bytes = free_bytes / 2;
+    hot->log_limit_bytes = now_bytes + growth_bytes;
+    return true;
+}
+
+bool tbk_sqlite_hot_open(const char *path, const char *scratch, tbk_sqlite_hot **out,
+                         tbk_error *err)
+{
+    tbk_sqlite_facts facts;
+    struct stat status;
+    /* Before any lock is held: it closes a descriptor of the database. */
+    if (!tbk_sqlite_inspect(path, &facts, err))
+        return false;
+    tbk_auto(tbk_sqlite_hot) *hot = tbk_memory_new(sizeof *hot);
+    hot->fd = hot->wal = -1;
+    if (!open_files(hot, path, err))
+        return false;
+    if (fstat(hot->fd, &status) != 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot look at '%s'", path);
+    hot->cache = tbk_page_cache_note(hot->fd, (uint64_t)status.st_size);
+    (void)posix_fadvise(hot->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    if (!pin(hot, err) || !measure(hot, err) || !set_log_limit(hot, err))
+        return tbk_while(err, "beginning a snapshot of '%s'", path);
+    if (!hot->is_file_alone && !tbk_wal_map_read(hot->wal, &hot->index, scratch, &hot->map, err))
+        return false;
+    *out = hot;
+    hot = NULL;
+    return true;
+}
+
+/* The last one to close a database takes its log in and removes it. That is for the tracker to do,
+ * where the log was there before us; where it was not, nothing of ours stays. */
+static void close_connection(sqlite3 *db, bool leaves_log)
+{
+    if (db != NULL && leaves_log)
+        (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    (void)sqlite3_close(db);
+}
+
+void tbk_sqlite_hot_close(tbk_sqlite_hot *hot)
+{
+    if (hot == NULL)
+        return;
+    let_go(hot);
+    close_connection(hot->pin, hot->found_log);
+    close_connection(hot->checkpointer, hot->found_log);
+    if (hot->cache != NULL && hot->fd >= 0)
+        tbk_page_cache_give_back(hot->cache, hot->fd, hot->at_bytes);
+    tbk_page_cache_free(hot->cache);
+    tbk_wal_map_end(&hot->map);
+    if (hot->wal >= 0)
+        (void)close(hot->wal);
+    if (hot->fd >= 0)
+        (void)close(hot->fd);
+    free(hot);
+}
+
+/* --- reading --- */
+
+uint64_t tbk_sqlite_hot_size_bytes(const tbk_sqlite_hot *hot) { return hot->size_bytes; }
+
+/* What the file does not have (any more, or yet) becomes zeros; *out_got says how much it had. */
+static bool read_file(const tbk_sqlite_hot *hot, unsigned char *buffer, size_t size,
+                      size_t *out_got, tbk_error *err)
+{
+    size_t done = 0;
+    while (done < size) {
+        ssize_t got = pread(hot->fd, buffer + done, size - done, (off_t)(hot->at_bytes + done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return tbk_fail_errno(err, TBK_E_IO, errno, "look for disk errors in the system's log",
+                                  "cannot read the database '%s'", hot->path);
+        if (got == 0)
+            break;
+        done += (size_t)got;
+    }
+    memset(buffer + done, 0, size - done);
+    *out_got = done;
+    return true;
+}
+
+/* length bytes of a page, from the frame of the log that has it. */
+static bool read_frame(const tbk_sqlite_hot *hot, uint32_t frame, uint64_t in_page,
+                       unsigned char *buffer, size_t length, tbk_error *err)
+{
+    uint64_t offset =
+        TBK_WAL_HEADER_BYTES + TBK_WAL_FRAME_HEADER_BYTES + in_page +
+        (uint64_t)(frame - 1) * (TBK_WAL_FRAME_HEADER_BYTES + (uint64_t)hot->index.page_size_bytes);
+    ssize_t got = pread(hot->wal, buffer, length, (off_t)offset);
+    if (got < 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, "look for disk errors in the system's log",
+                              "cannot read the write-ahead log of '%s'", hot->path);
+    return (size_t)got == length ||
+           tbk_fail(err, TBK_E_BUSY, "try again", "the write-ahead log of '%s' became shorter",
+                    hot->path);
+}
+
+/* Replaces what the log has, and sees that the rest was in the file. */
+static bool overlay(const tbk_sqlite_hot *hot, unsigned char *buffer, size_t size, size_t from_file,
+                    tbk_error *err)
+{
+    uint32_t page_size = hot->index.page_size_bytes;
+    for (size_t done = 0; done < size;) {
+        uint64_t at = hot->at_bytes + done;
+        uint64_t in_page = at % page_size;
+        size_t length = (size_t)(page_size - in_page);
+        if (length > size - done)
+            length = size - done;
+        uint32_t frame = hot->map.frame_of != NULL ? hot->map.frame_of[at / page_size] : 0;
+        if (frame != 0 && !read_frame(hot, frame, in_page, buffer + done, length, err))
+            return false;
+        if (frame == 0 && done + length > from_file)
+            return tbk_fail(err, TBK_E_CORRUPT, "restore the newest proved set",
+                            "'%s' ends before its page %" PRIu64, hot->path, at / page_size + 1);
+        done += length;
+    }
+    return true;
+}
+
+static bool watch_log(tbk_sqlite_hot *hot, tbk_error *err)
+{
+    uint64_t now_bytes;
+    if (hot->at_bytes - hot->watched_bytes < WATCH_BYTES)
+        return true;
+    hot->watched_bytes = hot->at_bytes;
+    if (!log_bytes(hot, &now_bytes, err))
+        return false;
+    if (now_bytes > hot->log_limit_bytes)
+        return tbk_fail(err, TBK_E_TIMEOUT,
+                        "make room on the database's file system, or back up when less is written",
+                        "the write-ahead log grew to %" PRIu64 " MiB during the copy",
+                        now_bytes >> 20);
+    tbk_page_cache_give_back(hot->cache, hot->fd, hot->at_bytes);
+    return true;
+}
+
+bool tbk_sqlite_hot_read(void *self, void *buffer, size_t size_bytes, size_t *out_got,
+                         tbk_error *err)
+{
+    tbk_sqlite_hot *hot = self;
+    uint64_t left = hot->size_bytes - hot->at_bytes;
+    size_t size = left < size_bytes ? (size_t)left : size_bytes;
+    size_t from_file;
+    if (!watch_log(hot, err) || !read_file(hot, buffer, size, &from_file, err) ||
+        !overlay(hot, buffer, size, from_file, err))
+        return false;
+    if (hot->at_bytes < sizeof hot->header) {
+        size_t room = sizeof hot->header - (size_t)hot->at_bytes;
+        memcpy(hot->header + hot->at_bytes, buffer, size < room ? size : room);
+    }
+    hot->at_bytes += size;
+    *out_got = size;
+    return true;
+}
+
+/* --- the end --- */
+
+static uint32_t restarts(const tbk_wal_index *index)
+{
+    return (uint32_t)index->salts[0] << 24 | (uint32_t)index->salts[1] << 16 |
+           (uint32_t)index->salts[2] << 8 | index->salts[3];
+}
+
+static bool is_same_log(const tbk_wal_index *pinned, const tbk_wal_index *now)
+{
+    return memcmp(pinned->salts, now->salts, sizeof now->salts) == 0;
+}
+
+/* Nothing may have come into the file. A log without frames gets its salts with the first one; a
+ * log that the file has whole may be begun anew once, since then nothing more is backfilled. */
+static bool file_was_left_alone(const tbk_wal_index *pinned, const tbk_wal_index *now)
+{
+    if (is_same_log(pinned, now))
+        return now->backfilled == pinned->frames && now->backfill_attempted <= pinned->frames;
+    return now->backfilled == 0 && now->backfill_attempted == 0 &&
+           (pinned->frames == 0 || restarts(now) == restarts(pinned) + 1);
+}
+
+static bool log_was_left_alone(const tbk_wal_index *pinned, const tbk_wal_index *now)
+{
+    return is_same_log(pinned, now) && now->backfilled <= pinned->frames &&
+           now->backfill_attempted <= pinned->frames;
+}
+
+static bool check_pin(const tbk_sqlite_hot *hot, tbk_error *err)
+{
+    tbk_wal_index now;
+    int64_t pages;
+    if (!tbk_wal_index_read(hot->pin, &now, err) ||
+        !tbk_sqlite_integer(hot->pin, "PRAGMA page_count", &pages, err))
+        return false;
+    bool stood = hot->is_file_alone ? file_was_left_alone(&hot->index, &now)
+                                    : log_was_left_alone(&hot->index, &now);
+    if (!stood || sqlite3_get_autocommit(hot->pin) != 0 ||
+        (uint64_t)pages * hot->index.page_size_bytes != hot->size_bytes)
+        return tbk_fail(err, TBK_E_BUSY,
+                        "see which program uses the database without SQLite's locks",
+                        "the snapshot did not hold: the log went on from %u to %u frames in the "
+                        "file, which had %u",
+                        hot->index.frames, now.backfilled, hot->index.backfilled);
+    if (!tbk_sqlite_is_named(hot->fd, hot->path))
+        return tbk_fail(err, TBK_E_BUSY, "try again when nothing replaces the database",
+                        "'%s' was replaced during the copy", hot->path);
+    return true;
+}
+
+/* All readers gone, a commit would take the whole log in while its writer waits. This does it
+ * beside the writers. The log is not cut: below SQLite 3.51.3 two connections that begin it anew at
+ * the same moment can corrupt the database, so that is left to the tracker alone. */
+static void take_log_in(const tbk_sqlite_hot *hot)
+{
+    tbk_wal_index now;
+    tbk_error ignored;
+    if (tbk_wal_index_read(hot->pin, &now, &ignored) &&
+        now.frames - now.backfilled > LONG_LOG_FRAMES)
+        (void)sqlite3_wal_checkpoint_v2(hot->checkpointer, "main", SQLITE_CHECKPOINT_PASSIVE, NULL,
+                                        NULL);
+}
+
+bool tbk_sqlite_hot_finish(tbk_sqlite_hot *hot, tbk_sqlite_facts *out, tbk_error *err)
+{
+    tbk_sqlite_facts facts;
+    if (hot->at_bytes != hot->size_bytes)
+        return tbk_fail(err, TBK_E_FAILED, NULL,
+                        "only %" PRIu64 " of %" PRIu64 " bytes of the snapshot were read",
+                        hot->at_bytes, hot->size_bytes);
+    if (!check_pin(hot, err) ||
+        !tbk_sqlite_header_facts(hot->header, hot->size_bytes, hot->path, &facts, err))
+        return false;
+    let_go(hot);
+    take_log_in(hot);
+    facts.schema = hot->schema;
+    *out = facts;
+    return true;
+}

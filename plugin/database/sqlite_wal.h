@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What SQLite keeps beside a database in WAL mode, read as SQLite reads it: the log's index in
+ * shared memory, and the log itself.
+ *
+ * Source: sqlite.org/walformat.html, sqlite.org/fileformat2.html#the_write_ahead_log, wal.c.
+ */
+#ifndef TBK_DATABASE_SQLITE_WAL_H
+#define TBK_DATABASE_SQLITE_WAL_H
+
+#include "database/sqlite_internal.h"
+
+#define TBK_WAL_HEADER_BYTES 32
+#define TBK_WAL_FRAME_HEADER_BYTES 24
+
+/* The index at one moment. */
+typedef struct tbk_wal_index {
+    uint32_t change; /* counts the commits */
+    uint32_t page_size_bytes;
+    uint32_t frames; /* of the last commit: a snapshot that is taken now ends there */
+    uint32_t pages;  /* of the database after it */
+    uint32_t checksum[2];
+    unsigned char salts[8]; /* as in the log; others when the log was begun anew */
+    uint32_t backfilled;    /* frames that the database file has already */
+    uint32_t backfill_attempted;
+} tbk_wal_index;
+
+/* Reads it through a connection that has read the database, without a descriptor of its own. Fails
+ * with TBK_E_BUSY while a commit changes it. */
+bool tbk_wal_index_read(sqlite3 *db, tbk_wal_index *out, tbk_error *err) TBK_MUST_CHECK;
+/* Of the same commit; how far the file has it may differ. */
+bool tbk_wal_index_equal(const tbk_wal_index *a, const tbk_wal_index *b);
+
+/* For every page of the database, its last frame in the log. */
+typedef struct tbk_wal_map {
+    uint32_t *frame_of; /* by page number less 1; 0 where the log does not have the page */
+    uint32_t pages;
+} tbk_wal_map;
+
+/*
+ * Reads the frames 1 to index->frames and checks every salt and checksum up to the index's own. The
+ * map is a mapped file without a name in the folder scratch, so the kernel can take its memory back
+ * however large the database is. Errors: TBK_E_BUSY, the log is another one; TBK_E_SPACE, TBK_E_IO.
+ */
+bool tbk_wal_map_read(int wal, const tbk_wal_index *index, const char *scratch, tbk_wal_map *out,
+                      tbk_error *err) TBK_MUST_CHECK;
+void tbk_wal_map_end(tbk_wal_map *map);
+
+#endif

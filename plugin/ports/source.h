@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* The source port: bytes that are read once, from front to back, by whoever stores them. */
+#ifndef TBK_PORTS_SOURCE_H
+#define TBK_PORTS_SOURCE_H
+
+#include "base/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct tbk_source {
+    void *self;
+    uint64_t total_bytes; /* for progress; 0 when it is not known */
+    /* Fills the buffer as far as it likes, but not with nothing before the end: *out_got is 0 there
+     * only. */
+    bool (*read)(void *self, void *buffer, size_t size_bytes, size_t *out_got, tbk_error *err);
+} tbk_source;
+
+#endif
