@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 
 #define WINDOW_PAGES 16384u
+#define WRITE_STEP_BYTES (8u << 20)
+#define WRITE_LAG_BYTES (32u << 20) /* what may wait for the disk, so that bursts do not stall */
 
 struct tbk_page_cache {
     uint64_t page_bytes;
@@ -76,4 +78,25 @@ void tbk_page_cache_free(tbk_page_cache *note)
         return;
     free(note->bits);
     free(note);
+}
+
+static void write_out(int fd, uint64_t begin_bytes, uint64_t end_bytes, unsigned flags)
+{
+    (void)sync_file_range(fd, (off_t)begin_bytes, (off_t)(end_bytes - begin_bytes), flags);
+}
+
+void tbk_write_behind_advance(tbk_write_behind *behind, int fd, uint64_t written_bytes)
+{
+    if (written_bytes < behind->begun_bytes + WRITE_STEP_BYTES)
+        return;
+    write_out(fd, behind->begun_bytes, written_bytes, SYNC_FILE_RANGE_WRITE);
+    behind->begun_bytes = written_bytes;
+    if (written_bytes < behind->given_bytes + WRITE_LAG_BYTES + WRITE_STEP_BYTES)
+        return;
+    uint64_t end_bytes = written_bytes - WRITE_LAG_BYTES;
+    write_out(fd, behind->given_bytes, end_bytes,
+              SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+    (void)posix_fadvise(fd, (off_t)behind->given_bytes, (off_t)(end_bytes - behind->given_bytes),
+                        POSIX_FADV_DONTNEED);
+    behind->given_bytes = end_bytes;
 }

@@ -22,4 +22,15 @@ void tbk_page_cache_give_back(tbk_page_cache *note, int fd, uint64_t end_bytes);
 void tbk_page_cache_free(tbk_page_cache *note);
 TBK_AUTO_POINTER(tbk_page_cache, tbk_page_cache_free);
 
+/*
+ * The same for a file that is written: has the kernel begin to write early, and gives the pages
+ * back once they are on the disk, a little behind the writer. Begins as {0}.
+ */
+typedef struct tbk_write_behind {
+    uint64_t begun_bytes; /* the kernel was told to write them */
+    uint64_t given_bytes; /* are on the disk, and no longer in memory */
+} tbk_write_behind;
+
+void tbk_write_behind_advance(tbk_write_behind *behind, int fd, uint64_t written_bytes);
+
 #endif

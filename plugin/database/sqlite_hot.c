@@ -9,7 +9,7 @@
  *    torn; but each such page is in the log, and the log's copy of it is used instead.
  * 3. When the file has the whole log already (M frames were backfilled), the pin is on the file: no
  *    checkpoint writes to it, and the file alone is the state. One restart of the log is then
- *    legal.
+ *    legal, a write to the file is not.
  * 4. At the end the index must still fit: same log, nothing backfilled behind M. Otherwise our
  * locks were lost or somebody ignores them, and the copy counts for nothing.
  *
@@ -46,8 +46,9 @@ struct tbk_sqlite_hot {
     int fd;
     int wal;
     bool has_pin;
-    bool is_file_alone; /* the pin is on the file: the log is not needed */
-    bool found_log;     /* it was there before us */
+    bool is_file_alone;      /* the pin is on the file: the log is not needed */
+    bool found_log;          /* it was there before us */
+    struct timespec written; /* when the file last was, as the pin was set */
     tbk_wal_index index;
     tbk_wal_map map;
     tbk_page_cache *cache;
@@ -66,8 +67,10 @@ static bool open_connection(const char *path, sqlite3 **out, tbk_error *err)
 {
     if (!tbk_sqlite_open(path, SQLITE_OPEN_READWRITE, out, err))
         return false;
+    int64_t objects; /* a first read: before it, SQLite has not opened the log */
     (void)sqlite3_busy_timeout(*out, BUSY_TIMEOUT_MS);
-    return tbk_sqlite_exec(*out, "PRAGMA wal_autocheckpoint=0; PRAGMA query_only=ON", err);
+    return tbk_sqlite_exec(*out, "PRAGMA wal_autocheckpoint=0; PRAGMA query_only=ON", err) &&
+           tbk_sqlite_integer(*out, "SELECT count(*) FROM sqlite_schema", &objects, err);
 }
 
 static bool is_in_wal_mode(sqlite3 *db, bool *out, tbk_error *err)
@@ -78,6 +81,14 @@ static bool is_in_wal_mode(sqlite3 *db, bool *out, tbk_error *err)
         return tbk_sqlite_fail(db, rc, err, "cannot read the journal mode");
     *out = strcmp((const char *)sqlite3_column_text(mode, 0), "wal") == 0;
     return true;
+}
+
+static bool fail_not_wal(tbk_error *err)
+{
+    return tbk_fail(err, TBK_E_UNSUPPORTED,
+                    "use another method, or have the journal mode changed "
+                    "(torrust-backup run ENVIRONMENT --journal-mode wal)",
+                    "the database is not in WAL mode");
 }
 
 static bool open_files(tbk_sqlite_hot *hot, const char *path, tbk_error *err)
@@ -97,9 +108,7 @@ static bool open_files(tbk_sqlite_hot *hot, const char *path, tbk_error *err)
         !is_in_wal_mode(hot->pin, &wal, err))
         return false;
     if (!wal)
-        return tbk_fail(err, TBK_E_UNSUPPORTED,
-                        "use another method, or have the database changed to WAL",
-                        "the database is not in WAL mode");
+        return fail_not_wal(err);
     hot->wal = open(log, O_RDONLY | O_CLOEXEC);
     if (hot->wal < 0)
         return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot read '%s'", log);
@@ -153,12 +162,23 @@ static bool pin(tbk_sqlite_hot *hot, tbk_error *err)
 
 /* --- what is pinned --- */
 
+static bool time_written(const tbk_sqlite_hot *hot, struct timespec *out, tbk_error *err)
+{
+    struct stat status;
+    if (fstat(hot->fd, &status) != 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot look at '%s'", hot->path);
+    *out = status.st_mtim;
+    return true;
+}
+
 static bool measure(tbk_sqlite_hot *hot, tbk_error *err)
 {
     int64_t pages, page_size;
     if (!tbk_sqlite_integer(hot->pin, "PRAGMA page_count", &pages, err) ||
         !tbk_sqlite_integer(hot->pin, "PRAGMA page_size", &page_size, err) ||
         !tbk_sqlite_schema_digest(hot->pin, &hot->schema, err))
+        return false;
+    if (!time_written(hot, &hot->written, err))
         return false;
     hot->size_bytes = (uint64_t)pages * (uint64_t)page_size;
     hot->index.page_size_bytes = (uint32_t)page_size; /* a new log does not say it yet */
@@ -204,6 +224,9 @@ bool tbk_sqlite_hot_open(const char *path, const char *scratch, tbk_sqlite_hot *
     /* Before any lock is held: it closes a descriptor of the database. */
     if (!tbk_sqlite_inspect(path, &facts, err))
         return false;
+    /* SQLite would roll back what a crashed writer left: the original is only read. */
+    if (!facts.wal)
+        return fail_not_wal(err);
     tbk_auto(tbk_sqlite_hot) *hot = tbk_memory_new(sizeof *hot);
     hot->fd = hot->wal = -1;
     if (!open_files(hot, path, err))
@@ -379,11 +402,14 @@ static bool log_was_left_alone(const tbk_wal_index *pinned, const tbk_wal_index 
 static bool check_pin(const tbk_sqlite_hot *hot, tbk_error *err)
 {
     tbk_wal_index now;
+    struct timespec written;
     int64_t pages;
-    if (!tbk_wal_index_read(hot->pin, &now, err) ||
+    if (!tbk_wal_index_read(hot->pin, &now, err) || !time_written(hot, &written, err) ||
         !tbk_sqlite_integer(hot->pin, "PRAGMA page_count", &pages, err))
         return false;
-    bool stood = hot->is_file_alone ? file_was_left_alone(&hot->index, &now)
+    bool stood = hot->is_file_alone ? file_was_left_alone(&hot->index, &now) &&
+                                          written.tv_sec == hot->written.tv_sec &&
+                                          written.tv_nsec == hot->written.tv_nsec
                                     : log_was_left_alone(&hot->index, &now);
     if (!stood || sqlite3_get_autocommit(hot->pin) != 0 ||
         (uint64_t)pages * hot->index.page_size_bytes != hot->size_bytes)

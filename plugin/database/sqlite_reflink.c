@@ -76,26 +76,31 @@ bool tbk_sqlite_can_reflink(const char *path, const char *scratch, tbk_error *er
 }
 
 /* SHARED from the first read to the end of the transaction. A journal that a crashed writer left is
- * rolled back by SQLite before. */
+ * not rolled back: the original is only read. */
 static bool begin(sqlite3 *db, tbk_error *err)
 {
-    tbk_auto(sqlite3_stmt) *mode = NULL;
     int64_t objects;
-    if (!tbk_sqlite_exec(db, "BEGIN", err) ||
-        !tbk_sqlite_integer(db, "SELECT count(*) FROM sqlite_schema", &objects, err))
+    if (!tbk_sqlite_exec(db, "BEGIN", err))
         return false;
-    int rc = sqlite3_prepare_v2(db, "PRAGMA journal_mode", -1, &mode, NULL);
-    if (rc != SQLITE_OK || (rc = sqlite3_step(mode)) != SQLITE_ROW)
-        return tbk_sqlite_fail(db, rc, err, "cannot read the journal mode");
-    return strcmp((const char *)sqlite3_column_text(mode, 0), "wal") != 0 ||
-           tbk_fail(err, TBK_E_UNSUPPORTED, "use the method hot", "the database is in WAL mode");
+    if (tbk_sqlite_integer(db, "SELECT count(*) FROM sqlite_schema", &objects, err))
+        return true;
+    if (sqlite3_extended_errcode(db) == SQLITE_READONLY_ROLLBACK)
+        err->code = TBK_E_BUSY;
+    return false;
+}
+
+/* Asked under the lock, which nobody can change the journal mode under. */
+static bool has_rollback_journal(int source)
+{
+    unsigned char version; /* for writing: 1 = rollback journal, 2 = WAL */
+    return pread(source, &version, 1, 18) == 1 && version == 1;
 }
 
 static bool clone(const char *path, int source, int target, const char *name, int64_t *out_ms,
                   tbk_error *err)
 {
     tbk_auto(sqlite3) *db = NULL;
-    if (!tbk_sqlite_open(path, SQLITE_OPEN_READWRITE, &db, err))
+    if (!tbk_sqlite_open(path, SQLITE_OPEN_READONLY, &db, err))
         return false;
     (void)sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
     /* A clone waits until what is dirty is on the disk: better before the lock than under it. */
@@ -104,6 +109,8 @@ static bool clone(const char *path, int source, int target, const char *name, in
     int64_t started_ms = tbk_clock_monotonic_ms();
     ok = ok && (tbk_sqlite_is_named(source, path) ||
                 tbk_fail(err, TBK_E_BUSY, "try again", "'%s' was replaced meanwhile", path));
+    ok = ok && (has_rollback_journal(source) ||
+                tbk_fail(err, TBK_E_BUSY, "try again", "the journal mode was changed meanwhile"));
     ok = ok && (ioctl(target, FICLONE, source) == 0 || fail_clone(errno, name, err));
     (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
     *out_ms = tbk_clock_monotonic_ms() - started_ms;
@@ -116,8 +123,12 @@ bool tbk_sqlite_copy_reflink(const char *path, const char *target, int64_t *out_
     tbk_sqlite_facts facts;
     tbk_auto_fd int source = -1;
     tbk_auto_fd int copy = -1;
-    if (!tbk_sqlite_inspect(path, &facts, err) || !open_source(path, &source, err) ||
-        !open_target(target, &copy, err))
+    if (!tbk_sqlite_inspect(path, &facts, err))
+        return false;
+    if (facts.wal)
+        return tbk_fail(err, TBK_E_UNSUPPORTED, "use the method hot",
+                        "the database is in WAL mode");
+    if (!open_source(path, &source, err) || !open_target(target, &copy, err))
         return false;
     bool ok = try_block(source, copy, target, err) &&
               clone(path, source, copy, target, out_locked_ms, err);

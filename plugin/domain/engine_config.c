@@ -139,6 +139,7 @@ bool tbk_engine_config_read(tbk_arena *arena, const tbk_value *document, tbk_eng
                                        "keep_days",
                                        "config",
                                        "compression_level",
+                                       "rate_limit_mib",
                                        "prove_restored_every_days",
                                        NULL};
     tbk_engine_config read = {0};
@@ -150,7 +151,10 @@ bool tbk_engine_config_read(tbk_arena *arena, const tbk_value *document, tbk_eng
         !read_text(document, "store", tbk_path_check_absolute, &read.store, err) ||
         !tbk_value_need_string(document, "method", &method, err) ||
         !read_number(document, "keep_days", 1, TBK_KEEP_DAYS_MAX, &read.keep_days, err) ||
-        !read_number(document, "compression_level", 1, 9, &read.compression_level, err) ||
+        !read_number(document, "compression_level", TBK_COMPRESSION_LEVEL_MIN,
+                     TBK_COMPRESSION_LEVEL_MAX, &read.compression_level, err) ||
+        !read_number(document, "rate_limit_mib", 0, TBK_RATE_LIMIT_MIB_MAX, &read.rate_limit_mib,
+                     err) ||
         !read_number(document, "prove_restored_every_days", 0, TBK_PROVE_DAYS_MAX,
                      &read.prove_restored_every_days, err) ||
         !read_config(arena, document, &read, err))

@@ -16,6 +16,7 @@ typedef struct tbk_engine_config {
     tbk_method method;
     int64_t keep_days;
     int64_t compression_level;
+    int64_t rate_limit_mib; /* a second; 0 = none */
     int64_t prove_restored_every_days;
     const char *config_root;         /* absolute: "/opt/torrust" */
     const char *const *config_paths; /* below config_root, files or directories; NULL at the end */

@@ -13,9 +13,13 @@
 /* --- Named values --- */
 
 static const char *const method_names[] = {
-    [TBK_METHOD_AUTO] = "auto",
-    [TBK_METHOD_PAUSE] = "pause",
-    [TBK_METHOD_STOP] = "stop",
+    [TBK_METHOD_AUTO] = "auto",   [TBK_METHOD_HOT] = "hot",   [TBK_METHOD_REFLINK] = "reflink",
+    [TBK_METHOD_PAUSE] = "pause", [TBK_METHOD_STOP] = "stop",
+};
+static const char *const journal_mode_names[] = {
+    [TBK_JOURNAL_AS_IT_IS] = "as it is",
+    [TBK_JOURNAL_WAL] = "wal",
+    [TBK_JOURNAL_DELETE] = "delete",
 };
 static const char *const ssh_program_names[] = {
     [TBK_SSH_AUTO] = "auto",
@@ -39,9 +43,23 @@ bool tbk_method_parse(const char *name, tbk_method *out, tbk_error *err)
 {
     int found = find_name(method_names, sizeof method_names / sizeof *method_names, name);
     if (found < 0)
-        return tbk_fail(err, TBK_E_CONFIG, "write auto, pause or stop",
-                        "the method '%.100s' is unknown; known are: auto, pause, stop", name);
+        return tbk_fail(
+            err, TBK_E_CONFIG, "write auto, hot, reflink, pause or stop",
+            "the method '%.100s' is unknown; known are: auto, hot, reflink, pause, stop", name);
     *out = (tbk_method)found;
+    return true;
+}
+
+const char *tbk_journal_mode_name(tbk_journal_mode mode) { return journal_mode_names[mode]; }
+
+bool tbk_journal_mode_parse(const char *name, tbk_journal_mode *out, tbk_error *err)
+{
+    int found =
+        find_name(journal_mode_names, sizeof journal_mode_names / sizeof *journal_mode_names, name);
+    if (found <= TBK_JOURNAL_AS_IT_IS)
+        return tbk_fail(err, TBK_E_CONFIG, "write wal or delete",
+                        "the journal mode '%.100s' is unknown; known are: wal, delete", name);
+    *out = (tbk_journal_mode)found;
     return true;
 }
 
@@ -173,7 +191,10 @@ static const text_row text_rows[] = {
 static const number_row number_rows[] = {
     {"keep_days", offsetof(tbk_options, keep_days), 1, TBK_KEEP_DAYS_MAX, "days", false},
     {"window_max_seconds", offsetof(tbk_options, window_max_seconds), 30, 86400, "seconds", false},
-    {"compression_level", offsetof(tbk_options, compression_level), 1, 9, "for zstd", false},
+    {"compression_level", offsetof(tbk_options, compression_level), TBK_COMPRESSION_LEVEL_MIN,
+     TBK_COMPRESSION_LEVEL_MAX, "for zstd", false},
+    {"rate_limit_mib", offsetof(tbk_options, rate_limit_mib), 0, TBK_RATE_LIMIT_MIB_MAX,
+     "MiB a second", false},
     {"prove_restored_every_days", offsetof(tbk_options, prove_restored_every_days), 0,
      TBK_PROVE_DAYS_MAX, "days", false},
     {"verify.fetch_limit_mib", offsetof(tbk_options, verify_fetch_limit_mib), 0, 1048576, "MiB",
@@ -281,6 +302,7 @@ static bool check_keys(const tbk_value *document, tbk_error *err)
                                         "store",
                                         "window_max_seconds",
                                         "compression_level",
+                                        "rate_limit_mib",
                                         "prove_restored_every_days",
                                         "verify",
                                         "ssh",

@@ -8,7 +8,21 @@
 
 #include "domain/environment.h"
 
-typedef enum tbk_method { TBK_METHOD_AUTO, TBK_METHOD_PAUSE, TBK_METHOD_STOP } tbk_method;
+/* How the database is copied (engine/capture.h); those from PAUSE on hold the tracker. */
+typedef enum tbk_method {
+    TBK_METHOD_AUTO,
+    TBK_METHOD_HOT,
+    TBK_METHOD_REFLINK,
+    TBK_METHOD_PAUSE,
+    TBK_METHOD_STOP
+} tbk_method;
+
+/* What the database's journal mode shall become, when the operator asks for it. */
+typedef enum tbk_journal_mode {
+    TBK_JOURNAL_AS_IT_IS,
+    TBK_JOURNAL_WAL,
+    TBK_JOURNAL_DELETE
+} tbk_journal_mode;
 
 typedef enum tbk_ssh_program {
     TBK_SSH_AUTO,    /* libssh2, or the ssh program where libssh2 cannot do it */
@@ -23,7 +37,8 @@ typedef struct tbk_options {
     tbk_method method;
     const char *store; /* absolute directory on the VM */
     int64_t window_max_seconds;
-    int64_t compression_level;         /* zstd, 1..9 */
+    int64_t compression_level;         /* zstd: -10 is the fastest, 9 the smallest */
+    int64_t rate_limit_mib;            /* a second, outside of holds; 0 = none */
     int64_t prove_restored_every_days; /* 0 = only when asked */
     int64_t verify_fetch_limit_mib;    /* larger database files are proved on the VM only */
     const char *ssh_host;              /* the rest: NULL or 0 = as the deployer says */
@@ -55,8 +70,15 @@ bool tbk_options_read(const tbk_value *document, tbk_options *options,
 /* Checks the values, wherever they come from (file, deployer state or command line). */
 bool tbk_options_check(const tbk_options *options, tbk_error *err) TBK_MUST_CHECK;
 
-const char *tbk_method_name(tbk_method method); /* "auto", "pause", "stop" */
+#define TBK_COMPRESSION_LEVEL_MIN (-10)
+#define TBK_COMPRESSION_LEVEL_MAX 9
+#define TBK_RATE_LIMIT_MIB_MAX 100000
+
+const char *tbk_method_name(tbk_method method); /* "auto", "hot", "reflink", "pause", "stop" */
 bool tbk_method_parse(const char *name, tbk_method *out, tbk_error *err) TBK_MUST_CHECK;
+const char *tbk_journal_mode_name(tbk_journal_mode mode); /* "as it is", "wal", "delete" */
+/* "wal" or "delete"; fails with TBK_E_CONFIG. */
+bool tbk_journal_mode_parse(const char *name, tbk_journal_mode *out, tbk_error *err) TBK_MUST_CHECK;
 const char *
 tbk_ssh_program_name(tbk_ssh_program program); /* "auto", "libssh2", "openssh", "local" */
 bool tbk_ssh_program_parse(const char *name, tbk_ssh_program *out, tbk_error *err) TBK_MUST_CHECK;

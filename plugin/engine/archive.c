@@ -10,6 +10,8 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "database/page_cache.h"
+#include "domain/options.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,16 +20,17 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#define ZSTD_STATIC_LINKING_ONLY /* for ZSTD_c_literalCompressionMode; the library is shared */
 #include <zstd.h>
 
 enum {
     WORKERS_MAX = 4,
     SLOTS_MAX = WORKERS_MAX + 1, /* one is filled while all workers are busy */
-    LEVEL_MAX = 9,
     READ_BYTES = 1 << 20,
     /* Levels 7 to 9 would take up to 13 MiB a worker; with these it is at most 5. */
     BIG_TABLES_LEVEL = 7,
-    TABLE_LOG_MAX = 19
+    TABLE_LOG_MAX = 19,
+    COMPRESS_LITERALS = 1 /* ZSTD_lcm_huffman, ZSTD_ps_enable: the name changed in zstd 1.5 */
 };
 
 /* The seekable format's constants. */
@@ -86,6 +89,7 @@ struct tbk_archive_writer {
     /* Only for the worker whose turn it is; afterwards for the caller. */
     tbk_hasher *stored_hasher;
     uint64_t stored_bytes;
+    tbk_write_behind behind;
     frame_entry *entries;
     size_t entry_capacity;
 };
@@ -95,7 +99,10 @@ static bool write_stored(tbk_archive_writer *writer, const void *bytes, size_t l
 {
     tbk_hasher_add(writer->stored_hasher, bytes, length);
     writer->stored_bytes += length;
-    return tbk_file_write_all(writer->out_fd, bytes, length, err);
+    if (!tbk_file_write_all(writer->out_fd, bytes, length, err))
+        return false;
+    tbk_write_behind_advance(&writer->behind, writer->out_fd, writer->stored_bytes);
+    return true;
 }
 
 static void add_entry(tbk_archive_writer *writer, uint64_t frame, size_t stored, size_t raw)
@@ -205,6 +212,12 @@ static ZSTD_CCtx *context_new(int level)
     tbk_memory_must(!ZSTD_isError(result));
     result = ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1);
     tbk_memory_must(!ZSTD_isError(result));
+    /* Hex text has nothing to be matched, but half of its bits are empty: entropy coding alone gets
+     * those, and the negative levels would leave it out. */
+    if (level < 0) {
+        result = ZSTD_CCtx_setParameter(context, ZSTD_c_literalCompressionMode, COMPRESS_LITERALS);
+        tbk_memory_must(!ZSTD_isError(result));
+    }
     if (level >= BIG_TABLES_LEVEL) {
         result = ZSTD_CCtx_setParameter(context, ZSTD_c_hashLog, TABLE_LOG_MAX);
         tbk_memory_must(!ZSTD_isError(result));
@@ -259,8 +272,9 @@ static bool start_threads(tbk_archive_writer *writer, tbk_error *err)
 bool tbk_archive_writer_open(int out_fd, int compression_level, unsigned workers,
                              tbk_archive_writer **out, tbk_error *err)
 {
-    if (compression_level < 1 || compression_level > LEVEL_MAX)
-        return tbk_fail(err, TBK_E_CONFIG, "choose a level from 1 to 9",
+    if (compression_level < TBK_COMPRESSION_LEVEL_MIN ||
+        compression_level > TBK_COMPRESSION_LEVEL_MAX)
+        return tbk_fail(err, TBK_E_CONFIG, "choose a level from -10 to 9",
                         "compression level %d is out of range", compression_level);
     if (workers == 0)
         workers = processor_count();
@@ -426,24 +440,35 @@ static bool read_some(int fd, void *buffer, size_t size, size_t *out_length, tbk
     return true;
 }
 
-bool tbk_archive_store(int in_fd, int out_fd, int compression_level, const char *phase,
-                       const tbk_report *report, tbk_set_file *out, tbk_error *err)
+bool tbk_archive_store(const tbk_source *source, int out_fd, int compression_level,
+                       const char *phase, const tbk_report *report, tbk_set_file *out,
+                       tbk_error *err)
 {
     tbk_auto(tbk_archive_writer) *writer = NULL;
     if (!tbk_archive_writer_open(out_fd, compression_level, 0, &writer, err))
         return false;
-    uint64_t total_bytes = bytes_left(in_fd);
     size_t got;
     do {
         unsigned char *room;
         size_t room_length;
         if (!tbk_report_go_on(report, err) || !wait_for_room(writer, &room, &room_length, err) ||
-            !read_some(in_fd, room, room_length < READ_BYTES ? room_length : READ_BYTES, &got, err))
+            !source->read(source->self, room, room_length < READ_BYTES ? room_length : READ_BYTES,
+                          &got, err))
             return false;
         filled(writer, got);
-        tbk_report_progress(report, phase, writer->raw_bytes, total_bytes);
+        tbk_report_progress(report, phase, writer->raw_bytes, source->total_bytes);
     } while (got > 0);
     return tbk_archive_writer_finish(writer, out, err);
+}
+
+static bool read_file(void *self, void *buffer, size_t size_bytes, size_t *out_got, tbk_error *err)
+{
+    return read_some(*(const int *)self, buffer, size_bytes, out_got, err);
+}
+
+tbk_source tbk_archive_file_source(int *in_fd)
+{
+    return (tbk_source){.self = in_fd, .total_bytes = bytes_left(*in_fd), .read = read_file};
 }
 
 /* --- reading --- */
@@ -522,6 +547,8 @@ static bool extract(reader *self, int in_fd, int out_fd, const char *phase,
         if (got == 0)
             break;
         self->stored_bytes += got;
+        /* Nobody else reads it: what was read need not stay in memory. */
+        (void)posix_fadvise(in_fd, 0, 0, POSIX_FADV_DONTNEED);
         tbk_hasher_add(self->stored_hasher, self->stored, got);
         if (!decompress(self, got, out_fd, err))
             return false;

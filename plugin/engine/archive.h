@@ -12,6 +12,7 @@
 #include "base/digest.h"
 #include "domain/manifest.h"
 #include "ports/report.h"
+#include "ports/source.h"
 
 #define TBK_ARCHIVE_FRAME_BYTES (4u << 20)
 
@@ -19,10 +20,10 @@ typedef struct tbk_archive_writer tbk_archive_writer;
 
 /*
  * out_fd stays the caller's; it is written from its current position.
- * Shape:  compression_level 1 to 9; workers 0 = one a processor; never more than 4. The same data
- *         and level give the same bytes with any number of workers.
- * Errors: TBK_E_CONFIG, the level; TBK_E_FAILED, no memory or no thread.
- * Memory: at most 64 MiB with 4 workers at any level.
+ * Shape:  compression_level -10 (fastest) to 9; 0 is zstd's own default; workers 0 = one a
+ * processor; never more than 4. The same data and level give the same bytes with any number of
+ * workers. Errors: TBK_E_CONFIG, the level; TBK_E_FAILED, no memory or no thread. Memory: at most
+ * 64 MiB with 4 workers at any level.
  */
 bool tbk_archive_writer_open(int out_fd, int compression_level, unsigned workers,
                              tbk_archive_writer **out, tbk_error *err) TBK_MUST_CHECK;
@@ -34,9 +35,12 @@ bool tbk_archive_writer_finish(tbk_archive_writer *writer, tbk_set_file *out,
 void tbk_archive_writer_free(tbk_archive_writer *writer);
 TBK_AUTO_POINTER(tbk_archive_writer, tbk_archive_writer_free);
 
-/* Stores all of in_fd; phase is for progress. */
-bool tbk_archive_store(int in_fd, int out_fd, int compression_level, const char *phase,
-                       const tbk_report *report, tbk_set_file *out, tbk_error *err) TBK_MUST_CHECK;
+/* Stores all of the source; phase is for progress. */
+bool tbk_archive_store(const tbk_source *source, int out_fd, int compression_level,
+                       const char *phase, const tbk_report *report, tbk_set_file *out,
+                       tbk_error *err) TBK_MUST_CHECK;
+/* A file from its current position; *in_fd must stay as long as the source is used. */
+tbk_source tbk_archive_file_source(int *in_fd);
 
 /* Reads a stored stream, hashes both sides into out, and writes the raw side to out_fd (-1: only
  * hashes). Fails with TBK_E_CORRUPT on anything zstd does not accept, or a cut stream. A stream of

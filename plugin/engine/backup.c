@@ -9,6 +9,7 @@
 #include "database/sqlite.h"
 #include "engine/archive.h"
 #include "engine/capture.h"
+#include "engine/gentle.h"
 #include "engine/last_run.h"
 #include "engine/prove.h"
 
@@ -29,7 +30,8 @@
 typedef struct cycle {
     tbk_arena *arena;
     const tbk_backup_request *request;
-    const tbk_report *report;
+    const tbk_report *report; /* keeps to the rate limit */
+    const tbk_report *prompt; /* the same without one, for what must not take long */
     tbk_store *store;
     tbk_stored_set *earlier; /* the newest first; NULL when this is the first */
     const char *set_path;    /* hidden until published */
@@ -74,9 +76,30 @@ static uint64_t compressed_bound(const cycle *self, uint64_t raw_bytes)
     return bound;
 }
 
-/* The copy and what is compressed from it are there together; the copy is gone before the proof
- * restores the database, which takes its room again. */
-static bool check_space(cycle *self, tbk_error *err)
+static const tbk_stored_set *last_restored(const cycle *self)
+{
+    const tbk_stored_set *set = self->earlier;
+    while (set != NULL && (set->proof.level != TBK_PROOF_RESTORED || !set->proof.ok))
+        set = set->next;
+    return set;
+}
+
+static tbk_proof_level level_due(const cycle *self)
+{
+    int64_t every_days = self->request->config->prove_restored_every_days;
+    const tbk_stored_set *last = last_restored(self);
+    if (every_days == 0)
+        return TBK_PROOF_CHECKSUMS;
+    if (last == NULL)
+        return TBK_PROOF_RESTORED;
+    /* An hour less, so that a run that comes a little early does not shift the proof by a day. A
+     * set from the future says that the clock went back: then nothing is known. */
+    int64_t age_s = self->request->now_s - last->time_s;
+    return age_s < 0 || age_s >= every_days * DAY_S - 3600 ? TBK_PROOF_RESTORED
+                                                           : TBK_PROOF_CHECKSUMS;
+}
+
+static bool need_space(cycle *self, uint64_t beside_bytes, tbk_error *err)
 {
     uint64_t raw_bytes, free_bytes;
     if (!tbk_sqlite_size(self->request->config->database_path, &raw_bytes, err) ||
@@ -84,7 +107,7 @@ static bool check_space(cycle *self, tbk_error *err)
         return false;
     uint64_t files_bytes =
         self->request->files != NULL ? tbk_files_size_bytes(self->request->files) : 0;
-    uint64_t needed = raw_bytes + compressed_bound(self, raw_bytes) + files_bytes + SMALL_BYTES;
+    uint64_t needed = beside_bytes + compressed_bound(self, raw_bytes) + files_bytes + SMALL_BYTES;
     needed += needed / 20;
     if (free_bytes >= needed)
         return true;
@@ -93,6 +116,24 @@ static bool check_space(cycle *self, tbk_error *err)
         "make room on the store's file system, keep fewer days, or put the store elsewhere",
         "the backup needs %" PRIu64 " MiB, '%s' has %" PRIu64 " MiB free", needed >> 20,
         tbk_store_path(self->store), free_bytes >> 20);
+}
+
+/* The set, and beside it the database that its proof restores. */
+static bool check_space(cycle *self, tbk_error *err)
+{
+    uint64_t raw_bytes;
+    if (!tbk_sqlite_size(self->request->config->database_path, &raw_bytes, err))
+        return false;
+    return need_space(self, level_due(self) == TBK_PROOF_RESTORED ? raw_bytes : 0, err);
+}
+
+/* A full copy and what is compressed from it are there together; the copy is gone before the proof
+ * restores the database, which takes its room again. */
+static bool has_room_for_copy(void *self, tbk_error *err)
+{
+    uint64_t raw_bytes;
+    return tbk_sqlite_size(((cycle *)self)->request->config->database_path, &raw_bytes, err) &&
+           need_space(self, raw_bytes, err);
 }
 
 static bool begin(cycle *self, tbk_error *err)
@@ -123,30 +164,6 @@ static bool begin(cycle *self, tbk_error *err)
 
 /* --- the database --- */
 
-static bool capture(cycle *self, tbk_error *err)
-{
-    const tbk_backup_request *request = self->request;
-    phase_begin(self);
-    bool ok = tbk_capture_sqlite(self->arena, request->config->database_path, self->staged,
-                                 request->config->method, request->hold, self->report,
-                                 &self->capture, err);
-    phase_end(self, "capture");
-    self->manifest->method = self->capture.method;
-    self->manifest->method_reason = self->capture.reason;
-    self->manifest->tracker_was_stopped = self->capture.tracker_was_stopped;
-    self->manifest->held_ms = self->capture.held_ms;
-    return ok || tbk_while(err, "capturing the database");
-}
-
-static bool recover(cycle *self, tbk_error *err)
-{
-    phase_begin(self);
-    if (!tbk_sqlite_recover(self->staged, &self->manifest->sqlite, err))
-        return false;
-    phase_end(self, "recover");
-    return true;
-}
-
 static bool create_in_set(const cycle *self, const char *name, int *out_fd, tbk_error *err)
 {
     const char *path = tbk_arena_format(self->arena, "%s/%s", self->set_path, name);
@@ -162,22 +179,85 @@ static tbk_set_file *new_file(cycle *self)
     return &self->manifest->files[self->manifest->file_count++];
 }
 
-static bool store_database(cycle *self, tbk_error *err)
+/* What a try before this one left counts for nothing. */
+static void discard_database(cycle *self)
+{
+    (void)unlink(tbk_arena_format(self->arena, "%s/" TBK_SET_DATABASE_FILE, self->set_path));
+    self->manifest->file_count = 0;
+}
+
+static bool store_source(cycle *self, const tbk_source *source, const char *phase, tbk_error *err)
 {
     tbk_auto_fd int out = -1;
+    discard_database(self);
+    if (!create_in_set(self, TBK_SET_DATABASE_FILE, &out, err))
+        return false;
+    tbk_set_file *file = new_file(self);
+    if (!tbk_archive_store(source, out, (int)self->request->config->compression_level, phase,
+                           self->report, file, err))
+        return false;
+    file->name = TBK_SET_DATABASE_FILE;
+    return true;
+}
+
+static bool store_stream(void *self, const tbk_source *source, tbk_error *err)
+{
+    return store_source(self, source, "capture", err);
+}
+
+static bool capture(cycle *self, tbk_error *err)
+{
+    const tbk_backup_request *request = self->request;
+    const tbk_capture_request wanted = {.database = request->config->database_path,
+                                        .staged = self->staged,
+                                        .scratch = self->scratch,
+                                        .method = request->config->method,
+                                        .journal_mode = request->journal_mode,
+                                        .hold = request->hold,
+                                        .report = self->prompt,
+                                        .self = self,
+                                        .store = store_stream,
+                                        .has_room = has_room_for_copy};
+    phase_begin(self);
+    bool ok = tbk_capture_sqlite(self->arena, &wanted, &self->capture, err);
+    phase_end(self, "capture");
+    self->manifest->method = self->capture.method;
+    self->manifest->method_reason = self->capture.reason;
+    self->manifest->tracker_was_stopped = self->capture.tracker_was_stopped;
+    self->manifest->held_ms = self->capture.held_ms;
+    self->manifest->sqlite = self->capture.facts;
+    return ok || tbk_while(err, "capturing the database");
+}
+
+static bool recover(cycle *self, tbk_error *err)
+{
+    phase_begin(self);
+    if (!tbk_sqlite_recover(self->staged, &self->manifest->sqlite, err))
+        return false;
+    phase_end(self, "recover");
+    return true;
+}
+
+static bool store_staged(cycle *self, tbk_error *err)
+{
     phase_begin(self);
     tbk_auto_fd int in = open(self->staged, O_RDONLY | O_CLOEXEC);
     if (in < 0)
         return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot read '%s'", self->staged);
-    tbk_set_file *file = new_file(self);
-    if (!create_in_set(self, TBK_SET_DATABASE_FILE, &out, err) ||
-        !tbk_archive_store(in, out, (int)self->request->config->compression_level, "compress",
-                           self->report, file, err))
+    const tbk_source source = tbk_archive_file_source(&in);
+    if (!store_source(self, &source, "compress", err))
         return tbk_while(err, "compressing the database");
-    file->name = TBK_SET_DATABASE_FILE;
     (void)unlink(self->staged); /* its room is needed; the scratch directory goes in any case */
     phase_end(self, "compress");
     return true;
+}
+
+/* What was streamed is in the set already. */
+static bool store_database(cycle *self, tbk_error *err)
+{
+    if (self->capture.is_stored)
+        return true;
+    return recover(self, err) && store_staged(self, err);
 }
 
 /* --- the configuration files --- */
@@ -226,29 +306,6 @@ static bool describe(cycle *self, tbk_error *err)
 }
 
 /* --- proof --- */
-
-static const tbk_stored_set *last_restored(const cycle *self)
-{
-    const tbk_stored_set *set = self->earlier;
-    while (set != NULL && (set->proof.level != TBK_PROOF_RESTORED || !set->proof.ok))
-        set = set->next;
-    return set;
-}
-
-static tbk_proof_level level_due(const cycle *self)
-{
-    int64_t every_days = self->request->config->prove_restored_every_days;
-    const tbk_stored_set *last = last_restored(self);
-    if (every_days == 0)
-        return TBK_PROOF_CHECKSUMS;
-    if (last == NULL)
-        return TBK_PROOF_RESTORED;
-    /* An hour less, so that a run that comes a little early does not shift the proof by a day. A
-     * set from the future says that the clock went back: then nothing is known. */
-    int64_t age_s = self->request->now_s - last->time_s;
-    return age_s < 0 || age_s >= every_days * DAY_S - 3600 ? TBK_PROOF_RESTORED
-                                                           : TBK_PROOF_CHECKSUMS;
-}
 
 static bool prove_at(cycle *self, tbk_proof_level level, tbk_proof *out, tbk_error *err)
 {
@@ -364,6 +421,10 @@ static bool conclude(cycle *self, tbk_error *err)
         *err = self->capture.release;
         return tbk_while(err, "set %s is whole", self->manifest->id);
     }
+    if (self->capture.change.code != TBK_E_OK) {
+        *err = self->capture.change;
+        return tbk_while(err, "set %s is whole", self->manifest->id);
+    }
     if (!self->proof.ok)
         return tbk_fail(
             err, TBK_E_UNPROVED,
@@ -375,9 +436,9 @@ static bool conclude(cycle *self, tbk_error *err)
 
 static bool make_set(cycle *self, tbk_error *err)
 {
-    return capture(self, err) && recover(self, err) && store_database(self, err) &&
-           tbk_report_go_on(self->report, err) && store_files(self, err) && describe(self, err) &&
-           prove(self, err) && tbk_report_go_on(self->report, err) && publish(self, err);
+    return capture(self, err) && store_database(self, err) && tbk_report_go_on(self->report, err) &&
+           store_files(self, err) && describe(self, err) && prove(self, err) &&
+           tbk_report_go_on(self->report, err) && publish(self, err);
 }
 
 static bool run(cycle *self, tbk_error *err)
@@ -441,15 +502,20 @@ bool tbk_backup_run(tbk_arena *arena, const tbk_backup_request *request, const t
 {
     tbk_auto(tbk_store) *store = NULL;
     int64_t started_ms = tbk_clock_monotonic_ms();
+    tbk_gentle_pace pace = {.outer = report,
+                            .bytes_per_second = (uint64_t)request->config->rate_limit_mib << 20};
+    const tbk_report gentle = tbk_gentle_report(&pace);
     cycle self = {.arena = arena,
                   .request = request,
-                  .report = report,
+                  .report = &gentle,
+                  .prompt = report,
                   .manifest = TBK_ARENA_NEW(arena, tbk_manifest)};
     *out = (tbk_backup_result){0};
     if (!tbk_store_open(request->config->store,
                         request->create_store ? TBK_STORE_CREATE : TBK_STORE_WRITE, &store, err))
         return false;
     self.store = store;
+    tbk_gentle_io(true);
     bool ok = request->config->driver == TBK_DRIVER_SQLITE
                   ? run(&self, err)
                   : tbk_fail(err, TBK_E_UNSUPPORTED,

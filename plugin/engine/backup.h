@@ -11,8 +11,9 @@
 
 typedef struct tbk_backup_request {
     const tbk_engine_config *config;
-    const tbk_hold *hold; /* NULL: nobody can hold the tracker; SQLite's own locks are used */
-    tbk_files *files;     /* NULL: no configuration files are saved */
+    const tbk_hold *hold;          /* NULL: nobody can hold the tracker */
+    tbk_journal_mode journal_mode; /* what the database's is to become, inside the hold */
+    tbk_files *files;              /* NULL: no configuration files are saved */
     const char *run_id;
     bool create_store;
     int64_t now_s; /* wall clock at the start: the set's name, retention */

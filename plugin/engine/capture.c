@@ -4,8 +4,11 @@
 
 #include "base/clock.h"
 #include "database/sqlite.h"
+#include "engine/gentle.h"
 
 #include <inttypes.h>
+
+#define HOT_TRIES 3
 
 /* --- A report that also says "stop" when the hold is lost. --- */
 
@@ -33,15 +36,15 @@ static bool watch_cancelled(void *self)
            !watching->hold->check(watching->hold->self, &watching->lost);
 }
 
-static bool copy_watched(const char *database, const char *target, const tbk_hold *hold,
-                         const tbk_report *report, tbk_error *err)
+static bool copy_watched(const tbk_capture_request *request, tbk_error *err)
 {
-    watch watching = {.outer = report, .hold = hold, .lost = {.code = TBK_E_OK}};
+    const tbk_hold *hold = request->hold;
+    watch watching = {.outer = request->report, .hold = hold, .lost = {.code = TBK_E_OK}};
     const tbk_report inner = {.self = &watching,
                               .progress = watch_progress,
                               .log = watch_log,
                               .cancelled = watch_cancelled};
-    bool ok = tbk_sqlite_copy_held(database, target, &inner, err);
+    bool ok = tbk_sqlite_copy_held(request->database, request->staged, &inner, err);
     if (ok && watching.lost.code == TBK_E_OK)
         ok = hold->check(hold->self, &watching.lost);
     if (watching.lost.code != TBK_E_OK) {
@@ -51,7 +54,7 @@ static bool copy_watched(const char *database, const char *target, const tbk_hol
     return ok;
 }
 
-/* --- One rung --- */
+/* --- Rungs that hold the tracker --- */
 
 static void hold_released(tbk_capture *out, int64_t started_ms, const tbk_report *report)
 {
@@ -64,18 +67,35 @@ static void hold_released(tbk_capture *out, int64_t started_ms, const tbk_report
                        out->held_ms);
 }
 
-static bool copy_under_hold(const char *database, const char *target, const tbk_hold *hold,
-                            int64_t started_ms, const tbk_report *report, tbk_capture *out,
-                            tbk_error *err)
+/* With the copy made, and nobody using the database. What goes wrong with it does not make the copy
+ * worse. */
+static void change_journal_mode(const tbk_capture_request *request, tbk_capture *out)
 {
-    bool ok = copy_watched(database, target, hold, report, err);
+    bool wal = request->journal_mode == TBK_JOURNAL_WAL;
+    if (request->journal_mode == TBK_JOURNAL_AS_IT_IS)
+        return;
+    if (tbk_sqlite_set_journal_mode(request->database, wal, &out->change))
+        tbk_report_log(request->report, TBK_LOG_INFO, "hold",
+                       "the journal mode of '%s' was changed to %s", request->database,
+                       tbk_journal_mode_name(request->journal_mode));
+}
+
+static bool copy_under_hold(const tbk_capture_request *request, int64_t started_ms,
+                            tbk_capture *out, tbk_error *err)
+{
+    const tbk_hold *hold = request->hold;
+    tbk_gentle_io(false);
+    bool ok = copy_watched(request, err);
+    if (ok)
+        change_journal_mode(request, out);
+    tbk_gentle_io(true);
     tbk_error release = {.code = TBK_E_OK};
     if (hold->release(hold->self, &release)) {
-        hold_released(out, started_ms, report);
+        hold_released(out, started_ms, request->report);
         return ok;
     }
     out->held_ms = tbk_clock_monotonic_ms() - started_ms;
-    tbk_report_log(report, TBK_LOG_ERROR, "release", "%s", release.message);
+    tbk_report_log(request->report, TBK_LOG_ERROR, "release", "%s", release.message);
     if (ok && release.code == TBK_E_TRACKER_DOWN) {
         out->release = release;
         return true;
@@ -92,54 +112,151 @@ static bool copy_under_hold(const char *database, const char *target, const tbk_
     return false;
 }
 
-static bool try_rung(const char *database, const char *target, const tbk_hold *hold,
-                     tbk_hold_kind kind, const tbk_report *report, tbk_capture *out,
-                     bool *out_refused, tbk_error *err)
+static bool try_hold(const tbk_capture_request *request, tbk_hold_kind kind, tbk_capture *out,
+                     bool *out_declined, tbk_error *err)
 {
-    const char *name = kind == TBK_HOLD_PAUSE ? "pause" : "stop";
+    if (!request->has_room(request->self, err))
+        return false;
     int64_t started_ms = tbk_clock_monotonic_ms();
-    if (!hold->acquire(hold->self, kind, &out->tracker_was_stopped, err)) {
-        *out_refused = err->code == TBK_E_FAILED;
+    if (!request->hold->acquire(request->hold->self, kind, &out->tracker_was_stopped, err)) {
+        *out_declined = err->code == TBK_E_FAILED;
         return false;
     }
-    *out_refused = false;
-    out->method = name;
-    tbk_report_log(report, TBK_LOG_INFO, "hold", "%s",
+    tbk_report_log(request->report, TBK_LOG_INFO, "hold", "%s",
                    out->tracker_was_stopped ? "the tracker is not running: nothing to hold"
                    : kind == TBK_HOLD_PAUSE ? "the tracker is paused"
                                             : "the tracker is stopped");
-    return copy_under_hold(database, target, hold, started_ms, report, out, err);
+    return copy_under_hold(request, started_ms, out, err);
+}
+
+static bool try_pause(const tbk_capture_request *request, tbk_capture *out, bool *out_declined,
+                      tbk_error *err)
+{
+    return try_hold(request, TBK_HOLD_PAUSE, out, out_declined, err);
+}
+
+static bool try_stop(const tbk_capture_request *request, tbk_capture *out, bool *out_declined,
+                     tbk_error *err)
+{
+    return try_hold(request, TBK_HOLD_STOP, out, out_declined, err);
+}
+
+/* --- Rungs that hold nothing --- */
+
+static bool stream(const tbk_capture_request *request, tbk_capture *out, tbk_error *err)
+{
+    tbk_auto(tbk_sqlite_hot) *hot = NULL;
+    if (!tbk_sqlite_hot_open(request->database, request->scratch, &hot, err))
+        return false;
+    const tbk_source source = {
+        .self = hot, .total_bytes = tbk_sqlite_hot_size_bytes(hot), .read = tbk_sqlite_hot_read};
+    out->is_stored =
+        request->store(request->self, &source, err) && tbk_sqlite_hot_finish(hot, &out->facts, err);
+    return out->is_stored;
+}
+
+static bool try_hot(const tbk_capture_request *request, tbk_capture *out, bool *out_declined,
+                    tbk_error *err)
+{
+    for (int tries = 1; !stream(request, out, err); tries++) {
+        bool again = err->code == TBK_E_BUSY && tries < HOT_TRIES;
+        *out_declined =
+            err->code == TBK_E_BUSY || err->code == TBK_E_UNSUPPORTED || err->code == TBK_E_TIMEOUT;
+        if (!again)
+            return false;
+        tbk_report_log(request->report, TBK_LOG_WARNING, "capture", "%s; trying again",
+                       err->message);
+    }
+    return true;
+}
+
+static bool try_reflink(const tbk_capture_request *request, tbk_capture *out, bool *out_declined,
+                        tbk_error *err)
+{
+    int64_t locked_ms;
+    (void)out;
+    if (tbk_sqlite_copy_reflink(request->database, request->staged, &locked_ms, err)) {
+        tbk_report_log(request->report, TBK_LOG_INFO, "capture",
+                       "the database was cloned; writers could have waited for %" PRId64 " ms",
+                       locked_ms);
+        return true;
+    }
+    *out_declined = err->code == TBK_E_BUSY || err->code == TBK_E_UNSUPPORTED;
+    return false;
+}
+
+static bool try_locked(const tbk_capture_request *request, tbk_capture *out, bool *out_declined,
+                       tbk_error *err)
+{
+    (void)out;
+    (void)out_declined;
+    return request->has_room(request->self, err) &&
+           tbk_sqlite_copy_locked(request->database, request->staged, request->report, err);
 }
 
 /* --- The ladder --- */
 
-static bool walk_down(tbk_arena *arena, const char *database, const char *target, tbk_method method,
-                      const tbk_hold *hold, const tbk_report *report, tbk_capture *out,
-                      tbk_error *err)
+static const struct rung {
+    const char *name;
+    tbk_method method;    /* which takes this rung alone */
+    bool for_auto;        /* auto tries it */
+    bool for_hold_only;   /* it needs somebody who holds the tracker */
+    bool for_nobody_only; /* it stands in where there is nobody */
+    bool (*attempt)(const tbk_capture_request *request, tbk_capture *out, bool *out_declined,
+                    tbk_error *err);
+} RUNGS[] = {
+    {"hot", TBK_METHOD_HOT, true, false, false, try_hot},
+    {"reflink", TBK_METHOD_REFLINK, true, false, false, try_reflink},
+    {"pause", TBK_METHOD_PAUSE, true, true, false, try_pause},
+    {"stop", TBK_METHOD_STOP, true, true, false, try_stop},
+    {"locked", TBK_METHOD_AUTO, true, false, true, try_locked},
+};
+#define RUNG_COUNT (sizeof RUNGS / sizeof *RUNGS)
+
+static bool is_for(const struct rung *rung, const tbk_capture_request *request)
 {
-    bool refused = false;
-    tbk_error why;
-    if (method == TBK_METHOD_STOP)
-        return try_rung(database, target, hold, TBK_HOLD_STOP, report, out, &refused, err);
-    if (try_rung(database, target, hold, TBK_HOLD_PAUSE, report, out, &refused, &why))
-        return true;
-    if (!refused || method == TBK_METHOD_PAUSE) {
-        *err = why;
+    bool nobody = request->hold == NULL;
+    if (request->journal_mode != TBK_JOURNAL_AS_IT_IS)
+        return rung->method == TBK_METHOD_STOP;
+    if (nobody ? rung->for_hold_only : rung->for_nobody_only)
         return false;
-    }
-    out->reason = tbk_arena_format(arena, "pause: %s", why.message);
-    tbk_report_log(report, TBK_LOG_WARNING, "hold", "%s; stopping it instead", why.message);
-    return try_rung(database, target, hold, TBK_HOLD_STOP, report, out, &refused, err);
+    bool no_choice = request->method == TBK_METHOD_AUTO ||
+                     (nobody && request->method >= TBK_METHOD_PAUSE && rung->for_nobody_only);
+    return no_choice ? rung->for_auto : rung->method == request->method;
 }
 
-bool tbk_capture_sqlite(tbk_arena *arena, const char *database, const char *target,
-                        tbk_method method, const tbk_hold *hold, const tbk_report *report,
-                        tbk_capture *out, tbk_error *err)
+static void note_reason(tbk_arena *arena, const char *name, const char *why, tbk_capture *out)
 {
-    *out = (tbk_capture){.reason = "", .release = {.code = TBK_E_OK}};
-    if (hold != NULL)
-        return walk_down(arena, database, target, method, hold, report, out, err);
-    out->method = "locked";
-    out->reason = "nobody is there to hold the tracker: SQLite's own locks were used";
-    return tbk_sqlite_copy_locked(database, target, report, err);
+    out->reason = tbk_arena_format(arena, "%s%s%s: %s", out->reason,
+                                   out->reason[0] != '\0' ? "; " : "", name, why);
+}
+
+bool tbk_capture_sqlite(tbk_arena *arena, const tbk_capture_request *request, tbk_capture *out,
+                        tbk_error *err)
+{
+    tbk_error why = {.code = TBK_E_OK};
+    *out = (tbk_capture){.reason = ""};
+    if (request->hold == NULL && request->journal_mode != TBK_JOURNAL_AS_IT_IS)
+        return tbk_fail(err, TBK_E_CONFIG, "ask for it through the hook",
+                        "the journal mode is changed inside a hold only");
+    if (request->hold == NULL && request->method >= TBK_METHOD_PAUSE)
+        note_reason(arena, tbk_method_name(request->method), "nobody is there to hold the tracker",
+                    out);
+    for (const struct rung *rung = RUNGS; rung < RUNGS + RUNG_COUNT; rung++) {
+        bool declined = false;
+        if (!is_for(rung, request))
+            continue;
+        if (why.code != TBK_E_OK)
+            tbk_report_log(request->report, TBK_LOG_INFO, "capture", "%s; taking %s instead",
+                           why.message, rung->name);
+        if (rung->attempt(request, out, &declined, &why)) {
+            out->method = rung->name;
+            return true;
+        }
+        if (!declined)
+            break;
+        note_reason(arena, rung->name, why.message, out);
+    }
+    *err = why;
+    return false;
 }

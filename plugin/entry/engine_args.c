@@ -10,13 +10,19 @@ const char *const engine_help =
     "torrust-backup-engine: makes, lists and proves backup sets of a tracker's database.\n"
     "\n"
     "Usage:\n"
-    "  torrust-backup-engine backup --sqlite FILE --store DIR [--keep-days N] [--level N]\n"
-    "      A backup by hand, of any SQLite file. It takes SQLite's own locks for the copy and "
-    "gives\n"
-    "      way as soon as a writer waits. The store is made when it is missing.\n"
-    "  torrust-backup-engine backup [--config FILE] [--method auto|pause|stop] [--hook]\n"
+    "  torrust-backup-engine backup --sqlite FILE --store DIR [--method auto|hot|reflink]\n"
+    "                               [--keep-days N] [--level N] [--rate-limit-mib N]\n"
+    "      A backup by hand, of any SQLite file, while it is used: hot in WAL mode; else a clone "
+    "where\n"
+    "      the file system has them; else SQLite's own locks, giving way as soon as a writer "
+    "waits.\n"
+    "      The store is made when it is missing.\n"
+    "  torrust-backup-engine backup [--config FILE] [--method auto|hot|reflink|pause|stop]\n"
+    "                               [--hook [--journal-mode wal|delete]]\n"
     "      A backup as configured. With --hook, standard input and output lead to the hook, which\n"
-    "      holds the tracker for the copy; without, nothing is held.\n"
+    "      holds the tracker where a copy needs that; without, nothing is held. --journal-mode "
+    "stops\n"
+    "      the tracker, makes the backup, and then changes the database's journal mode.\n"
     "  torrust-backup-engine list  [--store DIR | --config FILE]\n"
     "      The backup sets, the newest first.\n"
     "  torrust-backup-engine check [--set ID|latest] [--store DIR | --config FILE]\n"
@@ -32,7 +38,8 @@ const char *const engine_help =
     "  --sqlite FILE     the database to back up, by hand\n"
     "  --store DIR       the store, by hand\n"
     "  --keep-days N     sets older than N days are removed after a good backup (default 7)\n"
-    "  --level N         backup: zstd level 1 to 9\n"
+    "  --level N         backup: zstd's level, -10 (fastest) to 9 (smallest); default 1\n"
+    "  --rate-limit-mib N  backup: read no more than N MiB a second\n"
     "  --output FORMAT   text (default) or json, on standard output\n"
     "  -q, --quiet       no progress and no log lines, only warnings and errors\n"
     "  -h, --help        this text\n"
@@ -53,6 +60,8 @@ enum {
     OPTION_KEEP,
     OPTION_LEVEL,
     OPTION_METHOD,
+    OPTION_JOURNAL_MODE,
+    OPTION_RATE,
     OPTION_SET,
     OPTION_OUTPUT,
     OPTION_HOOK
@@ -65,6 +74,8 @@ static const struct option long_options[] = {
     {"keep-days", required_argument, NULL, OPTION_KEEP},
     {"level", required_argument, NULL, OPTION_LEVEL},
     {"method", required_argument, NULL, OPTION_METHOD},
+    {"journal-mode", required_argument, NULL, OPTION_JOURNAL_MODE},
+    {"rate-limit-mib", required_argument, NULL, OPTION_RATE},
     {"set", required_argument, NULL, OPTION_SET},
     {"output", required_argument, NULL, OPTION_OUTPUT},
     {"hook", no_argument, NULL, OPTION_HOOK},
@@ -75,16 +86,16 @@ static const struct option long_options[] = {
 
 static const char *const HELP_FIX = "see 'torrust-backup-engine help'";
 
-static bool parse_number(const char *option, const char *text, int64_t most, int64_t *out,
-                         tbk_error *err)
+static bool parse_number(const char *option, const char *text, int64_t least, int64_t most,
+                         int64_t *out, tbk_error *err)
 {
     char *end;
     errno = 0;
     long long number = strtoll(text, &end, 10);
-    if (end == text || *end != '\0' || errno != 0 || number < 1 || number > most)
+    if (end == text || *end != '\0' || errno != 0 || number < least || number > most)
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX,
-                        "--%s takes a whole number from 1 to %lld, not '%s'", option,
-                        (long long)most, text);
+                        "--%s takes a whole number from %lld to %lld, not '%s'", option,
+                        (long long)least, (long long)most, text);
     *out = number;
     return true;
 }
@@ -100,8 +111,10 @@ static bool parse_output(const char *text, engine_args *args, tbk_error *err)
 /* A backup's level is zstd's, a proof's is how deep it goes. */
 static bool parse_level(const char *text, engine_args *args, tbk_error *err)
 {
-    if (args->command == ENGINE_BACKUP)
-        return parse_number("level", text, 9, &args->compression_level, err);
+    args->has_level = args->command == ENGINE_BACKUP;
+    if (args->has_level)
+        return parse_number("level", text, TBK_COMPRESSION_LEVEL_MIN, TBK_COMPRESSION_LEVEL_MAX,
+                            &args->compression_level, err);
     if (args->command != ENGINE_PROVE)
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--level does not go with this command");
     if (!tbk_proof_level_parse(text, &args->proof_level, err) ||
@@ -115,6 +128,14 @@ static bool parse_method(const char *text, engine_args *args, tbk_error *err)
 {
     args->has_method = true;
     if (tbk_method_parse(text, &args->method, err))
+        return true;
+    err->code = TBK_E_USAGE;
+    return false;
+}
+
+static bool parse_journal_mode(const char *text, engine_args *args, tbk_error *err)
+{
+    if (tbk_journal_mode_parse(text, &args->journal_mode, err))
         return true;
     err->code = TBK_E_USAGE;
     return false;
@@ -136,11 +157,16 @@ static bool take(int option, engine_args *args, tbk_error *err)
         args->set = optarg;
         return true;
     case OPTION_KEEP:
-        return parse_number("keep-days", optarg, 36500, &args->keep_days, err);
+        return parse_number("keep-days", optarg, 1, TBK_KEEP_DAYS_MAX, &args->keep_days, err);
+    case OPTION_RATE:
+        return parse_number("rate-limit-mib", optarg, 1, TBK_RATE_LIMIT_MIB_MAX,
+                            &args->rate_limit_mib, err);
     case OPTION_LEVEL:
         return parse_level(optarg, args, err);
     case OPTION_METHOD:
         return parse_method(optarg, args, err);
+    case OPTION_JOURNAL_MODE:
+        return parse_journal_mode(optarg, args, err);
     case OPTION_OUTPUT:
         return parse_output(optarg, args, err);
     case OPTION_HOOK:
@@ -172,26 +198,41 @@ static bool parse_command(const char *word, engine_args *args, tbk_error *err)
     return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "there is no command '%s'", word);
 }
 
+static bool settle_backup(const engine_args *args, tbk_error *err)
+{
+    bool by_hand = args->sqlite != NULL;
+    if (by_hand != (args->store != NULL))
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--sqlite and --store go together");
+    if (by_hand && (args->hook || args->config != NULL))
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--sqlite does not go with --config or --hook");
+    if (by_hand && args->has_method && args->method >= TBK_METHOD_PAUSE)
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX,
+                        "by hand nobody holds the tracker: --method takes auto, hot or reflink");
+    if (!args->hook && args->journal_mode != TBK_JOURNAL_AS_IT_IS)
+        return tbk_fail(err, TBK_E_USAGE, "use 'torrust-backup run ENVIRONMENT --journal-mode'",
+                        "--journal-mode goes with --hook only, which stops the tracker for it");
+    if (!by_hand && (args->keep_days != 0 || args->has_level || args->rate_limit_mib != 0))
+        return tbk_fail(err, TBK_E_USAGE, "set it in the configuration",
+                        "--keep-days, --level and --rate-limit-mib go with --sqlite only");
+    return true;
+}
+
 /* What belongs together, and the configuration's default place. */
 static bool settle(engine_args *args, tbk_error *err)
 {
-    bool by_hand = args->sqlite != NULL;
     bool backup = args->command == ENGINE_BACKUP;
     if (args->command == ENGINE_HELP || args->command == ENGINE_VERSION)
         return true;
-    if (!backup && (by_hand || args->hook || args->has_method || args->keep_days != 0))
+    if (!backup &&
+        (args->sqlite != NULL || args->hook || args->has_method || args->keep_days != 0 ||
+         args->rate_limit_mib != 0 || args->journal_mode != TBK_JOURNAL_AS_IT_IS))
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX,
-                        "--sqlite, --hook, --method and --keep-days go with 'backup' only");
+                        "--sqlite, --hook, --method, --journal-mode, --keep-days and "
+                        "--rate-limit-mib go with 'backup' only");
     if (args->set != NULL && args->command != ENGINE_CHECK && args->command != ENGINE_PROVE)
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--set goes with 'check' and 'prove' only");
-    if (backup && by_hand != (args->store != NULL))
-        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--sqlite and --store go together");
-    if (by_hand && (args->hook || args->has_method || args->config != NULL))
-        return tbk_fail(err, TBK_E_USAGE, HELP_FIX,
-                        "--sqlite does not go with --config, --method or --hook");
-    if (backup && !by_hand && (args->keep_days != 0 || args->compression_level != 0))
-        return tbk_fail(err, TBK_E_USAGE, "set it in the configuration",
-                        "--keep-days and --level go with --sqlite only");
+    if (backup && !settle_backup(args, err))
+        return false;
     if (args->store != NULL && args->config != NULL)
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--store and --config exclude each other");
     if (args->store == NULL && args->config == NULL)

@@ -26,8 +26,11 @@ typedef struct engine_args {
     const char *set;    /* NULL = all for check, the newest for prove */
     bool has_method;
     tbk_method method;
-    int64_t keep_days;         /* 0 = the default */
-    int64_t compression_level; /* 0 = the default */
+    tbk_journal_mode journal_mode;
+    int64_t keep_days; /* 0 = the default */
+    bool has_level;
+    int64_t compression_level;
+    int64_t rate_limit_mib; /* 0 = none */
     tbk_proof_level proof_level;
     bool json, quiet;
 } engine_args;

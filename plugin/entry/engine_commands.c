@@ -54,10 +54,10 @@ static bool config_by_hand(tbk_arena *arena, const engine_args *args, tbk_engine
         .driver = TBK_DRIVER_SQLITE,
         .database_path = tbk_arena_copy(arena, path),
         .store = args->store,
-        .method = TBK_METHOD_AUTO,
+        .method = args->has_method ? args->method : TBK_METHOD_AUTO,
         .keep_days = args->keep_days != 0 ? args->keep_days : defaults.keep_days,
-        .compression_level =
-            args->compression_level != 0 ? args->compression_level : defaults.compression_level,
+        .compression_level = args->has_level ? args->compression_level : defaults.compression_level,
+        .rate_limit_mib = args->rate_limit_mib,
         .prove_restored_every_days = defaults.prove_restored_every_days,
     };
     return true;
@@ -130,7 +130,8 @@ static bool backup_as_configured(const engine_args *args, engine_output *output,
     if (!tbk_files_open(&config, &files, err) ||
         !engine_rights_become_owner(config.store, true, err))
         return false;
-    tbk_backup_request request = {.config = &config, .files = files};
+    tbk_backup_request request = {
+        .config = &config, .files = files, .journal_mode = args->journal_mode};
     if (args->hook) {
         hook = tbk_hold_hook_new(STDIN_FILENO, STDOUT_FILENO, HOLD_ANSWER_TIMEOUT_MS, &report);
         hold = tbk_hold_hook_port(hook);

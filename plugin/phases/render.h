@@ -18,7 +18,7 @@
  *   project                    of Compose: "torrust-backup"
  *   tracker_container          "tracker"
  *   schedule                   as the operator wrote it
- *   window_max_seconds, keep_days, method, compression_level, prove_restored_every_days: the
+ *   window_max_seconds, keep_days, method, compression_level, rate_limit_mib, prove_restored_every_days: the
  * options config_root                "/opt/torrust" storage "/opt/torrust/storage" config_paths
  * list, below config_root config_sqlite_paths        list, those of config_paths that are databases
  * in use; may be empty engine_config              path of engine.yml on the VM log, state_directory

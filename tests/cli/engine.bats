@@ -59,6 +59,7 @@ store: $PWD/store
 method: auto
 keep_days: 7
 compression_level: 3
+rate_limit_mib: 0
 prove_restored_every_days: 7
 config: {root: $PWD/root, paths: [.env, missing.toml]}
 END

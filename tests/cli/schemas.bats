@@ -94,7 +94,7 @@ schedule: 5
 schedule: "@reboot"
 schedule: "0 3 * *"
 schedule: "0 3 * * * *"
-method: hot
+method: warm
 store: relative
 store: /srv/
 store: /srv//backup
@@ -142,7 +142,7 @@ END
         [ "$status" = "$expected" ]
         count=$((count + 1))
     done <"$BATS_TEST_TMPDIR/limits"
-    [ "$count" = 24 ]
+    [ "$count" = 28 ]
 }
 
 @test "defaults: the schema's are the program's" {
@@ -153,7 +153,7 @@ import json, sys, yaml
 properties = json.load(open(sys.argv[1]))["properties"]
 engine = yaml.safe_load(open(sys.argv[2]))
 compared = [name for name in properties if "default" in properties[name] and name in engine]
-assert len(compared) == 4, compared
+assert len(compared) == 5, compared
 for name in compared:
     assert properties[name]["default"] == engine[name], name
 END

@@ -8,7 +8,7 @@ static const char *const config_json =
     "{\"schema\":1,\"environment\":\"demo\","
     "\"database\":{\"driver\":\"sqlite3\",\"path\":\"/opt/torrust/storage/t.db\"},"
     "\"store\":\"/opt/torrust/storage/backup/sets\",\"method\":\"pause\",\"keep_days\":7,"
-    "\"compression_level\":1,\"prove_restored_every_days\":7,"
+    "\"compression_level\":1,\"rate_limit_mib\":0,\"prove_restored_every_days\":7,"
     "\"config\":{\"root\":\"/opt/torrust\","
     "\"paths\":[\".env\",\"storage/grafana\"],\"sqlite_paths\":[\"storage/grafana/grafana.db\"]}}";
 
@@ -87,11 +87,12 @@ static void bad_configuration_is_refused(void **state)
         {"database", "{\"driver\":\"mysql\",\"name\":5}", "'name' must be text"},
         {"store", "\"sets\"", "'store': 'sets' is not an absolute path"},
         {"method", "5", "'method' must be text"},
-        {"method", "\"hot\"", "'method': the method 'hot' is unknown"},
+        {"method", "\"warm\"", "'method': the method 'warm' is unknown"},
         {"keep_days", "0", "'keep_days' is 0; 1 to 36500 are possible"},
         {"keep_days", "36501", "'keep_days' is 36501"},
         {"keep_days", "\"7\"", "'keep_days' must be a whole number"},
-        {"compression_level", "10", "'compression_level' is 10; 1 to 9"},
+        {"compression_level", "10", "'compression_level' is 10; -10 to 9"},
+        {"rate_limit_mib", "-1", "'rate_limit_mib' is -1; 0 to 100000"},
         {"prove_restored_every_days", "-1", "'prove_restored_every_days' is -1"},
         {"config", "null", "'config' is missing"},
         {"config.more", "1", "unknown key 'more'"},

@@ -56,6 +56,7 @@ static void every_key_is_read(void **state)
                                                     "store: /srv/it's 50% ü\n"
                                                     "window_max_seconds: 86400\n"
                                                     "compression_level: 9\n"
+                                                    "rate_limit_mib: 200\n"
                                                     "prove_restored_every_days: 0\n"
                                                     "verify: {fetch_limit_mib: 0}\n"
                                                     "ssh:\n"
@@ -72,6 +73,7 @@ static void every_key_is_read(void **state)
     assert_string_equal(options.store, "/srv/it's 50% ü");
     assert_int_equal(options.window_max_seconds, 86400);
     assert_int_equal(options.compression_level, 9);
+    assert_int_equal(options.rate_limit_mib, 200);
     assert_int_equal(options.prove_restored_every_days, 0);
     assert_int_equal(options.verify_fetch_limit_mib, 0);
     assert_string_equal(options.ssh_host, "2001:db8::1");
@@ -121,13 +123,14 @@ static void bad_options_are_refused_with_file_and_line(void **state)
         {"keep_days: 0", "file.yml:1: 'keep_days': 0 is not possible; 1 to 36500 days are"},
         {"keep_days: -1", "'keep_days': -1 is not possible"},
         {"keep_days: 36501", "'keep_days': 36501 is not possible"},
-        {"method: hot",
-         "file.yml:1: 'method': the method 'hot' is unknown; known are: auto, pause"},
+        {"method: warm",
+         "file.yml:1: 'method': the method 'warm' is unknown; known are: auto, hot, reflink"},
         {"method: true", "'method' must be text"},
         {"window_max_seconds: 29", "30 to 86400 seconds are"},
         {"window_max_seconds: 86401", "30 to 86400 seconds are"},
-        {"compression_level: 0", "1 to 9 for zstd are"},
-        {"compression_level: 10", "1 to 9 for zstd are"},
+        {"compression_level: -11", "-10 to 9 for zstd are"},
+        {"compression_level: 10", "-10 to 9 for zstd are"},
+        {"rate_limit_mib: -1", "0 to 100000 MiB a second are"},
         {"prove_restored_every_days: -1", "0 to 3650 days are"},
         {"verify: {fetch_limit_mib: -1}", "'verify.fetch_limit_mib': -1 is not possible"},
         {"ssh: {host: -oProxyCommand=id}", "'ssh.host': '-oProxyCommand=id' is not a host"},
@@ -248,7 +251,7 @@ static void values_of_no_file_are_named_by_their_key(void **state)
     tbk_value *document = tbk_value_map(arena);
     tbk_options options = defaults();
     tbk_error err;
-    tbk_value_set_string(arena, document, "method", "hot");
+    tbk_value_set_string(arena, document, "method", "warm");
     assert_fails(tbk_options_read(document, &options, &err), err, TBK_E_CONFIG, "'method': the ");
 }
 
@@ -261,11 +264,28 @@ static void names_are_read_as_they_are_written(void **state)
         assert_succeeds(tbk_method_parse(tbk_method_name(method), &read, &err), err);
         assert_int_equal(read, method);
     }
+    for (tbk_journal_mode mode = TBK_JOURNAL_WAL; mode <= TBK_JOURNAL_DELETE; mode++) {
+        tbk_journal_mode read = TBK_JOURNAL_AS_IT_IS;
+        assert_succeeds(tbk_journal_mode_parse(tbk_journal_mode_name(mode), &read, &err), err);
+        assert_int_equal(read, mode);
+    }
     for (tbk_ssh_program program = TBK_SSH_AUTO; program <= TBK_SSH_LOCAL; program++) {
         tbk_ssh_program read = TBK_SSH_AUTO;
         assert_succeeds(tbk_ssh_program_parse(tbk_ssh_program_name(program), &read, &err), err);
         assert_int_equal(read, program);
     }
+}
+
+static void no_journal_mode_but_those_that_are_offered(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"as it is", "WAL", "memory", "off", ""};
+    tbk_journal_mode mode = TBK_JOURNAL_AS_IT_IS;
+    tbk_error err;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_fails(tbk_journal_mode_parse(others[i], &mode, &err), err, TBK_E_CONFIG,
+                     "known are: wal, delete");
+    assert_int_equal(mode, TBK_JOURNAL_AS_IT_IS);
 }
 
 int main(void)
@@ -283,6 +303,7 @@ int main(void)
         cmocka_unit_test(options_file_overrules_bad_native_values),
         cmocka_unit_test(values_of_no_file_are_named_by_their_key),
         cmocka_unit_test(names_are_read_as_they_are_written),
+        cmocka_unit_test(no_journal_mode_but_those_that_are_offered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

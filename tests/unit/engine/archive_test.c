@@ -17,6 +17,13 @@
 #endif
 
 #ifdef MEMORY_IS_OURS
+static bool store_fd(int in_fd, int out_fd, int level, const char *phase, const tbk_report *report,
+                     tbk_set_file *out, tbk_error *err)
+{
+    const tbk_source source = tbk_archive_file_source(&in_fd);
+    return tbk_archive_store(&source, out_fd, level, phase, report, out, err);
+}
+
 static char self_path[PATH_MAX];
 #endif
 
@@ -70,7 +77,7 @@ static tbk_set_file store_file(const char *from, const char *to, int level)
     tbk_error err;
     int in = open_old(from);
     int out = open_new(to);
-    if (!tbk_archive_store(in, out, level, "compress", NULL, &stored, &err))
+    if (!store_fd(in, out, level, "compress", NULL, &stored, &err))
         fail_msg("%s", err.message);
     (void)close(in);
     (void)close(out);
@@ -304,7 +311,7 @@ static void data_can_come_from_a_pipe(void **state)
     tbk_set_file stored = {0};
     tbk_error err;
     int out = open_new("packed.zst");
-    assert_true(tbk_archive_store(fileno(pipe), out, 1, "compress", NULL, &stored, &err));
+    assert_true(store_fd(fileno(pipe), out, 1, "compress", NULL, &stored, &err));
     (void)pclose(pipe);
     (void)close(out);
     assert_zstd_agrees("raw", "packed.zst", &stored);
@@ -428,14 +435,14 @@ static void a_full_disk_is_said_to_be_full(void **state)
     int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
     tbk_set_file stored = {0};
     tbk_error err;
-    assert_false(tbk_archive_store(in, full, 1, "compress", NULL, &stored, &err));
+    assert_false(store_fd(in, full, 1, "compress", NULL, &stored, &err));
     assert_int_equal(err.code, TBK_E_SPACE);
     assert_int_equal(threads_now(), before);
     (void)close(in);
 
     put_hex_file("small", 10);
     in = open_old("small"); /* found out at the end only */
-    assert_false(tbk_archive_store(in, full, 1, "compress", NULL, &stored, &err));
+    assert_false(store_fd(in, full, 1, "compress", NULL, &stored, &err));
     assert_int_equal(err.code, TBK_E_SPACE);
     (void)close(in);
 
@@ -478,7 +485,7 @@ static void what_cannot_be_read_is_an_error(void **state)
     tbk_set_file stored = {0};
     tbk_error err;
     size_t before = threads_now();
-    assert_false(tbk_archive_store(directory, out, 1, "compress", NULL, &stored, &err));
+    assert_false(store_fd(directory, out, 1, "compress", NULL, &stored, &err));
     assert_int_equal(err.code, TBK_E_IO);
     assert_int_equal(threads_now(), before);
     assert_false(tbk_archive_extract(directory, -1, "restore", NULL, &stored, &err));
@@ -492,7 +499,7 @@ static void a_level_out_of_range_is_refused(void **state)
     (void)state;
     tbk_archive_writer *writer = NULL;
     tbk_error err;
-    static const int LEVELS[] = {0, -1, 10, 22};
+    static const int LEVELS[] = {-131072, -11, 10, 22};
     for (size_t index = 0; index < 4; index++) {
         assert_false(tbk_archive_writer_open(1, LEVELS[index], 1, &writer, &err));
         assert_int_equal(err.code, TBK_E_CONFIG);
@@ -550,13 +557,13 @@ static void progress_is_told_and_work_stops_when_asked(void **state)
     tbk_error err;
     int in = open_old("raw");
     int out = open_new("packed.zst");
-    assert_true(tbk_archive_store(in, out, 1, "compress", &report, &stored, &err));
+    assert_true(store_fd(in, out, 1, "compress", &report, &stored, &err));
     assert_int_equal(seen.last, size_of("raw"));
     assert_int_equal(seen.total, size_of("raw"));
 
     seen = (observer){.cancel_at = 9 << 20};
     (void)lseek(in, 0, SEEK_SET);
-    assert_false(tbk_archive_store(in, out, 1, "compress", &report, &stored, &err));
+    assert_false(store_fd(in, out, 1, "compress", &report, &stored, &err));
     assert_int_equal(err.code, TBK_E_INTERRUPTED);
     assert_in_range(seen.last, 9 << 20, 10 << 20);
     assert_int_equal(threads_now(), before);
