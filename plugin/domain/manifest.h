@@ -52,7 +52,7 @@ typedef struct tbk_manifest {
     const char *environment; /* NULL when used by hand */
     const char *engine_version, *sqlite_version, *zstd_version;
     tbk_driver driver;
-    const char *method;        /* "pause", "stop", "locked", "snapshot": what was done */
+    const char *method;        /* "hot", "reflink", "pause", "stop", "locked", "snapshot" */
     const char *method_reason; /* why not the ones before; may be "" */
     bool tracker_was_stopped;
     int64_t held_ms; /* 0 when nothing was held */

@@ -37,6 +37,7 @@ typedef struct cycle {
     const char *set_path;    /* hidden until published */
     const char *staged;      /* the copy, below the store's scratch directory */
     const char *scratch;
+    tbk_journal_mode journal_mode; /* as asked for, unless the database has it */
     tbk_capture capture;
     tbk_manifest *manifest;
     tbk_proof proof;
@@ -136,6 +137,18 @@ static bool has_room_for_copy(void *self, tbk_error *err)
            need_space(self, raw_bytes, err);
 }
 
+/* Nobody is stopped for what is so already. */
+static tbk_journal_mode mode_to_change(const cycle *self, const tbk_sqlite_facts *facts)
+{
+    tbk_journal_mode wanted = self->request->journal_mode;
+    tbk_journal_mode now = facts->wal ? TBK_JOURNAL_WAL : TBK_JOURNAL_DELETE;
+    if (wanted != now)
+        return wanted;
+    tbk_report_log(self->report, TBK_LOG_INFO, "begin", "the journal mode is %s already",
+                   tbk_journal_mode_name(now));
+    return TBK_JOURNAL_AS_IT_IS;
+}
+
 static bool begin(cycle *self, tbk_error *err)
 {
     const tbk_backup_request *request = self->request;
@@ -147,6 +160,7 @@ static bool begin(cycle *self, tbk_error *err)
         !tbk_store_begin(self->store, self->arena, request->now_s, &id, &self->set_path, err) ||
         !tbk_store_scratch(self->store, self->arena, &self->scratch, err))
         return false;
+    self->journal_mode = mode_to_change(self, &facts);
     self->staged = tbk_arena_format(self->arena, "%s/" STAGED_NAME, self->scratch);
     *self->manifest = (tbk_manifest){.id = id,
                                      .run_id = request->run_id,
@@ -212,7 +226,7 @@ static bool capture(cycle *self, tbk_error *err)
                                         .staged = self->staged,
                                         .scratch = self->scratch,
                                         .method = request->config->method,
-                                        .journal_mode = request->journal_mode,
+                                        .journal_mode = self->journal_mode,
                                         .hold = request->hold,
                                         .report = self->prompt,
                                         .self = self,

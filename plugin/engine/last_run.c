@@ -74,6 +74,8 @@ static void set_manifest(tbk_arena *arena, tbk_value *map, const tbk_manifest *m
     tbk_value *phases = tbk_value_map(arena);
     tbk_value_set_string(arena, map, "set", manifest != NULL ? manifest->id : NULL);
     tbk_value_set_string(arena, map, "method", manifest != NULL ? manifest->method : NULL);
+    tbk_value_set_string(arena, map, "method_reason",
+                         manifest != NULL ? manifest->method_reason : NULL);
     for (size_t i = 0; manifest != NULL && i < manifest->phase_count; i++)
         tbk_value_set_integer(arena, phases, manifest->phases[i].name,
                               manifest->phases[i].duration_ms);

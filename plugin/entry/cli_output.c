@@ -111,6 +111,10 @@ static void print_last_run(FILE *out, const tbk_value *run)
                   integer_in(run, "exit_status"));
     if (tbk_value_find(run, "set") != NULL)
         (void)fprintf(out, "Set:        %s\n", string_in(run, "set", "none"));
+    if (tbk_value_find(run, "method") != NULL)
+        (void)fprintf(out, "Method:     %s\n", string_in(run, "method", ""));
+    if (string_in(run, "method_reason", "")[0] != '\0')
+        (void)fprintf(out, "            not %s\n", string_in(run, "method_reason", ""));
     (void)fprintf(out, "Held:       %" PRId64 " ms of %" PRId64 " ms\n", integer_in(run, "held_ms"),
                   integer_in(run, "duration_ms"));
     if (tbk_value_find(run, "error.message") != NULL)

@@ -119,6 +119,7 @@ static bool note_run(verify *self, const char *trigger, int exit_status, const t
     tbk_value *run = tbk_value_map(arena);
     const char *set_id = NULL;
     const char *run_id = NULL;
+    const char *method = NULL;
     int64_t held_ms = 0;
     int64_t duration_ms = 0;
     tbk_error why = {0};
@@ -126,6 +127,7 @@ static bool note_run(verify *self, const char *trigger, int exit_status, const t
     bool ok = tbk_on_vm_outcome(exit_status, record, &why);
     if (record != NULL && (!tbk_value_read_string(record, "set", &set_id, err) ||
                            !tbk_value_read_string(record, "run", &run_id, err) ||
+                           !tbk_value_read_string(record, "method", &method, err) ||
                            !tbk_value_read_integer(record, "held_ms", &held_ms, err) ||
                            !tbk_value_read_integer(record, "duration_ms", &duration_ms, err)))
         return false;
@@ -139,8 +141,8 @@ static bool note_run(verify *self, const char *trigger, int exit_status, const t
     tbk_value_append(arena, self->runs, run);
     if (ok && new_set)
         check(self, trigger, true,
-              "set %s; the tracker was held for %" PRId64 " ms of %" PRId64 " ms", set_id, held_ms,
-              duration_ms);
+              "set %s by '%s'; the tracker was held for %" PRId64 " ms of %" PRId64 " ms", set_id,
+              method != NULL ? method : "unknown", held_ms, duration_ms);
     else
         check(self, trigger, false, "%s%s%s", ok ? "no new set was recorded" : why.message,
               why.fix[0] != '\0' ? ". Fix: " : "", why.fix);

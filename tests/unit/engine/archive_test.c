@@ -17,15 +17,15 @@
 #endif
 
 #ifdef MEMORY_IS_OURS
+static char self_path[PATH_MAX];
+#endif
+
 static bool store_fd(int in_fd, int out_fd, int level, const char *phase, const tbk_report *report,
                      tbk_set_file *out, tbk_error *err)
 {
     const tbk_source source = tbk_archive_file_source(&in_fd);
     return tbk_archive_store(&source, out_fd, level, phase, report, out, err);
 }
-
-static char self_path[PATH_MAX];
-#endif
 
 static int open_new(const char *name)
 {
