@@ -77,7 +77,11 @@ END
 @test "wrong usage ends with 2 and says what to do" {
     for words in "" "bakcup" "backup --sqlite tracker.db" "backup --store store" "list --frob" "list --set x" \
         "backup --sqlite t --store s --keep-days 0" "backup --sqlite t --store s --level 99" "prove --level deep" \
-        "list --output xml" "list --store" "list --store a --config b" "list more" "backup --hook --method hot"; do
+        "list --output xml" "list --store" "list --store a --config b" "list more" "backup --hook --method warm" \
+        "backup --sqlite t --store s --method pause" "backup --sqlite t --store s --method stop" \
+        "backup --sqlite t --store s --journal-mode wal" "backup --journal-mode wal" "backup --hook --journal-mode memory" \
+        "backup --rate-limit-mib 5" "backup --sqlite t --store s --rate-limit-mib 0" "list --rate-limit-mib 5" \
+        "list --journal-mode wal" "backup --sqlite t --store s --level -11"; do
         # shellcheck disable=SC2086 # a list of words
         run -2 "$engine" $words
         [[ $output == *"Fix:"* || $output == *'"fix"'* ]]
@@ -97,6 +101,77 @@ END
     cmp tracker.db restored.db
     [ -z "$(hidden)" ]
     [ -z "$(find store -perm /007)" ] # nothing for others
+}
+
+@test "WAL: hot by hand, while a writer goes on; the copy is one file" {
+    make_database tracker.db 20000 wal
+    sqlite3 tracker.db "PRAGMA wal_autocheckpoint=0; UPDATE torrents SET completed = 7" ".shell touch ready; sleep 60" &
+    started=$!
+    until [ -e ready ]; do sleep 0.1; done
+    run -0 --separate-stderr backup --output json
+    [ "$(jq -r '.method, .method_reason, .held_ms' <<<"$output" | xargs)" = "hot 0" ]
+    zstd -qdc store/*/database.db.zst >restored.db
+    [ "$(sqlite3 restored.db 'PRAGMA integrity_check; SELECT count(*) FROM torrents WHERE completed = 7')" = "ok
+20000" ]
+    [ "$(jq -r .database.journal_mode store/*/manifest.json)" = wal ]
+    [ -z "$(hidden)" ]
+}
+
+@test "a forced method that is not to be had says why, and what else there is" {
+    make_database tracker.db
+    run -2 --separate-stderr backup --method hot
+    [[ $stderr == *"the database is not in WAL mode"*"Fix:"*"--journal-mode wal"* ]]
+    make_database wal.db 100 wal
+    run -2 --separate-stderr "$engine" backup --sqlite wal.db --store store --method reflink
+    [[ $stderr == *"the database is in WAL mode"*"Fix: "*"hot"* ]]
+    [ -z "$(sets)$(hidden)" ]
+}
+
+@test "levels from -10 to 9: each restores to the same, the last is the smallest" {
+    make_database tracker.db 20000
+    for level in -10 1 9; do
+        "$engine" backup --sqlite tracker.db --store "store$level" --level "$level"
+        zstd -qdc "store$level"/*/database.db.zst | cmp - tracker.db
+        stat -c %s "store$level"/*/database.db.zst >>sizes
+    done
+    sort -rn sizes | cmp - sizes
+}
+
+@test "a rate limit is kept" {
+    make_database tracker.db 60000
+    size=$(stat -c %s tracker.db)
+    [ "$size" -gt 5000000 ]
+    started_ms=$(date +%s%3N)
+    backup --rate-limit-mib 2
+    [ $(($(date +%s%3N) - started_ms)) -ge $((size * 1000 / 2097152 - 500)) ]
+}
+
+@test "the journal mode is changed inside a stop, after the copy" {
+    make_database tracker.db
+    write_config
+    run -0 with_hook --config engine.yml --journal-mode wal
+    [[ $output == *"@hold stop"*"changed to wal"*"@release"* ]]
+    [ "$(sqlite3 tracker.db 'PRAGMA journal_mode')" = wal ]
+    [ "$(jq -r .capture.method store/*/manifest.json)" = stop ]
+    sleep 1
+    run -0 with_hook --config engine.yml --journal-mode wal
+    [[ $output != *"@hold"* && $output == *"is wal already"* ]]
+    sleep 1
+    run -0 with_hook --config engine.yml --journal-mode delete
+    [ "$(sqlite3 tracker.db 'PRAGMA journal_mode')" = delete ]
+    [ "$(sets | wc -l)" = 3 ]
+}
+
+@test "a journal mode that cannot be changed leaves the set, and says so" {
+    make_database tracker.db
+    write_config
+    sqlite3 tracker.db "BEGIN; SELECT count(*) FROM torrents;" ".shell touch ready; sleep 60" >/dev/null &
+    started=$!
+    until [ -e ready ]; do sleep 0.1; done
+    run -1 with_hook --config engine.yml --journal-mode wal
+    [[ $output == *"@release"*"set "*" is whole"*"journal mode"* ]]
+    [ "$(sets | wc -l)" = 1 ]
+    [ "$(sqlite3 tracker.db 'PRAGMA journal_mode')" = delete ]
 }
 
 @test "list, check and prove say the same as text and as JSON" {

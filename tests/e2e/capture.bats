@@ -16,7 +16,7 @@ teardown_file() {
 
 # What Docker was told to do with the tracker's container since the machine's second $1.
 tracker_events() {
-    on_vm docker events --since "$1" --until "$(on_vm date +%s)" --filter container=tracker --filter type=container \
+    on_vm docker events --since "$1" --until "$(on_vm date -d '1 second' +%s)" --filter container=tracker --filter type=container \
         --format '{{.Action}}' | grep -v '^exec_\|^health_status' || true
 }
 field() { last_run | jq -r "$1"; }
