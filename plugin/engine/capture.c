@@ -3,10 +3,14 @@
 #include "engine/capture.h"
 
 #include "base/clock.h"
+#include "database/page_cache.h"
 #include "database/sqlite.h"
 #include "engine/gentle.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <sys/stat.h>
 
 #define HOT_TRIES 3
 
@@ -112,11 +116,9 @@ static bool copy_under_hold(const tbk_capture_request *request, int64_t started_
     return false;
 }
 
-static bool try_hold(const tbk_capture_request *request, tbk_hold_kind kind, tbk_capture *out,
-                     bool *out_declined, tbk_error *err)
+static bool hold_and_copy(const tbk_capture_request *request, tbk_hold_kind kind, tbk_capture *out,
+                          bool *out_declined, tbk_error *err)
 {
-    if (!request->has_room(request->self, err))
-        return false;
     int64_t started_ms = tbk_clock_monotonic_ms();
     if (!request->hold->acquire(request->hold->self, kind, &out->tracker_was_stopped, err)) {
         *out_declined = err->code == TBK_E_FAILED;
@@ -127,6 +129,23 @@ static bool try_hold(const tbk_capture_request *request, tbk_hold_kind kind, tbk
                    : kind == TBK_HOLD_PAUSE ? "the tracker is paused"
                                             : "the tracker is stopped");
     return copy_under_hold(request, started_ms, out, err);
+}
+
+/* What the copy brings into memory is given back when the tracker goes on. */
+static bool try_hold(const tbk_capture_request *request, tbk_hold_kind kind, tbk_capture *out,
+                     bool *out_declined, tbk_error *err)
+{
+    tbk_auto_fd int fd = open(request->database, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) != 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, "run as the database's owner",
+                              "cannot read the database '%s'", request->database);
+    if (!request->has_room(request->self, err))
+        return false;
+    tbk_auto(tbk_page_cache) *cache = tbk_page_cache_note(fd, (uint64_t)status.st_size);
+    bool ok = hold_and_copy(request, kind, out, out_declined, err);
+    tbk_page_cache_give_back(cache, fd, (uint64_t)status.st_size);
+    return ok;
 }
 
 static bool try_pause(const tbk_capture_request *request, tbk_capture *out, bool *out_declined,

@@ -18,11 +18,16 @@
  *   project                    of Compose: "torrust-backup"
  *   tracker_container          "tracker"
  *   schedule                   as the operator wrote it
- *   window_max_seconds, keep_days, method, compression_level, rate_limit_mib, prove_restored_every_days: the
- * options config_root                "/opt/torrust" storage "/opt/torrust/storage" config_paths
- * list, below config_root config_sqlite_paths        list, those of config_paths that are databases
- * in use; may be empty engine_config              path of engine.yml on the VM log, state_directory
- * of the hook has_native_backup          whether the deployer's own backup is configured
+ *   window_max_seconds         of the hook; these and the next are the options
+ *   keep_days, method, compression_level, rate_limit_mib, prove_restored_every_days
+ *   config_root                "/opt/torrust"
+ *   storage                    "/opt/torrust/storage"
+ *   config_paths               list, below config_root
+ *   config_sqlite_paths        list, those of config_paths that are databases in use; may be empty
+ *   engine_config              path of engine.yml on the VM
+ *   log, log_directory         of the hook's runs
+ *   state_directory            of the hook
+ *   has_native_backup          whether the deployer's own backup is configured
  *
  * Quoting that is demanded, and what is checked here once a file is rendered:
  *   compose.yml  `compose`       parsed as YAML, has the service `backup`

@@ -11,7 +11,7 @@ setup_file() {
 }
 teardown_file() {
     stop_machine
-    machine=e2e-clone stop_machine
+    if "$vm" list | grep -q "^e2e-clone "; then "$vm" stop e2e-clone; fi
 }
 
 # What Docker was told to do with the tracker's container since the machine's second $1.

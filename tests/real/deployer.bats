@@ -99,6 +99,19 @@ END
     tb configure
 }
 
+@test "WAL: nothing is held, no announce waits a second, every confirmed info-hash is in the set" {
+    on_vm $hook --journal-mode wal >/dev/null
+    wait_until 30 tracker_runs
+    announce_while tb verify
+    note_silence "published tracker, hot"
+    [ "$(last_run | jq -r .method)" = hot ]
+    [ "$(jq '[.runs[].held_ms] | max' "$workspace/build/real/torrust-backup/last-verify.json")" = 0 ]
+    [ "$(jq '.longest_silence_ms < 1000 and .confirmed > 100' "$BATS_TEST_TMPDIR/summary.json")" = true ]
+    compare_set "$(sets | tail -n 1)"
+    on_vm $hook --journal-mode delete >/dev/null
+    wait_until 30 tracker_runs
+}
+
 @test "a run that cron fires is proved too" {
     announce_while tb verify --wait-for-cron
     compare_set "$(sets | tail -n 1)"
