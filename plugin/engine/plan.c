@@ -52,7 +52,7 @@ static bool look_at_room(const char *folder, tbk_plan *out, tbk_error *err)
     return true;
 }
 
-/* As the newest set was compressed; not at all where there is none. */
+/* As the newest set was compressed, and a quarter more; not at all where there is none. */
 static bool expect_stored(tbk_arena *arena, const char *store, uint64_t raw_bytes, uint64_t *out,
                           tbk_error *err)
 {
@@ -68,23 +68,25 @@ static bool expect_stored(tbk_arena *arena, const char *store, uint64_t raw_byte
             set->manifest != NULL ? tbk_manifest_file(set->manifest, TBK_SET_DATABASE_FILE) : NULL;
         if (file == NULL || file->raw_bytes == 0)
             continue;
-        *out = (uint64_t)((double)raw_bytes * (double)file->stored_bytes / (double)file->raw_bytes);
+        double ratio = 1.25 * (double)file->stored_bytes / (double)file->raw_bytes;
+        *out = (uint64_t)((ratio < 1 ? ratio : 1) * (double)raw_bytes);
         return true;
     }
     return true;
 }
 
-static bool look_at_store(tbk_arena *arena, const char *store, const char *folder, tbk_plan *out,
-                          tbk_error *err)
+/* A stream and a clone take no room of their own; what a proof restores does. */
+static bool look_at_store(tbk_arena *arena, const tbk_plan_request *request, const char *folder,
+                          tbk_plan *out, tbk_error *err)
 {
     uint64_t stored_bytes;
     if (!look_at_room(folder, out, err) ||
-        !expect_stored(arena, store, out->copy_bytes, &stored_bytes, err))
+        !expect_stored(arena, request->store, out->copy_bytes, &stored_bytes, err))
         return false;
-    /* A stream and a clone take no room of their own. */
     bool copied =
         !is_method(out->method, TBK_METHOD_HOT) && !is_method(out->method, TBK_METHOD_REFLINK);
-    out->needed_bytes = stored_bytes + (copied ? out->copy_bytes : 0);
+    out->needed_bytes = stored_bytes + (copied || request->restores ? out->copy_bytes : 0);
+    out->needed_bytes += out->needed_bytes / 20;
     return true;
 }
 
@@ -154,7 +156,7 @@ bool tbk_plan_make(tbk_arena *arena, const tbk_plan_request *request, const tbk_
         return false;
     look_at_rungs(arena, request, folder, &plan);
     choose_method(request, &plan);
-    if (!look_at_store(arena, request->store, folder, &plan, err) ||
+    if (!look_at_store(arena, request, folder, &plan, err) ||
         !expect_hold(request, folder, report, &plan, err))
         return false;
     *out = plan;

@@ -13,6 +13,7 @@ typedef struct tbk_plan_request {
     const char *store;       /* need not be there: the first run makes it */
     tbk_method method;       /* as configured */
     const char *environment; /* NULL by hand, where nobody holds the tracker */
+    bool restores;           /* proofs restore the database, now and then */
 } tbk_plan_request;
 
 typedef struct tbk_plan_rung {
