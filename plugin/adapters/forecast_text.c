@@ -47,12 +47,12 @@ static void print_held(FILE *out, const tbk_value *forecast)
     }
     tbk_console_size((uint64_t)number_in(forecast, "copy_bytes"), bytes);
     tbk_console_size((uint64_t)number_in(forecast, "copy_bytes_per_second"), rate);
-    (void)fprintf(out, "Held:       about %.1f s in each backup: %s at %s/s",
+    (void)fprintf(out, "Held:       about %.1f s in each backup: %s at %s/s\n",
                   (double)held->integer / 1000, bytes, rate);
     tbk_console_size((uint64_t)number_in(forecast, "measured.bytes"), bytes);
-    (void)fprintf(out, " (measured with %s, %s, %s)\n", bytes,
-                  is_true(forecast, "measured.from_disk") ? "from the disk"
-                                                          : "some of it in memory",
+    (void)fprintf(out, "            measured with %s: %s, %s\n", bytes,
+                  is_true(forecast, "measured.from_disk") ? "read from the disk"
+                                                          : "some of it was in memory",
                   is_true(forecast, "measured.to_disk") ? "written through" : "not synced");
 }
 

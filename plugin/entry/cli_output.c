@@ -170,16 +170,35 @@ static void print_status(FILE *out, const tbk_value *result)
     print_schedule(out, result);
 }
 
-static void print_changes(FILE *out, const tbk_value *result)
+static bool is_in_place(const tbk_value *item)
 {
-    for (const tbk_member *item = items_of(result, "items"); item != NULL; item = item->next)
-        (void)fprintf(out, "  %-8s  %-38s  %s\n", string_in(item->value, "state", ""),
-                      string_in(item->value, "target", ""), string_in(item->value, "detail", ""));
-    /* A new file is all new; 'render' shows it. */
+    return strcmp(string_in(item, "state", ""), "in place") == 0;
+}
+
+/* A new file is all new, and 'render' shows it: of those no difference is printed. */
+static void print_differences(FILE *out, const tbk_value *result)
+{
     for (const tbk_member *item = items_of(result, "items"); item != NULL; item = item->next)
         if (strcmp(string_in(item->value, "state", ""), "change") == 0 &&
             tbk_value_find(item->value, "diff") != NULL)
             (void)fprintf(out, "\n%s", string_in(item->value, "diff", ""));
+}
+
+static void print_changes(FILE *out, const tbk_value *result)
+{
+    int in_place = 0;
+
+    for (const tbk_member *item = items_of(result, "items"); item != NULL; item = item->next) {
+        const char *detail = string_in(item->value, "detail", "");
+        if (is_in_place(item->value))
+            in_place++;
+        else
+            (void)fprintf(out, "  %-6s  %-*s%s\n", string_in(item->value, "state", ""),
+                          detail[0] != '\0' ? 36 : 0, string_in(item->value, "target", ""), detail);
+    }
+    if (in_place > 0)
+        (void)fprintf(out, "  %d in place\n", in_place);
+    print_differences(out, result);
 }
 
 static void print_forecast(FILE *out, const tbk_value *result)
@@ -191,9 +210,8 @@ static void print_forecast(FILE *out, const tbk_value *result)
                       string_in(result, "no_forecast", "not known"));
         return;
     }
-    (void)fprintf(
-        out, "A backup%s:\n",
-        integer_in(result, "changes") > 0 ? " with what is installed now, before the change" : "");
+    (void)fprintf(out, "Forecast of a backup%s:\n",
+                  integer_in(result, "changes") > 0 ? ", from what is installed now" : "");
     tbk_forecast_print(out, forecast);
 }
 
