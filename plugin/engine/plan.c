@@ -118,13 +118,13 @@ static void look_at_rungs(tbk_arena *arena, const tbk_plan_request *request, con
     add_rung(out, tbk_method_name(TBK_METHOD_STOP), true, "");
 }
 
-static void choose_method(const tbk_plan_request *request, tbk_plan *out)
+/* What `auto` takes; the last rung is always possible. */
+static const char *best_method(const tbk_plan *plan)
 {
-    out->configured_method = tbk_method_name(request->method);
-    out->method = out->configured_method;
-    for (size_t i = out->rung_count; i-- > 0 && request->method == TBK_METHOD_AUTO;)
-        if (out->rungs[i].possible)
-            out->method = out->rungs[i].method;
+    size_t i = 0;
+    while (i + 1 < plan->rung_count && !plan->rungs[i].possible)
+        i++;
+    return plan->rungs[i].method;
 }
 
 /* --- the hold --- */
@@ -155,7 +155,8 @@ bool tbk_plan_make(tbk_arena *arena, const tbk_plan_request *request, const tbk_
         !tbk_sqlite_size(request->database_path, &plan.copy_bytes, err))
         return false;
     look_at_rungs(arena, request, folder, &plan);
-    choose_method(request, &plan);
+    plan.configured_method = tbk_method_name(request->method);
+    plan.method = request->method == TBK_METHOD_AUTO ? best_method(&plan) : plan.configured_method;
     if (!look_at_store(arena, request, folder, &plan, err) ||
         !expect_hold(request, folder, report, &plan, err))
         return false;
@@ -165,11 +166,12 @@ bool tbk_plan_make(tbk_arena *arena, const tbk_plan_request *request, const tbk_
 
 /* --- as a document --- */
 
-static const tbk_plan_rung *rung_of(const tbk_plan *plan, const char *method)
+/* Why the method would fail; NULL when it would not. */
+static const char *why_impossible(const tbk_plan *plan, const char *method)
 {
     for (size_t i = 0; i < plan->rung_count; i++)
-        if (strcmp(plan->rungs[i].method, method) == 0)
-            return &plan->rungs[i];
+        if (!plan->rungs[i].possible && strcmp(plan->rungs[i].method, method) == 0)
+            return plan->rungs[i].reason;
     return NULL;
 }
 
@@ -186,18 +188,17 @@ static tbk_value *advice_value(tbk_arena *arena, const tbk_plan_request *request
                                const tbk_plan *plan)
 {
     tbk_value *advice = tbk_value_list(arena);
-    const tbk_plan_rung *rung = rung_of(plan, plan->method);
-    bool fails = rung != NULL && !rung->possible;
-    if (fails)
-        advise(arena, advice, "the method '%s' would fail: %s; 'method: auto' takes what is there",
-               plan->method, rung->reason);
-    else if (holds(plan->method) && (plan->facts.wal || rung_of(plan, "reflink")->possible))
-        advise(arena, advice, "'method: auto' would take '%s', which holds nothing",
-               plan->facts.wal ? "hot" : "reflink");
+    const char *best = best_method(plan);
+    const char *why = why_impossible(plan, plan->method);
+    if (why != NULL)
+        advise(arena, advice, "the method '%s' would fail: %s; 'method: auto' would take '%s'",
+               plan->method, why, best);
+    else if (holds(plan->method) && !holds(best))
+        advise(arena, advice, "'method: auto' would take '%s', which holds nothing", best);
     else if (is_method(plan->method, TBK_METHOD_STOP))
         advise(arena, advice,
                "'method: auto' would pause the tracker, which then keeps its memory");
-    if (holds(plan->method) && !plan->facts.wal && request->environment != NULL)
+    if (holds(best))
         advise(arena, advice,
                "with the database in WAL mode nothing is held; change it once: "
                "torrust-backup run %s --journal-mode wal",
