@@ -31,8 +31,8 @@ no_options() { rm -f "$workspace/envs/standin.backup.yml"; }
 
 # All that a backup might touch, with times and sizes; but not what the tracker writes, and sudo at its first use.
 listing() {
-    sh_on_vm "find /etc /usr/local /opt /var/lib/torrust-backup /var/log/torrust-backup /root \
-        -path '*/tracker/lib*' -prune -o -printf '%p %m %u %s %C@\n' 2>/dev/null | sort; docker image ls -q; docker ps -aq"
+    sh_on_vm "{ find /etc /usr/local /opt /var/lib/torrust-backup /var/log/torrust-backup /root \
+        -path '*/tracker/lib*' -prune -o -printf '%p %m %u %s %C@\n' 2>/dev/null; docker image ls -q; docker ps -aq; } | sort"
 }
 
 @test "before configure: all is new, nothing is changed, and there is no forecast yet" {
