@@ -102,6 +102,15 @@ listing() {
     tb configure
 }
 
+@test "an installed engine that knows no forecast is called older" {
+    # One that does not know the word: here because it takes it for an argument of another command.
+    path=$(sh_on_vm "docker image inspect -f '{{index .Config.Entrypoint 0}}' \$(docker image ls -q torrust-backup-engine)")
+    sh_on_vm "sed -i 's|^    pull_policy: never|&\n    entrypoint: [$path, list]|' /opt/torrust-backup/compose.yml"
+    [[ $(plan .no_forecast) == "the installed engine is older and gives none; run 'torrust-backup configure' first" ]]
+    tb configure
+    [ "$(plan .no_forecast)" = "" ]
+}
+
 @test "a window that is too short for the hold, and a disk that is too small, are said" {
     # The header of the database on a file that is as large as no disk here: its room is a hole.
     sh_on_vm "docker stop -t 1 tracker && mv $database /root/kept.db && head -c 100 /root/kept.db >$database &&
