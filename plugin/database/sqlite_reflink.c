@@ -61,18 +61,29 @@ static bool try_block(int source, int target, const char *name, tbk_error *err)
     return rc == 0 || fail_clone(errno, name, err);
 }
 
-bool tbk_sqlite_can_reflink(const char *path, const char *scratch, tbk_error *err)
+/* Without a name where that is possible (not on NFS): then the folder does not even change. */
+static int open_trial(const char *scratch)
 {
     char name[PATH_MAX];
-    tbk_auto_fd int source = -1;
+    int fd = open(scratch, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        return fd;
     (void)snprintf(name, sizeof name, "%s/clone-XXXXXX", scratch);
+    fd = mkostemp(name, O_CLOEXEC);
+    if (fd >= 0)
+        (void)unlink(name);
+    return fd;
+}
+
+bool tbk_sqlite_can_reflink(const char *path, const char *scratch, tbk_error *err)
+{
+    tbk_auto_fd int source = -1;
     if (!open_source(path, &source, err))
         return false;
-    tbk_auto_fd int target = mkostemp(name, O_CLOEXEC);
+    tbk_auto_fd int target = open_trial(scratch);
     if (target < 0)
         return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot make a file in '%s'", scratch);
-    (void)unlink(name);
-    return try_block(source, target, name, err);
+    return try_block(source, target, scratch, err);
 }
 
 /* SHARED from the first read to the end of the transaction. A journal that a crashed writer left is

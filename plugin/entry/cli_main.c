@@ -46,11 +46,14 @@ static const struct command {
     {"render", ENVIRONMENT_ARGUMENTS,
      "render compose file, crontab, hook and engine configuration locally",
      "torrust-backup render my-env"},
+    {"plan", ENVIRONMENT_ARGUMENTS,
+     "what 'configure' would change, and what a backup would cost; changes nothing",
+     "torrust-backup plan my-env"},
     {"configure", ENVIRONMENT_ARGUMENTS, "render, and install over SSH what is not there yet",
      "torrust-backup configure my-env --dry-run"},
     {"verify", ENVIRONMENT_ARGUMENTS, "one backup end to end, proved there and here, with a report",
      "torrust-backup verify my-env --wait-for-cron"},
-    {"run", ENVIRONMENT_ARGUMENTS, "a backup now", "torrust-backup run my-env"},
+    {"run", ENVIRONMENT_ARGUMENTS, "a backup now", "torrust-backup run my-env --method stop"},
     {"list", ENVIRONMENT_ARGUMENTS, "the backup sets",
      "torrust-backup list my-env --output-format json"},
     {"status", ENVIRONMENT_ARGUMENTS,
@@ -176,6 +179,10 @@ static bool check_options(const invocation *arguments)
          arguments->values[OPTION_FETCH_ALL] != NULL))
         return usage("--wait-for-cron and --fetch-all go with 'verify', not with",
                      arguments->command);
+    if (strcmp(arguments->command, "run") != 0 && arguments->values[OPTION_HELP] == NULL &&
+        (arguments->values[OPTION_METHOD] != NULL ||
+         arguments->values[OPTION_JOURNAL_MODE] != NULL))
+        return usage("--method and --journal-mode go with 'run', not with", arguments->command);
     return true;
 }
 

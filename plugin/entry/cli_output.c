@@ -3,6 +3,7 @@
 #include "entry/cli_output.h"
 
 #include "adapters/console.h"
+#include "adapters/forecast_text.h"
 
 #include <inttypes.h>
 
@@ -169,6 +170,68 @@ static void print_status(FILE *out, const tbk_value *result)
     print_schedule(out, result);
 }
 
+static bool is_in_place(const tbk_value *item)
+{
+    return strcmp(string_in(item, "state", ""), "in place") == 0;
+}
+
+/* A new file is all new, and 'render' shows it: of those no difference is printed. */
+static void print_differences(FILE *out, const tbk_value *result)
+{
+    for (const tbk_member *item = items_of(result, "items"); item != NULL; item = item->next)
+        if (strcmp(string_in(item->value, "state", ""), "change") == 0 &&
+            tbk_value_find(item->value, "diff") != NULL)
+            (void)fprintf(out, "\n%s", string_in(item->value, "diff", ""));
+}
+
+static void print_changes(FILE *out, const tbk_value *result)
+{
+    int in_place = 0;
+
+    for (const tbk_member *item = items_of(result, "items"); item != NULL; item = item->next) {
+        const char *detail = string_in(item->value, "detail", "");
+        if (is_in_place(item->value))
+            in_place++;
+        else
+            (void)fprintf(out, "  %-6s  %-*s%s\n", string_in(item->value, "state", ""),
+                          detail[0] != '\0' ? 36 : 0, string_in(item->value, "target", ""), detail);
+    }
+    if (in_place > 0)
+        (void)fprintf(out, "  %d in place\n", in_place);
+    print_differences(out, result);
+}
+
+static void print_forecast(FILE *out, const tbk_value *result)
+{
+    const tbk_value *forecast = tbk_value_find(result, "forecast");
+
+    if (forecast == NULL) {
+        (void)fprintf(out, "No forecast of a backup: %s.\n",
+                      string_in(result, "no_forecast", "not known"));
+        return;
+    }
+    (void)fprintf(out, "Forecast of a backup%s:\n",
+                  integer_in(result, "changes") > 0 ? ", from what is installed now" : "");
+    tbk_forecast_print(out, forecast);
+}
+
+static void print_plan(FILE *out, const tbk_value *result)
+{
+    int64_t changes = integer_in(result, "changes");
+
+    (void)fprintf(out, "Plan for '%s' on %s:\n\n", string_in(result, "environment", ""),
+                  string_in(result, "host", ""));
+    print_changes(out, result);
+    if (changes == 0)
+        (void)fprintf(out, "\nNothing to change.\n");
+    else
+        (void)fprintf(out, "\n%" PRId64 " to change: torrust-backup configure %s\n", changes,
+                      string_in(result, "environment", ""));
+    print_lines(out, "Remarks:", result, "remarks");
+    (void)fputc('\n', out);
+    print_forecast(out, result);
+}
+
 static void print_version(FILE *out, const tbk_value *result)
 {
     (void)fprintf(out, "torrust-backup %s (plugin interface %" PRId64 ")\n",
@@ -180,10 +243,10 @@ void cli_print_result(FILE *out, const char *command, const tbk_value *result)
     static const struct {
         const char *command;
         void (*print)(FILE *out, const tbk_value *result);
-    } printers[] = {{"render", print_render},  {"configure", print_configure},
-                    {"verify", print_verify},  {"run", print_run},
-                    {"list", print_list},      {"status", print_status},
-                    {"version", print_version}};
+    } printers[] = {
+        {"render", print_render}, {"plan", print_plan},      {"configure", print_configure},
+        {"verify", print_verify}, {"run", print_run},        {"list", print_list},
+        {"status", print_status}, {"version", print_version}};
 
     for (size_t i = 0; i < sizeof printers / sizeof printers[0]; i++)
         if (strcmp(printers[i].command, command) == 0)

@@ -31,11 +31,16 @@ const char *const engine_help =
     "                              [--store DIR | --config FILE]\n"
     "      Proves a set and writes its proof.json; 'restored' (the default) restores the database\n"
     "      into the store's scratch space, checks its integrity and counts its rows.\n"
+    "  torrust-backup-engine plan [--sqlite FILE --store DIR | --config FILE]\n"
+    "      What a backup would do: by which method, how long the tracker would be held at the "
+    "speed "
+    "of\n"
+    "      this disk, and what would be better. It holds nothing, and leaves nothing.\n"
     "  torrust-backup-engine version | help\n"
     "\n"
     "Options:\n"
     "  --config FILE     the configuration (default " ENGINE_DEFAULT_CONFIG ")\n"
-    "  --sqlite FILE     the database to back up, by hand\n"
+    "  --sqlite FILE     backup, plan: the database, by hand\n"
     "  --store DIR       the store, by hand\n"
     "  --keep-days N     sets older than N days are removed after a good backup (default 7)\n"
     "  --level N         backup: zstd's level, -10 (fastest) to 9 (smallest); default 1\n"
@@ -183,7 +188,8 @@ static bool take(int option, engine_args *args, tbk_error *err)
 
 static bool parse_command(const char *word, engine_args *args, tbk_error *err)
 {
-    static const char *const names[] = {"backup", "list", "check", "prove", "version", "help"};
+    static const char *const names[] = {"backup", "list",    "check", "prove",
+                                        "plan",   "version", "help"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(word, names[i]) == 0) {
             args->command = (engine_command)i;
@@ -198,13 +204,18 @@ static bool parse_command(const char *word, engine_args *args, tbk_error *err)
     return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "there is no command '%s'", word);
 }
 
-static bool settle_backup(const engine_args *args, tbk_error *err)
+static bool settle_database(const engine_args *args, tbk_error *err)
 {
     bool by_hand = args->sqlite != NULL;
     if (by_hand != (args->store != NULL))
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--sqlite and --store go together");
-    if (by_hand && (args->hook || args->config != NULL))
-        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--sqlite does not go with --config or --hook");
+    return !by_hand || (!args->hook && args->config == NULL) ||
+           tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--sqlite does not go with --config or --hook");
+}
+
+static bool settle_backup(const engine_args *args, tbk_error *err)
+{
+    bool by_hand = args->sqlite != NULL;
     if (by_hand && args->has_method && args->method >= TBK_METHOD_PAUSE)
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX,
                         "by hand nobody holds the tracker: --method takes auto, hot or reflink");
@@ -220,17 +231,20 @@ static bool settle_backup(const engine_args *args, tbk_error *err)
 /* What belongs together, and the configuration's default place. */
 static bool settle(engine_args *args, tbk_error *err)
 {
-    bool backup = args->command == ENGINE_BACKUP;
+    bool backup = args->command == ENGINE_BACKUP, plan = args->command == ENGINE_PLAN;
     if (args->command == ENGINE_HELP || args->command == ENGINE_VERSION)
         return true;
-    if (!backup &&
-        (args->sqlite != NULL || args->hook || args->has_method || args->keep_days != 0 ||
-         args->rate_limit_mib != 0 || args->journal_mode != TBK_JOURNAL_AS_IT_IS))
+    if (!backup && (args->hook || args->has_method || args->keep_days != 0 ||
+                    args->rate_limit_mib != 0 || args->journal_mode != TBK_JOURNAL_AS_IT_IS))
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX,
-                        "--sqlite, --hook, --method, --journal-mode, --keep-days and "
-                        "--rate-limit-mib go with 'backup' only");
+                        "--hook, --method, --journal-mode, --keep-days and --rate-limit-mib go "
+                        "with 'backup' only");
+    if (args->sqlite != NULL && !backup && !plan)
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--sqlite goes with 'backup' and 'plan' only");
     if (args->set != NULL && args->command != ENGINE_CHECK && args->command != ENGINE_PROVE)
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--set goes with 'check' and 'prove' only");
+    if ((backup || plan) && !settle_database(args, err))
+        return false;
     if (backup && !settle_backup(args, err))
         return false;
     if (args->store != NULL && args->config != NULL)

@@ -11,6 +11,7 @@ typedef enum engine_command {
     ENGINE_LIST,
     ENGINE_CHECK,
     ENGINE_PROVE,
+    ENGINE_PLAN,
     ENGINE_VERSION,
     ENGINE_HELP
 } engine_command;

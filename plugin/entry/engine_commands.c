@@ -2,6 +2,7 @@
 /* The engine's commands, from arguments to a result. */
 #include "entry/engine_commands.h"
 
+#include "adapters/forecast_text.h"
 #include "adapters/hold_hook.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -9,6 +10,7 @@
 #include "base/yaml.h"
 #include "domain/engine_config.h"
 #include "engine/backup.h"
+#include "engine/plan.h"
 #include "engine/prove.h"
 #include "entry/engine_rights.h"
 
@@ -318,5 +320,42 @@ bool engine_command_prove(const engine_args *args, engine_output *output, bool *
     tbk_value_set(arena, result, "proof", tbk_proof_to_value(arena, &proof));
     engine_output_result(output, result, print_proof);
     *out_ok = proof.ok;
+    return true;
+}
+
+/* --- plan --- */
+
+static void print_plan(const tbk_value *result) { tbk_forecast_print(stdout, result); }
+
+static bool plan_config(tbk_arena *arena, const engine_args *args, tbk_engine_config *out,
+                        tbk_error *err)
+{
+    if (args->sqlite != NULL)
+        return config_by_hand(arena, args, out, err);
+    if (!read_config(arena, args->config, out, err))
+        return false;
+    return out->driver == TBK_DRIVER_SQLITE ||
+           tbk_fail(err, TBK_E_UNSUPPORTED, NULL, "captures of MySQL cannot be foretold");
+}
+
+/* Before the first run there is no store: then as whom the hook will give it to. */
+bool engine_command_plan(const engine_args *args, engine_output *output, tbk_error *err)
+{
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_report report = engine_output_report(output);
+    tbk_engine_config config;
+    tbk_plan plan;
+    if (!plan_config(arena, args, &config, err))
+        return false;
+    const char *owned = access(config.store, F_OK) == 0 ? config.store : config.database_path;
+    const tbk_plan_request request = {.database_path = config.database_path,
+                                      .store = config.store,
+                                      .method = config.method,
+                                      .environment = config.environment,
+                                      .restores = config.prove_restored_every_days > 0};
+    if (!engine_rights_become_owner(owned, args->sqlite == NULL, err) ||
+        !tbk_plan_make(arena, &request, &report, &plan, err))
+        return false;
+    engine_output_result(output, tbk_plan_to_value(arena, &request, &plan), print_plan);
     return true;
 }

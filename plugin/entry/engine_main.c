@@ -61,6 +61,8 @@ static bool run(const engine_args *args, engine_output *output, bool *out_ok, tb
         return engine_command_check(args, output, out_ok, err);
     case ENGINE_PROVE:
         return engine_command_prove(args, output, out_ok, err);
+    case ENGINE_PLAN:
+        return engine_command_plan(args, output, err);
     case ENGINE_VERSION:
         print_version();
         return true;

@@ -7,6 +7,7 @@
 #include "phases/image.h"
 #include "phases/install.h"
 #include "phases/on_vm.h"
+#include "phases/preview.h"
 #include "phases/render.h"
 #include "phases/status.h"
 #include "phases/verify.h"
@@ -15,6 +16,8 @@
 typedef struct options {
     tbk_workspace_overrides overrides;
     const char *host_key;
+    const char *method; /* run: another one than the configured; NULL = as configured */
+    const char *journal_mode;
     bool wait_for_cron;
     bool fetch_all;
 } options;
@@ -34,9 +37,9 @@ typedef struct session {
 
 static bool read_options(tbk_arena *arena, const char *json, options *out, tbk_error *err)
 {
-    static const char *const known[] = {"options_file", "ssh_host",    "ssh_port", "ssh_user",
-                                        "ssh_key",      "ssh_program", "host_key", "wait_for_cron",
-                                        "fetch_all",    NULL};
+    static const char *const known[] = {
+        "options_file", "ssh_host",      "ssh_port",  "ssh_user", "ssh_key",      "ssh_program",
+        "host_key",     "wait_for_cron", "fetch_all", "method",   "journal_mode", NULL};
     const tbk_value *value = NULL;
 
     if (json == NULL || json[0] == '\0')
@@ -55,10 +58,27 @@ static bool read_options(tbk_arena *arena, const char *json, options *out, tbk_e
         !tbk_value_read_string(value, "ssh_key", &overrides->ssh_key, err) ||
         !tbk_value_read_string(value, "ssh_program", &overrides->ssh_program, err) ||
         !tbk_value_read_string(value, "host_key", &out->host_key, err) ||
+        !tbk_value_read_string(value, "method", &out->method, err) ||
+        !tbk_value_read_string(value, "journal_mode", &out->journal_mode, err) ||
         !tbk_value_read_bool(value, "wait_for_cron", &out->wait_for_cron, err) ||
         !tbk_value_read_bool(value, "fetch_all", &out->fetch_all, err))
         return false;
     return true;
+}
+
+/* They would be ignored silently by other verbs. */
+static bool check_run_options(const options *given, const char *verb, tbk_error *err)
+{
+    tbk_method method;
+    tbk_journal_mode mode;
+
+    if (given->method == NULL && given->journal_mode == NULL)
+        return true;
+    if (strcmp(verb, "run") != 0)
+        return tbk_fail(err, TBK_E_USAGE, "use them with 'run'",
+                        "a method and a journal mode go with 'run', not with '%s'", verb);
+    return (given->method == NULL || tbk_method_parse(given->method, &method, err)) &&
+           (given->journal_mode == NULL || tbk_journal_mode_parse(given->journal_mode, &mode, err));
 }
 
 static bool render(session *self, const char *data_path, tbk_error *err)
@@ -137,13 +157,35 @@ static bool verb_verify(session *self, tbk_error *err)
     return tbk_verify(self->arena, &input, &self->result, err);
 }
 
+static bool verb_plan(session *self, tbk_error *err)
+{
+    const tbk_preview_input input = {.workspace = &self->workspace,
+                                     .rendering = &self->rendering,
+                                     .image = &self->image,
+                                     .remote = &self->remote,
+                                     .report = self->report};
+
+    return tbk_preview(self->arena, &input, &self->result, err);
+}
+
+static void add_argument(tbk_text *arguments, const char *name, const char *value)
+{
+    if (value == NULL)
+        return;
+    tbk_text_format(arguments, " %s ", name);
+    tbk_text_append_shell_word(arguments, value);
+}
+
 static bool verb_run(session *self, tbk_error *err)
 {
     const tbk_value *record = NULL;
+    tbk_auto_text arguments = {0};
     int exit_status = 0;
 
-    if (!tbk_on_vm_run_hook(self->arena, &self->remote, self->workspace.options.store, self->report,
-                            &exit_status, &record, err))
+    add_argument(&arguments, "--method", self->options.method);
+    add_argument(&arguments, "--journal-mode", self->options.journal_mode);
+    if (!tbk_on_vm_run_hook(self->arena, &self->remote, self->workspace.options.store,
+                            tbk_text_string(&arguments), self->report, &exit_status, &record, err))
         return false;
     self->result = tbk_value_map(self->arena);
     tbk_value_set_integer(self->arena, self->result, "exit_status", exit_status);
@@ -183,9 +225,13 @@ static const struct verb {
     bool needs_vm;
     bool has_dry_run;
     bool (*run)(session *self, tbk_error *err);
-} VERBS[] = {{"render", false, true, verb_render}, {"configure", true, true, verb_configure},
-             {"verify", true, false, verb_verify}, {"run", true, false, verb_run},
-             {"list", true, false, verb_list},     {"status", true, false, verb_status}};
+} VERBS[] = {{"render", false, true, verb_render},
+             {"plan", true, false, verb_plan},
+             {"configure", true, true, verb_configure},
+             {"verify", true, false, verb_verify},
+             {"run", true, false, verb_run},
+             {"list", true, false, verb_list},
+             {"status", true, false, verb_status}};
 
 static const struct verb *find_verb(const char *name)
 {
@@ -224,6 +270,7 @@ static bool open_session(session *self, const tbk_request_v1 *request, const cha
         return tbk_fail(err, TBK_E_USAGE, "name the environment as the deployer does",
                         "no environment is named");
     return read_options(self->arena, request->options_json, &self->options, err) &&
+           check_run_options(&self->options, request->verb, err) &&
            tbk_workspace_open(self->arena, working_dir, request->environment,
                               &self->options.overrides, &self->workspace, err) &&
            tbk_image_read(self->arena, data_path, &self->image, err) &&
@@ -244,7 +291,7 @@ bool tbk_verb_run(tbk_arena *arena, const tbk_request_v1 *request, const char *d
     const struct verb *verb = find_verb(request->verb);
     if (verb == NULL)
         return tbk_fail(err, TBK_E_USAGE,
-                        "use one of: render, configure, verify, run, list, status, version",
+                        "use one of: render, plan, configure, verify, run, list, status, version",
                         "the plugin has no verb '%s'", request->verb);
     if (self.dry_run && !verb->has_dry_run)
         return tbk_fail(err, TBK_E_USAGE, "use it with 'render' or 'configure'",

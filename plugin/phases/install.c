@@ -2,7 +2,6 @@
 /* Puts on the VM what is not there yet. */
 #include "phases/install.h"
 
-#include "phases/host_facts.h"
 #include "phases/schedule_report.h"
 
 #include <errno.h>
@@ -41,10 +40,8 @@ static void note_item(install *self, const char *name, const char *target, bool 
                    target, state);
 }
 
-static bool check_host(const install *self, tbk_error *err)
+bool tbk_install_check_host(const tbk_host_facts *facts, tbk_error *err)
 {
-    const tbk_host_facts *facts = &self->facts;
-
     if (strcmp(facts->arch, BUILT_FOR) != 0)
         return tbk_fail(err, TBK_E_REMOTE, "build Torrust Backup on a machine of the VM's kind",
                         "the VM is a '%s', the engine was built for " BUILT_FOR, facts->arch);
@@ -65,17 +62,25 @@ static bool check_host(const install *self, tbk_error *err)
     return true;
 }
 
+const tbk_install_directory tbk_install_directories[TBK_INSTALL_DIRECTORIES] = {
+    {"/opt/torrust-backup", 0755}, {"/var/log/torrust-backup", 0750}, {TBK_STATE_DIRECTORY, 0750}};
+
 /* An interrupted upload may have left its tarball. */
 static bool make_directories(const install *self, tbk_error *err)
 {
-    static const char script[] = "install -d -m 0755 /opt/torrust-backup && "
-                                 "install -d -m 0750 /var/log/torrust-backup " TBK_STATE_DIRECTORY
-                                 " && rm -f " REMOTE_TARBALL " " REMOTE_TARBALL "~";
-    const tbk_remote_command command = {.argv = (const char *const[]){"sh", "-c", script, NULL},
-                                        .as_root = true,
-                                        .report = self->input->report};
+    static const char script[] =
+        "while [ $# -gt 0 ]; do install -d -m \"$2\" \"$1\" || exit; shift 2; done\n"
+        "rm -f " REMOTE_TARBALL " " REMOTE_TARBALL "~";
+    const char *argv[5 + 2 * TBK_INSTALL_DIRECTORIES] = {"sh", "-c", script, "directories"};
+    const tbk_remote_command command = {
+        .argv = argv, .as_root = true, .report = self->input->report};
     tbk_auto_remote_result result = {0};
 
+    for (size_t i = 0; i < TBK_INSTALL_DIRECTORIES; i++) {
+        argv[4 + 2 * i] = tbk_install_directories[i].path;
+        argv[5 + 2 * i] =
+            tbk_arena_format(self->arena, "%04o", (unsigned)tbk_install_directories[i].mode);
+    }
     return tbk_remote_do(self->input->remote, "making directories", &command, &result, err);
 }
 
@@ -174,7 +179,7 @@ static bool install_all(install *self, tbk_error *err)
     tbk_report_step_started(report, 1, STEPS, "Looking at the VM");
     if (!tbk_host_facts_read(self->arena, input->remote, input->rendering, input->image->tag,
                              input->workspace->options.store, &self->facts, err) ||
-        !check_host(self, err))
+        !tbk_install_check_host(&self->facts, err))
         return false;
     tbk_report_step_completed(report, 1, STEPS, "Looking at the VM");
 

@@ -8,6 +8,7 @@
 #ifndef TBK_PHASES_INSTALL_H
 #define TBK_PHASES_INSTALL_H
 
+#include "phases/host_facts.h"
 #include "phases/image.h"
 #include "phases/render.h"
 #include "phases/workspace.h"
@@ -31,5 +32,17 @@ typedef struct tbk_install_input {
  */
 bool tbk_install(tbk_arena *arena, const tbk_install_input *input, tbk_value **out_result,
                  tbk_error *err) TBK_MUST_CHECK;
+
+/* The folders that it makes, of root's. */
+typedef struct tbk_install_directory {
+    const char *path;
+    mode_t mode;
+} tbk_install_directory;
+
+#define TBK_INSTALL_DIRECTORIES 3
+extern const tbk_install_directory tbk_install_directories[TBK_INSTALL_DIRECTORIES];
+
+/* Whether the VM has all that a backup needs; fails with TBK_E_REMOTE. */
+bool tbk_install_check_host(const tbk_host_facts *facts, tbk_error *err) TBK_MUST_CHECK;
 
 #endif

@@ -13,15 +13,25 @@
 /* Our scripts' own exit status, which no program in them has. */
 #define NOT_INSTALLED 119
 #define NOT_INSTALLED_TEXT "119"
+#define NO_HOOK 118
+#define NO_HOOK_TEXT "118"
 
 /* The command and the environment come from the installed crontab, so that what is proved is what
- * cron will do. The hook is not a child of the pipe to us: when we go, it goes on. */
+ * cron will do. More arguments ($4) are put behind the hook's name ($3), wherever it stands: what
+ * comes after it is the shell's. The hook is not a child of the pipe to us: when we go, it goes on.
+ */
 static const char HOOK_SCRIPT[] =
-    "crontab=$1 log=$2\n"
+    "crontab=$1 log=$2 hook=$3 arguments=$4\n"
     "command=$(sed -n '/^#/d; /--recover/d; s/^.*[[:space:]]root[[:space:]]\\{1,\\}//p' "
     "\"$crontab\" 2>/dev/null | head -n 1)\n"
     "path=$(sed -n 's/^PATH=//p' \"$crontab\")\n"
     "[ -n \"$command\" ] || exit " NOT_INSTALLED_TEXT "\n"
+    "if [ -n \"$arguments\" ]; then\n"
+    "    command=\"$command \"\n"
+    "    before=${command%%\"$hook \"*}\n"
+    "    [ \"$before\" != \"$command\" ] || exit " NO_HOOK_TEXT "\n"
+    "    command=\"$before$hook $arguments ${command#*\"$hook \"}\"\n"
+    "fi\n"
     "size=$(stat -c %s \"$log\" 2>/dev/null || echo 0)\n"
     "env -i SHELL=/bin/sh HOME=/root LOGNAME=root PATH=\"${path:-/usr/bin:/bin}\" "
     "/bin/sh -c \"$command\" </dev/null >/dev/null 2>&1 &\n"
@@ -93,19 +103,19 @@ static bool follow(void *self, const char *bytes, size_t length, tbk_error *err)
     return true;
 }
 
-static bool run_hook(const tbk_remote *remote, const tbk_report *report, int *out_exit_status,
-                     tbk_error *err)
+static bool run_hook(const tbk_remote *remote, const char *arguments, const tbk_report *report,
+                     int *out_exit_status, tbk_error *err)
 {
     log_follower follower = {.report = report};
-    const tbk_remote_command command = {.argv = (const char *const[]){"sh", "-c", HOOK_SCRIPT,
-                                                                      "run", TBK_CRON_FILE,
-                                                                      TBK_LOG_FILE, NULL},
-                                        .as_root = true,
-                                        .on_output = follow,
-                                        .on_output_self = &follower,
-                                        .timeout_ms = RUN_TIMEOUT_MS,
-                                        .idle_timeout_ms = RUN_IDLE_TIMEOUT_MS,
-                                        .report = report};
+    const tbk_remote_command command = {
+        .argv = (const char *const[]){"sh", "-c", HOOK_SCRIPT, "run", TBK_CRON_FILE, TBK_LOG_FILE,
+                                      TBK_HOOK_FILE, arguments, NULL},
+        .as_root = true,
+        .on_output = follow,
+        .on_output_self = &follower,
+        .timeout_ms = RUN_TIMEOUT_MS,
+        .idle_timeout_ms = RUN_IDLE_TIMEOUT_MS,
+        .report = report};
     tbk_auto_remote_result result = {0};
 
     bool ok = remote->run(remote->self, &command, &result, err);
@@ -117,12 +127,15 @@ static bool run_hook(const tbk_remote *remote, const tbk_report *report, int *ou
     }
     if (result.exit_status == NOT_INSTALLED)
         return fail_not_installed(remote, err);
+    if (result.exit_status == NO_HOOK)
+        return tbk_fail(err, TBK_E_CONFIG, "let the crontab call " TBK_HOOK_FILE " by its name",
+                        "the command in " TBK_CRON_FILE " takes no further options");
     *out_exit_status = result.exit_status;
     return true;
 }
 
 bool tbk_on_vm_run_hook(tbk_arena *arena, const tbk_remote *remote, const char *store,
-                        const tbk_report *report, int *out_exit_status,
+                        const char *arguments, const tbk_report *report, int *out_exit_status,
                         const tbk_value **out_record, tbk_error *err)
 {
     const tbk_value *earlier = NULL;
@@ -133,7 +146,7 @@ bool tbk_on_vm_run_hook(tbk_arena *arena, const tbk_remote *remote, const char *
     *out_record = NULL;
     if (!tbk_on_vm_last_run(arena, remote, store, &earlier, err) ||
         (earlier != NULL && !tbk_value_need_string(earlier, "run", &earlier_run, err)) ||
-        !run_hook(remote, report, out_exit_status, err) ||
+        !run_hook(remote, arguments, report, out_exit_status, err) ||
         !tbk_on_vm_last_run(arena, remote, store, &latest, err) ||
         (latest != NULL && !tbk_value_need_string(latest, "run", &latest_run, err)))
         return false;

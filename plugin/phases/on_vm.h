@@ -8,16 +8,17 @@
 
 /*
  * Runs the command of the installed crontab as cron would (shell, environment, log file), following
- * the log while it goes on: its lines become log and progress events. *out_exit_status is the
+ * the log while it goes on: its lines become log and progress events. arguments are more options
+ * for the hook, as words of a shell; "" = exactly as cron runs it. *out_exit_status is the
  * hook's; *out_record is the record of this run, NULL when it left none (it was skipped, or another
  * one was under way). When the connection is lost or the caller cancels, the run itself goes on on
  * the VM.
  */
 bool tbk_on_vm_run_hook(tbk_arena *arena, const tbk_remote *remote, const char *store,
-                        const tbk_report *report, int *out_exit_status,
+                        const char *arguments, const tbk_report *report, int *out_exit_status,
                         const tbk_value **out_record, tbk_error *err) TBK_MUST_CHECK;
 
-/* Runs the engine once in its container, without the hook: `list`, `check`, `prove`. The
+/* Runs the engine once in its container, without the hook: `list`, `check`, `prove`, `plan`. The
  * arguments end with NULL. *out is the JSON that it prints; NULL when it printed none. */
 bool tbk_on_vm_run_engine(tbk_arena *arena, const tbk_remote *remote, const char *const *arguments,
                           uint32_t timeout_ms, const tbk_report *report, int *out_exit_status,

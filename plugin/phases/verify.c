@@ -159,7 +159,7 @@ static bool run_hook(verify *self, tbk_error *err)
     int exit_status = 0;
 
     return tbk_on_vm_run_hook(self->arena, self->input->remote,
-                              self->input->workspace->options.store, self->input->report,
+                              self->input->workspace->options.store, "", self->input->report,
                               &exit_status, &record, err) &&
            note_run(self, "backup run", exit_status, record, err);
 }

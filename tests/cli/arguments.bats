@@ -51,6 +51,9 @@ refused() {
     refused "'status' has no dry run" status minimal --dry-run
     refused "not with 'list'" list minimal --fetch-all
     refused "not with 'configure'" configure minimal --wait-for-cron
+    refused "'plan' has no dry run" plan minimal --dry-run
+    refused "go with 'run', not with 'verify'" verify minimal --method stop
+    refused "go with 'run', not with 'plan'" plan minimal --journal-mode wal
 }
 
 @test "values out of range, unknown words" {
@@ -61,6 +64,12 @@ refused() {
     refused "'telnet' is unknown" render minimal --ssh-program telnet
     refused "is not a host" render minimal --ssh-host '-oProxyCommand=x'
     refused "is not a user name" render minimal --ssh-user 'a b'
+    for method in warm PAUSE 'stop; id' "stop'" --hook; do
+        refused "'$method' is unknown; known are: auto, hot, reflink, pause, stop" run minimal --method "$method"
+    done
+    for mode in off WAL 'as it is' '$(id)'; do
+        refused "'$mode' is unknown; known are: wal, delete" run minimal --journal-mode "$mode"
+    done
     refused "UTF-8" render minimal --ssh-host $'\xff'
 }
 
@@ -79,7 +88,7 @@ refused() {
     ssh-keygen -q -t rsa -m PEM -N secret -f "$keys/encrypted-pem"
     (umask 077 && : >"$keys/empty" && head -c 150 "$keys/encrypted" >"$keys/cut" && echo hello >"$keys/text")
     unset SSH_AUTH_SOCK
-    for command in configure verify run list status; do
+    for command in plan configure verify run list status; do
         refused "'$keys/missing'" $command minimal --ssh-key "$keys/missing"
     done
     refused "is empty" configure minimal --ssh-key "$keys/empty"
@@ -124,6 +133,13 @@ refused() {
         [[ $output == *torrust-backup* ]]
         [ -z "$stderr" ]
     done
+}
+
+@test "help tells of plan and of run's options" {
+    run -0 "$TBK_BUILD/bin/torrust-backup" help
+    [[ $output == *"  plan "*"changes nothing"*"--method METHOD"*"--journal-mode MODE"*"torrust-backup plan my-env"* ]]
+    run -0 "$TBK_BUILD/bin/torrust-backup" help plan
+    [[ $output == *"Usage: torrust-backup plan ENVIRONMENT"* ]]
 }
 
 @test "a dry run of render says so, and writes nothing" {

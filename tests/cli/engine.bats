@@ -77,6 +77,7 @@ END
 @test "wrong usage ends with 2 and says what to do" {
     for words in "" "bakcup" "backup --sqlite tracker.db" "backup --store store" "list --frob" "list --set x" \
         "backup --sqlite t --store s --keep-days 0" "backup --sqlite t --store s --level 99" "prove --level deep" \
+        "plan --sqlite t" "plan --store s" "plan --method pause" "plan --sqlite t --store s --level 3" "plan --set latest" \
         "list --output xml" "list --store" "list --store a --config b" "list more" "backup --hook --method warm" \
         "backup --sqlite t --store s --method pause" "backup --sqlite t --store s --method stop" \
         "backup --sqlite t --store s --journal-mode wal" "backup --journal-mode wal" "backup --hook --journal-mode memory" \

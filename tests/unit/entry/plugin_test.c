@@ -124,6 +124,28 @@ static void refuses_options_that_are_not_an_object_or_unknown(void **state)
     }
 }
 
+/* A method for one run: ignored by another verb it would be a misunderstanding. */
+static void refuses_a_method_or_journal_mode_that_is_none_or_not_for_a_run(void **state)
+{
+    static const struct {
+        const char *verb, *options, *message;
+    } bad[] = {{"verify", "{\"method\":\"stop\"}", "go with 'run', not with 'verify'"},
+               {"plan", "{\"journal_mode\":\"wal\"}", "go with 'run', not with 'plan'"},
+               {"run", "{\"method\":\"stop; reboot\"}", "the method 'stop; reboot' is unknown"},
+               {"run", "{\"journal_mode\":\"as it is\"}", "journal mode 'as it is' is unknown"},
+               {"run", "{\"method\":5}", "'method'"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        tbk_request_v1 request = request_for(bad[i].verb);
+        tbk_error_v1 error = {.struct_size = sizeof error};
+        request.environment = "any";
+        request.options_json = bad[i].options;
+        assert_int_equal(plugin->run(&request, NULL, NULL, 0, NULL, &error), 2);
+        assert_non_null(strstr(error.message, bad[i].message));
+    }
+}
+
 static void cuts_a_result_that_does_not_fit_to_nothing(void **state)
 {
     tbk_request_v1 request = request_for("version");
@@ -175,6 +197,7 @@ int main(void)
         cmocka_unit_test(leaves_a_shorter_error_alone),
         cmocka_unit_test(refuses_no_request_no_verb_unknown_verb_unknown_flag),
         cmocka_unit_test(refuses_options_that_are_not_an_object_or_unknown),
+        cmocka_unit_test(refuses_a_method_or_journal_mode_that_is_none_or_not_for_a_run),
         cmocka_unit_test(cuts_a_result_that_does_not_fit_to_nothing),
         cmocka_unit_test(reports_a_failure_as_a_warning_when_asked),
     };

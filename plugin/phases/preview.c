@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+/* Compares what is rendered with what is installed, and asks the installed engine for a forecast.
+ */
+#include "phases/preview.h"
+
+#include "phases/diff.h"
+#include "phases/install.h"
+#include "phases/on_vm.h"
+#include "phases/schedule_report.h"
+
+#include <inttypes.h>
+
+#define PREVIEW_SCHEMA 1
+#define FILE_LIMIT_BYTES 262144
+#define FORECAST_TIMEOUT_MS 120000
+#define USAGE_STATUS 2
+
+typedef struct preview {
+    tbk_arena *arena;
+    const tbk_preview_input *input;
+    tbk_host_facts facts;
+    tbk_value *result;
+    tbk_value *items;
+    int64_t changes;
+} preview;
+
+/* --- what would be changed --- */
+
+/* diff may be NULL: there is no text to compare. */
+static void note_item(preview *self, const char *kind, const char *target, const char *state,
+                      const char *detail, const char *diff)
+{
+    tbk_value *item = tbk_value_map(self->arena);
+    tbk_value_set_string(self->arena, item, "kind", kind);
+    tbk_value_set_string(self->arena, item, "target", target);
+    tbk_value_set_string(self->arena, item, "state", state);
+    tbk_value_set_string(self->arena, item, "detail", detail);
+    tbk_value_set_string(self->arena, item, "diff", diff);
+    tbk_value_append(self->arena, self->items, item);
+    self->changes += strcmp(state, "in place") != 0;
+}
+
+/* A line for each: its mode, or nothing where there is none. */
+static bool read_modes(const preview *self, const char **out_lines, tbk_error *err)
+{
+    static const char script[] = "for path; do echo \"$(stat -c %a \"$path\" 2>/dev/null)\"; done";
+    const char *argv[5 + TBK_INSTALL_DIRECTORIES] = {"sh", "-c", script, "modes"};
+    const tbk_remote_command command = {
+        .argv = argv, .as_root = true, .report = self->input->report};
+    tbk_auto_remote_result result = {0};
+    for (size_t i = 0; i < TBK_INSTALL_DIRECTORIES; i++)
+        argv[4 + i] = tbk_install_directories[i].path;
+    if (!tbk_remote_do(self->input->remote, "looking at folders", &command, &result, err))
+        return false;
+    *out_lines = tbk_arena_copy(self->arena, tbk_text_string(&result.output));
+    return true;
+}
+
+static bool preview_directories(preview *self, tbk_error *err)
+{
+    const char *line = "";
+    if (!read_modes(self, &line, err))
+        return false;
+    for (size_t i = 0; i < TBK_INSTALL_DIRECTORIES; i++) {
+        const tbk_install_directory *wanted = &tbk_install_directories[i];
+        size_t length = strcspn(line, "\n");
+        const char *mode = tbk_arena_copy_bytes(self->arena, line, length);
+        const char *mode_wanted = tbk_arena_format(self->arena, "%o", (unsigned)wanted->mode);
+        bool in_place = strcmp(mode, mode_wanted) == 0;
+        line += length + (line[length] != '\0');
+        note_item(self, "directory", wanted->path,
+                  in_place      ? "in place"
+                  : length == 0 ? "new"
+                                : "change",
+                  in_place ? ""
+                  : length == 0
+                      ? tbk_arena_format(self->arena, "mode %s", mode_wanted)
+                      : tbk_arena_format(self->arena, "mode %s, now %s", mode_wanted, mode),
+                  NULL);
+    }
+    return true;
+}
+
+static void preview_image(preview *self)
+{
+    const tbk_image *image = self->input->image;
+    bool in_place = self->facts.image_present;
+    note_item(self, "image", image->tag, in_place ? "in place" : "new",
+              in_place
+                  ? ""
+                  : tbk_arena_format(self->arena, "%" PRIu64 ".%" PRIu64 " MB to upload",
+                                     image->size_bytes / 1000000, image->size_bytes / 100000 % 10),
+              NULL);
+}
+
+static size_t count_lines(const char *text)
+{
+    size_t count = 0;
+    for (; *text != '\0'; text++)
+        count += *text == '\n';
+    return count;
+}
+
+/* *out is NULL for what is no text, or larger than anything that we ever install. */
+static bool fetch_installed(const preview *self, const char *path, const char **out, tbk_error *err)
+{
+    const char *limit = tbk_arena_format(self->arena, "%d", FILE_LIMIT_BYTES + 1);
+    const tbk_remote_command command = {.argv =
+                                            (const char *const[]){"head", "-c", limit, path, NULL},
+                                        .as_root = true,
+                                        .report = self->input->report};
+    tbk_auto_remote_result result = {0};
+    if (!tbk_remote_do(self->input->remote, tbk_arena_format(self->arena, "reading '%s'", path),
+                       &command, &result, err))
+        return false;
+    const char *bytes = tbk_text_string(&result.output);
+    bool is_text = result.output.length <= FILE_LIMIT_BYTES &&
+                   strlen(bytes) == result.output.length &&
+                   tbk_text_is_utf8(bytes, result.output.length);
+    *out = is_text ? tbk_arena_copy(self->arena, bytes) : NULL;
+    return true;
+}
+
+static const char *diff_of(const preview *self, const tbk_rendered_file *file, const char *old_name,
+                           const char *old_text)
+{
+    tbk_auto_text diff = {0};
+    tbk_diff_lines(&diff, old_text, file->bytes);
+    if (diff.length == 0)
+        return NULL;
+    return tbk_arena_format(self->arena, "--- %s\n+++ %s\n%s", old_name, file->target,
+                            tbk_text_string(&diff));
+}
+
+static const char *describe_change(const preview *self, const tbk_installed_file *installed,
+                                   const tbk_rendered_file *file, bool is_text)
+{
+    if (installed->mode != file->mode || !installed->root_owned)
+        return tbk_arena_format(self->arena, "mode %o of root, now %o%s%s", (unsigned)file->mode,
+                                (unsigned)installed->mode,
+                                installed->root_owned ? "" : " of somebody else",
+                                is_text ? "" : "; it is no text");
+    return is_text ? "" : "what is there is no text";
+}
+
+static bool preview_file(preview *self, size_t index, tbk_error *err)
+{
+    const tbk_rendered_file *file = &self->input->rendering->files[index];
+    const tbk_installed_file *installed = &self->facts.files[index];
+    const char *text = NULL;
+    if (tbk_installed_file_is(installed, file)) {
+        note_item(self, "file", file->target, "in place", "", NULL);
+        return true;
+    }
+    if (!installed->exists) {
+        note_item(self, "file", file->target, "new",
+                  tbk_arena_format(self->arena, "%zu lines", count_lines(file->bytes)),
+                  diff_of(self, file, "/dev/null", ""));
+        return true;
+    }
+    if (!fetch_installed(self, file->target, &text, err))
+        return false;
+    note_item(self, "file", file->target, "change",
+              describe_change(self, installed, file, text != NULL),
+              text != NULL ? diff_of(self, file, file->target, text) : NULL);
+    return true;
+}
+
+static bool preview_install(preview *self, tbk_error *err)
+{
+    if (!preview_directories(self, err))
+        return false;
+    preview_image(self);
+    for (size_t i = 0; i < self->input->rendering->count; i++)
+        if (!tbk_report_go_on(self->input->report, err) || !preview_file(self, i, err))
+            return false;
+    return true;
+}
+
+/* --- the forecast --- */
+
+static void no_forecast(preview *self, const char *why)
+{
+    tbk_value_set_string(self->arena, self->result, "no_forecast", why);
+}
+
+/* A hold of nearly the whole window would be ended as often as not. */
+static void judge_window(const preview *self, tbk_value *forecast, tbk_value *advice)
+{
+    int64_t held_ms = 0, window_s = self->input->workspace->options.window_max_seconds;
+    tbk_error ignored;
+    tbk_value_set_integer(self->arena, forecast, "window_max_seconds", window_s);
+    if (!tbk_value_read_integer(forecast, "expected_held_ms", &held_ms, &ignored) ||
+        held_ms <= window_s * 800)
+        return;
+    tbk_value_append(
+        self->arena, advice,
+        tbk_value_string(self->arena,
+                         tbk_arena_format(self->arena,
+                                          "runs would be ended: window_max_seconds is %" PRId64
+                                          "; set it to %" PRId64 ", or more",
+                                          window_s, held_ms / 500 + 1)));
+}
+
+/* The engine's answer, with advice that needs the options. */
+static void take_forecast(preview *self, const tbk_value *answer)
+{
+    tbk_value *forecast = tbk_value_map(self->arena), *advice = tbk_value_list(self->arena);
+    for (const tbk_member *member = answer->first; member != NULL; member = member->next)
+        if (strcmp(member->key, "advice") != 0)
+            tbk_value_add(self->arena, forecast, member->key, member->value);
+    const tbk_value *given = tbk_value_find(answer, "advice");
+    for (const tbk_member *item = given != NULL ? given->first : NULL; item != NULL;
+         item = item->next)
+        tbk_value_append(self->arena, advice, item->value);
+    judge_window(self, forecast, advice);
+    tbk_value_set(self->arena, forecast, "advice", advice);
+    tbk_value_set(self->arena, self->result, "forecast", forecast);
+}
+
+static bool ask_engine(preview *self, tbk_error *err)
+{
+    const char *const arguments[] = {"plan", "--output", "json", NULL};
+    const tbk_value *answer = NULL;
+    const char *message = NULL;
+    int exit_status = 0;
+    tbk_error why = {.code = TBK_E_OK}, ignored;
+    bool ran =
+        tbk_on_vm_run_engine(self->arena, self->input->remote, arguments, FORECAST_TIMEOUT_MS,
+                             self->input->report, &exit_status, &answer, &why);
+    if (!ran && why.code != TBK_E_CONTAINER && why.code != TBK_E_CONFIG) {
+        *err = why;
+        return false;
+    }
+    if (ran && exit_status == 0 && answer != NULL && answer->type == TBK_VALUE_MAP)
+        take_forecast(self, answer);
+    else if (!ran && exit_status == USAGE_STATUS)
+        no_forecast(self, "the installed engine is older and gives none; run 'torrust-backup "
+                          "configure' first");
+    else if (ran && answer != NULL &&
+             tbk_value_read_string(answer, "error.message", &message, &ignored) && message != NULL)
+        no_forecast(self, message);
+    else
+        no_forecast(self, ran ? "the engine gave no answer" : why.message);
+    return true;
+}
+
+static bool is_installed(const preview *self, const char *target)
+{
+    for (size_t i = 0; i < self->input->rendering->count; i++)
+        if (strcmp(self->input->rendering->files[i].target, target) == 0)
+            return self->facts.files[i].exists;
+    return false;
+}
+
+static bool preview_backup(preview *self, tbk_error *err)
+{
+    if (self->input->workspace->environment.driver == TBK_DRIVER_MYSQL)
+        no_forecast(self, "captures of MySQL cannot be foretold");
+    else if (!is_installed(self, TBK_COMPOSE_FILE))
+        no_forecast(self, "the backup is not installed yet; run 'torrust-backup configure' first");
+    else if (self->facts.tracker_id[0] == '\0')
+        no_forecast(self, "there is no tracker on the VM yet");
+    else
+        return ask_engine(self, err);
+    return true;
+}
+
+/* --- all of it --- */
+
+static bool look(preview *self, tbk_error *err)
+{
+    const tbk_preview_input *input = self->input;
+    if (!tbk_host_facts_read(self->arena, input->remote, input->rendering, input->image->tag,
+                             input->workspace->options.store, &self->facts, err) ||
+        !tbk_schedule_report(self->arena, input->workspace, &self->facts, self->result, err))
+        return false;
+    tbk_error refused = {.code = TBK_E_OK};
+    bool possible = tbk_install_check_host(&self->facts, &refused);
+    if (!preview_install(self, err))
+        return false;
+    if (!possible) {
+        no_forecast(self, refused.message);
+        *err = refused;
+        return tbk_while(err, "'configure' would be refused");
+    }
+    return preview_backup(self, err);
+}
+
+bool tbk_preview(tbk_arena *arena, const tbk_preview_input *input, tbk_value **out_result,
+                 tbk_error *err)
+{
+    preview self = {.arena = arena,
+                    .input = input,
+                    .result = tbk_value_map(arena),
+                    .items = tbk_value_list(arena)};
+    tbk_value_set_integer(arena, self.result, "schema", PREVIEW_SCHEMA);
+    tbk_value_set_string(arena, self.result, "environment", input->workspace->environment.name);
+    tbk_value_set_string(arena, self.result, "host", input->remote->name);
+    tbk_value_set(arena, self.result, "items", self.items);
+    tbk_value_set_integer(arena, self.result, "changes", 0);
+    tbk_value_set(arena, self.result, "forecast", tbk_value_null(arena));
+    no_forecast(&self, "");
+    bool ok = look(&self, err);
+    tbk_value_set_integer(arena, self.result, "changes", self.changes);
+    if (self.items->first != NULL)
+        *out_result = self.result;
+    return ok;
+}
