@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Trials of the capture: many copies of live databases, each verified row by row. */
+/*
+ * Trials of the capture: many copies of live databases, each verified row by row. The script
+ * `capture` beside this file runs it, and explains the options.
+ */
 #include "trials/kill.h"
 
 #include "base/clock.h"
@@ -15,20 +18,6 @@
 #define RIGHT_PERCENT_LEAST 95
 #define REASONS_MOST 20
 
-static const char *const USAGE =
-    "Usage: capture --method hot|held|reflink [--variant NAME] [OPTION...]\n"
-    "       capture --kill N --engine PATH [OPTION...]\n"
-    "\n"
-    "  --variant NAME  a copy that is broken on purpose, and must be seen to be wrong or refused:\n"
-    "                  no-overlay, second-descriptor or no-pin (of the method hot)\n"
-    "  --kill N        N backups by the engine are killed\n"
-    "  --count N       trials (20)\n"
-    "  --size MB       of the database (12)\n"
-    "  --seed N        another seed, other trials (1)\n"
-    "  --first N       begin with this trial (0), to repeat one\n"
-    "  --folder DIR    an empty folder for all files\n"
-    "  -v, --verbose   a line for each trial\n";
-
 typedef struct options {
     const char *method, *variant, *engine;
     bool kills, verbose;
@@ -36,7 +25,7 @@ typedef struct options {
     stage stage;
 } options;
 
-/* Why trials were not right, and how many. */
+/* Why trials were not right, or not at once, and how many. */
 typedef struct reason {
     char text[200];
     int count;
@@ -165,7 +154,7 @@ static void show_trial(const options *of, uint64_t number, const outcome *is, in
     (void)printf("%s: trial %llu, seed %llu, %s: %s in %lld ms, tries: %d%s%s\n", name,
                  (unsigned long long)number, (unsigned long long)of->stage.seed, is->kind,
                  verdicts[is->verdict], (long long)took_ms, is->tries,
-                 is->verdict == RIGHT ? "" : ": ", is->verdict == RIGHT ? "" : is->why.message);
+                 is->why.code == TBK_E_OK ? "" : ": ", is->why.message);
 }
 
 static void show_summary(const options *of, const tally *is, int64_t took_ms)
@@ -212,7 +201,7 @@ static void run_trials(const options *of, int64_t typical_ms, tally *out)
         show_trial(of, number, &is, tbk_clock_monotonic_ms() - started_ms);
         out->of[is.verdict]++;
         out->midway += midway;
-        if (is.verdict != RIGHT)
+        if (is.why.code != TBK_E_OK)
             count_reason(out, &is, of->stage.folder);
     }
 }
@@ -225,7 +214,7 @@ int main(int argc, char **argv)
     int64_t typical_ms = 0;
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     if (!parse_options(argc, argv, &of)) {
-        (void)fputs(USAGE, stderr);
+        (void)fputs("capture: wrong usage; see tests/trials/capture --help\n", stderr);
         return 2;
     }
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)

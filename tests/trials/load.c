@@ -20,7 +20,6 @@
 #define PROCESSES_MOST (WRITERS + 2)
 
 #define WRITER_BUSY_MS 5000 /* as the tracker's own */
-#define WRITER_PAUSE_US 1000
 /* A checkpoint that waits for readers makes writers wait, too: not for longer than this. */
 #define CHECKPOINT_BUSY_MS 20
 #define CHECKPOINT_PAUSE_US 20000
@@ -110,7 +109,7 @@ static bool write_until_stopped(const load *self, history_writer *writer, tbk_er
         if (!atomic_load(&shared->idle) && !write_once(shared, writer, err))
             return false;
         uint64_t random = history_mix(self->plan.seed + (uint64_t)gettid(), i);
-        load_sleep_us((int64_t)(random % WRITER_PAUSE_US));
+        load_sleep_us((int64_t)(random % (uint64_t)self->plan.pause_us));
     }
     return true;
 }

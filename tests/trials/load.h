@@ -15,6 +15,7 @@ typedef struct load_plan {
     const char *database;
     const history *history;
     uint64_t seed;
+    int64_t pause_us; /* of a connection between two transactions, at most */
     int cache_pages;  /* of every connection: what does not fit is spilled before the commit */
     bool synchronous; /* NORMAL, not OFF: slower commits */
     bool checkpoints;

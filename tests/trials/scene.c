@@ -13,6 +13,9 @@
 #define SMALL_CACHE_PAGES 10
 #define GROWING 24 /* rows a transaction */
 #define READING_MS 150
+#define PAUSE_US 1000
+/* Without a log, writers that never rest lock each other out: SQLite's locks know no queue. */
+#define PAUSE_ROLLBACK_US 8000
 
 typedef struct kind {
     const char *name;
@@ -116,6 +119,7 @@ bool scene_set(const stage *on, uint64_t number, bool plain, bool wal, scene *ou
     out->load = (load_plan){.database = out->database,
                             .history = &out->history,
                             .seed = out->history.branch,
+                            .pause_us = wal ? PAUSE_US : PAUSE_ROLLBACK_US,
                             .cache_pages = is->spills ? SMALL_CACHE_PAGES : 0,
                             .synchronous = is->synchronous,
                             .checkpoints = wal && !is->no_checkpointer,

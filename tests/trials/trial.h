@@ -12,7 +12,7 @@ typedef struct outcome {
     verdict verdict;
     const char *kind; /* of the scene */
     int tries;
-    tbk_error why; /* unless it is right */
+    tbk_error why; /* it is not right, or was not at the first try */
 } outcome;
 
 void trial_run(const stage *on, const method *by, uint64_t number, outcome *out);
