@@ -4,6 +4,7 @@
  * `capture` beside this file runs it, and explains the options.
  */
 #include "trials/kill.h"
+#include "trials/self_check.h"
 
 #include "base/clock.h"
 
@@ -220,8 +221,10 @@ int main(int argc, char **argv)
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
         return 1;
     int64_t started_ms = tbk_clock_monotonic_ms();
-    if (of.kills && !kill_measure(&of.stage, of.engine, &typical_ms, &err)) {
-        (void)fprintf(stderr, "a backup that nobody kills: %s\n", err.message);
+    bool ready = self_check(of.stage.folder, &err) &&
+                 (!of.kills || kill_measure(&of.stage, of.engine, &typical_ms, &err));
+    if (!ready) {
+        (void)fprintf(stderr, "capture: before the trials: %s\n", err.message);
         return 1;
     }
     run_trials(&of, typical_ms, &is);
