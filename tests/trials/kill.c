@@ -124,7 +124,7 @@ static bool has_nothing_hidden(const site *self, tbk_error *err)
 
 /* --- what the database shows --- */
 
-/* With the writers' connections open, but no transaction: only the engine's locks could be left. */
+/* The load is still, with its connections open: only the engine's locks could be left. */
 static bool has_no_lock(const site *self, tbk_error *err)
 {
     tbk_auto(sqlite3) *db = NULL;
@@ -138,7 +138,7 @@ static bool has_no_lock(const site *self, tbk_error *err)
 
 static bool database_is_right(const site *self, load *running, tbk_error *err)
 {
-    return load_await(running, FURTHER_TRANSACTIONS, err) && load_make_idle(running, err) &&
+    return load_await(running, FURTHER_TRANSACTIONS, err) && load_make_still(running, err) &&
            has_no_lock(self, err) && load_stop(running, err) &&
            scene_verify(&self->of, load_committed(running), err);
 }

@@ -33,7 +33,8 @@ typedef struct ledger {
     _Atomic int64_t begun;     /* the highest counter that was given to COMMIT */
     _Atomic int64_t committed; /* the highest one that came back from it */
     _Atomic int64_t refused;   /* transactions that SQLite called busy */
-    _Atomic bool idle, stop, failed;
+    _Atomic int acting;        /* checkpoints and VACUUMs under way */
+    _Atomic bool idle, still, stop, failed;
     char failure[512]; /* of the first that failed */
 } ledger;
 
@@ -149,7 +150,11 @@ static void repeat(load *self, const char *who, int busy_ms, uint64_t pause_us, 
     for (uint64_t i = 0; ok && !atomic_load(&self->shared->stop); i++) {
         uint64_t random = history_mix(self->plan.seed ^ pause_us, i);
         load_sleep_us((int64_t)(random % pause_us));
-        ok = act(db, random / pause_us, &err) || err.code == TBK_E_BUSY;
+        /* Counted before it looks: whoever sees none under way after `still` was set sees none. */
+        atomic_fetch_add(&self->shared->acting, 1);
+        if (!atomic_load(&self->shared->still))
+            ok = act(db, random / pause_us, &err) || err.code == TBK_E_BUSY;
+        atomic_fetch_sub(&self->shared->acting, 1);
     }
     if (!ok)
         note_failure(self->shared, who, &err);
@@ -273,6 +278,17 @@ bool load_make_idle(load *self, tbk_error *err)
 {
     atomic_store(&self->shared->idle, true);
     return await(self, has_been_quiet, QUIET_MS, "the writers' last transaction", err);
+}
+
+static bool is_still(load *self, int64_t milliseconds)
+{
+    return has_been_quiet(self, milliseconds) && atomic_load(&self->shared->acting) == 0;
+}
+
+bool load_make_still(load *self, tbk_error *err)
+{
+    atomic_store(&self->shared->still, true);
+    return load_make_idle(self, err) && await(self, is_still, QUIET_MS, "the last checkpoint", err);
 }
 
 void load_wake(load *self) { atomic_store(&self->shared->idle, false); }
