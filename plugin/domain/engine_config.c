@@ -131,25 +131,23 @@ static bool read_config(tbk_arena *arena, const tbk_value *document, tbk_engine_
 bool tbk_engine_config_read(tbk_arena *arena, const tbk_value *document, tbk_engine_config *out,
                             tbk_error *err)
 {
-    static const char *const keys[] = {"schema",
-                                       "environment",
-                                       "database",
-                                       "store",
-                                       "method",
-                                       "keep_days",
-                                       "config",
-                                       "compression_level",
-                                       "rate_limit_mib",
-                                       "prove_restored_every_days",
-                                       NULL};
+    static const char *const keys[] = {
+        "schema", "environment",       "database",       "store",
+        "method", "profile",           "essential",      "keep_days",
+        "config", "compression_level", "rate_limit_mib", "prove_restored_every_days",
+        NULL};
     tbk_engine_config read = {0};
     const char *method = NULL;
+    const char *profile = NULL;
 
+    tbk_rules_default(&read.essential);
     if (!check_schema(document, err) || !tbk_value_only_keys(document, keys, err) ||
         !read_text(document, "environment", check_environment, &read.environment, err) ||
         !read_database(document, &read, err) ||
         !read_text(document, "store", tbk_path_check_absolute, &read.store, err) ||
         !tbk_value_need_string(document, "method", &method, err) ||
+        !tbk_value_need_string(document, "profile", &profile, err) ||
+        !tbk_rules_read(document, "essential", &read.essential, err) ||
         !read_number(document, "keep_days", 1, TBK_KEEP_DAYS_MAX, &read.keep_days, err) ||
         !read_number(document, "compression_level", TBK_COMPRESSION_LEVEL_MIN,
                      TBK_COMPRESSION_LEVEL_MAX, &read.compression_level, err) ||
@@ -161,6 +159,8 @@ bool tbk_engine_config_read(tbk_arena *arena, const tbk_value *document, tbk_eng
         return false;
     if (!tbk_method_parse(method, &read.method, err))
         return tbk_place_while(tbk_value_find(document, "method"), "method", err);
+    if (!tbk_profile_parse(profile, &read.profile, err))
+        return tbk_place_while(tbk_value_find(document, "profile"), "profile", err);
     *out = read;
     return true;
 }

@@ -15,6 +15,8 @@ typedef struct tbk_engine_config {
     const char *store;         /* absolute directory */
     tbk_method method;
     int64_t keep_days;
+    tbk_profile profile;
+    tbk_rules essential; /* what the profile essential keeps */
     int64_t compression_level;
     int64_t rate_limit_mib; /* a second; 0 = none */
     int64_t prove_restored_every_days;

@@ -61,6 +61,21 @@ static tbk_value *capture_to_value(tbk_arena *arena, const tbk_manifest *manifes
     return value;
 }
 
+static tbk_value *selection_to_value(tbk_arena *arena, const tbk_manifest *manifest)
+{
+    tbk_value *list = tbk_value_list(arena);
+    for (size_t i = 0; i < manifest->selection_count; i++) {
+        const tbk_selected_table *table = &manifest->selection[i];
+        tbk_value *value = tbk_value_map(arena);
+        tbk_value_set_string(arena, value, "table", table->table);
+        tbk_value_set_string(arena, value, "rule", table->rule);
+        tbk_value_set_integer(arena, value, "saved_rows", table->saved_rows);
+        tbk_value_set_integer(arena, value, "left_out_rows", table->left_out_rows);
+        tbk_value_append(arena, list, value);
+    }
+    return list;
+}
+
 static tbk_value *database_to_value(tbk_arena *arena, const tbk_manifest *manifest)
 {
     const tbk_sqlite_facts *facts = &manifest->sqlite;
@@ -90,6 +105,8 @@ tbk_value *tbk_manifest_to_value(tbk_arena *arena, const tbk_manifest *manifest)
     tbk_value_set_string(arena, value, "run_id", manifest->run_id);
     tbk_value_set_string(arena, value, "environment", manifest->environment);
     tbk_value_set(arena, value, "versions", versions_to_value(arena, manifest));
+    tbk_value_set_string(arena, value, "profile", tbk_profile_name(manifest->profile));
+    tbk_value_set(arena, value, "selection", selection_to_value(arena, manifest));
     tbk_value_set(arena, value, "capture", capture_to_value(arena, manifest));
     tbk_value_set(arena, value, "database", database_to_value(arena, manifest));
     tbk_value_set(arena, value, "files", files_to_value(arena, manifest));
@@ -126,7 +143,8 @@ static bool read_count32(const tbk_value *map, const char *key, uint32_t *out, t
     return true;
 }
 
-static bool read_duration(const tbk_value *map, const char *key, int64_t *out, tbk_error *err)
+/* Milliseconds, or rows. */
+static bool read_number(const tbk_value *map, const char *key, int64_t *out, tbk_error *err)
 {
     uint64_t number = 0;
     if (!read_count(map, key, COUNT_MAX, &number, err))
@@ -194,7 +212,7 @@ static bool read_phases(const tbk_value *root, tbk_manifest *out, tbk_error *err
         tbk_phase_time *phase = &out->phases[out->phase_count++];
         if (!need_map(item->value, "capture.phases", err) ||
             !tbk_value_need_string(item->value, "name", &phase->name, err) ||
-            !read_duration(item->value, "duration_ms", &phase->duration_ms, err))
+            !read_number(item->value, "duration_ms", &phase->duration_ms, err))
             return false;
     }
     return true;
@@ -206,8 +224,7 @@ static bool read_capture(const tbk_value *root, tbk_manifest *out, tbk_error *er
            tbk_value_need_string(root, "capture.method_reason", &out->method_reason, err) &&
            tbk_value_need_bool(root, "capture.tracker_was_stopped", &out->tracker_was_stopped,
                                err) &&
-           read_duration(root, "capture.held_ms", &out->held_ms, err) &&
-           read_phases(root, out, err);
+           read_number(root, "capture.held_ms", &out->held_ms, err) && read_phases(root, out, err);
 }
 
 static bool read_journal_mode(const tbk_value *root, bool *out_wal, tbk_error *err)
@@ -239,6 +256,34 @@ static bool read_database(const tbk_value *root, tbk_manifest *out, tbk_error *e
         return false;
     return tbk_value_find(root, "database.schema_sha256") == NULL ||
            read_digest(root, "database.schema_sha256", &facts->schema, err);
+}
+
+static bool read_selected(const tbk_value *value, tbk_selected_table *out, tbk_error *err)
+{
+    return need_map(value, "selection", err) &&
+           tbk_value_need_string(value, "table", &out->table, err) &&
+           tbk_value_need_string(value, "rule", &out->rule, err) &&
+           read_number(value, "saved_rows", &out->saved_rows, err) &&
+           read_number(value, "left_out_rows", &out->left_out_rows, err);
+}
+
+/* Sets of the first version were all full, and do not say it. */
+static bool read_profile(tbk_arena *arena, const tbk_value *root, tbk_manifest *out, tbk_error *err)
+{
+    const char *profile = NULL;
+    const tbk_value *list = NULL;
+    if (tbk_value_find(root, "profile") == NULL)
+        return true;
+    if (!tbk_value_need_string(root, "profile", &profile, err) ||
+        !tbk_profile_parse(profile, &out->profile, err) ||
+        !tbk_value_need_list(root, "selection", &list, err))
+        return false;
+    tbk_selected_table *tables = tbk_arena_alloc(arena, (list->count + 1) * sizeof *tables);
+    for (const tbk_member *item = list->first; item != NULL; item = item->next)
+        if (!read_selected(item->value, &tables[out->selection_count++], err))
+            return false;
+    out->selection = tables;
+    return true;
 }
 
 static bool read_missing(tbk_arena *arena, const tbk_value *root, tbk_manifest *out, tbk_error *err)
@@ -297,8 +342,9 @@ bool tbk_manifest_read(tbk_arena *arena, const tbk_value *value, tbk_manifest *o
 {
     tbk_manifest read = {0};
     if (!check_schema(value, TBK_MANIFEST_SCHEMA, err) || !read_identity(value, &read, err) ||
-        !read_capture(value, &read, err) || !read_database(value, &read, err) ||
-        !read_files(value, &read, err) || !read_missing(arena, value, &read, err))
+        !read_profile(arena, value, &read, err) || !read_capture(value, &read, err) ||
+        !read_database(value, &read, err) || !read_files(value, &read, err) ||
+        !read_missing(arena, value, &read, err))
         return fail_damaged("the manifest", err);
     *out = read;
     return true;

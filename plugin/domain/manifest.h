@@ -11,6 +11,7 @@
 #include "base/digest.h"
 #include "base/value.h"
 #include "domain/environment.h"
+#include "domain/rules.h"
 
 #define TBK_MANIFEST_SCHEMA 1
 #define TBK_PROOF_SCHEMA 1
@@ -43,6 +44,13 @@ typedef struct tbk_phase_time {
     int64_t duration_ms;
 } tbk_phase_time;
 
+/* What a rule did with a table (database/sqlite_select.h). */
+typedef struct tbk_selected_table {
+    const char *table;
+    const char *rule; /* "all", "none" or the condition */
+    int64_t saved_rows, left_out_rows;
+} tbk_selected_table;
+
 #define TBK_MANIFEST_FILES_MAX 8
 #define TBK_MANIFEST_PHASES_MAX 16
 
@@ -56,6 +64,9 @@ typedef struct tbk_manifest {
     const char *method_reason; /* why not the ones before; may be "" */
     bool tracker_was_stopped;
     int64_t held_ms; /* 0 when nothing was held */
+    tbk_profile profile;
+    const tbk_selected_table *selection; /* of every table; NULL with the profile full */
+    size_t selection_count;
     tbk_sqlite_facts sqlite;
     tbk_set_file files[TBK_MANIFEST_FILES_MAX];
     size_t file_count;

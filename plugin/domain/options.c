@@ -180,6 +180,7 @@ typedef struct number_row {
 
 static const text_row text_rows[] = {
     {"schedule", offsetof(tbk_options, schedule), check_schedule},
+    {"full_schedule", offsetof(tbk_options, full_schedule), check_schedule},
     {"store", offsetof(tbk_options, store), check_store},
     {"ssh.host", offsetof(tbk_options, ssh_host), tbk_address_check_host},
     {"ssh.user", offsetof(tbk_options, ssh_user), tbk_address_check_user},
@@ -226,6 +227,7 @@ void tbk_options_default(const tbk_environment *environment, tbk_options *out)
         .schedule = TBK_DEFAULT_SCHEDULE,
         .keep_days = TBK_DEFAULT_KEEP_DAYS,
         .method = TBK_METHOD_AUTO,
+        .profile = TBK_PROFILE_FULL,
         .store = TBK_DEFAULT_STORE,
         .window_max_seconds = 300,
         .compression_level = 1,
@@ -233,6 +235,7 @@ void tbk_options_default(const tbk_environment *environment, tbk_options *out)
         .verify_fetch_limit_mib = 1024,
         .ssh_program = TBK_SSH_AUTO,
     };
+    tbk_rules_default(&out->essential);
     if (!environment->has_native_backup)
         return;
     out->schedule = environment->native_schedule;
@@ -273,9 +276,13 @@ static bool read_names(const tbk_value *document, tbk_options *options, tbk_erro
 {
     const char *method = NULL;
     const char *program = NULL;
+    const char *profile = NULL;
     if (!tbk_value_read_string(document, "method", &method, err) ||
+        !tbk_value_read_string(document, "profile", &profile, err) ||
         !tbk_value_read_string(document, "ssh.program", &program, err))
         return false;
+    if (profile != NULL && !tbk_profile_parse(profile, &options->profile, err))
+        return tbk_place_while(tbk_value_find(document, "profile"), "profile", err);
     if (method != NULL && !tbk_method_parse(method, &options->method, err))
         return tbk_place_while(tbk_value_find(document, "method"), "method", err);
     if (program != NULL && !tbk_ssh_program_parse(program, &options->ssh_program, err))
@@ -297,6 +304,9 @@ static bool check_section(const tbk_value *document, const char *name, const cha
 static bool check_keys(const tbk_value *document, tbk_error *err)
 {
     static const char *const known[] = {"schedule",
+                                        "full_schedule",
+                                        "profile",
+                                        "essential",
                                         "keep_days",
                                         "method",
                                         "store",
@@ -321,7 +331,8 @@ bool tbk_options_read(const tbk_value *document, tbk_options *options, tbk_error
     if (document == NULL || document->type == TBK_VALUE_NULL)
         return true;
     if (!check_keys(document, err) || !read_texts(document, &read, err) ||
-        !read_numbers(document, &read, err) || !read_names(document, &read, err))
+        !read_numbers(document, &read, err) || !read_names(document, &read, err) ||
+        !tbk_rules_read(document, "essential", &read.essential, err))
         return false;
     read.native_schedule &= tbk_value_find(document, "schedule") == NULL;
     read.native_keep_days &= tbk_value_find(document, "keep_days") == NULL;
@@ -373,7 +384,28 @@ static bool check_native(const tbk_options *options, tbk_error *err)
     return true;
 }
 
+/* Two runs that are due in the same minute would wait for each other, and one would give up. */
+static bool check_profiles(const tbk_options *options, tbk_error *err)
+{
+    tbk_schedule schedule, full;
+    tbk_error ignored; /* check_texts says it better */
+    if (options->full_schedule == NULL)
+        return true;
+    if (options->profile == TBK_PROFILE_FULL)
+        return tbk_fail(err, TBK_E_CONFIG, "write 'profile: essential', or leave it out",
+                        "'full_schedule' goes with the profile essential only");
+    if (!tbk_schedule_parse(options->schedule, &schedule, &ignored) ||
+        !tbk_schedule_parse(options->full_schedule, &full, &ignored))
+        return true;
+    return !tbk_schedule_meet(&schedule, &full) ||
+           tbk_fail(err, TBK_E_CONFIG, "let one of them be due at another minute or hour",
+                    "'schedule' (%s) and 'full_schedule' (%s) are due at the same time now and "
+                    "then",
+                    options->schedule, options->full_schedule);
+}
+
 bool tbk_options_check(const tbk_options *options, tbk_error *err)
 {
-    return check_native(options, err) && check_texts(options, err) && check_numbers(options, err);
+    return check_native(options, err) && check_profiles(options, err) &&
+           check_texts(options, err) && check_numbers(options, err);
 }

@@ -7,6 +7,7 @@
 #define TBK_DOMAIN_OPTIONS_H
 
 #include "domain/environment.h"
+#include "domain/rules.h"
 
 /* How the database is copied (engine/capture.h); those from PAUSE on hold the tracker. */
 typedef enum tbk_method {
@@ -32,10 +33,13 @@ typedef enum tbk_ssh_program {
 } tbk_ssh_program;
 
 typedef struct tbk_options {
-    const char *schedule; /* five fields or @daily and friends; the VM's local time */
+    const char *schedule;      /* five fields or @daily and friends; the VM's local time */
+    const char *full_schedule; /* of full backups beside the essential ones; NULL = none */
     int64_t keep_days;
     tbk_method method;
-    const char *store; /* absolute directory on the VM */
+    tbk_profile profile; /* of the runs that `schedule` starts */
+    tbk_rules essential; /* what the profile essential keeps */
+    const char *store;   /* absolute directory on the VM */
     int64_t window_max_seconds;
     int64_t compression_level;         /* zstd: -10 is the fastest, 9 the smallest */
     int64_t rate_limit_mib;            /* a second, outside of holds; 0 = none */

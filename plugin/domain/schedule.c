@@ -269,6 +269,16 @@ bool tbk_schedule_parse(const char *text, tbk_schedule *out, tbk_error *err)
     return true;
 }
 
+bool tbk_schedule_meet(const tbk_schedule *a, const tbk_schedule *b)
+{
+    if ((a->minutes & b->minutes) == 0 || (a->hours & b->hours) == 0)
+        return false;
+    for (int64_t day = 0; day < SEARCH_DAYS; day++)
+        if (is_due_on(a, day * DAY_S) && is_due_on(b, day * DAY_S))
+            return true;
+    return false;
+}
+
 int64_t tbk_schedule_next(const tbk_schedule *schedule, int64_t after_s)
 {
     int64_t next_s = INT64_MAX;

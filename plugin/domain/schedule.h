@@ -35,6 +35,9 @@ bool tbk_schedule_parse(const char *text, tbk_schedule *out, tbk_error *err) TBK
  * (29 February on one weekday, across a year 2100 that is no leap year). */
 int64_t tbk_schedule_next(const tbk_schedule *schedule, int64_t after_s);
 
+/* Whether both are ever due in the same minute. */
+bool tbk_schedule_meet(const tbk_schedule *a, const tbk_schedule *b);
+
 /* Longest and shortest distance between two runs, looking at `from_s` and the year after it. */
 void tbk_schedule_gaps(const tbk_schedule *schedule, int64_t from_s, int64_t *out_shortest_s,
                        int64_t *out_longest_s);

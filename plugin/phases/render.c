@@ -101,13 +101,28 @@ static const char *set_database(tbk_arena *arena, const tbk_environment *environ
     return is_sqlite ? path : CONFIG_ROOT "/.env";
 }
 
+static tbk_value *rules_to_value(tbk_arena *arena, const tbk_rules *rules)
+{
+    tbk_value *list = tbk_value_list(arena);
+    for (size_t i = 0; i < rules->count; i++) {
+        tbk_value *rule = tbk_value_map(arena);
+        tbk_value_set_string(arena, rule, "table", rules->list[i].table);
+        tbk_value_set_string(arena, rule, "keep", tbk_rule_text(&rules->list[i]));
+        tbk_value_append(arena, list, rule);
+    }
+    return list;
+}
+
 static void set_options(tbk_arena *arena, const tbk_options *options, tbk_value *values)
 {
     tbk_value_set_string(arena, values, "store", options->store);
     tbk_value_set_bool(arena, values, "store_is_elsewhere",
                        !tbk_text_starts_with(options->store, STORAGE "/"));
     tbk_value_set_string(arena, values, "schedule", options->schedule);
+    tbk_value_set_string(arena, values, "full_schedule", options->full_schedule);
     tbk_value_set_string(arena, values, "method", tbk_method_name(options->method));
+    tbk_value_set_string(arena, values, "profile", tbk_profile_name(options->profile));
+    tbk_value_set(arena, values, "essential", rules_to_value(arena, &options->essential));
     tbk_value_set_integer(arena, values, "window_max_seconds", options->window_max_seconds);
     tbk_value_set_integer(arena, values, "keep_days", options->keep_days);
     tbk_value_set_integer(arena, values, "compression_level", options->compression_level);

@@ -19,6 +19,9 @@
  *   tracker_container          "tracker"
  *   schedule                   as the operator wrote it
  *   window_max_seconds         of the hook; these and the next are the options
+ *   full_schedule              of full backups beside the essential ones; null where there are none
+ *   profile                    "full" or "essential"
+ *   essential                  list of rules, each with `table` and `keep`
  *   keep_days, method, compression_level, rate_limit_mib, prove_restored_every_days
  *   config_root                "/opt/torrust"
  *   storage                    "/opt/torrust/storage"

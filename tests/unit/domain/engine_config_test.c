@@ -8,7 +8,8 @@ static const char *const config_json =
     "{\"schema\":1,\"environment\":\"demo\","
     "\"database\":{\"driver\":\"sqlite3\",\"path\":\"/opt/torrust/storage/t.db\"},"
     "\"store\":\"/opt/torrust/storage/backup/sets\",\"method\":\"pause\",\"keep_days\":7,"
-    "\"compression_level\":1,\"rate_limit_mib\":0,\"prove_restored_every_days\":7,"
+    "\"profile\":\"full\",\"compression_level\":1,\"rate_limit_mib\":0,\"prove_restored_every_"
+    "days\":7,"
     "\"config\":{\"root\":\"/opt/torrust\","
     "\"paths\":[\".env\",\"storage/grafana\"],\"sqlite_paths\":[\"storage/grafana/grafana.db\"]}}";
 
@@ -24,6 +25,8 @@ static void whole_configuration_is_read(void **state)
     assert_string_equal(config.database_path, "/opt/torrust/storage/t.db");
     assert_string_equal(config.store, "/opt/torrust/storage/backup/sets");
     assert_int_equal(config.method, TBK_METHOD_PAUSE);
+    assert_int_equal(config.profile, TBK_PROFILE_FULL);
+    assert_string_equal(config.essential.list[0].condition, "completed > 0");
     assert_int_equal(config.keep_days, 7);
     assert_int_equal(config.compression_level, 1);
     assert_int_equal(config.prove_restored_every_days, 7);
@@ -88,6 +91,9 @@ static void bad_configuration_is_refused(void **state)
         {"store", "\"sets\"", "'store': 'sets' is not an absolute path"},
         {"method", "5", "'method' must be text"},
         {"method", "\"warm\"", "'method': the method 'warm' is unknown"},
+        {"profile", "null", "'profile' is missing"},
+        {"profile", "\"most\"", "'profile': the profile 'most' is unknown"},
+        {"essential", "[]", "'essential' must be a map"},
         {"keep_days", "0", "'keep_days' is 0; 1 to 36500 are possible"},
         {"keep_days", "36501", "'keep_days' is 36501"},
         {"keep_days", "\"7\"", "'keep_days' must be a whole number"},

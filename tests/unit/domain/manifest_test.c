@@ -91,6 +91,44 @@ static void manifest_is_read_as_it_was_written(void **state)
     check_same(arena, &written, &read);
 }
 
+static void an_essential_set_says_what_was_left_out(void **state)
+{
+    (void)state;
+    static const tbk_selected_table tables[] = {{"keys", "all", 2, 0},
+                                                {"torrents", "completed > 0", 31, 969}};
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_manifest written = sample();
+    tbk_manifest read;
+    tbk_error err;
+    written.profile = TBK_PROFILE_ESSENTIAL;
+    written.selection = tables;
+    written.selection_count = 2;
+    assert_succeeds(tbk_manifest_read(arena,
+                                      as_written(arena, tbk_manifest_to_value(arena, &written)),
+                                      &read, &err),
+                    err);
+    assert_int_equal(read.profile, TBK_PROFILE_ESSENTIAL);
+    assert_int_equal(read.selection_count, 2);
+    assert_string_equal(read.selection[1].rule, "completed > 0");
+    assert_int_equal(read.selection[1].left_out_rows, 969);
+    check_same(arena, &written, &read);
+}
+
+static void sets_that_do_not_say_their_profile_are_full(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_manifest written = sample();
+    tbk_manifest read;
+    tbk_error err;
+    tbk_value *value = as_written(arena, tbk_manifest_to_value(arena, &written));
+    put(arena, value, "profile", "null");
+    put(arena, value, "selection", "null");
+    assert_succeeds(tbk_manifest_read(arena, value, &read, &err), err);
+    assert_int_equal(read.profile, TBK_PROFILE_FULL);
+    assert_int_equal(read.selection_count, 0);
+}
+
 static void sizes_of_a_set_are_those_of_its_files(void **state)
 {
     tbk_manifest manifest = sample();
@@ -170,6 +208,16 @@ static void damaged_manifest_is_refused(void **state)
         {"capture.phases", "[{\"name\":\"a\",\"duration_ms\":-1}]",
          "'duration_ms' is out of range"},
         {"capture.phases", "[" FOUR(FOUR(PHASE)) "," PHASE "]", "too many phases"},
+        {"profile", "\"most\"", "the profile 'most' is unknown"},
+        {"profile", "5", "'profile' must be text"},
+        {"selection", "null", "'selection' is missing"},
+        {"selection", "[5]", "'selection' holds something that is no map"},
+        {"selection", "[{\"rule\":\"all\"}]", "'table' is missing"},
+        {"selection", "[{\"table\":\"a\"}]", "'rule' is missing"},
+        {"selection", "[{\"table\":\"a\",\"rule\":\"all\",\"saved_rows\":-1}]",
+         "'saved_rows' is out of range"},
+        {"selection", "[{\"table\":\"a\",\"rule\":\"all\",\"saved_rows\":1}]",
+         "'left_out_rows' is missing"},
         {"database", "5", "'database' must be a map"},
         {"database.driver", "\"oracle\"", "the driver 'oracle' is unknown"},
         {"database.size_bytes", "-5", "'database.size_bytes' is out of range"},
@@ -313,6 +361,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(manifest_is_read_as_it_was_written),
+        cmocka_unit_test(an_essential_set_says_what_was_left_out),
+        cmocka_unit_test(sets_that_do_not_say_their_profile_are_full),
         cmocka_unit_test(sizes_of_a_set_are_those_of_its_files),
         cmocka_unit_test(manifest_made_by_hand_has_no_environment_and_little_else),
         cmocka_unit_test(mysql_manifest_has_no_facts_of_sqlite),

@@ -50,7 +50,10 @@ static void every_key_is_read(void **state)
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     tbk_options options = defaults();
     tbk_error err;
-    assert_succeeds(tbk_options_read(yaml_of(arena, "schedule: '@daily'\n"
+    assert_succeeds(tbk_options_read(yaml_of(arena, "schedule: '0 3 * * *'\n"
+                                                    "full_schedule: '@weekly'\n"
+                                                    "profile: essential\n"
+                                                    "essential: {keys: none}\n"
                                                     "keep_days: 14\n"
                                                     "method: stop\n"
                                                     "store: /srv/it's 50% ü\n"
@@ -67,7 +70,11 @@ static void every_key_is_read(void **state)
                                                     "  program: openssh\n"),
                                      &options, &err),
                     err);
-    assert_string_equal(options.schedule, "@daily");
+    assert_string_equal(options.schedule, "0 3 * * *");
+    assert_string_equal(options.full_schedule, "@weekly");
+    assert_int_equal(options.profile, TBK_PROFILE_ESSENTIAL);
+    assert_int_equal(options.essential.count, 1);
+    assert_string_equal(options.essential.list[0].table, "keys");
     assert_int_equal(options.keep_days, 14);
     assert_int_equal(options.method, TBK_METHOD_STOP);
     assert_string_equal(options.store, "/srv/it's 50% ü");
@@ -123,6 +130,12 @@ static void bad_options_are_refused_with_file_and_line(void **state)
         {"keep_days: 0", "file.yml:1: 'keep_days': 0 is not possible; 1 to 36500 days are"},
         {"keep_days: -1", "'keep_days': -1 is not possible"},
         {"keep_days: 36501", "'keep_days': 36501 is not possible"},
+        {"profile: most", "'profile': the profile 'most' is unknown; known are: full"},
+        {"profile: 5", "'profile' must be text"},
+        {"essential: all", "'essential' must be a map"},
+        {"essential: {keys: 5}", "the rule for 'keys' must be text, but this is a whole number"},
+        {"essential:\n  torrents: 'a; b'", "file.yml:2: 'essential': the rule for the table"},
+        {"full_schedule: '0 25 * * *'", "'full_schedule': the schedule '0 25 * * *'"},
         {"method: warm",
          "file.yml:1: 'method': the method 'warm' is unknown; known are: auto, hot, reflink"},
         {"method: true", "'method' must be text"},
@@ -288,6 +301,35 @@ static void no_journal_mode_but_those_that_are_offered(void **state)
     assert_int_equal(mode, TBK_JOURNAL_AS_IT_IS);
 }
 
+static void a_full_schedule_goes_with_essential_backups_at_other_times(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *schedule, *full_schedule;
+        tbk_profile profile;
+        const char *refusal; /* NULL: none */
+    } cases[] = {
+        {"0 3 * * *", NULL, TBK_PROFILE_FULL, NULL},
+        {"0 3 * * *", NULL, TBK_PROFILE_ESSENTIAL, NULL},
+        {"0 3 * * *", "0 4 * * 0", TBK_PROFILE_ESSENTIAL, NULL},
+        {"0 3 * * *", "0 4 * * 0", TBK_PROFILE_FULL, "goes with the profile essential only"},
+        {"0 3 * * *", "0 3 * * 0", TBK_PROFILE_ESSENTIAL, "are due at the same time now and then"},
+        {"never", "0 3 * * 0", TBK_PROFILE_ESSENTIAL, "'schedule'"},
+        {"0 3 * * *", "never", TBK_PROFILE_ESSENTIAL, "'full_schedule'"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tbk_options options = defaults();
+        tbk_error err;
+        options.schedule = cases[i].schedule;
+        options.full_schedule = cases[i].full_schedule;
+        options.profile = cases[i].profile;
+        if (cases[i].refusal == NULL)
+            assert_succeeds(tbk_options_check(&options, &err), err);
+        else
+            assert_fails(tbk_options_check(&options, &err), err, TBK_E_CONFIG, cases[i].refusal);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +345,7 @@ int main(void)
         cmocka_unit_test(options_file_overrules_bad_native_values),
         cmocka_unit_test(values_of_no_file_are_named_by_their_key),
         cmocka_unit_test(names_are_read_as_they_are_written),
+        cmocka_unit_test(a_full_schedule_goes_with_essential_backups_at_other_times),
         cmocka_unit_test(no_journal_mode_but_those_that_are_offered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -388,6 +388,27 @@ static void remarks_say_what_can_surprise(void **state)
     check_remarks("*/5 * * * *", 3, "only 5 minutes apart");
 }
 
+static void check_meeting(const char *a, const char *b, bool expected)
+{
+    tbk_schedule first = parse(a), second = parse(b);
+    assert_int_equal(tbk_schedule_meet(&first, &second), expected);
+    assert_int_equal(tbk_schedule_meet(&second, &first), expected);
+}
+
+static void schedules_meet_where_a_minute_is_due_in_both(void **state)
+{
+    (void)state;
+    check_meeting("0 3 * * *", "0 3 * * 0", true);
+    check_meeting("0 3 * * *", "0 4 * * 0", false);
+    check_meeting("0 3 * * *", "30 3 * * 0", false);
+    check_meeting("*/30 * * * *", "30 4 1 1 *", true);
+    check_meeting("0 3 * * mon-sat", "0 3 * * sun", false);
+    check_meeting("0 3 1 * *", "0 3 2 * *", false);
+    check_meeting("0 3 13 * *", "0 3 * * fri", true); /* a Friday the 13th */
+    check_meeting("0 3 29 2 *", "0 3 * * tue", true);
+    check_meeting("0 3 1 1 *", "0 3 1 7 *", false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -398,6 +419,7 @@ int main(void)
         cmocka_unit_test(times_before_1970_are_times_too),
         cmocka_unit_test(random_schedules_agree_with_a_walk_minute_by_minute),
         cmocka_unit_test(gaps_are_the_extremes_of_a_year),
+        cmocka_unit_test(schedules_meet_where_a_minute_is_due_in_both),
         cmocka_unit_test(remarks_say_what_can_surprise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -256,6 +256,11 @@ static void engine_reads_what_was_meant(void **state)
         assert_int_equal(config.driver, from.environment.driver);
         assert_string_equal(config.store, from.options.store);
         assert_int_equal(config.method, from.options.method);
+        assert_int_equal(config.profile, from.options.profile);
+        assert_int_equal(config.essential.count, from.options.essential.count);
+        for (size_t rule = 0; rule < config.essential.count; rule++)
+            assert_string_equal(tbk_rule_text(&config.essential.list[rule]),
+                                tbk_rule_text(&from.options.essential.list[rule]));
         assert_int_equal(config.keep_days, from.options.keep_days);
         assert_int_equal(config.compression_level, from.options.compression_level);
         assert_int_equal(config.prove_restored_every_days, from.options.prove_restored_every_days);
@@ -442,13 +447,17 @@ static void crontab_has_the_schedule_and_two_recoveries(void **state)
 #define LOG ">> '/var/log/torrust-backup/run.log' 2>&1"
 #define RECOVERY                                                                                   \
     HOOK "--recover " LOG " || /usr/local/bin/torrust-backup-hook --recover > /dev/null 2>&1\n"
-    static const char *const lines = HOOK LOG "\n@reboot" RECOVERY "*/5 * * * *" RECOVERY;
+    static const char *const recoveries = "@reboot" RECOVERY "*/5 * * * *" RECOVERY;
     for (size_t i = 0; i < CASES; i++) {
         golden_case from;
         tbk_rendering rendering;
         render_case(case_names[i], &from, &rendering);
+        const char *full = from.options.full_schedule;
         assert_string_equal(cron_jobs(&rendering),
-                            tbk_arena_format(arena, "%s%s", from.options.schedule, lines));
+                            tbk_arena_format(arena, "%s" HOOK LOG "\n%s%s%s", from.options.schedule,
+                                             full != NULL ? full : "",
+                                             full != NULL ? HOOK "--profile full " LOG "\n" : "",
+                                             recoveries));
     }
 }
 
