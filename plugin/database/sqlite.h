@@ -27,6 +27,10 @@ bool tbk_sqlite_size(const char *path, uint64_t *out_bytes, tbk_error *err) TBK_
 bool tbk_sqlite_copy_held(const char *path, const char *target, const tbk_report *report,
                           tbk_error *err) TBK_MUST_CHECK;
 
+/* Fails with TBK_E_UNSUPPORTED, and the way to it, where the database is not in WAL mode; else as
+ * tbk_sqlite_inspect. */
+bool tbk_sqlite_need_wal(const char *path, tbk_error *err) TBK_MUST_CHECK;
+
 /*
  * One committed state of a live database in WAL mode, read at disk speed while writers go on. A
  * read transaction pins the state; pages that the log has stand in for those of the file. The

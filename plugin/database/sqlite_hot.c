@@ -26,7 +26,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #define BUSY_TIMEOUT_MS 5000
 #define PIN_TRIES 2000
@@ -55,7 +54,7 @@ struct tbk_sqlite_hot {
     uint64_t size_bytes;
     uint64_t at_bytes;
     uint64_t watched_bytes;
-    uint64_t log_limit_bytes;
+    tbk_wal_limit limit;
     unsigned char header[TBK_SQLITE_HEADER_BYTES];
     tbk_digest schema;
     char path[PATH_MAX];
@@ -89,6 +88,12 @@ static bool fail_not_wal(tbk_error *err)
                     "use another method, or have the journal mode changed "
                     "(torrust-backup run ENVIRONMENT --journal-mode wal)",
                     "the database is not in WAL mode");
+}
+
+bool tbk_sqlite_need_wal(const char *path, tbk_error *err)
+{
+    tbk_sqlite_facts facts;
+    return tbk_sqlite_inspect(path, &facts, err) && (facts.wal || fail_not_wal(err));
 }
 
 static bool open_files(tbk_sqlite_hot *hot, const char *path, tbk_error *err)
@@ -189,44 +194,14 @@ static bool measure(tbk_sqlite_hot *hot, tbk_error *err)
     return true;
 }
 
-static bool log_bytes(const tbk_sqlite_hot *hot, uint64_t *out, tbk_error *err)
-{
-    struct stat status;
-    if (fstat(hot->wal, &status) != 0)
-        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot look at the write-ahead log");
-    *out = (uint64_t)status.st_size;
-    return true;
-}
-
-static bool set_log_limit(tbk_sqlite_hot *hot, tbk_error *err)
-{
-    struct statvfs room;
-    uint64_t now_bytes;
-    if (!log_bytes(hot, &now_bytes, err))
-        return false;
-    if (fstatvfs(hot->fd, &room) != 0)
-        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot look at the file system");
-    uint64_t free_bytes = (uint64_t)room.f_bavail * room.f_frsize;
-    uint64_t growth_bytes = hot->size_bytes / 2;
-    if (growth_bytes < LOG_GROWTH_BYTES_MIN)
-        growth_bytes = LOG_GROWTH_BYTES_MIN;
-    if (growth_bytes > free_bytes / 2)
-        growth_bytes = free_bytes / 2;
-    hot->log_limit_bytes = now_bytes + growth_bytes;
-    return true;
-}
-
 bool tbk_sqlite_hot_open(const char *path, const char *scratch, tbk_sqlite_hot **out,
                          tbk_error *err)
 {
-    tbk_sqlite_facts facts;
     struct stat status;
-    /* Before any lock is held: it closes a descriptor of the database. */
-    if (!tbk_sqlite_inspect(path, &facts, err))
+    /* Before any lock is held: it closes a descriptor of the database. And before SQLite opens it,
+     * which would roll back what a crashed writer left: the original is only read. */
+    if (!tbk_sqlite_need_wal(path, err))
         return false;
-    /* SQLite would roll back what a crashed writer left: the original is only read. */
-    if (!facts.wal)
-        return fail_not_wal(err);
     tbk_auto(tbk_sqlite_hot) *hot = tbk_memory_new(sizeof *hot);
     hot->fd = hot->wal = -1;
     if (!open_files(hot, path, err))
@@ -235,7 +210,8 @@ bool tbk_sqlite_hot_open(const char *path, const char *scratch, tbk_sqlite_hot *
         return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot look at '%s'", path);
     hot->cache = tbk_page_cache_note(hot->fd, (uint64_t)status.st_size);
     (void)posix_fadvise(hot->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    if (!pin(hot, err) || !measure(hot, err) || !set_log_limit(hot, err))
+    if (!pin(hot, err) || !measure(hot, err) ||
+        !tbk_wal_limit_set(hot->path, hot->size_bytes, &hot->limit, err))
         return tbk_while(err, "beginning a snapshot of '%s'", path);
     if (!hot->is_file_alone && !tbk_wal_map_read(hot->wal, &hot->index, scratch, &hot->map, err))
         return false;
@@ -336,19 +312,11 @@ static bool overlay(const tbk_sqlite_hot *hot, unsigned char *buffer, size_t siz
 
 static bool watch_log(tbk_sqlite_hot *hot, tbk_error *err)
 {
-    uint64_t now_bytes;
     if (hot->at_bytes - hot->watched_bytes < WATCH_BYTES)
         return true;
     hot->watched_bytes = hot->at_bytes;
-    if (!log_bytes(hot, &now_bytes, err))
-        return false;
-    if (now_bytes > hot->log_limit_bytes)
-        return tbk_fail(err, TBK_E_TIMEOUT,
-                        "make room on the database's file system, or back up when less is written",
-                        "the write-ahead log grew to %" PRIu64 " MiB during the copy",
-                        now_bytes >> 20);
     tbk_page_cache_give_back(hot->cache, hot->fd, hot->at_bytes);
-    return true;
+    return tbk_wal_limit_check(&hot->limit, err);
 }
 
 bool tbk_sqlite_hot_read(void *self, void *buffer, size_t size_bytes, size_t *out_got,
@@ -424,19 +392,6 @@ static bool check_pin(const tbk_sqlite_hot *hot, tbk_error *err)
     return true;
 }
 
-/* All readers gone, a commit would take the whole log in while its writer waits. This does it
- * beside the writers. The log is not cut: below SQLite 3.51.3 two connections that begin it anew at
- * the same moment can corrupt the database, so that is left to the tracker alone. */
-static void take_log_in(const tbk_sqlite_hot *hot)
-{
-    tbk_wal_index now;
-    tbk_error ignored;
-    if (tbk_wal_index_read(hot->pin, &now, &ignored) &&
-        now.frames - now.backfilled > LONG_LOG_FRAMES)
-        (void)sqlite3_wal_checkpoint_v2(hot->checkpointer, "main", SQLITE_CHECKPOINT_PASSIVE, NULL,
-                                        NULL);
-}
-
 bool tbk_sqlite_hot_finish(tbk_sqlite_hot *hot, tbk_sqlite_facts *out, tbk_error *err)
 {
     tbk_sqlite_facts facts;
@@ -448,7 +403,7 @@ bool tbk_sqlite_hot_finish(tbk_sqlite_hot *hot, tbk_sqlite_facts *out, tbk_error
         !tbk_sqlite_header_facts(hot->header, hot->size_bytes, hot->path, &facts, err))
         return false;
     let_go(hot);
-    take_log_in(hot);
+    tbk_wal_take_in(hot->checkpointer);
     facts.schema = hot->schema;
     *out = facts;
     return true;

@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sys/mman.h>
+#include <sys/statvfs.h>
 
 #define INDEX_REGION_BYTES 32768
 #define INDEX_TRIES 100
@@ -12,6 +14,8 @@
 #define INDEX_VERSION 3007000
 #define MAGIC_LITTLE_ENDIAN 0x377f0682u /* of the checksums; one more: big endian */
 #define READ_BYTES (1u << 20)
+#define LOG_GROWTH_BYTES_MIN (1ull << 30)
+#define LONG_LOG_FRAMES 2000
 
 /* --- the index --- */
 
@@ -107,6 +111,48 @@ bool tbk_wal_index_equal(const tbk_wal_index *a, const tbk_wal_index *b)
     return a->change == b->change && a->page_size_bytes == b->page_size_bytes &&
            a->frames == b->frames && a->pages == b->pages && a->checksum[0] == b->checksum[0] &&
            a->checksum[1] == b->checksum[1] && memcmp(a->salts, b->salts, sizeof a->salts) == 0;
+}
+
+/* --- what a snapshot costs --- */
+
+bool tbk_wal_limit_set(const char *path, uint64_t database_bytes, tbk_wal_limit *out,
+                       tbk_error *err)
+{
+    struct statvfs room;
+    uint64_t log_bytes;
+    if (!tbk_sqlite_companion_size(path, "-wal", &log_bytes, err))
+        return false;
+    if (statvfs(path, &room) != 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot look at the file system of '%s'",
+                              path);
+    uint64_t free_bytes = (uint64_t)room.f_bavail * room.f_frsize;
+    uint64_t growth_bytes = database_bytes / 2;
+    if (growth_bytes < LOG_GROWTH_BYTES_MIN)
+        growth_bytes = LOG_GROWTH_BYTES_MIN;
+    if (growth_bytes > free_bytes / 2)
+        growth_bytes = free_bytes / 2;
+    out->log_bytes = log_bytes + growth_bytes;
+    (void)snprintf(out->path, sizeof out->path, "%s", path);
+    return true;
+}
+
+bool tbk_wal_limit_check(const tbk_wal_limit *limit, tbk_error *err)
+{
+    uint64_t log_bytes;
+    if (!tbk_sqlite_companion_size(limit->path, "-wal", &log_bytes, err))
+        return false;
+    return log_bytes <= limit->log_bytes ||
+           tbk_fail(err, TBK_E_TIMEOUT,
+                    "make room on the database's file system, or back up when less is written",
+                    "the write-ahead log grew to %" PRIu64 " MiB during the copy", log_bytes >> 20);
+}
+
+void tbk_wal_take_in(sqlite3 *db)
+{
+    tbk_wal_index now;
+    tbk_error ignored;
+    if (tbk_wal_index_read(db, &now, &ignored) && now.frames - now.backfilled > LONG_LOG_FRAMES)
+        (void)sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 }
 
 /* --- the log --- */

@@ -31,6 +31,27 @@ bool tbk_wal_index_read(sqlite3 *db, tbk_wal_index *out, tbk_error *err) TBK_MUS
 /* Of the same commit; how far the file has it may differ. */
 bool tbk_wal_index_equal(const tbk_wal_index *a, const tbk_wal_index *b);
 
+/* What a pinned snapshot may cost: the log cannot be begun anew while it stands. */
+typedef struct tbk_wal_limit {
+    char path[PATH_MAX]; /* of the database */
+    uint64_t log_bytes;
+} tbk_wal_limit;
+
+/* From now on the log may grow by 1 GiB or half of the database, whichever is more, but by no more
+ * than half of the free space. */
+bool tbk_wal_limit_set(const char *path, uint64_t database_bytes, tbk_wal_limit *out,
+                       tbk_error *err) TBK_MUST_CHECK;
+/* Fails with TBK_E_TIMEOUT once it has. */
+bool tbk_wal_limit_check(const tbk_wal_limit *limit, tbk_error *err) TBK_MUST_CHECK;
+
+/*
+ * After a snapshot: takes a log that has become long into the file, beside the writers; else the
+ * writer whose commit does it would wait. The log is not cut: below SQLite 3.51.3 two connections
+ * that begin it anew at the same moment can corrupt the database, so that is left to its owner. db
+ * is a connection that has read and may write.
+ */
+void tbk_wal_take_in(sqlite3 *db);
+
 /* For every page of the database, its last frame in the log. */
 typedef struct tbk_wal_map {
     uint32_t *frame_of; /* by page number less 1; 0 where the log does not have the page */
