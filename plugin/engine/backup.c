@@ -6,12 +6,13 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "database/sqlite.h"
+#include "database/sqlite_select.h"
 #include "engine/archive.h"
 #include "engine/capture.h"
 #include "engine/gentle.h"
 #include "engine/last_run.h"
 #include "engine/prove.h"
+#include "engine/room.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,11 +20,9 @@
 #include <sys/stat.h>
 
 #define STAGED_NAME "tracker.db"
+#define SELECTED_NAME "essential.db"
 #define SET_FILE_MODE 0640
 #define DAY_S 86400
-/* What zstd may add to data that does not compress, with the seek table: below 1 %. */
-#define COMPRESS_BOUND_DIVISOR 100
-#define SMALL_BYTES (1u << 20) /* manifest, sums, proof, state */
 /* A database that lost more than half of what it had is news; small ones come and go. */
 #define DROP_BYTES_MIN (16u << 20)
 
@@ -36,6 +35,7 @@ typedef struct cycle {
     tbk_stored_set *earlier; /* the newest first; NULL when this is the first */
     const char *set_path;    /* hidden until published */
     const char *staged;      /* the copy, below the store's scratch directory */
+    const char *selected;    /* what is essential of it */
     const char *scratch;
     tbk_journal_mode journal_mode; /* as asked for, unless the database has it */
     tbk_capture capture;
@@ -61,26 +61,17 @@ static void phase_end(cycle *self, const char *name)
 
 /* --- before the hold --- */
 
-static uint64_t compressed_bound(const cycle *self, uint64_t raw_bytes)
+/* Sets of another profile are another kind of thing: nothing of them is compared with this one. */
+static bool is_alike(const cycle *self, const tbk_stored_set *set)
 {
-    uint64_t bound = raw_bytes + raw_bytes / COMPRESS_BOUND_DIVISOR + SMALL_BYTES;
-    for (const tbk_stored_set *set = self->earlier; set != NULL; set = set->next) {
-        const tbk_set_file *file =
-            set->manifest != NULL ? tbk_manifest_file(set->manifest, TBK_SET_DATABASE_FILE) : NULL;
-        if (file == NULL || file->raw_bytes == 0)
-            continue;
-        /* As the newest set compressed, and a quarter more. */
-        double ratio = 1.25 * (double)file->stored_bytes / (double)file->raw_bytes;
-        uint64_t expected = (uint64_t)(ratio * (double)raw_bytes) + SMALL_BYTES;
-        return expected < bound ? expected : bound;
-    }
-    return bound;
+    return set->manifest != NULL && set->manifest->profile == self->request->config->profile;
 }
 
 static const tbk_stored_set *last_restored(const cycle *self)
 {
     const tbk_stored_set *set = self->earlier;
-    while (set != NULL && (set->proof.level != TBK_PROOF_RESTORED || !set->proof.ok))
+    while (set != NULL &&
+           (!is_alike(self, set) || set->proof.level != TBK_PROOF_RESTORED || !set->proof.ok))
         set = set->next;
     return set;
 }
@@ -100,16 +91,16 @@ static tbk_proof_level level_due(const cycle *self)
                                                            : TBK_PROOF_CHECKSUMS;
 }
 
-static bool need_space(cycle *self, uint64_t beside_bytes, tbk_error *err)
+static bool need_space(cycle *self, bool copies, tbk_error *err)
 {
-    uint64_t raw_bytes, free_bytes;
-    if (!tbk_sqlite_size(self->request->config->database_path, &raw_bytes, err) ||
+    uint64_t database_bytes, free_bytes;
+    if (!tbk_sqlite_size(self->request->config->database_path, &database_bytes, err) ||
         !tbk_store_free_bytes(self->store, &free_bytes, err))
         return false;
-    uint64_t files_bytes =
-        self->request->files != NULL ? tbk_files_size_bytes(self->request->files) : 0;
-    uint64_t needed = beside_bytes + compressed_bound(self, raw_bytes) + files_bytes + SMALL_BYTES;
-    needed += needed / 20;
+    tbk_room room = tbk_room_expect(self->earlier, self->request->config->profile, database_bytes);
+    uint64_t needed = tbk_room_needed_bytes(&room, copies, level_due(self) == TBK_PROOF_RESTORED);
+    if (self->request->files != NULL)
+        needed += tbk_files_size_bytes(self->request->files);
     if (free_bytes >= needed)
         return true;
     return tbk_fail(
@@ -119,23 +110,7 @@ static bool need_space(cycle *self, uint64_t beside_bytes, tbk_error *err)
         tbk_store_path(self->store), free_bytes >> 20);
 }
 
-/* The set, and beside it the database that its proof restores. */
-static bool check_space(cycle *self, tbk_error *err)
-{
-    uint64_t raw_bytes;
-    if (!tbk_sqlite_size(self->request->config->database_path, &raw_bytes, err))
-        return false;
-    return need_space(self, level_due(self) == TBK_PROOF_RESTORED ? raw_bytes : 0, err);
-}
-
-/* A full copy and what is compressed from it are there together; the copy is gone before the proof
- * restores the database, which takes its room again. */
-static bool has_room_for_copy(void *self, tbk_error *err)
-{
-    uint64_t raw_bytes;
-    return tbk_sqlite_size(((cycle *)self)->request->config->database_path, &raw_bytes, err) &&
-           need_space(self, raw_bytes, err);
-}
+static bool has_room_for_copy(void *self, tbk_error *err) { return need_space(self, true, err); }
 
 /* Nobody is stopped for what is so already. */
 static tbk_journal_mode mode_to_change(const cycle *self, const tbk_sqlite_facts *facts)
@@ -149,6 +124,20 @@ static tbk_journal_mode mode_to_change(const cycle *self, const tbk_sqlite_facts
     return TBK_JOURNAL_AS_IT_IS;
 }
 
+/* Wrong rules are told before anything is held; whatever else cannot be read now is told by the
+ * capture. */
+static bool check_rules(const cycle *self, tbk_error *err)
+{
+    tbk_error why;
+    const tbk_engine_config *config = self->request->config;
+    if (config->profile == TBK_PROFILE_FULL ||
+        tbk_sqlite_check_rules(config->database_path, &config->essential, &why) ||
+        why.code != TBK_E_CONFIG)
+        return true;
+    *err = why;
+    return false;
+}
+
 static bool begin(cycle *self, tbk_error *err)
 {
     const tbk_backup_request *request = self->request;
@@ -156,13 +145,15 @@ static bool begin(cycle *self, tbk_error *err)
     tbk_sqlite_facts facts;
     if (!tbk_store_list(self->store, self->arena, &self->earlier, err) ||
         !tbk_sqlite_inspect(request->config->database_path, &facts, err) ||
-        !check_space(self, err) ||
+        !check_rules(self, err) || !need_space(self, false, err) ||
         !tbk_store_begin(self->store, self->arena, request->now_s, &id, &self->set_path, err) ||
         !tbk_store_scratch(self->store, self->arena, &self->scratch, err))
         return false;
     self->journal_mode = mode_to_change(self, &facts);
     self->staged = tbk_arena_format(self->arena, "%s/" STAGED_NAME, self->scratch);
+    self->selected = tbk_arena_format(self->arena, "%s/" SELECTED_NAME, self->scratch);
     *self->manifest = (tbk_manifest){.id = id,
+                                     .profile = request->config->profile,
                                      .run_id = request->run_id,
                                      .environment = request->config->environment,
                                      .engine_version = TBK_VERSION,
@@ -219,9 +210,27 @@ static bool store_stream(void *self, const tbk_source *source, tbk_error *err)
     return store_source(self, source, "capture", err);
 }
 
+static bool select_from(cycle *self, const char *source, tbk_error *err)
+{
+    tbk_selection selection;
+    (void)unlink(self->selected);
+    if (!tbk_sqlite_select(self->arena, source, self->selected, &self->request->config->essential,
+                           self->report, &selection, err))
+        return false;
+    self->manifest->selection = selection.tables;
+    self->manifest->selection_count = selection.count;
+    return true;
+}
+
+static bool select_live(void *self, tbk_error *err)
+{
+    return select_from(self, ((cycle *)self)->request->config->database_path, err);
+}
+
 static bool capture(cycle *self, tbk_error *err)
 {
     const tbk_backup_request *request = self->request;
+    bool selects = request->config->profile == TBK_PROFILE_ESSENTIAL;
     const tbk_capture_request wanted = {.database = request->config->database_path,
                                         .staged = self->staged,
                                         .scratch = self->scratch,
@@ -231,6 +240,7 @@ static bool capture(cycle *self, tbk_error *err)
                                         .report = self->prompt,
                                         .self = self,
                                         .store = store_stream,
+                                        .select = selects ? select_live : NULL,
                                         .has_room = has_room_for_copy};
     phase_begin(self);
     bool ok = tbk_capture_sqlite(self->arena, &wanted, &self->capture, err);
@@ -266,11 +276,28 @@ static bool store_staged(cycle *self, tbk_error *err)
     return true;
 }
 
+/* Of a copy that holds all: it is recovered first, and its room given back. */
+static bool select_staged(cycle *self, tbk_error *err)
+{
+    if (!recover(self, err))
+        return false;
+    phase_begin(self);
+    bool ok = select_from(self, self->staged, err);
+    (void)unlink(self->staged);
+    phase_end(self, "select");
+    return ok;
+}
+
 /* What was streamed is in the set already. */
 static bool store_database(cycle *self, tbk_error *err)
 {
+    bool selects = self->request->config->profile == TBK_PROFILE_ESSENTIAL;
     if (self->capture.is_stored)
         return true;
+    if (selects && !self->capture.is_selected && !select_staged(self, err))
+        return false;
+    if (selects)
+        self->staged = self->selected;
     return recover(self, err) && store_staged(self, err);
 }
 
@@ -373,7 +400,7 @@ static bool dropped(const cycle *self)
     bool rows = proved != NULL && self->proof.level == TBK_PROOF_RESTORED &&
                 tbk_prove_rows_dropped(&proved->proof, &self->proof, self->report);
     const tbk_stored_set *last = self->earlier;
-    while (last != NULL && last->manifest == NULL)
+    while (last != NULL && !is_alike(self, last))
         last = last->next;
     bool size = last != NULL && last->manifest->sqlite.size_bytes >= DROP_BYTES_MIN &&
                 self->manifest->sqlite.size_bytes < last->manifest->sqlite.size_bytes / 2;
@@ -384,7 +411,9 @@ static bool dropped(const cycle *self)
     return rows || size;
 }
 
-static size_t gather(const cycle *self, tbk_stored_set *list, tbk_retention_set **out)
+/* Those of one profile; a damaged one may have been of any, and counts as full. */
+static size_t gather(const cycle *self, tbk_stored_set *list, tbk_profile profile,
+                     tbk_retention_set **out)
 {
     size_t count = 0;
     for (const tbk_stored_set *set = list; set != NULL; set = set->next)
@@ -392,25 +421,19 @@ static size_t gather(const cycle *self, tbk_stored_set *list, tbk_retention_set 
     *out = tbk_arena_alloc(self->arena, (count + 1) * sizeof **out);
     count = 0;
     for (const tbk_stored_set *set = list; set != NULL; set = set->next)
-        (*out)[count++] = (tbk_retention_set){
-            .id = set->id,
-            .time_s = set->time_s,
-            .proof = set->damage == NULL && set->proof.ok ? set->proof.level : TBK_PROOF_NONE};
+        if ((set->manifest != NULL ? set->manifest->profile : TBK_PROFILE_FULL) == profile)
+            (*out)[count++] = (tbk_retention_set){
+                .id = set->id,
+                .time_s = set->time_s,
+                .proof = set->damage == NULL && set->proof.ok ? set->proof.level : TBK_PROOF_NONE};
     return count;
 }
 
-static bool prune(cycle *self, tbk_error *err)
+/* Each profile's newest and best proved sets stay, whatever there is of the other one. */
+static bool prune_profile(cycle *self, tbk_stored_set *list, tbk_profile profile, tbk_error *err)
 {
-    tbk_stored_set *list;
     tbk_retention_set *sets;
-    if (dropped(self)) {
-        tbk_report_log(self->report, TBK_LOG_WARNING, "prune",
-                       "nothing is pruned in this run: older sets may be needed");
-        return true;
-    }
-    if (!tbk_store_list(self->store, self->arena, &list, err))
-        return false;
-    size_t count = gather(self, list, &sets);
+    size_t count = gather(self, list, profile, &sets);
     tbk_retention_apply(self->arena, sets, count, self->request->config->keep_days,
                         self->request->now_s);
     for (size_t i = 0; i < count; i++) {
@@ -424,6 +447,20 @@ static bool prune(cycle *self, tbk_error *err)
         self->pruned++;
     }
     return true;
+}
+
+static bool prune(cycle *self, tbk_error *err)
+{
+    tbk_stored_set *list;
+    if (dropped(self)) {
+        tbk_report_log(self->report, TBK_LOG_WARNING, "prune",
+                       "nothing is pruned in this run: older sets may be needed");
+        return true;
+    }
+    if (!tbk_store_list(self->store, self->arena, &list, err))
+        return false;
+    return prune_profile(self, list, TBK_PROFILE_FULL, err) &&
+           prune_profile(self, list, TBK_PROFILE_ESSENTIAL, err);
 }
 
 /* --- the cycle --- */

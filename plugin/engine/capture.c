@@ -162,8 +162,17 @@ static bool try_stop(const tbk_capture_request *request, tbk_capture *out, bool 
 
 /* --- Rungs that hold nothing --- */
 
+static bool select_live(const tbk_capture_request *request, tbk_capture *out, tbk_error *err)
+{
+    out->is_selected =
+        tbk_sqlite_need_wal(request->database, err) && request->select(request->self, err);
+    return out->is_selected;
+}
+
 static bool stream(const tbk_capture_request *request, tbk_capture *out, tbk_error *err)
 {
+    if (request->select != NULL)
+        return select_live(request, out, err);
     tbk_auto(tbk_sqlite_hot) *hot = NULL;
     if (!tbk_sqlite_hot_open(request->database, request->scratch, &hot, err))
         return false;

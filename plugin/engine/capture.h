@@ -31,6 +31,8 @@ typedef struct tbk_capture_request {
     void *self; /* of the two below */
     /* Stores a stream whole; is called anew when a try did not hold. */
     bool (*store)(void *self, const tbk_source *source, tbk_error *err);
+    /* Takes from a live database in WAL mode what is essential; NULL: all of it is kept. */
+    bool (*select)(void *self, tbk_error *err);
     /* Asked before a copy that needs the room of the whole database. */
     bool (*has_room)(void *self, tbk_error *err);
 } tbk_capture_request;
@@ -38,6 +40,7 @@ typedef struct tbk_capture_request {
 typedef struct tbk_capture {
     const char *method; /* "hot", "reflink", "pause", "stop", "locked"; NULL: nothing was copied */
     const char *reason; /* why not the rungs before; may be "" */
+    bool is_selected;   /* it went through `select` */
     bool is_stored;     /* it went through `store`, and these are its facts; else it is staged */
     tbk_sqlite_facts facts;
     bool tracker_was_stopped;

@@ -73,6 +73,8 @@ static void set_manifest(tbk_arena *arena, tbk_value *map, const tbk_manifest *m
 {
     tbk_value *phases = tbk_value_map(arena);
     tbk_value_set_string(arena, map, "set", manifest != NULL ? manifest->id : NULL);
+    tbk_value_set_string(arena, map, "profile",
+                         manifest != NULL ? tbk_profile_name(manifest->profile) : NULL);
     tbk_value_set_string(arena, map, "method", manifest != NULL ? manifest->method : NULL);
     tbk_value_set_string(arena, map, "method_reason",
                          manifest != NULL ? manifest->method_reason : NULL);

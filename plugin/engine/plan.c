@@ -3,7 +3,7 @@
 #include "engine/plan.h"
 
 #include "database/sqlite.h"
-#include "engine/store.h"
+#include "engine/room.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -52,41 +52,27 @@ static bool look_at_room(const char *folder, tbk_plan *out, tbk_error *err)
     return true;
 }
 
-/* As the newest set was compressed, and a quarter more; not at all where there is none. */
-static bool expect_stored(tbk_arena *arena, const char *store, uint64_t raw_bytes, uint64_t *out,
-                          tbk_error *err)
+/* The sets that tell; none where there is no store yet. */
+static bool read_sets(tbk_arena *arena, const char *store, tbk_stored_set **out, tbk_error *err)
 {
     tbk_auto(tbk_store) *opened = NULL;
-    tbk_stored_set *set = NULL;
-    *out = raw_bytes;
+    *out = NULL;
     if (!tbk_store_open(store, TBK_STORE_READ, &opened, err))
         return err->code == TBK_E_NOT_FOUND;
-    if (!tbk_store_list(opened, arena, &set, err))
-        return false;
-    for (; set != NULL; set = set->next) {
-        const tbk_set_file *file =
-            set->manifest != NULL ? tbk_manifest_file(set->manifest, TBK_SET_DATABASE_FILE) : NULL;
-        if (file == NULL || file->raw_bytes == 0)
-            continue;
-        double ratio = 1.25 * (double)file->stored_bytes / (double)file->raw_bytes;
-        *out = (uint64_t)((ratio < 1 ? ratio : 1) * (double)raw_bytes);
-        return true;
-    }
-    return true;
+    return tbk_store_list(opened, arena, out, err);
 }
 
-/* A stream and a clone take no room of their own; what a proof restores does. */
+/* A stream and a clone take no room of their own. */
 static bool look_at_store(tbk_arena *arena, const tbk_plan_request *request, const char *folder,
                           tbk_plan *out, tbk_error *err)
 {
-    uint64_t stored_bytes;
-    if (!look_at_room(folder, out, err) ||
-        !expect_stored(arena, request->store, out->copy_bytes, &stored_bytes, err))
+    tbk_stored_set *earlier;
+    if (!look_at_room(folder, out, err) || !read_sets(arena, request->store, &earlier, err))
         return false;
-    bool copied =
+    tbk_room room = tbk_room_expect(earlier, request->profile, out->copy_bytes);
+    bool copies =
         !is_method(out->method, TBK_METHOD_HOT) && !is_method(out->method, TBK_METHOD_REFLINK);
-    out->needed_bytes = stored_bytes + (copied || request->restores ? out->copy_bytes : 0);
-    out->needed_bytes += out->needed_bytes / 20;
+    out->needed_bytes = tbk_room_needed_bytes(&room, copies, request->restores);
     return true;
 }
 

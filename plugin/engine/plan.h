@@ -10,8 +10,9 @@
 
 typedef struct tbk_plan_request {
     const char *database_path;
-    const char *store;       /* need not be there: the first run makes it */
-    tbk_method method;       /* as configured */
+    const char *store; /* need not be there: the first run makes it */
+    tbk_method method; /* as configured */
+    tbk_profile profile;
     const char *environment; /* NULL by hand, where nobody holds the tracker */
     bool restores;           /* proofs restore the database, now and then */
 } tbk_plan_request;

@@ -180,9 +180,10 @@ static bool check_options(const invocation *arguments)
         return usage("--wait-for-cron and --fetch-all go with 'verify', not with",
                      arguments->command);
     if (strcmp(arguments->command, "run") != 0 && arguments->values[OPTION_HELP] == NULL &&
-        (arguments->values[OPTION_METHOD] != NULL ||
+        (arguments->values[OPTION_METHOD] != NULL || arguments->values[OPTION_PROFILE] != NULL ||
          arguments->values[OPTION_JOURNAL_MODE] != NULL))
-        return usage("--method and --journal-mode go with 'run', not with", arguments->command);
+        return usage("--method, --journal-mode and --profile go with 'run', not with",
+                     arguments->command);
     return true;
 }
 

@@ -112,6 +112,8 @@ static void print_last_run(FILE *out, const tbk_value *run)
                   integer_in(run, "exit_status"));
     if (tbk_value_find(run, "set") != NULL)
         (void)fprintf(out, "Set:        %s\n", string_in(run, "set", "none"));
+    if (tbk_value_find(run, "profile") != NULL)
+        (void)fprintf(out, "Profile:    %s\n", string_in(run, "profile", ""));
     if (tbk_value_find(run, "method") != NULL)
         (void)fprintf(out, "Method:     %s\n", string_in(run, "method", ""));
     if (string_in(run, "method_reason", "")[0] != '\0')
@@ -135,16 +137,17 @@ static void print_list(FILE *out, const tbk_value *result)
         (void)fprintf(out, "There is no backup set yet.\n");
         return;
     }
-    (void)fprintf(out, "%-17s %-8s %9s %9s %9s  %s\n", "SET", "METHOD", "DATABASE", "STORED",
-                  "HELD MS", "PROOF");
+    (void)fprintf(out, "%-17s %-9s %-8s %9s %9s %9s  %s\n", "SET", "PROFILE", "METHOD", "DATABASE",
+                  "STORED", "HELD MS", "PROOF");
     for (; item != NULL; item = item->next) {
         char raw[TBK_SIZE_TEXT];
         char stored[TBK_SIZE_TEXT];
         tbk_console_size((uint64_t)integer_in(item->value, "raw_bytes"), raw);
         tbk_console_size((uint64_t)integer_in(item->value, "stored_bytes"), stored);
-        (void)fprintf(out, "%-17s %-8s %9s %9s %9" PRId64 "  %s\n",
-                      string_in(item->value, "id", ""), string_in(item->value, "method", "-"), raw,
-                      stored, integer_in(item->value, "held_ms"),
+        (void)fprintf(out, "%-17s %-9s %-8s %9s %9s %9" PRId64 "  %s\n",
+                      string_in(item->value, "id", ""), string_in(item->value, "profile", "-"),
+                      string_in(item->value, "method", "-"), raw, stored,
+                      integer_in(item->value, "held_ms"),
                       string_in(item->value, "damage", string_in(item->value, "proof", "none")));
     }
 }

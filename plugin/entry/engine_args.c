@@ -11,6 +11,7 @@ const char *const engine_help =
     "\n"
     "Usage:\n"
     "  torrust-backup-engine backup --sqlite FILE --store DIR [--method auto|hot|reflink]\n"
+    "                               [--profile full|essential [--rule TABLE=RULE]...]\n"
     "                               [--keep-days N] [--level N] [--rate-limit-mib N]\n"
     "      A backup by hand, of any SQLite file, while it is used: hot in WAL mode; else a clone "
     "where\n"
@@ -18,6 +19,7 @@ const char *const engine_help =
     "waits.\n"
     "      The store is made when it is missing.\n"
     "  torrust-backup-engine backup [--config FILE] [--method auto|hot|reflink|pause|stop]\n"
+    "                               [--profile full|essential]\n"
     "                               [--hook [--journal-mode wal|delete]]\n"
     "      A backup as configured. With --hook, standard input and output lead to the hook, which\n"
     "      holds the tracker where a copy needs that; without, nothing is held. --journal-mode "
@@ -44,6 +46,10 @@ const char *const engine_help =
     "  --store DIR       the store, by hand\n"
     "  --keep-days N     sets older than N days are removed after a good backup (default 7)\n"
     "  --level N         backup: zstd's level, -10 (fastest) to 9 (smallest); default 1\n"
+    "  --profile NAME    backup: full saves all; essential what rules keep, a database all the "
+    "same\n"
+    "  --rule TABLE=RULE backup by hand, essential: all, none, or a condition on the table's own\n"
+    "                    columns; may be repeated (default: torrents=completed > 0)\n"
     "  --rate-limit-mib N  backup: read no more than N MiB a second\n"
     "  --output FORMAT   text (default) or json, on standard output\n"
     "  -q, --quiet       no progress and no log lines, only warnings and errors\n"
@@ -67,6 +73,8 @@ enum {
     OPTION_METHOD,
     OPTION_JOURNAL_MODE,
     OPTION_RATE,
+    OPTION_PROFILE,
+    OPTION_RULE,
     OPTION_SET,
     OPTION_OUTPUT,
     OPTION_HOOK
@@ -80,6 +88,8 @@ static const struct option long_options[] = {
     {"level", required_argument, NULL, OPTION_LEVEL},
     {"method", required_argument, NULL, OPTION_METHOD},
     {"journal-mode", required_argument, NULL, OPTION_JOURNAL_MODE},
+    {"profile", required_argument, NULL, OPTION_PROFILE},
+    {"rule", required_argument, NULL, OPTION_RULE},
     {"rate-limit-mib", required_argument, NULL, OPTION_RATE},
     {"set", required_argument, NULL, OPTION_SET},
     {"output", required_argument, NULL, OPTION_OUTPUT},
@@ -138,6 +148,29 @@ static bool parse_method(const char *text, engine_args *args, tbk_error *err)
     return false;
 }
 
+static bool parse_profile(const char *text, engine_args *args, tbk_error *err)
+{
+    args->has_profile = true;
+    if (tbk_profile_parse(text, &args->profile, err))
+        return true;
+    err->code = TBK_E_USAGE;
+    return false;
+}
+
+static bool parse_rule(char *text, engine_args *args, tbk_error *err)
+{
+    char *equals = strchr(text, '=');
+    if (equals == NULL)
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--rule takes TABLE=RULE, not '%s'", text);
+    if (args->rules.count == TBK_RULES_MAX)
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "there can be %d rules at most", TBK_RULES_MAX);
+    *equals = '\0'; /* of argv, which is ours */
+    if (tbk_rule_parse(text, equals + 1, &args->rules.list[args->rules.count++], err))
+        return true;
+    err->code = TBK_E_USAGE;
+    return false;
+}
+
 static bool parse_journal_mode(const char *text, engine_args *args, tbk_error *err)
 {
     if (tbk_journal_mode_parse(text, &args->journal_mode, err))
@@ -170,6 +203,10 @@ static bool take(int option, engine_args *args, tbk_error *err)
         return parse_level(optarg, args, err);
     case OPTION_METHOD:
         return parse_method(optarg, args, err);
+    case OPTION_PROFILE:
+        return parse_profile(optarg, args, err);
+    case OPTION_RULE:
+        return parse_rule(optarg, args, err);
     case OPTION_JOURNAL_MODE:
         return parse_journal_mode(optarg, args, err);
     case OPTION_OUTPUT:
@@ -222,9 +259,12 @@ static bool settle_backup(const engine_args *args, tbk_error *err)
     if (!args->hook && args->journal_mode != TBK_JOURNAL_AS_IT_IS)
         return tbk_fail(err, TBK_E_USAGE, "use 'torrust-backup run ENVIRONMENT --journal-mode'",
                         "--journal-mode goes with --hook only, which stops the tracker for it");
-    if (!by_hand && (args->keep_days != 0 || args->has_level || args->rate_limit_mib != 0))
+    if (!by_hand && (args->keep_days != 0 || args->has_level || args->rate_limit_mib != 0 ||
+                     args->rules.count != 0))
         return tbk_fail(err, TBK_E_USAGE, "set it in the configuration",
-                        "--keep-days, --level and --rate-limit-mib go with --sqlite only");
+                        "--keep-days, --level, --rate-limit-mib and --rule go with --sqlite only");
+    if (args->rules.count != 0 && args->profile != TBK_PROFILE_ESSENTIAL)
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--rule goes with --profile essential only");
     return true;
 }
 
@@ -234,11 +274,12 @@ static bool settle(engine_args *args, tbk_error *err)
     bool backup = args->command == ENGINE_BACKUP, plan = args->command == ENGINE_PLAN;
     if (args->command == ENGINE_HELP || args->command == ENGINE_VERSION)
         return true;
-    if (!backup && (args->hook || args->has_method || args->keep_days != 0 ||
-                    args->rate_limit_mib != 0 || args->journal_mode != TBK_JOURNAL_AS_IT_IS))
+    if (!backup &&
+        (args->hook || args->has_method || args->keep_days != 0 || args->rate_limit_mib != 0 ||
+         args->journal_mode != TBK_JOURNAL_AS_IT_IS || args->has_profile || args->rules.count != 0))
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX,
-                        "--hook, --method, --journal-mode, --keep-days and --rate-limit-mib go "
-                        "with 'backup' only");
+                        "--hook, --method, --journal-mode, --profile, --rule, --keep-days and "
+                        "--rate-limit-mib go with 'backup' only");
     if (args->sqlite != NULL && !backup && !plan)
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--sqlite goes with 'backup' and 'plan' only");
     if (args->set != NULL && args->command != ENGINE_CHECK && args->command != ENGINE_PROVE)

@@ -28,6 +28,9 @@ typedef struct engine_args {
     bool has_method;
     tbk_method method;
     tbk_journal_mode journal_mode;
+    bool has_profile;
+    tbk_profile profile;
+    tbk_rules rules;   /* by hand; none = the default ones */
     int64_t keep_days; /* 0 = the default */
     bool has_level;
     int64_t compression_level;

@@ -59,6 +59,8 @@ static bool config_by_hand(tbk_arena *arena, const engine_args *args, tbk_engine
         .method = args->has_method ? args->method : TBK_METHOD_AUTO,
         .keep_days = args->keep_days != 0 ? args->keep_days : defaults.keep_days,
         .compression_level = args->has_level ? args->compression_level : defaults.compression_level,
+        .profile = args->profile,
+        .essential = args->rules.count != 0 ? args->rules : defaults.essential,
         .rate_limit_mib = args->rate_limit_mib,
         .prove_restored_every_days = defaults.prove_restored_every_days,
     };
@@ -76,6 +78,7 @@ static tbk_value *backup_value(tbk_arena *arena, const tbk_backup_result *result
     tbk_value_set_string(arena, map, "run", run_id);
     tbk_value_set_string(arena, map, "id", result->id);
     tbk_value_set_string(arena, map, "path", result->path);
+    tbk_value_set_string(arena, map, "profile", tbk_profile_name(manifest->profile));
     tbk_value_set_string(arena, map, "method", manifest->method);
     tbk_value_set_string(arena, map, "method_reason", manifest->method_reason);
     tbk_value_set_integer(arena, map, "held_ms", manifest->held_ms);
@@ -129,6 +132,8 @@ static bool backup_as_configured(const engine_args *args, engine_output *output,
         return false;
     if (args->has_method)
         config.method = args->method;
+    if (args->has_profile)
+        config.profile = args->profile;
     if (!tbk_files_open(&config, &files, err) ||
         !engine_rights_become_owner(config.store, true, err))
         return false;
@@ -171,6 +176,7 @@ static tbk_value *set_value(tbk_arena *arena, const tbk_stored_set *set)
     tbk_value_set_string(arena, map, "damage", set->damage);
     if (set->manifest == NULL)
         return map;
+    tbk_value_set_string(arena, map, "profile", tbk_profile_name(set->manifest->profile));
     tbk_value_set_string(arena, map, "method", set->manifest->method);
     tbk_value_set_integer(arena, map, "held_ms", set->manifest->held_ms);
     tbk_value_set_integer(arena, map, "raw_bytes", (int64_t)set->manifest->sqlite.size_bytes);
@@ -351,6 +357,7 @@ bool engine_command_plan(const engine_args *args, engine_output *output, tbk_err
     const tbk_plan_request request = {.database_path = config.database_path,
                                       .store = config.store,
                                       .method = config.method,
+                                      .profile = config.profile,
                                       .environment = config.environment,
                                       .restores = config.prove_restored_every_days > 0};
     if (!engine_rights_become_owner(owned, args->sqlite == NULL, err) ||

@@ -175,7 +175,7 @@ void engine_print_backup(const tbk_value *result)
     size_in(result, "raw_bytes", raw);
     size_in(result, "stored_bytes", stored);
     (void)printf("Set:      %s\n", text_in(result, "path", ""));
-    (void)printf("Database: %s, stored in %s\n", raw, stored);
+    (void)printf("Database: %s, %s, stored in %s\n", text_in(result, "profile", ""), raw, stored);
     (void)printf("Capture:  %s%s%s\n", text_in(result, "method", ""),
                  text_in(result, "method_reason", "")[0] != '\0' ? "; " : "",
                  text_in(result, "method_reason", ""));
@@ -199,15 +199,15 @@ void engine_print_list(const tbk_value *result)
         (void)printf("There is no backup set in '%s' yet.\n", text_in(result, "store", ""));
         return;
     }
-    (void)printf("%-17s %-8s %9s %9s %9s  %s\n", "SET", "METHOD", "DATABASE", "STORED", "HELD MS",
-                 "PROOF");
+    (void)printf("%-17s %-9s %-8s %9s %9s %9s  %s\n", "SET", "PROFILE", "METHOD", "DATABASE",
+                 "STORED", "HELD MS", "PROOF");
     for (; item != NULL; item = item->next) {
         char raw[TBK_SIZE_TEXT], stored[TBK_SIZE_TEXT];
         size_in(item->value, "raw_bytes", raw);
         size_in(item->value, "stored_bytes", stored);
-        (void)printf("%-17s %-8s %9s %9s %9" PRId64 "  %s\n", text_in(item->value, "id", ""),
-                     text_in(item->value, "method", "-"), raw, stored,
-                     number_in(item->value, "held_ms"),
+        (void)printf("%-17s %-9s %-8s %9s %9s %9" PRId64 "  %s\n", text_in(item->value, "id", ""),
+                     text_in(item->value, "profile", "-"), text_in(item->value, "method", "-"), raw,
+                     stored, number_in(item->value, "held_ms"),
                      text_in(item->value, "damage", text_in(item->value, "proof", "none")));
     }
 }

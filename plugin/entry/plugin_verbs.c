@@ -18,6 +18,7 @@ typedef struct options {
     const char *host_key;
     const char *method; /* run: another one than the configured; NULL = as configured */
     const char *journal_mode;
+    const char *profile;
     bool wait_for_cron;
     bool fetch_all;
 } options;
@@ -37,9 +38,19 @@ typedef struct session {
 
 static bool read_options(tbk_arena *arena, const char *json, options *out, tbk_error *err)
 {
-    static const char *const known[] = {
-        "options_file", "ssh_host",      "ssh_port",  "ssh_user", "ssh_key",      "ssh_program",
-        "host_key",     "wait_for_cron", "fetch_all", "method",   "journal_mode", NULL};
+    static const char *const known[] = {"options_file",
+                                        "ssh_host",
+                                        "ssh_port",
+                                        "ssh_user",
+                                        "ssh_key",
+                                        "ssh_program",
+                                        "host_key",
+                                        "wait_for_cron",
+                                        "fetch_all",
+                                        "method",
+                                        "journal_mode",
+                                        "profile",
+                                        NULL};
     const tbk_value *value = NULL;
 
     if (json == NULL || json[0] == '\0')
@@ -60,6 +71,7 @@ static bool read_options(tbk_arena *arena, const char *json, options *out, tbk_e
         !tbk_value_read_string(value, "host_key", &out->host_key, err) ||
         !tbk_value_read_string(value, "method", &out->method, err) ||
         !tbk_value_read_string(value, "journal_mode", &out->journal_mode, err) ||
+        !tbk_value_read_string(value, "profile", &out->profile, err) ||
         !tbk_value_read_bool(value, "wait_for_cron", &out->wait_for_cron, err) ||
         !tbk_value_read_bool(value, "fetch_all", &out->fetch_all, err))
         return false;
@@ -71,14 +83,17 @@ static bool check_run_options(const options *given, const char *verb, tbk_error 
 {
     tbk_method method;
     tbk_journal_mode mode;
+    tbk_profile profile;
 
-    if (given->method == NULL && given->journal_mode == NULL)
+    if (given->method == NULL && given->journal_mode == NULL && given->profile == NULL)
         return true;
     if (strcmp(verb, "run") != 0)
         return tbk_fail(err, TBK_E_USAGE, "use them with 'run'",
-                        "a method and a journal mode go with 'run', not with '%s'", verb);
+                        "method, journal mode and profile go with 'run', not with '%s'", verb);
     return (given->method == NULL || tbk_method_parse(given->method, &method, err)) &&
-           (given->journal_mode == NULL || tbk_journal_mode_parse(given->journal_mode, &mode, err));
+           (given->journal_mode == NULL ||
+            tbk_journal_mode_parse(given->journal_mode, &mode, err)) &&
+           (given->profile == NULL || tbk_profile_parse(given->profile, &profile, err));
 }
 
 static bool render(session *self, const char *data_path, tbk_error *err)
@@ -184,6 +199,7 @@ static bool verb_run(session *self, tbk_error *err)
 
     add_argument(&arguments, "--method", self->options.method);
     add_argument(&arguments, "--journal-mode", self->options.journal_mode);
+    add_argument(&arguments, "--profile", self->options.profile);
     if (!tbk_on_vm_run_hook(self->arena, &self->remote, self->workspace.options.store,
                             tbk_text_string(&arguments), self->report, &exit_status, &record, err))
         return false;

@@ -60,6 +60,7 @@ method: auto
 keep_days: 7
 compression_level: 3
 rate_limit_mib: 0
+profile: full
 prove_restored_every_days: 7
 config: {root: $PWD/root, paths: [.env, missing.toml]}
 END
@@ -145,6 +146,48 @@ END
     started_ms=$(date +%s%3N)
     backup --rate-limit-mib 2
     [ $(($(date +%s%3N) - started_ms)) -ge $((size * 1000 / 2097152 - 500)) ]
+}
+
+@test "essential: a database of what was completed, with all else; the manifest says what was left out" {
+    make_database tracker.db 20000
+    sqlite3 tracker.db 'CREATE TABLE keys (key TEXT); INSERT INTO keys VALUES (1), (2)'
+    run -0 --separate-stderr backup --profile essential
+    [[ $output == *"Database: essential, "* ]]
+    zstd -qdc store/*/database.db.zst >restored.db
+    [ "$(sqlite3 restored.db 'PRAGMA integrity_check; SELECT count(*), min(completed) FROM torrents; SELECT count(*) FROM keys')" = "ok
+16000|1
+2" ]
+    [ "$(jq -c '.selection[] | [.table, .rule, .saved_rows, .left_out_rows]' store/*/manifest.json)" = '["torrents","completed > 0",16000,4000]
+["keys","all",2,0]' ]
+    run -0 "$engine" list --store store
+    [[ $output == *essential* ]]
+    [ -z "$(hidden)" ]
+}
+
+@test "essential: rules by hand, checked before anything is done" {
+    make_database tracker.db
+    run -0 --separate-stderr backup --profile essential --rule 'torrents=completed = 4' --output json
+    [ "$(jq -r .profile <<<"$output")" = essential ]
+    for rule in 'torrents=completed > 0; DROP TABLE torrents' 'torrents=completed > (SELECT 1)' 'peers=none' 'torrents=' \
+        'torrents=completed) OR (1' 'torrents'; do
+        run -2 --separate-stderr backup --profile essential --rule "$rule"
+        [[ $stderr == *"Fix:"* ]]
+    done
+    run -2 backup --rule 'torrents=none'
+    run -2 backup --profile most
+    run -2 "$engine" list --profile full
+    [ "$(sqlite3 tracker.db 'SELECT count(*) FROM torrents')" = 2000 ]
+}
+
+@test "essential: as configured, and full when the command says so" {
+    make_database tracker.db
+    write_config
+    sed -i 's/^profile: full/profile: essential\nessential: {torrents: completed = 1}/' engine.yml
+    run -0 with_hook --config engine.yml
+    [ "$(jq -r '.selection[0].saved_rows' store/*/manifest.json)" = 400 ]
+    sleep 1
+    run -0 with_hook --config engine.yml --profile full
+    [ "$(jq -r .profile store/*/manifest.json | sort | xargs)" = "essential full" ]
 }
 
 @test "the journal mode is changed inside a stop, after the copy" {

@@ -8,7 +8,7 @@ setup() {
     engine=$TBK_BUILD/bin/torrust-backup-engine
     cd "$BATS_TEST_TMPDIR" || return 1
     sqlite3 tracker.db "CREATE TABLE torrents (id INTEGER PRIMARY KEY, info_hash TEXT);
-        WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n LIMIT 2000)
+        WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n LIMIT 400000)
         INSERT INTO torrents SELECT i, hex(randomblob(20)) FROM n;"
     mkdir store
     write_config pause
@@ -26,6 +26,7 @@ method: $1
 keep_days: 7
 compression_level: 3
 rate_limit_mib: 0
+profile: full
 prove_restored_every_days: 0
 config: {root: /nowhere, paths: [.env]}
 END

@@ -153,7 +153,7 @@ import json, sys, yaml
 properties = json.load(open(sys.argv[1]))["properties"]
 engine = yaml.safe_load(open(sys.argv[2]))
 compared = [name for name in properties if "default" in properties[name] and name in engine]
-assert len(compared) == 5, compared
+assert len(compared) == 7, compared
 for name in compared:
     assert properties[name]["default"] == engine[name], name
 END

@@ -356,6 +356,71 @@ static void remembers_the_last_success_across_failures(void **state)
     assert_null(tbk_value_find(record, "set"));
 }
 
+static void essential(fixture *self)
+{
+    self->config.profile = TBK_PROFILE_ESSENTIAL;
+    tbk_rules_default(&self->config.essential);
+    execute(self->database, "UPDATE torrents SET completed = id % 31 = 0");
+}
+
+static void an_essential_set_is_selected_from_a_held_copy(void **state)
+{
+    fixture *self = *state;
+    essential(self);
+    assert_succeeds(backup(self), self->err);
+    const tbk_manifest *manifest = self->result.manifest;
+    assert_string_equal(manifest->method, "pause");
+    assert_int_equal(self->holder.releases, 1);
+    assert_int_equal(manifest->profile, TBK_PROFILE_ESSENTIAL);
+    assert_int_equal(manifest->selection_count, 1);
+    assert_int_equal(manifest->selection[0].saved_rows, 161);
+    assert_int_equal(manifest->selection[0].left_out_rows, 5000 - 161);
+    assert_int_equal(self->result.proof.tables[0].rows, 161);
+    assert_string_equal(tbk_value_find(last_run(self), "profile")->string, "essential");
+}
+
+static void an_essential_set_of_a_database_in_wal_mode_needs_no_hold(void **state)
+{
+    fixture *self = *state;
+    essential(self);
+    execute(self->database, "PRAGMA journal_mode=WAL");
+    assert_succeeds(backup(self), self->err);
+    assert_string_equal(self->result.manifest->method, "hot");
+    assert_int_equal(self->holder.holds, 0);
+    assert_int_equal(self->result.proof.tables[0].rows, 161);
+}
+
+static void wrong_rules_hold_nobody(void **state)
+{
+    fixture *self = *state;
+    essential(self);
+    self->config.essential.list[0].condition = "completd > 0";
+    assert_fails(backup(self), self->err, TBK_E_CONFIG, "no such column: completd");
+    assert_int_equal(self->holder.holds, 0);
+    assert_int_equal(sets(self), 0);
+}
+
+/* Full and essential sets are proved, compared and kept each among their own. */
+static void profiles_do_not_stand_in_for_each_other(void **state)
+{
+    fixture *self = *state;
+    assert_succeeds(backup(self), self->err); /* full */
+    essential(self);
+    self->request.now_s += DAY_S;
+    assert_succeeds(backup(self), self->err);
+    assert_int_equal(self->result.proof.level, TBK_PROOF_RESTORED); /* the first of its kind */
+    self->request.now_s += 30 * DAY_S;
+    assert_succeeds(backup(self), self->err);
+    assert_int_equal(self->result.pruned, 1); /* the old essential set; the full one is the only */
+    assert_int_equal(sets(self), 2);
+    self->config.profile = TBK_PROFILE_FULL;
+    self->request.now_s += 30 * DAY_S;
+    assert_succeeds(backup(self), self->err);
+    assert_int_equal(self->result.manifest->selection_count, 0);
+    assert_int_equal(self->result.pruned, 1); /* the old full set */
+    assert_int_equal(sets(self), 2);
+}
+
 static bool at_once(void *self)
 {
     (void)self;
@@ -393,6 +458,10 @@ int main(void)
         CASE(a_sudden_drop_of_rows_prunes_nothing),
         CASE(keeps_a_damaged_database_and_says_so),
         CASE(remembers_the_last_success_across_failures),
+        CASE(an_essential_set_is_selected_from_a_held_copy),
+        CASE(an_essential_set_of_a_database_in_wal_mode_needs_no_hold),
+        CASE(wrong_rules_hold_nobody),
+        CASE(profiles_do_not_stand_in_for_each_other),
         CASE(leaves_nothing_behind_when_it_is_stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

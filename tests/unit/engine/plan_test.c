@@ -6,7 +6,7 @@
 
 #include <sqlite3.h>
 
-#define ROWS "20000"
+#define ROWS "120000"
 
 static tbk_arena *arena;
 static tbk_plan plan;

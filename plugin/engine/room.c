@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* Expectations from earlier sets, and their sum at the moment when most is there. */
+#include "engine/room.h"
+
+/* What zstd may add to data that does not compress, with the seek table: below 1 %. */
+#define COMPRESS_BOUND_DIVISOR 100
+#define SMALL_BYTES (1u << 20) /* manifest, sums, proof, state */
+
+static const tbk_stored_set *newest(const tbk_stored_set *set, tbk_profile profile)
+{
+    while (set != NULL && (set->manifest == NULL || set->manifest->profile != profile))
+        set = set->next;
+    return set;
+}
+
+/* Without a set that tells, a quarter of the database is more than any tracker's. */
+static uint64_t expect_raw(const tbk_stored_set *last, tbk_profile profile, uint64_t database_bytes)
+{
+    if (profile == TBK_PROFILE_FULL)
+        return database_bytes;
+    return SMALL_BYTES +
+           (last != NULL ? last->manifest->sqlite.size_bytes * 5 / 4 : database_bytes / 4);
+}
+
+static uint64_t expect_stored(const tbk_stored_set *last, uint64_t raw_bytes)
+{
+    uint64_t bound = raw_bytes + raw_bytes / COMPRESS_BOUND_DIVISOR + SMALL_BYTES;
+    const tbk_set_file *file =
+        last != NULL ? tbk_manifest_file(last->manifest, TBK_SET_DATABASE_FILE) : NULL;
+    if (file == NULL || file->raw_bytes == 0)
+        return bound;
+    double ratio = 1.25 * (double)file->stored_bytes / (double)file->raw_bytes;
+    uint64_t expected = (uint64_t)(ratio * (double)raw_bytes) + SMALL_BYTES;
+    return expected < bound ? expected : bound;
+}
+
+tbk_room tbk_room_expect(const tbk_stored_set *earlier, tbk_profile profile,
+                         uint64_t database_bytes)
+{
+    const tbk_stored_set *last = newest(earlier, profile);
+    uint64_t raw_bytes = expect_raw(last, profile, database_bytes);
+    return (tbk_room){.database_bytes = database_bytes,
+                      .raw_bytes = raw_bytes,
+                      .stored_bytes = expect_stored(last, raw_bytes),
+                      .selects = profile == TBK_PROFILE_ESSENTIAL};
+}
+
+uint64_t tbk_room_needed_bytes(const tbk_room *room, bool copies, bool restores)
+{
+    uint64_t needed = room->stored_bytes + SMALL_BYTES;
+    if (copies)
+        needed += room->database_bytes;
+    if (room->selects || (restores && !copies))
+        needed += room->raw_bytes;
+    return needed + needed / 20;
+}
