@@ -53,6 +53,9 @@ static void print_schedule(FILE *out, const tbk_value *result)
         return;
     (void)fprintf(out, "Schedule:   %s\n", string_in(result, "schedule", ""));
     print_lines(out, "Next runs:", result, "next_runs");
+    if (tbk_value_find(result, "full_schedule") != NULL)
+        (void)fprintf(out, "Full:       %s, next %s\n", string_in(result, "full_schedule", ""),
+                      string_in(result, "next_full_run", ""));
     print_lines(out, "Remarks:", result, "remarks");
 }
 

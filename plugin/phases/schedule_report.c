@@ -31,6 +31,23 @@ static tbk_value *list_in(tbk_arena *arena, tbk_value *result, const char *key)
     return list;
 }
 
+/* Full backups beside the essential ones, where there are any. */
+static bool report_full(tbk_arena *arena, const tbk_workspace *workspace,
+                        const tbk_host_facts *facts, tbk_value *result, tbk_error *err)
+{
+    tbk_schedule schedule;
+    const char *text = workspace->options.full_schedule;
+    if (text == NULL)
+        return true;
+    if (!tbk_schedule_parse(text, &schedule, err))
+        return false;
+    int64_t next_s = tbk_schedule_next(&schedule, facts->now_s + facts->utc_offset_s);
+    tbk_value_set_string(arena, result, "full_schedule", text);
+    tbk_value_set_string(arena, result, "next_full_run",
+                         local_time(arena, next_s, facts->utc_offset_s));
+    return true;
+}
+
 bool tbk_schedule_report(tbk_arena *arena, const tbk_workspace *workspace,
                          const tbk_host_facts *facts, tbk_value *result, tbk_error *err)
 {
@@ -50,6 +67,8 @@ bool tbk_schedule_report(tbk_arena *arena, const tbk_workspace *workspace,
                          tbk_value_string(arena, local_time(arena, civil_s, facts->utc_offset_s)));
     }
 
+    if (!report_full(arena, workspace, facts, result, err))
+        return false;
     tbk_value *all_remarks = list_in(arena, result, "remarks");
     tbk_schedule_remarks(&schedule, arena, remarks, &remark_count);
     for (size_t i = 0; i < remark_count; i++)

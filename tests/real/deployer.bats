@@ -112,6 +112,38 @@ END
     wait_until 30 tracker_runs
 }
 
+@test "essential: what was never completed is left out, and the published tracker starts on the rest and serves" {
+    local live
+    live=$("$vm" path "$machine")/root$database
+    on_vm docker kill --signal INT tracker >/dev/null
+    on_vm timeout 60 docker wait tracker >/dev/null
+    sqlite3 "$live" "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n LIMIT 50000)
+        INSERT INTO torrents (info_hash, completed) SELECT lower(hex(randomblob(20))), 0 FROM n"
+    on_vm chown 1000:1000 $database
+    on_vm docker start tracker >/dev/null
+    wait_until 30 tracker_runs
+    on_vm $hook --journal-mode wal >/dev/null
+    wait_until 30 tracker_runs
+    echo 'profile: essential' >"$workspace/envs/real.backup.yml"
+    tb configure
+    announce_while tb verify
+    [ "$(last_run | jq -r '.profile + " " + .method')" = "essential hot" ]
+    compare_set "$(sets | tail -n 1)"
+    [ "$(sqlite3 "$BATS_TEST_TMPDIR/restored.db" 'SELECT count(*) FROM torrents WHERE completed = 0')" = 0 ]
+    on_vm docker kill --signal INT tracker >/dev/null
+    on_vm timeout 60 docker wait tracker >/dev/null
+    on_vm tee $database <"$BATS_TEST_TMPDIR/restored.db" >/dev/null
+    on_vm rm -f $database-wal $database-shm
+    on_vm docker start tracker >/dev/null
+    wait_until 30 tracker_runs
+    (cd "$workspace" && "$cache/deployer/bin/torrust-tracker-deployer" --log-dir data/logs test real)
+    announce_while sleep 3
+    rm "$workspace/envs/real.backup.yml"
+    tb configure
+    on_vm $hook --journal-mode delete >/dev/null
+    wait_until 30 tracker_runs
+}
+
 @test "a run that cron fires is proved too" {
     announce_while tb verify --wait-for-cron
     compare_set "$(sets | tail -n 1)"
