@@ -340,25 +340,17 @@ bool tbk_sqlite_hot_read(void *self, void *buffer, size_t size_bytes, size_t *ou
 
 /* --- the end --- */
 
-static uint32_t restarts(const tbk_wal_index *index)
-{
-    return (uint32_t)index->salts[0] << 24 | (uint32_t)index->salts[1] << 16 |
-           (uint32_t)index->salts[2] << 8 | index->salts[3];
-}
-
 static bool is_same_log(const tbk_wal_index *pinned, const tbk_wal_index *now)
 {
     return memcmp(pinned->salts, now->salts, sizeof now->salts) == 0;
 }
 
-/* Nothing may have come into the file. A log without frames gets its salts with the first one; a
- * log that the file has whole may be begun anew once, since then nothing more is backfilled. */
+/* Nothing may have come into the file. Since the file has all of the log, it may be begun anew,
+ * under salts that tell nothing (a connection's first ones are random). */
 static bool file_was_left_alone(const tbk_wal_index *pinned, const tbk_wal_index *now)
 {
-    if (is_same_log(pinned, now))
-        return now->backfilled == pinned->frames && now->backfill_attempted <= pinned->frames;
-    return now->backfilled == 0 && now->backfill_attempted == 0 &&
-           (pinned->frames == 0 || restarts(now) == restarts(pinned) + 1);
+    uint32_t allowed = is_same_log(pinned, now) ? pinned->frames : 0;
+    return now->backfilled == allowed && now->backfill_attempted <= allowed;
 }
 
 static bool log_was_left_alone(const tbk_wal_index *pinned, const tbk_wal_index *now)
