@@ -30,7 +30,7 @@ static void execute(const char *path, const char *sql)
 static const char *answer(fixture *self, const char *path, const char *sql)
 {
     sqlite3 *db;
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     const char *text = "";
     if (sqlite3_open(path, &db) != SQLITE_OK ||
         sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK)
