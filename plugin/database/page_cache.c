@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 
@@ -80,23 +81,28 @@ void tbk_page_cache_free(tbk_page_cache *note)
     free(note);
 }
 
-static void write_out(int fd, uint64_t begin_bytes, uint64_t end_bytes, unsigned flags)
+/* Where the file cannot do it (a pipe), nothing is lost by not doing it. */
+static int write_out(int fd, uint64_t begin_bytes, uint64_t end_bytes, unsigned flags)
 {
-    (void)sync_file_range(fd, (off_t)begin_bytes, (off_t)(end_bytes - begin_bytes), flags);
+    if (sync_file_range(fd, (off_t)begin_bytes, (off_t)(end_bytes - begin_bytes), flags) == 0)
+        return 0;
+    return errno == EIO || errno == ENOSPC || errno == EDQUOT ? errno : 0;
 }
 
-void tbk_write_behind_advance(tbk_write_behind *behind, int fd, uint64_t written_bytes)
+int tbk_write_behind_advance(tbk_write_behind *behind, int fd, uint64_t written_bytes)
 {
     if (written_bytes < behind->begun_bytes + WRITE_STEP_BYTES)
-        return;
-    write_out(fd, behind->begun_bytes, written_bytes, SYNC_FILE_RANGE_WRITE);
+        return 0;
+    int failure = write_out(fd, behind->begun_bytes, written_bytes, SYNC_FILE_RANGE_WRITE);
     behind->begun_bytes = written_bytes;
-    if (written_bytes < behind->given_bytes + WRITE_LAG_BYTES + WRITE_STEP_BYTES)
-        return;
+    if (failure != 0 || written_bytes < behind->given_bytes + WRITE_LAG_BYTES + WRITE_STEP_BYTES)
+        return failure;
     uint64_t end_bytes = written_bytes - WRITE_LAG_BYTES;
-    write_out(fd, behind->given_bytes, end_bytes,
-              SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+    failure =
+        write_out(fd, behind->given_bytes, end_bytes,
+                  SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
     (void)posix_fadvise(fd, (off_t)behind->given_bytes, (off_t)(end_bytes - behind->given_bytes),
                         POSIX_FADV_DONTNEED);
     behind->given_bytes = end_bytes;
+    return failure;
 }

@@ -31,6 +31,7 @@ typedef struct tbk_write_behind {
     uint64_t given_bytes; /* are on the disk, and no longer in memory */
 } tbk_write_behind;
 
-void tbk_write_behind_advance(tbk_write_behind *behind, int fd, uint64_t written_bytes);
+/* Returns 0, or the errno of a write that failed: whoever is told of it first is the only one. */
+int tbk_write_behind_advance(tbk_write_behind *behind, int fd, uint64_t written_bytes);
 
 #endif

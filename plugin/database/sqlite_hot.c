@@ -10,8 +10,12 @@
  * 3. When the file has the whole log already (M frames were backfilled), the pin is on the file: no
  *    checkpoint writes to it, and the file alone is the state. One restart of the log is then
  *    legal, a write to the file is not.
- * 4. At the end the index must still fit: same log, nothing backfilled behind M. Otherwise our
- * locks were lost or somebody ignores them, and the copy counts for nothing.
+ * 4. At the end the index must still fit: same log, nothing backfilled behind M; and database, log
+ *    and index must be the same files. Otherwise our locks were lost or somebody does not meet
+ *    them, and the copy counts for nothing.
+ *
+ * While the pin stands the log only grows, and who stores the copy may hang. So a thread watches
+ * log and disk, and lets go of the pin when a limit is reached: then the copy is lost.
  *
  * Closing any descriptor of the database drops this process's locks on it. So the one that the
  * bytes are read from is opened before SQLite's and closed after them, and the index is read
@@ -25,6 +29,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #define BUSY_TIMEOUT_MS 5000
@@ -33,11 +39,9 @@
 /* An idle database has no frames to come; a busy one has some within this many tries. A pin on the
  * file keeps all checkpoints from it, so one on the log is better. */
 #define IDLE_TRIES 100
-#define WATCH_BYTES (8u << 20) /* between two looks at the log's size */
-#define LOG_GROWTH_BYTES_MIN (1ull << 30)
-/* A log that is longer is worth a checkpoint of ours: the writer whose commit does it would wait.
- */
-#define LONG_LOG_FRAMES 2000
+#define LOOK_BYTES (8u << 20) /* between two looks at the guard */
+#define LOCK_BYTE 0x40000000  /* its page belongs to nobody */
+#define FILE_ALONE_GROWTH_BYTES (64u << 20)
 
 struct tbk_sqlite_hot {
     sqlite3 *pin;
@@ -46,15 +50,24 @@ struct tbk_sqlite_hot {
     int wal;
     bool has_pin;
     bool is_file_alone;      /* the pin is on the file: the log is not needed */
-    bool found_log;          /* it was there before us */
+    bool log_stays;          /* when we close: its owner left it behind */
     struct timespec written; /* when the file last was, as the pin was set */
     tbk_wal_index index;
     tbk_wal_map map;
+    tbk_wal_files files;
     tbk_page_cache *cache;
     uint64_t size_bytes;
     uint64_t at_bytes;
-    uint64_t watched_bytes;
+    uint64_t looked_bytes;
     tbk_wal_limit limit;
+
+    bool is_guarded; /* the thread runs, and with it the pin is its business too */
+    pthread_t guard;
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t ending;
+    bool guard_ends;
+    tbk_error lost; /* code TBK_E_OK while the pin stands */
+
     unsigned char header[TBK_SQLITE_HEADER_BYTES];
     tbk_digest schema;
     char path[PATH_MAX];
@@ -93,7 +106,30 @@ static bool fail_not_wal(tbk_error *err)
 bool tbk_sqlite_need_wal(const char *path, tbk_error *err)
 {
     tbk_sqlite_facts facts;
-    return tbk_sqlite_inspect(path, &facts, err) && (facts.wal || fail_not_wal(err));
+    uint64_t journal_bytes;
+    if (!tbk_sqlite_inspect(path, &facts, err) ||
+        !tbk_sqlite_companion_size(path, "-journal", &journal_bytes, err))
+        return false;
+    if (!facts.wal)
+        return fail_not_wal(err);
+    /* Left by a change to WAL that was interrupted: SQLite would roll it back. */
+    return journal_bytes == 0 ||
+           tbk_fail(err, TBK_E_BUSY, "start the tracker, which rolls it back",
+                    "a journal stands beside '%s', which is in WAL mode", path);
+}
+
+/* Files that we make beside the database belong to us: they must be its owner's. */
+static bool may_make_files(const char *path, tbk_error *err)
+{
+    struct stat status;
+    char index[PATH_MAX];
+    if (!tbk_sqlite_companion(path, "-shm", index, err))
+        return false;
+    if (stat(path, &status) != 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot look at '%s'", path);
+    return geteuid() == 0 || status.st_uid == geteuid() || access(index, F_OK) == 0 ||
+           tbk_fail(err, TBK_E_UNSUPPORTED, "run as the database's owner",
+                    "'%s' belongs to another user, and is not in use", path);
 }
 
 static bool open_files(tbk_sqlite_hot *hot, const char *path, tbk_error *err)
@@ -103,7 +139,7 @@ static bool open_files(tbk_sqlite_hot *hot, const char *path, tbk_error *err)
     if (!tbk_sqlite_companion(path, "", hot->path, err) ||
         !tbk_sqlite_companion(path, "-wal", log, err))
         return false;
-    hot->found_log = access(log, F_OK) == 0;
+    hot->log_stays = tbk_wal_is_left_behind(hot->path);
     hot->fd = open(hot->path, O_RDONLY | O_CLOEXEC);
     if (hot->fd < 0)
         return tbk_fail_errno(err, TBK_E_IO, errno, "run as the database's owner",
@@ -117,9 +153,10 @@ static bool open_files(tbk_sqlite_hot *hot, const char *path, tbk_error *err)
     hot->wal = open(log, O_RDONLY | O_CLOEXEC);
     if (hot->wal < 0)
         return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot read '%s'", log);
-    return tbk_sqlite_is_named(hot->fd, hot->path) ||
-           tbk_fail(err, TBK_E_BUSY, "try again when nothing replaces the database",
-                    "'%s' was replaced while it was opened", path);
+    return tbk_wal_files_note(hot->path, &hot->files, err) &&
+           ((tbk_sqlite_is_named(hot->fd, hot->path) && tbk_sqlite_is_named(hot->wal, log)) ||
+            tbk_fail(err, TBK_E_BUSY, "try again when nothing replaces the database",
+                     "'%s' was replaced while it was opened", path));
 }
 
 /* --- the pin --- */
@@ -165,6 +202,65 @@ static bool pin(tbk_sqlite_hot *hot, tbk_error *err)
                     "writers did not leave a moment to begin a snapshot in");
 }
 
+/* --- the guard --- */
+
+static void *guard(void *pointer)
+{
+    tbk_sqlite_hot *hot = pointer;
+    (void)pthread_mutex_lock(&hot->lock);
+    while (!hot->guard_ends && hot->lost.code == TBK_E_OK) {
+        struct timespec until;
+        (void)clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec++;
+        (void)pthread_cond_timedwait(&hot->ending, &hot->lock, &until);
+        if (!hot->guard_ends && !tbk_wal_limit_check(&hot->limit, &hot->lost))
+            let_go(hot);
+    }
+    (void)pthread_mutex_unlock(&hot->lock);
+    return NULL;
+}
+
+static bool start_guard(tbk_sqlite_hot *hot, tbk_error *err)
+{
+    sigset_t all, before; /* signals are the calling thread's business */
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int result = pthread_create(&hot->guard, NULL, guard, hot);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    hot->is_guarded = result == 0;
+    return result == 0 || tbk_fail_errno(err, TBK_E_FAILED, result, "raise the limit of processes",
+                                         "cannot start a thread to watch the log");
+}
+
+static void end_guard(tbk_sqlite_hot *hot)
+{
+    if (!hot->is_guarded)
+        return;
+    (void)pthread_mutex_lock(&hot->lock);
+    hot->guard_ends = true;
+    (void)pthread_cond_signal(&hot->ending);
+    (void)pthread_mutex_unlock(&hot->lock);
+    (void)pthread_join(hot->guard, NULL);
+    hot->is_guarded = false;
+}
+
+/* A pin on the file keeps all checkpoints away; a log that begins to grow is better pinned itself,
+ * by another try. */
+static bool is_not_lost(tbk_sqlite_hot *hot, tbk_error *err)
+{
+    (void)pthread_mutex_lock(&hot->lock);
+    if (hot->lost.code == TBK_E_OK && !tbk_wal_limit_check(&hot->limit, &hot->lost))
+        let_go(hot);
+    tbk_error lost = hot->lost;
+    (void)pthread_mutex_unlock(&hot->lock);
+    if (lost.code == TBK_E_OK)
+        return true;
+    *err = lost;
+    if (hot->is_file_alone)
+        err->code = TBK_E_BUSY;
+    return false;
+}
+
 /* --- what is pinned --- */
 
 static bool time_written(const tbk_sqlite_hot *hot, struct timespec *out, tbk_error *err)
@@ -194,16 +290,9 @@ static bool measure(tbk_sqlite_hot *hot, tbk_error *err)
     return true;
 }
 
-bool tbk_sqlite_hot_open(const char *path, const char *scratch, tbk_sqlite_hot **out,
-                         tbk_error *err)
+static bool open_hot(tbk_sqlite_hot *hot, const char *path, const char *scratch, tbk_error *err)
 {
     struct stat status;
-    /* Before any lock is held: it closes a descriptor of the database. And before SQLite opens it,
-     * which would roll back what a crashed writer left: the original is only read. */
-    if (!tbk_sqlite_need_wal(path, err))
-        return false;
-    tbk_auto(tbk_sqlite_hot) *hot = tbk_memory_new(sizeof *hot);
-    hot->fd = hot->wal = -1;
     if (!open_files(hot, path, err))
         return false;
     if (fstat(hot->fd, &status) != 0)
@@ -211,31 +300,55 @@ bool tbk_sqlite_hot_open(const char *path, const char *scratch, tbk_sqlite_hot *
     hot->cache = tbk_page_cache_note(hot->fd, (uint64_t)status.st_size);
     (void)posix_fadvise(hot->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     if (!pin(hot, err) || !measure(hot, err) ||
-        !tbk_wal_limit_set(hot->path, hot->size_bytes, &hot->limit, err))
+        !tbk_wal_limit_set(hot->path, hot->size_bytes,
+                           hot->is_file_alone ? FILE_ALONE_GROWTH_BYTES : 0, &hot->limit, err) ||
+        !start_guard(hot, err))
         return tbk_while(err, "beginning a snapshot of '%s'", path);
-    if (!hot->is_file_alone && !tbk_wal_map_read(hot->wal, &hot->index, scratch, &hot->map, err))
+    return hot->is_file_alone || tbk_wal_map_read(hot->wal, &hot->index, scratch, &hot->map, err);
+}
+
+bool tbk_sqlite_hot_open(const char *path, const char *scratch, tbk_sqlite_hot **out,
+                         tbk_error *err)
+{
+    /* Before any lock is held: it closes a descriptor of the database. And before SQLite opens it,
+     * which would roll back what a crashed writer left: the original is only read. */
+    if (!tbk_sqlite_need_wal(path, err) || !may_make_files(path, err))
+        return false;
+    tbk_auto(tbk_sqlite_hot) *hot = tbk_memory_new(sizeof *hot);
+    hot->fd = hot->wal = -1;
+    (void)pthread_mutex_init(&hot->lock, NULL);
+    (void)pthread_cond_init(&hot->ending, NULL);
+    if (!open_hot(hot, path, scratch, err))
         return false;
     *out = hot;
     hot = NULL;
     return true;
 }
 
-/* The last one to close a database takes its log in and removes it. That is for the tracker to do,
- * where the log was there before us; where it was not, nothing of ours stays. */
-static void close_connection(sqlite3 *db, bool leaves_log)
+static void close_connection(sqlite3 *db, bool log_stays)
 {
-    if (db != NULL && leaves_log)
+    if (db != NULL && log_stays)
         (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     (void)sqlite3_close(db);
+}
+
+/* However the copy ended: a log that became long meanwhile is taken in beside the writers. */
+static void let_go_for_good(tbk_sqlite_hot *hot)
+{
+    end_guard(hot);
+    bool was_pinned = hot->has_pin || hot->lost.code != TBK_E_OK;
+    let_go(hot);
+    if (was_pinned && !hot->log_stays)
+        tbk_wal_take_in(hot->pin, hot->checkpointer);
 }
 
 void tbk_sqlite_hot_close(tbk_sqlite_hot *hot)
 {
     if (hot == NULL)
         return;
-    let_go(hot);
-    close_connection(hot->pin, hot->found_log);
-    close_connection(hot->checkpointer, hot->found_log);
+    let_go_for_good(hot);
+    close_connection(hot->pin, hot->log_stays);
+    close_connection(hot->checkpointer, hot->log_stays);
     if (hot->cache != NULL && hot->fd >= 0)
         tbk_page_cache_give_back(hot->cache, hot->fd, hot->at_bytes);
     tbk_page_cache_free(hot->cache);
@@ -244,6 +357,8 @@ void tbk_sqlite_hot_close(tbk_sqlite_hot *hot)
         (void)close(hot->wal);
     if (hot->fd >= 0)
         (void)close(hot->fd);
+    (void)pthread_cond_destroy(&hot->ending);
+    (void)pthread_mutex_destroy(&hot->lock);
     free(hot);
 }
 
@@ -288,7 +403,8 @@ static bool read_frame(const tbk_sqlite_hot *hot, uint32_t frame, uint64_t in_pa
                     hot->path);
 }
 
-/* Replaces what the log has, and sees that the rest was in the file. */
+/* Replaces what the log has, and sees that the rest was in the file. The page of the lock byte is
+ * never written: behind a file that has not grown over it yet, it is zeros. */
 static bool overlay(const tbk_sqlite_hot *hot, unsigned char *buffer, size_t size, size_t from_file,
                     tbk_error *err)
 {
@@ -302,21 +418,22 @@ static bool overlay(const tbk_sqlite_hot *hot, unsigned char *buffer, size_t siz
         uint32_t frame = hot->map.frame_of != NULL ? hot->map.frame_of[at / page_size] : 0;
         if (frame != 0 && !read_frame(hot, frame, in_page, buffer + done, length, err))
             return false;
-        if (frame == 0 && done + length > from_file)
-            return tbk_fail(err, TBK_E_CORRUPT, "restore the newest proved set",
-                            "'%s' ends before its page %" PRIu64, hot->path, at / page_size + 1);
+        if (frame == 0 && done + length > from_file && at / page_size != LOCK_BYTE / page_size)
+            return tbk_fail(err, TBK_E_BUSY, "try again",
+                            "'%s' ends before its page %" PRIu64 ", which the log has not either",
+                            hot->path, at / page_size + 1);
         done += length;
     }
     return true;
 }
 
-static bool watch_log(tbk_sqlite_hot *hot, tbk_error *err)
+static bool look_around(tbk_sqlite_hot *hot, tbk_error *err)
 {
-    if (hot->at_bytes - hot->watched_bytes < WATCH_BYTES)
+    if (hot->at_bytes - hot->looked_bytes < LOOK_BYTES)
         return true;
-    hot->watched_bytes = hot->at_bytes;
+    hot->looked_bytes = hot->at_bytes;
     tbk_page_cache_give_back(hot->cache, hot->fd, hot->at_bytes);
-    return tbk_wal_limit_check(&hot->limit, err);
+    return is_not_lost(hot, err);
 }
 
 bool tbk_sqlite_hot_read(void *self, void *buffer, size_t size_bytes, size_t *out_got,
@@ -326,7 +443,7 @@ bool tbk_sqlite_hot_read(void *self, void *buffer, size_t size_bytes, size_t *ou
     uint64_t left = hot->size_bytes - hot->at_bytes;
     size_t size = left < size_bytes ? (size_t)left : size_bytes;
     size_t from_file;
-    if (!watch_log(hot, err) || !read_file(hot, buffer, size, &from_file, err) ||
+    if (!look_around(hot, err) || !read_file(hot, buffer, size, &from_file, err) ||
         !overlay(hot, buffer, size, from_file, err))
         return false;
     if (hot->at_bytes < sizeof hot->header) {
@@ -378,10 +495,7 @@ static bool check_pin(const tbk_sqlite_hot *hot, tbk_error *err)
                         "the snapshot did not hold: the log went on from %u to %u frames in the "
                         "file, which had %u",
                         hot->index.frames, now.backfilled, hot->index.backfilled);
-    if (!tbk_sqlite_is_named(hot->fd, hot->path))
-        return tbk_fail(err, TBK_E_BUSY, "try again when nothing replaces the database",
-                        "'%s' was replaced during the copy", hot->path);
-    return true;
+    return tbk_wal_files_check(&hot->files, err);
 }
 
 bool tbk_sqlite_hot_finish(tbk_sqlite_hot *hot, tbk_sqlite_facts *out, tbk_error *err)
@@ -391,11 +505,11 @@ bool tbk_sqlite_hot_finish(tbk_sqlite_hot *hot, tbk_sqlite_facts *out, tbk_error
         return tbk_fail(err, TBK_E_FAILED, NULL,
                         "only %" PRIu64 " of %" PRIu64 " bytes of the snapshot were read",
                         hot->at_bytes, hot->size_bytes);
-    if (!check_pin(hot, err) ||
+    end_guard(hot);
+    if (!is_not_lost(hot, err) || !check_pin(hot, err) ||
         !tbk_sqlite_header_facts(hot->header, hot->size_bytes, hot->path, &facts, err))
         return false;
-    let_go(hot);
-    tbk_wal_take_in(hot->checkpointer);
+    let_go_for_good(hot);
     facts.schema = hot->schema;
     *out = facts;
     return true;

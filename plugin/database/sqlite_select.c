@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #define BUSY_TIMEOUT_MS 5000
 #define WATCH_OPERATIONS 50000 /* of SQLite's machine, between two looks around */
@@ -158,6 +157,7 @@ typedef struct selecting {
     const tbk_report *report;
     sqlite3 *from, *to;
     tbk_wal_limit limit; /* of a live log; path "" where there is none */
+    tbk_wal_files files;
     uint64_t total_bytes;
     int64_t page_size_bytes;
     int64_t seen_rows; /* of the table that is read, by the condition */
@@ -470,7 +470,8 @@ static bool begin(selecting *self, const char *source, const tbk_sqlite_facts *f
         !tbk_sqlite_integer(self->from, "SELECT count(*) FROM main.sqlite_schema", &objects, err) ||
         !check_rules(self->from, self->rules, err) ||
         !tbk_sqlite_integer(self->from, "PRAGMA page_size", &self->page_size_bytes, err) ||
-        (facts->wal && !tbk_wal_limit_set(source, facts->size_bytes, &self->limit, err)))
+        (facts->wal && !tbk_wal_limit_set(source, facts->size_bytes, 0, &self->limit, err)) ||
+        !tbk_wal_files_note(source, &self->files, err))
         return false;
     self->total_bytes = facts->size_bytes;
     int rc = sqlite3_create_function_v2(self->from, "tbk_seen", 0, SQLITE_UTF8, self, count_row,
@@ -494,25 +495,21 @@ static void sort_beside(const char *target)
     sqlite3_temp_directory = sqlite3_mprintf("%s", slash != NULL ? folder : ".");
 }
 
-static bool has_log(const char *path)
+/* A log that its owner left behind stays; one that only our reading made goes with the last close.
+ */
+static void leave_as_found(const char *path, bool log_stays)
 {
-    char log[PATH_MAX];
-    tbk_error ignored;
-    return tbk_sqlite_companion(path, "-wal", log, &ignored) && access(log, F_OK) == 0;
-}
-
-/* A log that was there is its owner's; one that only our reading made goes with the last close. */
-static void leave_as_found(const char *path, bool had_log)
-{
-    tbk_auto(sqlite3) *db = NULL;
+    tbk_auto(sqlite3) *writer = NULL;
+    tbk_auto(sqlite3) *reader = NULL;
     tbk_error ignored;
     int64_t objects;
-    if (!tbk_sqlite_open(path, SQLITE_OPEN_READWRITE, &db, &ignored))
+    if (!tbk_sqlite_open(path, SQLITE_OPEN_READWRITE, &writer, &ignored) ||
+        !tbk_sqlite_open(path, SQLITE_OPEN_READONLY, &reader, &ignored))
         return;
-    if (had_log)
-        (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    if (tbk_sqlite_integer(db, "SELECT count(*) FROM sqlite_schema", &objects, &ignored))
-        tbk_wal_take_in(db);
+    if (log_stays)
+        (void)sqlite3_db_config(writer, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    else if (tbk_sqlite_integer(writer, "SELECT count(*) FROM sqlite_schema", &objects, &ignored))
+        tbk_wal_take_in(reader, writer);
 }
 
 bool tbk_sqlite_check_rules(const char *path, const tbk_rules *rules, tbk_error *err)
@@ -521,34 +518,19 @@ bool tbk_sqlite_check_rules(const char *path, const tbk_rules *rules, tbk_error 
     sqlite3 *db = NULL;
     if (!tbk_sqlite_inspect(path, &facts, err))
         return false;
-    bool had_log = has_log(path);
+    bool log_stays = tbk_wal_is_left_behind(path);
     bool ok = open_source(path, &db, err) && check_rules(db, rules, err);
     (void)sqlite3_close(db);
-    if (facts.wal && !had_log)
-        leave_as_found(path, false);
+    if (facts.wal)
+        leave_as_found(path, log_stays);
     return ok;
 }
 
-static bool run(selecting *self, const char *source, const char *target, tbk_error *err)
+static bool run(selecting *self, const char *source, const char *target,
+                const tbk_sqlite_facts *facts, tbk_error *err)
 {
-    tbk_sqlite_facts facts;
-    struct stat before, after;
-    if (!tbk_sqlite_inspect(source, &facts, err))
-        return false;
-    bool had_log = has_log(source);
-    if (stat(source, &before) != 0)
-        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot look at '%s'", source);
-    if (!begin(self, source, &facts, err) || !make_target(self, target, err) ||
-        !fill_target(self, facts.wal, err))
-        return false;
-    if (stat(source, &after) != 0 || before.st_ino != after.st_ino || before.st_dev != after.st_dev)
-        return tbk_fail(err, TBK_E_BUSY, "try again when nothing replaces the database",
-                        "'%s' was replaced meanwhile", source);
-    (void)sqlite3_close(self->from);
-    self->from = NULL;
-    if (facts.wal)
-        leave_as_found(source, had_log);
-    return true;
+    return begin(self, source, facts, err) && make_target(self, target, err) &&
+           fill_target(self, facts->wal, err) && tbk_wal_files_check(&self->files, err);
 }
 
 bool tbk_sqlite_select(tbk_arena *arena, const char *source, const char *target,
@@ -556,11 +538,17 @@ bool tbk_sqlite_select(tbk_arena *arena, const char *source, const char *target,
                        tbk_error *err)
 {
     selecting self = {.arena = arena, .rules = rules, .report = report};
+    tbk_sqlite_facts facts;
+    if (!tbk_sqlite_inspect(source, &facts, err))
+        return false;
+    bool log_stays = tbk_wal_is_left_behind(source);
     sort_beside(target);
-    bool ok = run(&self, source, target, err);
+    bool ok = run(&self, source, target, &facts, err);
     (void)sqlite3_close(self.from);
     (void)sqlite3_close(self.to);
     sort_beside(NULL);
+    if (facts.wal)
+        leave_as_found(source, log_stays);
     if (!ok) {
         (void)unlink(target);
         return tbk_while(err, "selecting what is essential");

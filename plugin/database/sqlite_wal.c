@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #define INDEX_REGION_BYTES 32768
@@ -15,6 +16,7 @@
 #define MAGIC_LITTLE_ENDIAN 0x377f0682u /* of the checksums; one more: big endian */
 #define READ_BYTES (1u << 20)
 #define LOG_GROWTH_BYTES_MIN (1ull << 30)
+#define FREE_BYTES_MIN (512ull << 20)
 #define LONG_LOG_FRAMES 2000
 
 /* --- the index --- */
@@ -54,6 +56,10 @@ static bool find_index(sqlite3 *db, const volatile shared_index **out, tbk_error
         rc = SQLITE_CANTOPEN;
     if (rc == SQLITE_OK)
         rc = file->pMethods->xShmMap(file, 0, INDEX_REGION_BYTES, 0, &region);
+    /* Who may not write to the index can still copy under SQLite's own locks. */
+    if (rc == SQLITE_READONLY)
+        return tbk_fail(err, TBK_E_UNSUPPORTED, "run as the database's owner",
+                        "the index of the write-ahead log may only be read");
     if (rc != SQLITE_OK || region == NULL)
         return tbk_sqlite_fail(NULL, rc != SQLITE_OK ? rc : SQLITE_CANTOPEN, err,
                                "cannot find the index of the write-ahead log");
@@ -113,46 +119,115 @@ bool tbk_wal_index_equal(const tbk_wal_index *a, const tbk_wal_index *b)
            a->checksum[1] == b->checksum[1] && memcmp(a->salts, b->salts, sizeof a->salts) == 0;
 }
 
+/* --- which files --- */
+
+/* Source: "Locking byte page" in sqlite.org/fileformat2.html, and os.h of SQLite: in WAL mode every
+ * connection keeps a lock in this range. */
+#define SHARED_FIRST 0x40000002
+#define SHARED_SIZE 510
+
+bool tbk_wal_is_left_behind(const char *path)
+{
+    char log[PATH_MAX];
+    tbk_error ignored;
+    struct flock lock = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = SHARED_FIRST, .l_len = SHARED_SIZE};
+    if (!tbk_sqlite_companion(path, "-wal", log, &ignored) || access(log, F_OK) != 0)
+        return false;
+    tbk_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
+}
+
+bool tbk_wal_files_note(const char *path, tbk_wal_files *out, tbk_error *err)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    *out = (tbk_wal_files){.path = ""};
+    (void)snprintf(out->path, sizeof out->path, "%s", path);
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        char name[PATH_MAX];
+        struct stat status = {.st_ino = 0};
+        if (!tbk_sqlite_companion(path, suffixes[i], name, err))
+            return false;
+        if (stat(name, &status) != 0 && errno != ENOENT)
+            return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot look at '%s'", name);
+        out->files[i].device = status.st_dev;
+        out->files[i].inode = status.st_ino;
+    }
+    return true;
+}
+
+bool tbk_wal_files_check(const tbk_wal_files *noted, tbk_error *err)
+{
+    tbk_wal_files now;
+    if (!tbk_wal_files_note(noted->path, &now, err))
+        return false;
+    for (size_t i = 0; i < sizeof now.files / sizeof *now.files; i++)
+        if (now.files[i].inode != noted->files[i].inode ||
+            now.files[i].device != noted->files[i].device)
+            return tbk_fail(err, TBK_E_BUSY, "try again when nothing replaces the database",
+                            "'%s', its log or its index was replaced during the copy", noted->path);
+    return true;
+}
+
 /* --- what a snapshot costs --- */
 
-bool tbk_wal_limit_set(const char *path, uint64_t database_bytes, tbk_wal_limit *out,
-                       tbk_error *err)
+static bool free_space(const char *path, uint64_t *out_bytes, tbk_error *err)
 {
     struct statvfs room;
-    uint64_t log_bytes;
-    if (!tbk_sqlite_companion_size(path, "-wal", &log_bytes, err))
-        return false;
     if (statvfs(path, &room) != 0)
         return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot look at the file system of '%s'",
                               path);
-    uint64_t free_bytes = (uint64_t)room.f_bavail * room.f_frsize;
-    uint64_t growth_bytes = database_bytes / 2;
-    if (growth_bytes < LOG_GROWTH_BYTES_MIN)
-        growth_bytes = LOG_GROWTH_BYTES_MIN;
-    if (growth_bytes > free_bytes / 2)
-        growth_bytes = free_bytes / 2;
-    out->log_bytes = log_bytes + growth_bytes;
+    *out_bytes = (uint64_t)room.f_bavail * room.f_frsize;
+    return true;
+}
+
+static uint64_t less_of(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
+bool tbk_wal_limit_set(const char *path, uint64_t database_bytes, uint64_t growth_bytes,
+                       tbk_wal_limit *out, tbk_error *err)
+{
+    uint64_t log_bytes, free_bytes;
+    if (!tbk_sqlite_companion_size(path, "-wal", &log_bytes, err) ||
+        !free_space(path, &free_bytes, err))
+        return false;
+    if (growth_bytes == 0)
+        growth_bytes =
+            database_bytes / 2 > LOG_GROWTH_BYTES_MIN ? database_bytes / 2 : LOG_GROWTH_BYTES_MIN;
+    *out = (tbk_wal_limit){.log_bytes = log_bytes + less_of(growth_bytes, free_bytes / 2),
+                           .free_bytes = less_of(FREE_BYTES_MIN, free_bytes / 4)};
     (void)snprintf(out->path, sizeof out->path, "%s", path);
     return true;
 }
 
 bool tbk_wal_limit_check(const tbk_wal_limit *limit, tbk_error *err)
 {
-    uint64_t log_bytes;
-    if (!tbk_sqlite_companion_size(limit->path, "-wal", &log_bytes, err))
+    static const char *const fix =
+        "make room on the database's file system, or back up when less is written";
+    uint64_t log_bytes, free_bytes;
+    if (!tbk_sqlite_companion_size(limit->path, "-wal", &log_bytes, err) ||
+        !free_space(limit->path, &free_bytes, err))
         return false;
-    return log_bytes <= limit->log_bytes ||
-           tbk_fail(err, TBK_E_TIMEOUT,
-                    "make room on the database's file system, or back up when less is written",
-                    "the write-ahead log grew to %" PRIu64 " MiB during the copy", log_bytes >> 20);
+    if (log_bytes > limit->log_bytes)
+        return tbk_fail(err, TBK_E_TIMEOUT, fix,
+                        "the write-ahead log grew to %" PRIu64 " MiB during the copy",
+                        log_bytes >> 20);
+    if (free_bytes < limit->free_bytes)
+        return tbk_fail(err, TBK_E_TIMEOUT, fix,
+                        "only %" PRIu64 " MiB are free on the database's file system",
+                        free_bytes >> 20);
+    return true;
 }
 
-void tbk_wal_take_in(sqlite3 *db)
+void tbk_wal_take_in(sqlite3 *reader, sqlite3 *writer)
 {
     tbk_wal_index now;
     tbk_error ignored;
-    if (tbk_wal_index_read(db, &now, &ignored) && now.frames - now.backfilled > LONG_LOG_FRAMES)
-        (void)sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    int64_t objects;
+    if (tbk_sqlite_exec(reader, "BEGIN", &ignored) &&
+        tbk_sqlite_integer(reader, "SELECT count(*) FROM sqlite_schema", &objects, &ignored) &&
+        tbk_wal_index_read(reader, &now, &ignored) && now.frames - now.backfilled > LONG_LOG_FRAMES)
+        (void)sqlite3_wal_checkpoint_v2(writer, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    (void)sqlite3_exec(reader, "ROLLBACK", NULL, NULL, NULL);
 }
 
 /* --- the log --- */

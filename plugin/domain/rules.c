@@ -86,7 +86,9 @@ static bool check_condition(const char *table, const char *condition, tbk_error 
     if (tbk_path_has_control(condition))
         return fail_condition(table, "has tabs, line breaks or other control characters", err);
     const char *wrong = wrong_with(condition);
-    return wrong == NULL || fail_condition(table, wrong, err);
+    if (wrong != NULL)
+        return fail_condition(table, wrong, err);
+    return true;
 }
 
 bool tbk_rule_parse(const char *table, const char *text, tbk_rule *out, tbk_error *err)

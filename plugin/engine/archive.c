@@ -101,8 +101,12 @@ static bool write_stored(tbk_archive_writer *writer, const void *bytes, size_t l
     writer->stored_bytes += length;
     if (!tbk_file_write_all(writer->out_fd, bytes, length, err))
         return false;
-    tbk_write_behind_advance(&writer->behind, writer->out_fd, writer->stored_bytes);
-    return true;
+    int failure = tbk_write_behind_advance(&writer->behind, writer->out_fd, writer->stored_bytes);
+    return failure == 0 ||
+           tbk_fail_errno(err, failure == EIO ? TBK_E_IO : TBK_E_SPACE, failure,
+                          failure == EIO ? "look for disk errors in the system's log"
+                                         : "make room in the store",
+                          "cannot write what was stored");
 }
 
 static void add_entry(tbk_archive_writer *writer, uint64_t frame, size_t stored, size_t raw)

@@ -169,13 +169,23 @@ static bool select_live(const tbk_capture_request *request, tbk_capture *out, tb
     return out->is_selected;
 }
 
-static bool stream(const tbk_capture_request *request, tbk_capture *out, tbk_error *err)
+/* What keeps SQLite from pinning a state need not keep a held copy from being made. */
+static bool open_declined(const tbk_error *why)
+{
+    return why->code != TBK_E_INTERRUPTED && why->code != TBK_E_NOT_FOUND &&
+           why->code != TBK_E_SPACE && why->code != TBK_E_CORRUPT;
+}
+
+static bool stream(const tbk_capture_request *request, tbk_capture *out, bool *out_declined,
+                   tbk_error *err)
 {
     if (request->select != NULL)
         return select_live(request, out, err);
     tbk_auto(tbk_sqlite_hot) *hot = NULL;
-    if (!tbk_sqlite_hot_open(request->database, request->scratch, &hot, err))
+    if (!tbk_sqlite_hot_open(request->database, request->scratch, &hot, err)) {
+        *out_declined = open_declined(err);
         return false;
+    }
     const tbk_source source = {
         .self = hot, .total_bytes = tbk_sqlite_hot_size_bytes(hot), .read = tbk_sqlite_hot_read};
     out->is_stored =
@@ -186,7 +196,7 @@ static bool stream(const tbk_capture_request *request, tbk_capture *out, tbk_err
 static bool try_hot(const tbk_capture_request *request, tbk_capture *out, bool *out_declined,
                     tbk_error *err)
 {
-    for (int tries = 1; !stream(request, out, err); tries++) {
+    for (int tries = 1; !stream(request, out, out_declined, err); tries++) {
         bool again = err->code == TBK_E_BUSY && tries < HOT_TRIES;
         *out_declined =
             err->code == TBK_E_BUSY || err->code == TBK_E_UNSUPPORTED || err->code == TBK_E_TIMEOUT;

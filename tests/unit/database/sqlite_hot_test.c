@@ -258,10 +258,47 @@ static void other_page_sizes(void **state)
     }
 }
 
+/* A tracker in a process of its own, as it always is. When told it writes once more, and stops. It
+ * is there before the copy is, since what SQLite knows of locks does not survive a fork. */
+static pid_t start_tracker(const fixture *self, int go[2])
+{
+    int ready[2];
+    char byte;
+    assert_int_equal(pipe(go) + pipe(ready), 0);
+    pid_t child = fork();
+    if (child != 0) {
+        assert_int_equal(read(ready[0], &byte, 1), 1);
+        (void)close(ready[0]);
+        (void)close(ready[1]);
+        return child;
+    }
+    sqlite3 *db = open_database(self->database);
+    must(db, "PRAGMA wal_autocheckpoint=0; SELECT count(*) FROM t");
+    if (write(ready[1], "", 1) != 1 || read(go[0], &byte, 1) != 1)
+        _exit(1);
+    must(db, "UPDATE t SET generation = generation + 1");
+    _exit(sqlite3_close(db) == SQLITE_OK ? 0 : 1);
+}
+
+static void stop_tracker(pid_t child, int go[2])
+{
+    int status = 1;
+    assert_int_equal(write(go[1], "", 1), 1);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    (void)close(go[0]);
+    (void)close(go[1]);
+}
+
 static void long_logs_are_taken_in_afterwards(void **state)
 {
     fixture *self = *state;
     tbk_sqlite_facts facts;
+    int go[2];
+    (void)sqlite3_close(self->writer);
+    pid_t tracker = start_tracker(self, go);
+    self->writer = open_database(self->database);
+    must(self->writer, "PRAGMA wal_autocheckpoint=0");
     for (int i = 0; i < 12; i++)
         next_generation(self);
     copy(self, NULL, &facts);
@@ -274,6 +311,7 @@ static void long_logs_are_taken_in_afterwards(void **state)
     assert_int_equal(sqlite3_step(checkpoint), SQLITE_ROW);
     assert_true(sqlite3_column_int(checkpoint, 1) < 1000);
     (void)sqlite3_finalize(checkpoint);
+    stop_tracker(tracker, go);
 }
 
 /* Begins to write when told: it is there before the copy is, since what SQLite knows of locks does
@@ -349,6 +387,55 @@ static void a_database_that_is_replaced_meanwhile_is_an_error(void **state)
     assert_fails(finish(self, &facts), self->err, TBK_E_BUSY, "was replaced");
 }
 
+/* As a restore by hand does that knows nothing of WAL: who opens the database then has another
+ * index, and another log, in which our pin does not stand. */
+static void files_that_are_exchanged_meanwhile_are_an_error(void **state)
+{
+    fixture *self = *state;
+    static const char *const suffixes[] = {"-wal", "-shm"};
+    for (size_t i = 0; i < 2; i++) {
+        tbk_sqlite_facts facts;
+        char path[128];
+        next_generation(self);
+        begin(self);
+        int to = open_copy(self);
+        assert_succeeds(read_bytes(self, to, UINT64_MAX), self->err);
+        (void)close(to);
+        (void)snprintf(path, sizeof path, "%s%s", self->database, suffixes[i]);
+        assert_int_equal(unlink(path), 0);
+        assert_fails(finish(self, &facts), self->err, TBK_E_BUSY, "was replaced");
+        (void)sqlite3_close(self->writer);
+        self->writer = open_database(self->database);
+        must(self->writer, "PRAGMA wal_autocheckpoint=0; SELECT count(*) FROM t");
+    }
+}
+
+/* The page of the lock byte, at 1 GiB, is never written. The file is made sparse up to there by
+ * hand, which to SQLite is a long list of free pages that nobody looks into. */
+static void a_database_that_grows_over_one_gibibyte_is_copied(void **state)
+{
+    fixture *self = *state;
+    char buffer[1 << 20];
+    tbk_sqlite_facts facts;
+    size_t got = 1;
+    must(self->writer, "PRAGMA wal_checkpoint(TRUNCATE)");
+    (void)sqlite3_close(self->writer);
+    int fd = open(self->database, O_RDWR | O_CLOEXEC);
+    const unsigned char pages[4] = {0, 4, 0, 0}; /* 262144 pages of 4096 bytes are 1 GiB */
+    assert_int_equal(ftruncate(fd, 0x40000000), 0);
+    assert_int_equal(pwrite(fd, pages, 4, 28), 4);
+    (void)close(fd);
+    self->writer = open_database(self->database);
+    must(self->writer, "PRAGMA wal_autocheckpoint=0; PRAGMA cell_size_check=OFF;"
+                       "INSERT INTO t SELECT id + 10000, 1, filler FROM t");
+    begin(self);
+    assert_true(tbk_sqlite_hot_size_bytes(self->hot) > 0x40001000);
+    while (got > 0)
+        assert_succeeds(tbk_sqlite_hot_read(self->hot, buffer, sizeof buffer, &got, &self->err),
+                        self->err);
+    assert_succeeds(finish(self, &facts), self->err);
+}
+
 static void half_a_copy_is_an_error(void **state)
 {
     fixture *self = *state;
@@ -370,6 +457,50 @@ static void nothing_stays_where_nobody_else_has_it_open(void **state)
     assert_int_not_equal(access(name, F_OK), 0);
     (void)snprintf(name, sizeof name, "%s-shm", self->database);
     assert_int_not_equal(access(name, F_OK), 0);
+}
+
+/* Its own close was not the last one: ours takes its log in, as its own would have. */
+static void a_tracker_that_stops_meanwhile_leaves_its_database_whole(void **state)
+{
+    fixture *self = *state;
+    tbk_sqlite_facts facts;
+    char log[128];
+    int go[2];
+    (void)sqlite3_close(self->writer);
+    self->writer = NULL;
+    pid_t tracker = start_tracker(self, go);
+    begin(self);
+    int to = open_copy(self);
+    assert_succeeds(read_bytes(self, to, 100000), self->err);
+    stop_tracker(tracker, go);
+    assert_succeeds(read_bytes(self, to, UINT64_MAX), self->err);
+    (void)close(to);
+    assert_succeeds(finish(self, &facts), self->err);
+    assert_copy_is(self, 1);
+    (void)snprintf(log, sizeof log, "%s-wal", self->database);
+    assert_int_not_equal(access(log, F_OK), 0);
+    assert_int_equal(integer(self->database, "SELECT max(generation) FROM t"), 2);
+}
+
+/* The log of a tracker that died is its own business: it stays where it is. */
+static void the_log_of_a_dead_tracker_stays(void **state)
+{
+    fixture *self = *state;
+    tbk_sqlite_facts facts;
+    char log[128];
+    int go[2];
+    (void)sqlite3_close(self->writer);
+    self->writer = NULL;
+    pid_t tracker = start_tracker(self, go);
+    sqlite3 *other = open_database(self->database);
+    must(other, "PRAGMA wal_autocheckpoint=0; UPDATE t SET generation = 2");
+    (void)sqlite3_close(other);
+    (void)kill(tracker, SIGKILL);
+    (void)waitpid(tracker, NULL, 0);
+    copy(self, NULL, &facts);
+    assert_copy_is(self, 2);
+    (void)snprintf(log, sizeof log, "%s-wal", self->database);
+    assert_int_equal(access(log, F_OK), 0);
 }
 
 static void only_for_databases_in_wal_mode(void **state)
@@ -404,6 +535,7 @@ static void a_log_that_grows_too_much_ends_the_copy(void **state)
     fill(self, "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0");
     must(self->writer, "UPDATE t SET filler = randomblob(8000)"); /* so that it is watched */
     must(self->writer, "PRAGMA wal_checkpoint(TRUNCATE)");
+    must(self->writer, "UPDATE t SET generation = 2 WHERE id = 1");
     begin(self);
     must(self->writer, "UPDATE t SET filler = randomblob(8000)");
     must(self->writer, "UPDATE t SET filler = randomblob(8000)");
@@ -486,6 +618,10 @@ int main(void)
         CASE(long_logs_are_taken_in_afterwards),
         CASE(a_pin_that_did_not_hold_is_an_error),
         CASE(a_database_that_is_replaced_meanwhile_is_an_error),
+        CASE(files_that_are_exchanged_meanwhile_are_an_error),
+        CASE(a_database_that_grows_over_one_gibibyte_is_copied),
+        CASE(a_tracker_that_stops_meanwhile_leaves_its_database_whole),
+        CASE(the_log_of_a_dead_tracker_stays),
         CASE(half_a_copy_is_an_error),
         CASE(nothing_stays_where_nobody_else_has_it_open),
         CASE(only_for_databases_in_wal_mode),
