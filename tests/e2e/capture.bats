@@ -38,15 +38,22 @@ ended_with() {
     [ "$(on_vm cat /tmp/status)" = "$1" ]
 }
 
-@test "WAL: a proved backup, nothing held, nothing done to the tracker" {
+# verified_by METHOD [OPTION...]: proved, and nothing was held or done to the tracker.
+verified_by() {
+    local method=$1 since
+    shift
     since=$(on_vm date +%s)
-    run --separate-stderr tb verify
+    run --separate-stderr tb verify "$@"
     printf '%s\n' "$output" "$stderr" >&2
     [ "$status" = 0 ]
-    [ "$(field .method)" = hot ]
+    [ "$(field .method)" = "$method" ]
     [ "$(field .held_ms)" = 0 ]
     [ -z "$(tracker_events "$since")" ]
     check_restored "$(newest)"
+}
+
+@test "WAL: a proved backup, nothing held, nothing done to the tracker" {
+    verified_by hot
     store_is_whole
 }
 
@@ -142,14 +149,7 @@ ended_with() {
     "$vm" start "$machine" --fs xfs
     "$source_dir/tests/standin/deploy" "$machine" "$workspace" --rows 100000 --rate 100
     tb configure --host-key accept
-    since=$(on_vm date +%s)
-    run --separate-stderr tb verify --host-key accept
-    printf '%s\n' "$output" "$stderr" >&2
-    [ "$status" = 0 ]
-    [ "$(field .method)" = reflink ]
-    [ "$(field .held_ms)" = 0 ]
-    [ -z "$(tracker_events "$since")" ]
-    check_restored "$(newest)"
+    verified_by reflink --host-key accept
     for _ in $(seq 10); do
         sleep 1
         on_vm $hook >/dev/null

@@ -6,12 +6,11 @@
  * The invariant: every transaction of a writer sets the same generation in all rows. A copy with
  * two generations in it is torn.
  */
-#include "unit/unit.h"
+#include "unit/database/databases.h"
 
 #include "database/sqlite.h"
 
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -24,34 +23,6 @@ typedef struct fixture {
     tbk_sqlite_hot *hot;
     tbk_error err;
 } fixture;
-
-static void must(sqlite3 *db, const char *sql)
-{
-    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
-        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-}
-
-static sqlite3 *open_database(const char *path)
-{
-    sqlite3 *db;
-    if (sqlite3_open(path, &db) != SQLITE_OK)
-        fail_msg("cannot open '%s'", path);
-    (void)sqlite3_busy_timeout(db, 10000);
-    return db;
-}
-
-static int64_t integer(const char *path, const char *sql)
-{
-    sqlite3 *db = open_database(path);
-    sqlite3_stmt *statement;
-    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK ||
-        sqlite3_step(statement) != SQLITE_ROW)
-        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-    int64_t value = sqlite3_column_int64(statement, 0);
-    (void)sqlite3_finalize(statement);
-    (void)sqlite3_close(db);
-    return value;
-}
 
 static void fill(fixture *self, const char *pragmas)
 {

@@ -5,12 +5,11 @@
  * The invariant: every transaction of a writer sets the same generation in all rows. A copy with
  * two generations in it is torn.
  */
-#include "unit/unit.h"
+#include "unit/database/databases.h"
 
 #include "database/sqlite.h"
 
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -49,37 +48,6 @@ static int teardown(void **state)
     tbk_arena_free(self->arena);
     free(self);
     return 0;
-}
-
-static void must(sqlite3 *db, const char *sql)
-{
-    char *message = NULL;
-    if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK) {
-        (void)fprintf(stderr, "%s: %s\n", sql, message);
-        abort();
-    }
-}
-
-static sqlite3 *open_database(const char *path)
-{
-    sqlite3 *db;
-    if (sqlite3_open(path, &db) != SQLITE_OK)
-        abort();
-    (void)sqlite3_busy_timeout(db, 10000);
-    return db;
-}
-
-static int64_t integer(const char *path, const char *sql)
-{
-    sqlite3 *db = open_database(path);
-    sqlite3_stmt *statement;
-    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK ||
-        sqlite3_step(statement) != SQLITE_ROW)
-        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-    int64_t value = sqlite3_column_int64(statement, 0);
-    (void)sqlite3_finalize(statement);
-    (void)sqlite3_close(db);
-    return value;
 }
 
 static int64_t generations(const char *path)
