@@ -1,5 +1,5 @@
-#!/bin/bash
 # SPDX-License-Identifier: MIT
+# shellcheck shell=bash disable=SC2154
 # What tests/bench/run and tests/bench/capture share; they set home, cache, scratch and results.
 
 now_ms() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
