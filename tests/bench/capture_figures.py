@@ -24,10 +24,15 @@ FULL_SPEED, PACED = 0, 2500
 # --- what was measured ---
 
 
+DISTURBED = 0.3  # of the processors, had by others
+
+
 def taken(rows, way, rate=None):
-    """By round: the runs of a way; those that failed are not among them."""
-    return {row["round"]: row for row in rows if row["what"] == "way" and row["way"] == way
+    """By round: the runs of a way; those that failed are not among them, nor the disturbed ones if there are others."""
+    done = {row["round"]: row for row in rows if row["what"] == "way" and row["way"] == way
             and row.get("rate") == rate and "failed" not in row["result"]}
+    quiet = {number: row for number, row in done.items() if row.get("others", 0) <= DISTURBED}
+    return quiet or done
 
 
 def failures(rows, way, rate=None):

@@ -90,4 +90,5 @@ def plot_row(label, spread, colour, x, y):
     return [f'<text x="{LEFT - 12}" y="{y + 4}" text-anchor="end" fill="{colour}">{label}</text>',
             f'<line x1="{left:.1f}" y1="{y}" x2="{right:.1f}" y2="{y}" stroke="{colour}" stroke-width="3"/>',
             f'<circle cx="{middle:.1f}" cy="{y}" r="5" fill="{colour}"/>',
-            f'<text x="{at:.1f}" y="{y + 4}" text-anchor="{anchor}" fill="{colour}">{digits(spread.middle)}</text>']
+            f'<text x="{at:.1f}" y="{y + 4}" text-anchor="{anchor}" fill="{colour}" stroke="#ffffff" stroke-width="4" '
+            f'paint-order="stroke">{digits(spread.middle)}</text>']
