@@ -4,8 +4,8 @@
 
 now_ms() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
 say() { printf '%s  %s\n' "$(date +%H:%M:%S)" "$*" >&2; }
-begin_part() { part=$scratch/$1.jsonl && : >"$part"; }
-end_part() { mv "$part" "$results/"; }
+begin_part() { part=$results/$1.partial && : >"$part"; }
+end_part() { mv "$part" "${part%.partial}.jsonl"; }
 record() { jq -nc "$@" '$ARGS.named | .load = $load' --argjson load "$(cut -d ' ' -f 1 /proc/loadavg)" >>"$part"; }
 
 # quietly COMMAND...: its output only when it fails.
