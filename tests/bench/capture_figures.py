@@ -24,15 +24,23 @@ FULL_SPEED, PACED = 0, 2500
 # --- what was measured ---
 
 
-DISTURBED = 0.3  # of the processors, had by others
+DISTURBED = 0.35  # of the processors, had by others: kernel threads, which write for us, among them
+
+
+def is_quiet(row):
+    return row.get("others", 0) <= DISTURBED
+
+
+def done(rows, way, rate=None):
+    """By round: the runs of a way that did not fail."""
+    return {row["round"]: row for row in rows if row["what"] == "way" and row["way"] == way
+            and row.get("rate") == rate and "failed" not in row["result"]}
 
 
 def taken(rows, way, rate=None):
-    """By round: the runs of a way; those that failed are not among them, nor the disturbed ones if there are others."""
-    done = {row["round"]: row for row in rows if row["what"] == "way" and row["way"] == way
-            and row.get("rate") == rate and "failed" not in row["result"]}
-    quiet = {number: row for number, row in done.items() if row.get("others", 0) <= DISTURBED}
-    return quiet or done
+    """The same without the disturbed ones, if that leaves any."""
+    found = done(rows, way, rate)
+    return {number: row for number, row in found.items() if is_quiet(row)} or found
 
 
 def failures(rows, way, rate=None):
@@ -42,9 +50,11 @@ def failures(rows, way, rate=None):
 
 def ratio(rows, way, field="ms", rate=None, base="cp"):
     """To cp of the same round; None where there is none."""
-    over, under = taken(rows, way, rate), taken(rows, base, rate)
-    both = [over[n]["result"][field] / under[n]["result"][field] for n in sorted(over) if n in under]
-    return Spread(both) if both else None
+    over, under = done(rows, way, rate), done(rows, base, rate)
+    both = [number for number in sorted(over) if number in under]
+    quiet = [number for number in both if is_quiet(over[number]) and is_quiet(under[number])]
+    numbers = [over[number]["result"][field] / under[number]["result"][field] for number in quiet or both]
+    return Spread(numbers) if numbers else None
 
 
 def cell(spread, rows=(), way=None, rate=None):
@@ -65,6 +75,16 @@ def throughput(rows, way, rate):
     values = [100 * pace(row["writer"]["during"]) / pace(row["writer"]["before"])
               for row in taken(rows, way, rate).values() if row["writer"]["during"]]
     return Spread(values) if values else None
+
+
+def disturbance(scenes):
+    shares = [100 * row["others"] for rows in scenes.values() for row in rows if "others" in row]
+    if not shares:
+        return []
+    least, middle, greatest = (f"{number:.0f} %" for number in (min(shares), Spread(shares).middle, max(shares)))
+    disturbed = sum(share > 100 * DISTURBED for share in shares)
+    return [f"Other programs, and the kernel's threads, had {middle} of the processors meanwhile ({least} to {greatest}); in {disturbed} "
+            f"of {len(shares)} runs above {DISTURBED:.0%}, and these count only where there is no quieter one.", ""]
 
 
 def fact(scenes, name):
@@ -184,10 +204,7 @@ def at_least(limit, spread, unit=""):
 
 
 def longer(scenes, way):
-    rows = scenes["large"]
-    over, under = taken(rows, "native"), taken(rows, way)
-    values = [over[n]["result"]["ms"] / under[n]["result"]["ms"] for n in over if n in under]
-    return Spread(values) if values else None
+    return ratio(scenes["large"], "native", base=way)
 
 
 def worst_wait(scenes, way):
@@ -234,8 +251,9 @@ def targets_table(scenes):
 
 
 def text_of(scenes):
-    lines = ["Each cell: **median** (least to greatest) of the rounds. A ratio is to `cp` of the same file in the same round.", "",
-             "### Targets", ""] + targets_table(scenes) + [""]
+    lines = ["Each cell: **median** (least to greatest) of the rounds. A ratio is to `cp` of the same file in the same round.", ""]
+    lines += disturbance(scenes)
+    lines += ["### Targets", ""] + targets_table(scenes) + [""]
     columns = idle_columns(scenes)
     if columns:
         ways = [way for way in WAYS if way not in ("cp", "reflink")]
