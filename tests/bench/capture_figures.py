@@ -91,6 +91,23 @@ def fact(scenes, name):
     return next(row[name] for rows in scenes.values() for row in rows if row["what"] == "facts")
 
 
+COMPUTING_HEAD = ("", "processor time, s a GB", "so two free processors give at most, MB/s", "processors that it got")
+
+
+def computing(scenes):
+    """Processor time of the ways of ours: what neither disk nor neighbours change."""
+    lines = []
+    for way in ("hot", "stored-10", "stored1", "stored6"):
+        runs = [row for name in ("small", "large", "paced") for row in scenes[name] if row["what"] == "way"
+                and row["way"] == way and "processor_ms" in row["result"]]
+        if not runs:
+            continue
+        each_gb = Spread([row["result"]["processor_ms"] * 1e6 / row["bytes"] for row in runs])
+        used = Spread([row["result"]["processor_ms"] / row["result"]["ms"] for row in runs])
+        lines.append([WAYS[way], cell(each_gb), digits(2000 / each_gb.middle), cell(used)])
+    return lines and table(COMPUTING_HEAD, lines)
+
+
 def megabytes(rows):
     return f"{next(row['bytes'] for row in rows if row['what'] == 'way') / 1e6:,.0f} MB"
 
@@ -260,6 +277,10 @@ def text_of(scenes):
         lines += ["### Nobody writes", "", "Until the copy is there; of `cp` too, which leaves much of it in memory only:", ""]
         lines += idle_table(scenes, "ms", ways) + ["", "Until it is on the disk, as `cp` and `sync`:", ""]
         lines += idle_table(scenes, "synced_ms", ways) + [""] + idle_remarks(scenes) + [""]
+    computed = computing(scenes)
+    if computed:
+        lines += ["What it computes, whatever disk and neighbours do:", ""]
+        lines += computed + [""]
     loads = load_tables(scenes)
     if loads:
         lines += ["### A writer beside it", ""] + loads
