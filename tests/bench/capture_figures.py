@@ -127,7 +127,6 @@ def idle_columns(scenes):
         "large": lambda rows: megabytes(rows),
         "memory": lambda rows: f"{megabytes(rows)}, {fact(scenes, 'limit_bytes') >> 20} MiB of memory",
         "paced": lambda rows: f"{megabytes(rows)}, disk of {fact(scenes, 'pace_bytes') / 1e6:.0f} MB/s",
-        "clone": lambda rows: f"{megabytes(rows)}, XFS, rollback journal",
     }
     return [(heads[name](scenes[name]), scenes[name]) for name in heads if taken(scenes[name], "cp")]
 
@@ -285,7 +284,7 @@ def text_of(scenes):
     if loads:
         lines += ["### A writer beside it", ""] + loads
     if taken(scenes["clone"], "reflink"):
-        lines += ["### Reflink", "", "XFS, rollback journal, synchronous=FULL.", ""] + clone_table(scenes["clone"]) + [""]
+        lines += ["### Reflink", "", "XFS, rollback journal, synchronous=FULL. `cp` and the held copy become clones there, too.", ""] + clone_table(scenes["clone"]) + [""]
     if any(row["what"] == "memory" for row in scenes["engine"]):
         lines += ["### Memory of the engine, hot", "", "A whole run by hand, with the restored proof.", ""]
         lines += memory_table(scenes["engine"]) + [""]
