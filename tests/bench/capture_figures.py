@@ -83,7 +83,9 @@ def disturbance(scenes):
         return []
     least, middle, greatest = (f"{number:.0f} %" for number in (min(shares), Spread(shares).middle, max(shares)))
     disturbed = sum(share > 100 * DISTURBED for share in shares)
-    return [f"Other programs, and the kernel's threads, had {middle} of the processors meanwhile ({least} to {greatest}); in {disturbed} "
+    rounds = ", ".join(f"{name} {len(done(rows, 'cp', rate))}" for name, rows in scenes.items()
+                       for rate in [PACED if name == "load" else None] if done(rows, "cp", rate))
+    return [f"Rounds: {rounds}.", "", f"Other programs, and the kernel's threads, had {middle} of the processors meanwhile ({least} to {greatest}); in {disturbed} "
             f"of {len(shares)} runs above {DISTURBED:.0%}, and these count only where there is no quieter one.", ""]
 
 
@@ -258,7 +260,8 @@ def targets(scenes):
 def targets_table(scenes):
     lines = []
     for label, (limit, spread, by_median, always) in targets(scenes):
-        verdict = "yes, always" if always else "yes, by the median" if by_median else "**no**"
+        several = len(spread.numbers) > 1
+        verdict = "**no**" if not by_median else "yes, measured once" if not several else "yes, always" if always else "yes, by the median"
         lines.append([label, limit, str(spread), verdict])
     return table(["", "target", "measured", "met"], lines)
 
