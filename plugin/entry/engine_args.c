@@ -42,8 +42,8 @@ const char *const engine_help =
     "      Stays, and makes backups as the configuration's own schedule says (mode: sidecar). "
     "Answers\n"
     "      /health and /metrics on the port. SIGTERM abandons a run cleanly and ends it.\n"
-    "  torrust-backup-engine health [--port N]\n"
-    "      Asks a 'serve' on this machine, and ends with 0 or 1.\n"
+    "  torrust-backup-engine health [--show health|metrics] [--port N]\n"
+    "      Asks a 'serve' on this machine, prints its answer, and ends with 0 or 1.\n"
     "  torrust-backup-engine version | help\n"
     "\n"
     "Options:\n"
@@ -84,6 +84,7 @@ enum {
     OPTION_PROFILE,
     OPTION_RULE,
     OPTION_PORT,
+    OPTION_SHOW,
     OPTION_LOG,
     OPTION_SET,
     OPTION_OUTPUT,
@@ -102,6 +103,7 @@ static const struct option long_options[] = {
     {"rule", required_argument, NULL, OPTION_RULE},
     {"rate-limit-mib", required_argument, NULL, OPTION_RATE},
     {"port", required_argument, NULL, OPTION_PORT},
+    {"show", required_argument, NULL, OPTION_SHOW},
     {"log", required_argument, NULL, OPTION_LOG},
     {"set", required_argument, NULL, OPTION_SET},
     {"output", required_argument, NULL, OPTION_OUTPUT},
@@ -125,6 +127,13 @@ static bool parse_number(const char *option, const char *text, int64_t least, in
                         (long long)least, (long long)most, text);
     *out = number;
     return true;
+}
+
+static bool parse_show(const char *text, engine_args *args, tbk_error *err)
+{
+    args->show = text;
+    return strcmp(text, "health") == 0 || strcmp(text, "metrics") == 0 ||
+           tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--show takes health or metrics, not '%s'", text);
 }
 
 static bool parse_log(const char *text, engine_args *args, tbk_error *err)
@@ -221,6 +230,8 @@ static bool take(int option, engine_args *args, tbk_error *err)
                             &args->rate_limit_mib, err);
     case OPTION_PORT:
         return parse_number("port", optarg, 1, UINT16_MAX, &args->port, err);
+    case OPTION_SHOW:
+        return parse_show(optarg, args, err);
     case OPTION_LOG:
         return parse_log(optarg, args, err);
     case OPTION_LEVEL:
@@ -299,6 +310,8 @@ static bool settle_service(engine_args *args, tbk_error *err)
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--log goes with 'backup' only");
     if (args->port != 0 && !serves && !asks)
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--port goes with 'serve' and 'health' only");
+    if (args->show != NULL && !asks)
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--show goes with 'health' only");
     if ((serves || asks) && args->store != NULL)
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--store does not go with this command");
     if (args->port == 0)

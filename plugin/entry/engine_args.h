@@ -39,7 +39,8 @@ typedef struct engine_args {
     int64_t compression_level;
     int64_t rate_limit_mib; /* 0 = none */
     tbk_proof_level proof_level;
-    int64_t port; /* serve, health */
+    int64_t port;     /* serve, health */
+    const char *show; /* health: "health" or "metrics" */
     bool json, quiet;
     bool lines; /* the log as JSON lines on standard output, without a result */
 } engine_args;
