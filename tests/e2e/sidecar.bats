@@ -185,6 +185,21 @@ END
     on_vm cat "$store/$(newest)/config.tar.zst" | zstd -dc | tar -xOf - --wildcards '*.env' | grep -qx MARK=replaced
 }
 
+@test "two schedules: essential and full sets, each when its own is due" {
+    options 'profile: essential'
+    sed -i "s|^schedule:.*|schedule: '*/2 * * * *'\nfull_schedule: '1-59/2 * * * *'|" "$workspace/envs/standin.backup.yml"
+    tb configure >/dev/null
+    since=$(newest)
+    both() {
+        profiles=$(sh_on_vm "cd $store && for set in [0-9]*; do
+            ! expr \$set \> $since >/dev/null || cat \$set/manifest.json; done" | jq -r .profile | sort -u | xargs)
+        [ "$profiles" = "essential full" ]
+    }
+    wait_until 190 both
+    options
+    tb configure >/dev/null
+}
+
 @test "a run beside a run gives way with 11" {
     in_quiet_time
     sh_on_vm "setsid flock $store/.state/lock sleep 8 </dev/null >/dev/null 2>&1 &"
