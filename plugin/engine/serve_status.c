@@ -23,7 +23,8 @@ static const char *judge(tbk_arena *arena, const tbk_serve_status *status, int64
         return status->problem;
     if (status->state == TBK_SERVE_NO_DATABASE)
         return NULL;
-    if (last->exit_status != 0)
+    /* An interrupted run is made again. */
+    if (last->exit_status != 0 && last->exit_status != tbk_error_exit_status(TBK_E_INTERRUPTED))
         return tbk_arena_format(arena, "the last run ended with %" PRId64 ": %s", last->exit_status,
                                 last->message);
     if (now_s - known_s > status->overdue_gap_s)

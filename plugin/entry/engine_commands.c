@@ -380,6 +380,7 @@ bool engine_command_plan(const engine_args *args, engine_output *output, tbk_err
                                       .method = config.method,
                                       .profile = config.profile,
                                       .environment = config.environment,
+                                      .holds_nothing = config.mode == TBK_MODE_SIDECAR,
                                       .restores = config.prove_restored_every_days > 0};
     if (!engine_rights_become_owner(owned, args->sqlite == NULL, err) ||
         !tbk_plan_make(arena, &request, &report, &plan, err))

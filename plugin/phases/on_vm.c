@@ -319,7 +319,8 @@ static const char *fix_for(tbk_error_code code)
     case TBK_E_CONTAINER:
         return "see whether Docker runs on the VM, and read " TBK_LOG_FILE " there";
     default:
-        return "read " TBK_LOG_FILE " on the VM";
+        return "on the VM read " TBK_LOG_FILE ", or in mode sidecar: docker logs "
+               "torrust-backup-sidecar-1";
     }
 }
 

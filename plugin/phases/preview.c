@@ -179,14 +179,19 @@ static void preview_other_mode(preview *self)
                   "remove", "", NULL);
 }
 
-static bool preview_sidecar(preview *self, tbk_error *err)
+static tbk_sidecar sidecar_of(const preview *self)
 {
     const tbk_preview_input *input = self->input;
-    const tbk_sidecar sidecar = {.remote = input->remote,
-                                 .report = input->report,
-                                 .environment = &input->workspace->environment,
-                                 .options = &input->workspace->options,
-                                 .image_tag = input->image->tag};
+    return (tbk_sidecar){.remote = input->remote,
+                         .report = input->report,
+                         .environment = &input->workspace->environment,
+                         .options = &input->workspace->options,
+                         .image_tag = input->image->tag};
+}
+
+static bool preview_sidecar(preview *self, tbk_error *err)
+{
+    const tbk_sidecar sidecar = sidecar_of(self);
     tbk_sidecar_step step = TBK_SIDECAR_IN_PLACE;
     if (mode_of(self) == TBK_MODE_WINDOW)
         return true;
@@ -301,6 +306,16 @@ static bool preview_backup(preview *self, tbk_error *err)
 
 /* --- all of it --- */
 
+/* Whether an install would be begun, and not be refused half way. */
+static bool is_possible(preview *self, tbk_error *err)
+{
+    const tbk_sidecar sidecar = sidecar_of(self);
+    if (!tbk_install_check_host(&self->facts, mode_of(self), err))
+        return false;
+    return mode_of(self) == TBK_MODE_WINDOW || !self->facts.image_present ||
+           tbk_sidecar_check_database(self->arena, &sidecar, err);
+}
+
 static bool look(preview *self, tbk_error *err)
 {
     const tbk_preview_input *input = self->input;
@@ -309,7 +324,7 @@ static bool look(preview *self, tbk_error *err)
         !tbk_schedule_report(self->arena, input->workspace, &self->facts, self->result, err))
         return false;
     tbk_error refused = {.code = TBK_E_OK};
-    bool possible = tbk_install_check_host(&self->facts, mode_of(self), &refused);
+    bool possible = is_possible(self, &refused);
     if (!preview_install(self, err))
         return false;
     if (!possible) {

@@ -310,6 +310,10 @@ END
     tb configure --mode window >/dev/null
     tb run --mode window --journal-mode delete >/dev/null
     wait_until 20 tracker_runs
+    run tb plan
+    echo "$output"
+    [ "$status" = 2 ]
+    [[ $output == *"'configure' would be refused: the database allows no backup without a hold: hot: "* ]]
     run tb configure
     echo "$output"
     [ "$status" = 2 ]
@@ -333,6 +337,8 @@ END
     echo "$output"
     [ "$status" = 2 ]
     [[ $output == *"the database allows no backup without a hold: hot: "*"reflink: "*"--journal-mode wal"* ]]
+    run tb plan
+    [ "$status" = 2 ]
     unhealthy() { ! engine health; }
     wait_until 40 unhealthy
     run tb status

@@ -53,6 +53,8 @@ static void a_failed_run_an_overdue_one_and_a_broken_configuration_are_not(void 
     failed.last.exit_status = 22;
     (void)snprintf(failed.last.message, sizeof failed.last.message, "no space");
     assert_health(&failed, false, "the last run ended with 22: no space");
+    failed.last.exit_status = 130;
+    assert_health(&failed, true, "\"problem\": null");
     overdue.last.success_s = NOW_S - 90001;
     assert_health(&overdue, false, "no good backup for 25 hours");
     never.last = (tbk_run_facts){0};
