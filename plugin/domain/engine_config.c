@@ -4,6 +4,7 @@
 
 #include "domain/path.h"
 #include "domain/place.h"
+#include "domain/schedule.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -128,14 +129,50 @@ static bool read_config(tbk_arena *arena, const tbk_value *document, tbk_engine_
     return true;
 }
 
+static bool check_schedule(const char *text, tbk_error *err)
+{
+    tbk_schedule parsed;
+    return tbk_schedule_parse(text, &parsed, err);
+}
+
+/* Cron has the schedule in mode window; here it would only seem to be heeded. */
+static bool read_mode(const tbk_value *document, tbk_engine_config *out, tbk_error *err)
+{
+    const char *mode = tbk_mode_name(TBK_MODE_WINDOW);
+    if (!tbk_value_read_string(document, "mode", &mode, err))
+        return false;
+    if (!tbk_mode_parse(mode, &out->mode, err))
+        return tbk_place_while(tbk_value_find(document, "mode"), "mode", err);
+    bool has_full = tbk_value_find(document, "full_schedule") != NULL;
+    if (out->mode == TBK_MODE_SIDECAR)
+        return read_text(document, "schedule", check_schedule, &out->schedule, err) &&
+               (!has_full ||
+                read_text(document, "full_schedule", check_schedule, &out->full_schedule, err));
+    const tbk_value *schedule = tbk_value_find(document, has_full ? "full_schedule" : "schedule");
+    return schedule == NULL ||
+           tbk_value_fail(schedule, err, "write 'mode: sidecar', or leave the schedule to cron",
+                          "a schedule goes with the mode sidecar only");
+}
+
 bool tbk_engine_config_read(tbk_arena *arena, const tbk_value *document, tbk_engine_config *out,
                             tbk_error *err)
 {
-    static const char *const keys[] = {
-        "schema", "environment",       "database",       "store",
-        "method", "profile",           "essential",      "keep_days",
-        "config", "compression_level", "rate_limit_mib", "prove_restored_every_days",
-        NULL};
+    static const char *const keys[] = {"schema",
+                                       "environment",
+                                       "database",
+                                       "store",
+                                       "mode",
+                                       "schedule",
+                                       "full_schedule",
+                                       "method",
+                                       "profile",
+                                       "essential",
+                                       "keep_days",
+                                       "config",
+                                       "compression_level",
+                                       "rate_limit_mib",
+                                       "prove_restored_every_days",
+                                       NULL};
     tbk_engine_config read = {0};
     const char *method = NULL;
     const char *profile = NULL;
@@ -145,6 +182,7 @@ bool tbk_engine_config_read(tbk_arena *arena, const tbk_value *document, tbk_eng
         !read_text(document, "environment", check_environment, &read.environment, err) ||
         !read_database(document, &read, err) ||
         !read_text(document, "store", tbk_path_check_absolute, &read.store, err) ||
+        !read_mode(document, &read, err) ||
         !tbk_value_need_string(document, "method", &method, err) ||
         !tbk_value_need_string(document, "profile", &profile, err) ||
         !tbk_rules_read(document, "essential", &read.essential, err) ||
@@ -161,6 +199,8 @@ bool tbk_engine_config_read(tbk_arena *arena, const tbk_value *document, tbk_eng
         return tbk_place_while(tbk_value_find(document, "method"), "method", err);
     if (!tbk_profile_parse(profile, &read.profile, err))
         return tbk_place_while(tbk_value_find(document, "profile"), "profile", err);
+    if (!tbk_mode_check(read.mode, read.driver, read.method, err))
+        return tbk_place_while(tbk_value_find(document, "mode"), "mode", err);
     *out = read;
     return true;
 }

@@ -13,6 +13,9 @@ typedef struct tbk_engine_config {
     tbk_driver driver;
     const char *database_path; /* SQLite: absolute path of the file; MySQL: NULL */
     const char *store;         /* absolute directory */
+    tbk_mode mode;
+    const char *schedule;      /* in UTC; NULL but in mode sidecar */
+    const char *full_schedule; /* the same; may be NULL there too */
     tbk_method method;
     int64_t keep_days;
     tbk_profile profile;

@@ -16,6 +16,8 @@ static const char *const method_names[] = {
     [TBK_METHOD_AUTO] = "auto",   [TBK_METHOD_HOT] = "hot",   [TBK_METHOD_REFLINK] = "reflink",
     [TBK_METHOD_PAUSE] = "pause", [TBK_METHOD_STOP] = "stop",
 };
+static const char *const mode_names[] = {
+    [TBK_MODE_WINDOW] = "window", [TBK_MODE_SIDECAR] = "sidecar"};
 static const char *const journal_mode_names[] = {
     [TBK_JOURNAL_AS_IT_IS] = "as it is",
     [TBK_JOURNAL_WAL] = "wal",
@@ -35,6 +37,31 @@ static int find_name(const char *const *names, size_t count, const char *name)
         if (strcmp(names[i], name) == 0)
             return (int)i;
     return -1;
+}
+
+const char *tbk_mode_name(tbk_mode mode) { return mode_names[mode]; }
+
+bool tbk_mode_parse(const char *name, tbk_mode *out, tbk_error *err)
+{
+    int found = find_name(mode_names, sizeof mode_names / sizeof *mode_names, name);
+    if (found < 0)
+        return tbk_fail(err, TBK_E_CONFIG, "write window or sidecar",
+                        "the mode '%.100s' is unknown; known are: window, sidecar", name);
+    *out = (tbk_mode)found;
+    return true;
+}
+
+bool tbk_mode_check(tbk_mode mode, tbk_driver driver, tbk_method method, tbk_error *err)
+{
+    if (mode == TBK_MODE_WINDOW)
+        return true;
+    if (driver == TBK_DRIVER_MYSQL)
+        return tbk_fail(err, TBK_E_CONFIG, "use 'mode: window'",
+                        "the mode sidecar is for SQLite; this environment has MySQL");
+    return method < TBK_METHOD_PAUSE ||
+           tbk_fail(err, TBK_E_CONFIG, "use 'method: auto', or 'mode: window'",
+                    "the method %s holds the tracker, which nobody does in mode sidecar",
+                    tbk_method_name(method));
 }
 
 const char *tbk_method_name(tbk_method method) { return method_names[method]; }
@@ -226,6 +253,7 @@ void tbk_options_default(const tbk_environment *environment, tbk_options *out)
     *out = (tbk_options){
         .schedule = TBK_DEFAULT_SCHEDULE,
         .keep_days = TBK_DEFAULT_KEEP_DAYS,
+        .mode = TBK_MODE_WINDOW,
         .method = TBK_METHOD_AUTO,
         .profile = TBK_PROFILE_FULL,
         .store = TBK_DEFAULT_STORE,
@@ -274,13 +302,17 @@ static bool read_numbers(const tbk_value *document, tbk_options *options, tbk_er
 
 static bool read_names(const tbk_value *document, tbk_options *options, tbk_error *err)
 {
+    const char *mode = NULL;
     const char *method = NULL;
     const char *program = NULL;
     const char *profile = NULL;
-    if (!tbk_value_read_string(document, "method", &method, err) ||
+    if (!tbk_value_read_string(document, "mode", &mode, err) ||
+        !tbk_value_read_string(document, "method", &method, err) ||
         !tbk_value_read_string(document, "profile", &profile, err) ||
         !tbk_value_read_string(document, "ssh.program", &program, err))
         return false;
+    if (mode != NULL && !tbk_mode_parse(mode, &options->mode, err))
+        return tbk_place_while(tbk_value_find(document, "mode"), "mode", err);
     if (profile != NULL && !tbk_profile_parse(profile, &options->profile, err))
         return tbk_place_while(tbk_value_find(document, "profile"), "profile", err);
     if (method != NULL && !tbk_method_parse(method, &options->method, err))
@@ -308,6 +340,7 @@ static bool check_keys(const tbk_value *document, tbk_error *err)
                                         "profile",
                                         "essential",
                                         "keep_days",
+                                        "mode",
                                         "method",
                                         "store",
                                         "window_max_seconds",
@@ -407,5 +440,6 @@ static bool check_profiles(const tbk_options *options, tbk_error *err)
 bool tbk_options_check(const tbk_options *options, tbk_error *err)
 {
     return check_native(options, err) && check_profiles(options, err) &&
+           tbk_mode_check(options->mode, TBK_DRIVER_SQLITE, options->method, err) &&
            check_texts(options, err) && check_numbers(options, err);
 }

@@ -18,6 +18,10 @@ typedef enum tbk_method {
     TBK_METHOD_STOP
 } tbk_method;
 
+/* Who starts a backup: cron on the host, through the hook, which can hold the tracker; or a
+ * container of ours that always runs, with its own schedule, which cannot. */
+typedef enum tbk_mode { TBK_MODE_WINDOW, TBK_MODE_SIDECAR } tbk_mode;
+
 /* What the database's journal mode shall become, when the operator asks for it. */
 typedef enum tbk_journal_mode {
     TBK_JOURNAL_AS_IT_IS,
@@ -33,9 +37,11 @@ typedef enum tbk_ssh_program {
 } tbk_ssh_program;
 
 typedef struct tbk_options {
-    const char *schedule;      /* five fields or @daily and friends; the VM's local time */
+    const char *schedule;      /* five fields or @daily and friends; the VM's local time, in mode
+                                * sidecar UTC */
     const char *full_schedule; /* of full backups beside the essential ones; NULL = none */
     int64_t keep_days;
+    tbk_mode mode;
     tbk_method method;
     tbk_profile profile; /* of the runs that `schedule` starts */
     tbk_rules essential; /* what the profile essential keeps */
@@ -78,6 +84,11 @@ bool tbk_options_check(const tbk_options *options, tbk_error *err) TBK_MUST_CHEC
 #define TBK_COMPRESSION_LEVEL_MAX 9
 #define TBK_RATE_LIMIT_MIB_MAX 100000
 
+const char *tbk_mode_name(tbk_mode mode); /* "window", "sidecar" */
+bool tbk_mode_parse(const char *name, tbk_mode *out, tbk_error *err) TBK_MUST_CHECK;
+/* Whether the mode goes with them: nobody holds a tracker for the sidecar. */
+bool tbk_mode_check(tbk_mode mode, tbk_driver driver, tbk_method method,
+                    tbk_error *err) TBK_MUST_CHECK;
 const char *tbk_method_name(tbk_method method); /* "auto", "hot", "reflink", "pause", "stop" */
 bool tbk_method_parse(const char *name, tbk_method *out, tbk_error *err) TBK_MUST_CHECK;
 const char *tbk_journal_mode_name(tbk_journal_mode mode); /* "as it is", "wal", "delete" */

@@ -15,6 +15,7 @@ typedef struct tbk_backup_request {
     tbk_journal_mode journal_mode; /* what the database's is to become, inside the hold */
     tbk_files *files;              /* NULL: no configuration files are saved */
     const char *run_id;
+    bool holds_nothing; /* no method that would make writers wait for more than an instant */
     bool create_store;
     int64_t now_s; /* wall clock at the start: the set's name, retention */
 } tbk_backup_request;

@@ -258,6 +258,8 @@ static bool is_for(const struct rung *rung, const tbk_capture_request *request)
         return rung->method == TBK_METHOD_STOP;
     if (nobody ? rung->for_hold_only : rung->for_nobody_only)
         return false;
+    if (request->holds_nothing && rung->for_nobody_only)
+        return false;
     bool no_choice = request->method == TBK_METHOD_AUTO ||
                      (nobody && request->method >= TBK_METHOD_PAUSE && rung->for_nobody_only);
     return no_choice ? rung->for_auto : rung->method == request->method;
@@ -269,10 +271,24 @@ static void note_reason(tbk_arena *arena, const char *name, const char *why, tbk
                                    out->reason[0] != '\0' ? "; " : "", name, why);
 }
 
+/* Nothing is left to be tried. What is only so at the moment is told as it is. */
+static bool fail_without_hold(const tbk_capture *out, const tbk_error *passing, tbk_error *err)
+{
+    if (passing->code != TBK_E_OK) {
+        *err = *passing;
+        return false;
+    }
+    return tbk_fail(err, TBK_E_UNSUPPORTED,
+                    "torrust-backup configure ENVIRONMENT --mode window, then run ENVIRONMENT "
+                    "--journal-mode wal, then configure ENVIRONMENT --mode sidecar again",
+                    "the database allows no backup without a hold: %s", out->reason);
+}
+
 bool tbk_capture_sqlite(tbk_arena *arena, const tbk_capture_request *request, tbk_capture *out,
                         tbk_error *err)
 {
-    tbk_error why = {.code = TBK_E_OK};
+    tbk_error why = {.code = TBK_E_OK}, passing = {.code = TBK_E_OK};
+    bool declined = false;
     *out = (tbk_capture){.reason = ""};
     if (request->hold == NULL && request->journal_mode != TBK_JOURNAL_AS_IT_IS)
         return tbk_fail(err, TBK_E_CONFIG, "ask for it through the hook",
@@ -281,9 +297,9 @@ bool tbk_capture_sqlite(tbk_arena *arena, const tbk_capture_request *request, tb
         note_reason(arena, tbk_method_name(request->method), "nobody is there to hold the tracker",
                     out);
     for (const struct rung *rung = RUNGS; rung < RUNGS + RUNG_COUNT; rung++) {
-        bool declined = false;
         if (!is_for(rung, request))
             continue;
+        declined = false;
         if (why.code != TBK_E_OK)
             tbk_report_log(request->report, TBK_LOG_INFO, "capture", "%s; taking %s instead",
                            why.message, rung->name);
@@ -294,7 +310,11 @@ bool tbk_capture_sqlite(tbk_arena *arena, const tbk_capture_request *request, tb
         if (!declined)
             break;
         note_reason(arena, rung->name, why.message, out);
+        if (why.code != TBK_E_UNSUPPORTED)
+            passing = why;
     }
+    if (declined && request->holds_nothing)
+        return fail_without_hold(out, &passing, err);
     *err = why;
     return false;
 }

@@ -27,6 +27,7 @@ typedef struct tbk_capture_request {
     tbk_method method;
     tbk_journal_mode journal_mode; /* changed to this one inside a stop, after the copy */
     const tbk_hold *hold;          /* NULL: nobody can hold the tracker */
+    bool holds_nothing;            /* only rungs that hold and lock nothing */
     const tbk_report *report;
     void *self; /* of the two below */
     /* Stores a stream whole; is called anew when a try did not hold. */

@@ -6,12 +6,14 @@
 #ifndef TBK_ENGINE_LAST_RUN_H
 #define TBK_ENGINE_LAST_RUN_H
 
+#include "base/text.h"
 #include "engine/store.h"
 
 typedef struct tbk_last_run {
     const char *run_id;
     int64_t started_s, finished_s; /* wall clock */
     int64_t duration_ms;
+    tbk_profile profile;          /* that was asked for */
     const tbk_error *error;       /* NULL when the run succeeded */
     const tbk_manifest *manifest; /* of the set that was published; NULL when none was */
     const tbk_proof *proof;       /* NULL as manifest */
@@ -22,8 +24,27 @@ typedef struct tbk_last_run {
     uint64_t store_free_bytes;
 } tbk_last_run;
 
-/* Publishes both files. Times of the last success and the last proof are kept across failures. */
+/* Publishes both files. Times of the last success, of the last proof, and of each profile's last
+ * attempt are kept across failures. */
 bool tbk_last_run_write(const tbk_store *store, tbk_arena *arena, const tbk_last_run *run,
                         tbk_error *err) TBK_MUST_CHECK;
+
+/* What the record says in numbers; 0 where it says nothing. */
+typedef struct tbk_run_facts {
+    int64_t finished_s; /* wall clock; 0: there was no run yet */
+    int64_t exit_status;
+    int64_t success_s, proof_s; /* the last good run, the last proof of level restored; 0: never */
+    int64_t duration_ms, held_ms;
+    int64_t raw_bytes, stored_bytes, sets, store_free_bytes;
+    int64_t full_attempt_s, essential_attempt_s; /* 0: never; one that was cut short is none */
+    char message[256];                           /* of the error; "" where there was none */
+} tbk_run_facts;
+
+/* Without the store's lock. A record that is missing or broken tells nothing: all is 0. */
+void tbk_run_facts_read(const char *store, tbk_run_facts *out);
+/* Appends them in Prometheus' text format. */
+void tbk_run_facts_metrics(tbk_text *text, const tbk_run_facts *facts);
+/* Appends one metric of type gauge; the name without "torrust_backup_". */
+void tbk_metric_gauge(tbk_text *text, const char *name, const char *help, double value);
 
 #endif

@@ -96,6 +96,8 @@ static void look_at_rungs(tbk_arena *arena, const tbk_plan_request *request, con
     bool clones = !wal && tbk_sqlite_can_reflink(request->database_path, folder, &why);
     add_rung(out, tbk_method_name(TBK_METHOD_REFLINK), clones,
              clones ? "" : tbk_arena_copy(arena, why.message));
+    if (request->holds_nothing)
+        return;
     if (request->environment == NULL) {
         add_rung(out, "locked", true, "");
         return;
@@ -104,7 +106,7 @@ static void look_at_rungs(tbk_arena *arena, const tbk_plan_request *request, con
     add_rung(out, tbk_method_name(TBK_METHOD_STOP), true, "");
 }
 
-/* What `auto` takes; the last rung is always possible. */
+/* What `auto` takes; the last rung is always possible, but for the sidecar. */
 static const char *best_method(const tbk_plan *plan)
 {
     size_t i = 0;
@@ -176,7 +178,12 @@ static tbk_value *advice_value(tbk_arena *arena, const tbk_plan_request *request
     tbk_value *advice = tbk_value_list(arena);
     const char *best = best_method(plan);
     const char *why = why_impossible(plan, plan->method);
-    if (why != NULL)
+    if (request->holds_nothing && why_impossible(plan, best) != NULL)
+        advise(arena, advice,
+               "the sidecar cannot back this database up: torrust-backup configure %s --mode "
+               "window, then run %s --journal-mode wal, then configure %s --mode sidecar",
+               request->environment, request->environment, request->environment);
+    else if (why != NULL)
         advise(arena, advice, "the method '%s' would fail: %s; 'method: auto' would take '%s'",
                plan->method, why, best);
     else if (holds(plan->method) && !holds(best))

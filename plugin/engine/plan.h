@@ -14,6 +14,7 @@ typedef struct tbk_plan_request {
     tbk_method method; /* as configured */
     tbk_profile profile;
     const char *environment; /* NULL by hand, where nobody holds the tracker */
+    bool holds_nothing;      /* only what holds nothing is to be had: the sidecar */
     bool restores;           /* proofs restore the database, now and then */
 } tbk_plan_request;
 

@@ -165,6 +165,10 @@ static void print_status(FILE *out, const tbk_value *result)
     (void)fprintf(out, "Tracker:    %s%s%s%s\n", state[0] != '\0' ? state : "not found",
                   health[0] != '\0' ? ", " : "", health,
                   true_in(result, "held") ? " (held by a backup)" : "");
+    if (tbk_value_find(result, "sidecar") != NULL)
+        (void)fprintf(out, "Sidecar:    %s%s%s\n", string_in(result, "sidecar.state", "not found"),
+                      string_in(result, "sidecar.health", "")[0] != '\0' ? ", " : "",
+                      string_in(result, "sidecar.health", ""));
     if (true_in(result, "backup_runs"))
         (void)fprintf(out, "Now:        a backup is under way\n");
     print_last_run(out, tbk_value_find(result, "last_run"));

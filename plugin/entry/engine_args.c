@@ -20,7 +20,7 @@ const char *const engine_help =
     "      The store is made when it is missing.\n"
     "  torrust-backup-engine backup [--config FILE] [--method auto|hot|reflink|pause|stop]\n"
     "                               [--profile full|essential]\n"
-    "                               [--hook [--journal-mode wal|delete]]\n"
+    "                               [--hook [--journal-mode wal|delete]] [--log text|json]\n"
     "      A backup as configured. With --hook, standard input and output lead to the hook, which\n"
     "      holds the tracker where a copy needs that; without, nothing is held. --journal-mode "
     "stops\n"
@@ -38,6 +38,12 @@ const char *const engine_help =
     "speed "
     "of\n"
     "      this disk, and what would be better. It holds nothing, and leaves nothing.\n"
+    "  torrust-backup-engine serve [--config FILE] [--port N]\n"
+    "      Stays, and makes backups as the configuration's own schedule says (mode: sidecar). "
+    "Answers\n"
+    "      /health and /metrics on the port. SIGTERM abandons a run cleanly and ends it.\n"
+    "  torrust-backup-engine health [--show health|metrics] [--port N]\n"
+    "      Asks a 'serve' on this machine, prints its answer, and ends with 0 or 1.\n"
     "  torrust-backup-engine version | help\n"
     "\n"
     "Options:\n"
@@ -50,6 +56,8 @@ const char *const engine_help =
     "same\n"
     "  --rule TABLE=RULE backup by hand, essential: all, none, or a condition on the table's own\n"
     "                    columns; may be repeated (default: torrents=completed > 0)\n"
+    "  --port N          serve, health: default 9742\n"
+    "  --log FORMAT      backup: its log as text (default), or as JSON lines and no result\n"
     "  --rate-limit-mib N  backup: read no more than N MiB a second\n"
     "  --output FORMAT   text (default) or json, on standard output\n"
     "  -q, --quiet       no progress and no log lines, only warnings and errors\n"
@@ -75,6 +83,9 @@ enum {
     OPTION_RATE,
     OPTION_PROFILE,
     OPTION_RULE,
+    OPTION_PORT,
+    OPTION_SHOW,
+    OPTION_LOG,
     OPTION_SET,
     OPTION_OUTPUT,
     OPTION_HOOK
@@ -91,6 +102,9 @@ static const struct option long_options[] = {
     {"profile", required_argument, NULL, OPTION_PROFILE},
     {"rule", required_argument, NULL, OPTION_RULE},
     {"rate-limit-mib", required_argument, NULL, OPTION_RATE},
+    {"port", required_argument, NULL, OPTION_PORT},
+    {"show", required_argument, NULL, OPTION_SHOW},
+    {"log", required_argument, NULL, OPTION_LOG},
     {"set", required_argument, NULL, OPTION_SET},
     {"output", required_argument, NULL, OPTION_OUTPUT},
     {"hook", no_argument, NULL, OPTION_HOOK},
@@ -112,6 +126,21 @@ static bool parse_number(const char *option, const char *text, int64_t least, in
                         "--%s takes a whole number from %lld to %lld, not '%s'", option,
                         (long long)least, (long long)most, text);
     *out = number;
+    return true;
+}
+
+static bool parse_show(const char *text, engine_args *args, tbk_error *err)
+{
+    args->show = text;
+    return strcmp(text, "health") == 0 || strcmp(text, "metrics") == 0 ||
+           tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--show takes health or metrics, not '%s'", text);
+}
+
+static bool parse_log(const char *text, engine_args *args, tbk_error *err)
+{
+    args->lines = strcmp(text, "json") == 0;
+    if (!args->lines && strcmp(text, "text") != 0)
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--log takes text or json, not '%s'", text);
     return true;
 }
 
@@ -199,6 +228,12 @@ static bool take(int option, engine_args *args, tbk_error *err)
     case OPTION_RATE:
         return parse_number("rate-limit-mib", optarg, 1, TBK_RATE_LIMIT_MIB_MAX,
                             &args->rate_limit_mib, err);
+    case OPTION_PORT:
+        return parse_number("port", optarg, 1, UINT16_MAX, &args->port, err);
+    case OPTION_SHOW:
+        return parse_show(optarg, args, err);
+    case OPTION_LOG:
+        return parse_log(optarg, args, err);
     case OPTION_LEVEL:
         return parse_level(optarg, args, err);
     case OPTION_METHOD:
@@ -225,8 +260,8 @@ static bool take(int option, engine_args *args, tbk_error *err)
 
 static bool parse_command(const char *word, engine_args *args, tbk_error *err)
 {
-    static const char *const names[] = {"backup", "list",    "check", "prove",
-                                        "plan",   "version", "help"};
+    static const char *const names[] = {"backup", "list",   "check",   "prove", "plan",
+                                        "serve",  "health", "version", "help"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(word, names[i]) == 0) {
             args->command = (engine_command)i;
@@ -268,6 +303,23 @@ static bool settle_backup(const engine_args *args, tbk_error *err)
     return true;
 }
 
+static bool settle_service(engine_args *args, tbk_error *err)
+{
+    bool serves = args->command == ENGINE_SERVE, asks = args->command == ENGINE_HEALTH;
+    if (args->lines && args->command != ENGINE_BACKUP)
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--log goes with 'backup' only");
+    if (args->port != 0 && !serves && !asks)
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--port goes with 'serve' and 'health' only");
+    if (args->show != NULL && !asks)
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--show goes with 'health' only");
+    if ((serves || asks) && args->store != NULL)
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--store does not go with this command");
+    if (args->port == 0)
+        args->port = ENGINE_PORT;
+    args->lines = args->lines || serves;
+    return true;
+}
+
 /* What belongs together, and the configuration's default place. */
 static bool settle(engine_args *args, tbk_error *err)
 {
@@ -286,7 +338,7 @@ static bool settle(engine_args *args, tbk_error *err)
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--set goes with 'check' and 'prove' only");
     if ((backup || plan) && !settle_database(args, err))
         return false;
-    if (backup && !settle_backup(args, err))
+    if ((backup && !settle_backup(args, err)) || !settle_service(args, err))
         return false;
     if (args->store != NULL && args->config != NULL)
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--store and --config exclude each other");

@@ -12,10 +12,13 @@ typedef enum engine_command {
     ENGINE_CHECK,
     ENGINE_PROVE,
     ENGINE_PLAN,
+    ENGINE_SERVE,
+    ENGINE_HEALTH,
     ENGINE_VERSION,
     ENGINE_HELP
 } engine_command;
 
+#define ENGINE_PORT 9742
 #define ENGINE_DEFAULT_CONFIG "/etc/torrust-backup/engine.yml"
 
 typedef struct engine_args {
@@ -36,7 +39,10 @@ typedef struct engine_args {
     int64_t compression_level;
     int64_t rate_limit_mib; /* 0 = none */
     tbk_proof_level proof_level;
+    int64_t port;     /* serve, health */
+    const char *show; /* health: "health" or "metrics" */
     bool json, quiet;
+    bool lines; /* the log as JSON lines on standard output, without a result */
 } engine_args;
 
 /* Fails with TBK_E_USAGE. Text is borrowed from argv. */

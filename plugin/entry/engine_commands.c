@@ -25,7 +25,7 @@ TBK_AUTO_POINTER(tbk_hold_hook, tbk_hold_hook_free);
 
 /* --- what is to be done --- */
 
-static bool read_config(tbk_arena *arena, const char *path, tbk_engine_config *out, tbk_error *err)
+bool engine_config_load(tbk_arena *arena, const char *path, tbk_engine_config *out, tbk_error *err)
 {
     char *bytes;
     size_t length;
@@ -118,6 +118,23 @@ static bool backup_by_hand(const engine_args *args, engine_output *output, tbk_e
     return run_backup(arena, &request, output, err);
 }
 
+/* One of two would be locked out now and then, and nobody would know which. */
+static bool check_mode(const engine_args *args, const tbk_engine_config *config, tbk_error *err)
+{
+    if (args->hook && config->mode == TBK_MODE_SIDECAR)
+        return tbk_fail(err, TBK_E_CONFIG,
+                        "run 'torrust-backup configure' again: it removes the hook",
+                        "the sidecar makes the backups here; hook and sidecar at once are refused");
+    return tbk_mode_check(config->mode, config->driver, config->method, err);
+}
+
+/* In mode window the hook has made the store. Here it is made as the database's owner. */
+static const char *owner_of(const tbk_engine_config *config)
+{
+    bool is_there = config->mode == TBK_MODE_WINDOW || access(config->store, F_OK) == 0;
+    return is_there ? config->store : config->database_path;
+}
+
 /* In the container: what is to be saved is opened while the right to read everything is there; then
  * that right is given up, and only then the database is touched. */
 static bool backup_as_configured(const engine_args *args, engine_output *output, tbk_error *err)
@@ -128,17 +145,21 @@ static bool backup_as_configured(const engine_args *args, engine_output *output,
     tbk_hold hold;
     tbk_report report = engine_output_report(output);
     tbk_engine_config config;
-    if (!read_config(arena, args->config, &config, err))
+    if (!engine_config_load(arena, args->config, &config, err))
         return false;
     if (args->has_method)
         config.method = args->method;
     if (args->has_profile)
         config.profile = args->profile;
-    if (!tbk_files_open(&config, &files, err) ||
-        !engine_rights_become_owner(config.store, true, err))
+    bool is_sidecar = config.mode == TBK_MODE_SIDECAR;
+    if (!check_mode(args, &config, err) || !tbk_files_open(&config, &files, err) ||
+        !engine_rights_become_owner(owner_of(&config), true, err))
         return false;
-    tbk_backup_request request = {
-        .config = &config, .files = files, .journal_mode = args->journal_mode};
+    tbk_backup_request request = {.config = &config,
+                                  .files = files,
+                                  .journal_mode = args->journal_mode,
+                                  .holds_nothing = is_sidecar,
+                                  .create_store = is_sidecar};
     if (args->hook) {
         hook = tbk_hold_hook_new(STDIN_FILENO, STDOUT_FILENO, HOLD_ANSWER_TIMEOUT_MS, &report);
         hold = tbk_hold_hook_port(hook);
@@ -161,7 +182,7 @@ static bool open_store(tbk_arena *arena, const engine_args *args, tbk_store_acce
     const char *path = args->store;
     tbk_engine_config config;
     if (path == NULL) {
-        if (!read_config(arena, args->config, &config, err))
+        if (!engine_config_load(arena, args->config, &config, err))
             return false;
         path = config.store;
     }
@@ -338,7 +359,7 @@ static bool plan_config(tbk_arena *arena, const engine_args *args, tbk_engine_co
 {
     if (args->sqlite != NULL)
         return config_by_hand(arena, args, out, err);
-    if (!read_config(arena, args->config, out, err))
+    if (!engine_config_load(arena, args->config, out, err))
         return false;
     return out->driver == TBK_DRIVER_SQLITE ||
            tbk_fail(err, TBK_E_UNSUPPORTED, NULL, "captures of MySQL cannot be foretold");
@@ -359,6 +380,7 @@ bool engine_command_plan(const engine_args *args, engine_output *output, tbk_err
                                       .method = config.method,
                                       .profile = config.profile,
                                       .environment = config.environment,
+                                      .holds_nothing = config.mode == TBK_MODE_SIDECAR,
                                       .restores = config.prove_restored_every_days > 0};
     if (!engine_rights_become_owner(owned, args->sqlite == NULL, err) ||
         !tbk_plan_make(arena, &request, &report, &plan, err))

@@ -3,6 +3,7 @@
 #ifndef TBK_ENTRY_ENGINE_COMMANDS_H
 #define TBK_ENTRY_ENGINE_COMMANDS_H
 
+#include "domain/engine_config.h"
 #include "entry/engine_args.h"
 #include "entry/engine_output.h"
 
@@ -19,5 +20,9 @@ bool engine_command_prove(const engine_args *args, engine_output *output, bool *
                           tbk_error *err) TBK_MUST_CHECK;
 bool engine_command_plan(const engine_args *args, engine_output *output,
                          tbk_error *err) TBK_MUST_CHECK;
+
+/* Reads engine.yml; whatever is wrong with it is TBK_E_CONFIG. */
+bool engine_config_load(tbk_arena *arena, const char *path, tbk_engine_config *out,
+                        tbk_error *err) TBK_MUST_CHECK;
 
 #endif

@@ -3,6 +3,7 @@
 #include "database/sqlite.h"
 #include "engine/archive.h"
 #include "entry/engine_commands.h"
+#include "entry/engine_serve.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -63,6 +64,10 @@ static bool run(const engine_args *args, engine_output *output, bool *out_ok, tb
         return engine_command_prove(args, output, out_ok, err);
     case ENGINE_PLAN:
         return engine_command_plan(args, output, err);
+    case ENGINE_SERVE:
+        return engine_command_serve(args, output, err);
+    case ENGINE_HEALTH:
+        return engine_command_health(args, out_ok, err);
     case ENGINE_VERSION:
         print_version();
         return true;
@@ -99,7 +104,7 @@ int main(int argc, char **argv)
         engine_output_error(&output, &err);
         outcome = err.code;
     } else if (!ok) {
-        outcome = TBK_E_UNPROVED;
+        outcome = args.command == ENGINE_HEALTH ? TBK_E_FAILED : TBK_E_UNPROVED;
     }
     int exit_status = tbk_error_exit_status(outcome);
     engine_output_done(&output, exit_status);

@@ -17,7 +17,10 @@ void engine_output_init(engine_output *output, const engine_args *args, bool (*c
 {
     char now[TBK_CLOCK_TEXT_SIZE];
     uint32_t random = 0;
-    *output = (engine_output){.hook = args->hook, .json = args->json, .cancelled = cancelled};
+    *output = (engine_output){.hook = args->hook,
+                              .json = args->json,
+                              .lines = args->hook || args->lines,
+                              .cancelled = cancelled};
     tbk_clock_format_compact(tbk_clock_now_s(), now);
     (void)!getrandom(&random, sizeof random, GRND_NONBLOCK);
     (void)snprintf(output->run_id, sizeof output->run_id, "%.16s-%08" PRIx32, now, random);
@@ -81,7 +84,7 @@ static bool json_cancelled(void *self) { return ((engine_output *)self)->cancell
 
 tbk_report engine_output_report(engine_output *output)
 {
-    if (!output->hook)
+    if (!output->lines)
         return tbk_console_report(&output->console);
     return (tbk_report){
         .self = output, .progress = json_progress, .log = json_log, .cancelled = json_cancelled};
@@ -100,7 +103,7 @@ static void print_json(const tbk_value *value)
 void engine_output_result(engine_output *output, const tbk_value *result,
                           void (*print)(const tbk_value *result))
 {
-    if (output->hook)
+    if (output->lines)
         return;
     tbk_console_end(&output->console);
     if (output->json)
@@ -121,7 +124,7 @@ static void error_fields(tbk_arena *arena, tbk_value *map, const tbk_error *erro
 void engine_output_error(engine_output *output, const tbk_error *error)
 {
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
-    if (output->hook) {
+    if (output->lines) {
         tbk_value *line = line_begin(arena, output, "end");
         tbk_value_set_string(arena, line, "level", "error");
         error_fields(arena, line, error);

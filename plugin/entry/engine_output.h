@@ -11,6 +11,7 @@
 
 typedef struct engine_output {
     bool hook, json;
+    bool lines; /* JSON lines on standard output */
     char run_id[ENGINE_RUN_ID_SIZE];
     tbk_console console;
     bool (*cancelled)(void);

@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define NOBODY 65534
+
 static const char *const FIX = "start the container as it is configured: user 0:0 with the "
                                "capabilities DAC_READ_SEARCH, SETUID "
                                "and SETGID ('torrust-backup configure' puts that right)";
@@ -39,11 +41,24 @@ static bool become(uid_t user, gid_t group, tbk_error *err)
 {
     if (setgroups(0, NULL) != 0 || setresgid(group, group, group) != 0 ||
         setresuid(user, user, user) != 0)
-        return tbk_fail_errno(err, TBK_E_CONFIG, errno, FIX,
-                              "cannot become the store's owner, user %u", (unsigned)user);
+        return tbk_fail_errno(err, TBK_E_CONFIG, errno, FIX, "cannot become user %u",
+                              (unsigned)user);
     if (setuid(0) == 0)
         return tbk_fail(err, TBK_E_CONFIG, FIX, "the way back to root is still open");
     return true;
+}
+
+/* Nothing that this process might start gains rights either. A user 0 stays it. */
+static bool give_up_rights(uid_t user, gid_t group, tbk_error *err)
+{
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return tbk_fail_errno(err, TBK_E_CONFIG, errno, FIX, "cannot refuse new privileges");
+    if (user != 0 && !become(user, group, err))
+        return false;
+    if (!drop_capabilities(err))
+        return false;
+    return has_no_capability() ||
+           tbk_fail(err, TBK_E_CONFIG, FIX, "capabilities are left after all were given up");
 }
 
 bool engine_rights_become_owner(const char *store, bool drop_all, tbk_error *err)
@@ -51,17 +66,10 @@ bool engine_rights_become_owner(const char *store, bool drop_all, tbk_error *err
     struct stat status;
     if (geteuid() != 0 || stat(store, &status) != 0)
         return true;
-    bool stays_root = status.st_uid == 0;
-    if (stays_root && !drop_all)
-        return true;
-    /* Nothing that this process might start gains rights either. */
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-        return tbk_fail_errno(err, TBK_E_CONFIG, errno, FIX, "cannot refuse new privileges");
-    if (!stays_root && !become(status.st_uid, status.st_gid, err))
-        return false;
-    if (!drop_capabilities(err))
-        return false;
-    if (!has_no_capability())
-        return tbk_fail(err, TBK_E_CONFIG, FIX, "capabilities are left after all were given up");
-    return true;
+    return (status.st_uid == 0 && !drop_all) || give_up_rights(status.st_uid, status.st_gid, err);
+}
+
+bool engine_rights_become_nobody(tbk_error *err)
+{
+    return geteuid() != 0 || give_up_rights(NOBODY, NOBODY, err);
 }

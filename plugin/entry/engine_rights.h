@@ -14,4 +14,7 @@
  */
 bool engine_rights_become_owner(const char *store, bool drop_all, tbk_error *err) TBK_MUST_CHECK;
 
+/* The same for what needs no file: the process becomes a user that owns nothing. */
+bool engine_rights_become_nobody(tbk_error *err) TBK_MUST_CHECK;
+
 #endif

@@ -38,19 +38,10 @@ typedef struct session {
 
 static bool read_options(tbk_arena *arena, const char *json, options *out, tbk_error *err)
 {
-    static const char *const known[] = {"options_file",
-                                        "ssh_host",
-                                        "ssh_port",
-                                        "ssh_user",
-                                        "ssh_key",
-                                        "ssh_program",
-                                        "host_key",
-                                        "wait_for_cron",
-                                        "fetch_all",
-                                        "method",
-                                        "journal_mode",
-                                        "profile",
-                                        NULL};
+    static const char *const known[] = {"options_file",  "ssh_host",    "ssh_port", "ssh_user",
+                                        "ssh_key",       "ssh_program", "host_key", "mode",
+                                        "wait_for_cron", "fetch_all",   "method",   "journal_mode",
+                                        "profile",       NULL};
     const tbk_value *value = NULL;
 
     if (json == NULL || json[0] == '\0')
@@ -68,6 +59,7 @@ static bool read_options(tbk_arena *arena, const char *json, options *out, tbk_e
         !tbk_value_read_string(value, "ssh_user", &overrides->ssh_user, err) ||
         !tbk_value_read_string(value, "ssh_key", &overrides->ssh_key, err) ||
         !tbk_value_read_string(value, "ssh_program", &overrides->ssh_program, err) ||
+        !tbk_value_read_string(value, "mode", &overrides->mode, err) ||
         !tbk_value_read_string(value, "host_key", &out->host_key, err) ||
         !tbk_value_read_string(value, "method", &out->method, err) ||
         !tbk_value_read_string(value, "journal_mode", &out->journal_mode, err) ||
@@ -191,17 +183,49 @@ static void add_argument(tbk_text *arguments, const char *name, const char *valu
     tbk_text_append_shell_word(arguments, value);
 }
 
-static bool verb_run(session *self, tbk_error *err)
+static bool run_in_window(session *self, int *out_exit_status, const tbk_value **out_record,
+                          tbk_error *err)
 {
-    const tbk_value *record = NULL;
     tbk_auto_text arguments = {0};
-    int exit_status = 0;
 
     add_argument(&arguments, "--method", self->options.method);
     add_argument(&arguments, "--journal-mode", self->options.journal_mode);
     add_argument(&arguments, "--profile", self->options.profile);
-    if (!tbk_on_vm_run_hook(self->arena, &self->remote, self->workspace.options.store,
-                            tbk_text_string(&arguments), self->report, &exit_status, &record, err))
+    return tbk_on_vm_run_hook(self->arena, &self->remote, self->workspace.options.store,
+                              tbk_text_string(&arguments), self->report, out_exit_status,
+                              out_record, err);
+}
+
+static bool run_in_sidecar(session *self, int *out_exit_status, const tbk_value **out_record,
+                           tbk_error *err)
+{
+    const char *arguments[8] = {"backup", "--log", "json"};
+    size_t count = 3;
+
+    if (self->options.journal_mode != NULL)
+        return tbk_fail(err, TBK_E_CONFIG,
+                        "configure with --mode window, do it, and configure with --mode sidecar",
+                        "the journal mode is changed with the tracker stopped, which the sidecar "
+                        "cannot do");
+    if (self->options.method != NULL) {
+        arguments[count++] = "--method";
+        arguments[count++] = self->options.method;
+    }
+    if (self->options.profile != NULL) {
+        arguments[count++] = "--profile";
+        arguments[count++] = self->options.profile;
+    }
+    return tbk_on_vm_run_sidecar(self->arena, &self->remote, self->workspace.options.store,
+                                 arguments, self->report, out_exit_status, out_record, err);
+}
+
+static bool verb_run(session *self, tbk_error *err)
+{
+    const tbk_value *record = NULL;
+    int exit_status = 0;
+    bool is_sidecar = self->workspace.options.mode == TBK_MODE_SIDECAR;
+
+    if (!(is_sidecar ? run_in_sidecar : run_in_window)(self, &exit_status, &record, err))
         return false;
     self->result = tbk_value_map(self->arena);
     tbk_value_set_integer(self->arena, self->result, "exit_status", exit_status);

@@ -23,8 +23,17 @@ static const char FACTS_SCRIPT[] =
      * and trying the lock would make a run that cron starts at this moment find it taken. Before
      * the tracker is looked at: a hold that ends in between must not look like one that nobody has.
      */
-    "say hook_runs \"$(find /proc/[0-9]*/fd -maxdepth 1 -lname " TBK_STATE_DIRECTORY
-    "/lock 2>/dev/null | head -n 1)\"\n"
+    "say hook_runs \"$(find /proc/[0-9]*/fd -maxdepth 1 \\( -lname " TBK_STATE_DIRECTORY
+    "/lock -o -lname \"$store/.state/lock\" \\) 2>/dev/null | head -n 1)\"\n"
+    "sidecar=$(docker ps -aq --filter label=com.docker.compose.project=torrust-backup "
+    "--filter label=com.docker.compose.service=sidecar | head -n 1)\n"
+    "if [ -n \"$sidecar\" ]; then\n"
+    "    say sidecar_state \"$(docker inspect -f '{{.State.Status}}' \"$sidecar\")\"\n"
+    "    say sidecar_health \"$(docker inspect -f "
+    "'{{if .State.Health}}{{.State.Health.Status}}{{end}}' \"$sidecar\")\"\n"
+    "fi\n"
+    "say window_file \"$(ls -d " TBK_CRON_FILE " " TBK_HOOK_FILE " " TBK_LOGROTATE_FILE
+    " " TBK_STATE_DIRECTORY " " TBK_LOG_DIRECTORY " 2>/dev/null | head -n 1)\"\n"
     "say tracker_id \"$(docker inspect --type container -f '{{.Id}}' \"$tracker\")\"\n"
     "say tracker_state \"$(docker inspect --type container -f '{{.State.Status}}' \"$tracker\")\"\n"
     "say tracker_health \"$(docker inspect --type container -f "
@@ -72,7 +81,10 @@ static void read_fact(tbk_arena *arena, const char *name, const char *value, tbk
                  {"compose", &out->compose_version},
                  {"tracker_id", &out->tracker_id},
                  {"tracker_state", &out->tracker_state},
-                 {"tracker_health", &out->tracker_health}};
+                 {"tracker_health", &out->tracker_health},
+                 {"sidecar_state", &out->sidecar_state},
+                 {"sidecar_health", &out->sidecar_health},
+                 {"window_file", &out->window_file}};
     const struct {
         const char *name;
         bool *flag;
@@ -131,6 +143,9 @@ bool tbk_host_facts_read(tbk_arena *arena, const tbk_remote *remote, const tbk_r
                             .tracker_id = "",
                             .tracker_state = "",
                             .tracker_health = "",
+                            .sidecar_state = "",
+                            .sidecar_health = "",
+                            .window_file = "",
                             .store_free_bytes = -1};
     if (!tbk_remote_do(remote, "looking at the VM", &command, &result, err)) {
         if (err->code == TBK_E_REMOTE)
@@ -167,6 +182,21 @@ const char *tbk_host_facts_difference(tbk_arena *arena, const tbk_host_facts *fa
         return tbk_arena_format(
             arena, "the engine's image '%s' is missing; run 'torrust-backup configure'", image_tag);
     return NULL;
+}
+
+const char *tbk_host_facts_other_mode(tbk_arena *arena, const tbk_host_facts *facts, tbk_mode mode)
+{
+    if (mode == TBK_MODE_WINDOW)
+        return facts->sidecar_state[0] == '\0'
+                   ? NULL
+                   : "a sidecar is on the VM, but the mode is window; write 'mode: sidecar' into "
+                     "the options file, or run 'torrust-backup configure'";
+    return facts->window_file[0] == '\0'
+               ? NULL
+               : tbk_arena_format(arena,
+                                  "'%s' of the maintenance window is still there; run "
+                                  "'torrust-backup configure'",
+                                  facts->window_file);
 }
 
 bool tbk_installed_file_is(const tbk_installed_file *installed, const tbk_rendered_file *rendered)

@@ -10,7 +10,10 @@
 #define TBK_COMPOSE_FILE "/opt/torrust-backup/compose.yml"
 #define TBK_HOOK_FILE "/usr/local/bin/torrust-backup-hook"
 #define TBK_CRON_FILE "/etc/cron.d/torrust-backup"
-#define TBK_LOG_FILE "/var/log/torrust-backup/run.log"
+#define TBK_LOGROTATE_FILE "/etc/logrotate.d/torrust-backup"
+#define TBK_LOG_DIRECTORY "/var/log/torrust-backup"
+#define TBK_LOG_FILE TBK_LOG_DIRECTORY "/run.log"
+#define TBK_METRICS_NETWORK "torrust-backup-metrics"
 #define TBK_STATE_DIRECTORY "/var/lib/torrust-backup"
 
 typedef struct tbk_installed_file {
@@ -29,13 +32,16 @@ typedef struct tbk_host_facts {
     const char *tracker_id;    /* "" = no such container */
     const char *tracker_state; /* "running", "paused", "exited", ...; "" = no such container */
     const char
-        *tracker_health;      /* "healthy", "starting", "unhealthy"; "" = it has no health check */
-    bool held;                /* the hook's marker stands */
-    bool hook_runs;           /* a hook holds the lock at this moment */
-    bool native_cron;         /* the deployer's own backup is scheduled */
-    int64_t store_free_bytes; /* -1 = there is no store yet */
-    int64_t now_s;            /* the VM's wall clock */
-    int64_t utc_offset_s;     /* of its local time, which cron uses */
+        *tracker_health;       /* "healthy", "starting", "unhealthy"; "" = it has no health check */
+    bool held;                 /* the hook's marker stands */
+    bool hook_runs;            /* a hook or an engine holds its lock at this moment */
+    bool native_cron;          /* the deployer's own backup is scheduled */
+    const char *sidecar_state; /* of its container, as tracker_state; "" = there is none */
+    const char *sidecar_health; /* as tracker_health */
+    const char *window_file;    /* one that only the mode window has; "" = none is there */
+    int64_t store_free_bytes;   /* -1 = there is no store yet */
+    int64_t now_s;              /* the VM's wall clock */
+    int64_t utc_offset_s;       /* of its local time, which cron uses */
     tbk_installed_file files[TBK_RENDERED_FILES_MAX]; /* as rendering->files */
 } tbk_host_facts;
 
@@ -50,6 +56,9 @@ bool tbk_host_facts_read(tbk_arena *arena, const tbk_remote *remote, const tbk_r
  */
 const char *tbk_host_facts_difference(tbk_arena *arena, const tbk_host_facts *facts,
                                       const tbk_rendering *rendering, const char *image_tag);
+
+/* What the other mode left, and what to do, in one sentence; NULL = nothing. */
+const char *tbk_host_facts_other_mode(tbk_arena *arena, const tbk_host_facts *facts, tbk_mode mode);
 
 /* Whether the installed file is the rendered one, with its mode and owner. */
 bool tbk_installed_file_is(const tbk_installed_file *installed, const tbk_rendered_file *rendered);

@@ -2,14 +2,15 @@
 /* Puts on the VM what is not there yet. */
 #include "phases/install.h"
 
+#include "phases/mode_switch.h"
 #include "phases/schedule_report.h"
 
 #include <errno.h>
 #include <fcntl.h>
 
 #define PHASE "install"
-#define STEPS 5
-#define REMOTE_TARBALL TBK_STATE_DIRECTORY "/engine-image.tar.gz"
+#define OUR_FOLDER "/opt/torrust-backup"
+#define REMOTE_TARBALL OUR_FOLDER "/engine-image.tar.gz"
 #define LOAD_TIMEOUT_MS 300000
 #define BUILT_FOR "x86_64"
 
@@ -19,16 +20,14 @@ typedef struct install {
     tbk_host_facts facts;
     tbk_value *result;
     tbk_value *items;
+    tbk_value *remarks;
     bool changed;
 } install;
 
-static void note_item(install *self, const char *name, const char *target, bool was_there,
-                      bool in_place)
+static void note_state(install *self, const char *name, const char *target, const char *state,
+                       bool in_place)
 {
     tbk_value *item = tbk_value_map(self->arena);
-    const char *state = in_place    ? "in place"
-                        : was_there ? (self->input->dry_run ? "would be updated" : "updated")
-                                    : (self->input->dry_run ? "would be installed" : "installed");
 
     tbk_value_set_string(self->arena, item, "name", name);
     tbk_value_set_string(self->arena, item, "target", target);
@@ -40,7 +39,22 @@ static void note_item(install *self, const char *name, const char *target, bool 
                    target, state);
 }
 
-bool tbk_install_check_host(const tbk_host_facts *facts, tbk_error *err)
+static void note_item(install *self, const char *name, const char *target, bool was_there,
+                      bool in_place)
+{
+    const char *state = in_place    ? "in place"
+                        : was_there ? (self->input->dry_run ? "would be updated" : "updated")
+                                    : (self->input->dry_run ? "would be installed" : "installed");
+
+    note_state(self, name, target, state, in_place);
+}
+
+static void remark(install *self, const char *text)
+{
+    tbk_value_append(self->arena, self->remarks, tbk_value_string(self->arena, text));
+}
+
+bool tbk_install_check_host(const tbk_host_facts *facts, tbk_mode mode, tbk_error *err)
 {
     if (strcmp(facts->arch, BUILT_FOR) != 0)
         return tbk_fail(err, TBK_E_REMOTE, "build Torrust Backup on a machine of the VM's kind",
@@ -53,6 +67,8 @@ bool tbk_install_check_host(const tbk_host_facts *facts, tbk_error *err)
         return tbk_fail(err, TBK_E_REMOTE,
                         "run the deployer's 'configure' first; it installs Compose",
                         "the VM has no 'docker compose'");
+    if (mode == TBK_MODE_SIDECAR)
+        return true; /* nothing of it is the host's */
     if (!facts->flock)
         return tbk_fail(err, TBK_E_REMOTE, "install the package util-linux on the VM",
                         "the VM has no 'flock'");
@@ -63,7 +79,14 @@ bool tbk_install_check_host(const tbk_host_facts *facts, tbk_error *err)
 }
 
 const tbk_install_directory tbk_install_directories[TBK_INSTALL_DIRECTORIES] = {
-    {"/opt/torrust-backup", 0755}, {"/var/log/torrust-backup", 0750}, {TBK_STATE_DIRECTORY, 0750}};
+    {OUR_FOLDER, 0755}, {"/var/log/torrust-backup", 0750}, {TBK_STATE_DIRECTORY, 0750}};
+
+size_t tbk_install_directory_count(tbk_mode mode)
+{
+    return mode == TBK_MODE_WINDOW ? TBK_INSTALL_DIRECTORIES : 1;
+}
+
+static tbk_mode mode_of(const install *self) { return self->input->workspace->options.mode; }
 
 /* An interrupted upload may have left its tarball. */
 static bool make_directories(const install *self, tbk_error *err)
@@ -76,7 +99,7 @@ static bool make_directories(const install *self, tbk_error *err)
         .argv = argv, .as_root = true, .report = self->input->report};
     tbk_auto_remote_result result = {0};
 
-    for (size_t i = 0; i < TBK_INSTALL_DIRECTORIES; i++) {
+    for (size_t i = 0; i < tbk_install_directory_count(mode_of(self)); i++) {
         argv[4 + 2 * i] = tbk_install_directories[i].path;
         argv[5 + 2 * i] =
             tbk_arena_format(self->arena, "%04o", (unsigned)tbk_install_directories[i].mode);
@@ -171,37 +194,128 @@ static bool install_files(install *self, tbk_error *err)
     return true;
 }
 
-static bool install_all(install *self, tbk_error *err)
+/* --- the modes --- */
+
+static tbk_sidecar sidecar_of(const install *self)
+{
+    return (tbk_sidecar){.remote = self->input->remote,
+                         .report = self->input->report,
+                         .environment = &self->input->workspace->environment,
+                         .options = &self->input->workspace->options,
+                         .image_tag = self->input->image->tag};
+}
+
+/* Before anything of the mode that is there goes. A dry run may have no image yet to ask. */
+static bool check_database(install *self, tbk_error *err)
+{
+    const tbk_sidecar sidecar = sidecar_of(self);
+
+    if (mode_of(self) == TBK_MODE_WINDOW || (self->input->dry_run && !self->facts.image_present))
+        return true;
+    return tbk_sidecar_check_database(self->arena, &sidecar, err);
+}
+
+static bool remove_window(install *self, tbk_error *err)
 {
     const tbk_install_input *input = self->input;
-    const tbk_report *report = input->report;
 
-    tbk_report_step_started(report, 1, STEPS, "Looking at the VM");
-    if (!tbk_host_facts_read(self->arena, input->remote, input->rendering, input->image->tag,
-                             input->workspace->options.store, &self->facts, err) ||
-        !tbk_install_check_host(&self->facts, err))
+    if (self->facts.window_file[0] == '\0')
+        return true;
+    if (!input->dry_run && !tbk_window_remove(input->remote, input->report, err))
         return false;
-    tbk_report_step_completed(report, 1, STEPS, "Looking at the VM");
+    note_state(self, "window", "the maintenance window: crontab, hook, log",
+               input->dry_run ? "would be removed" : "removed", false);
+    return true;
+}
 
-    tbk_report_step_started(report, 2, STEPS, "Making directories");
-    if (!input->dry_run && !make_directories(self, err))
-        return false;
-    tbk_report_step_completed(report, 2, STEPS, "Making directories");
+static bool remove_sidecar(install *self, tbk_error *err)
+{
+    const tbk_install_input *input = self->input;
 
-    tbk_report_step_started(report, 3, STEPS, "Installing the engine's image");
-    if (!tbk_report_go_on(report, err) || !install_image(self, err))
+    if (self->facts.sidecar_state[0] == '\0')
+        return true;
+    if (!input->dry_run && !tbk_sidecar_remove(input->remote, input->report, err))
         return false;
-    tbk_report_step_completed(report, 3, STEPS, "Installing the engine's image");
+    note_state(self, "sidecar", "the sidecar's container",
+               input->dry_run ? "would be removed" : "removed", false);
+    return true;
+}
 
-    tbk_report_step_started(report, 4, STEPS, "Installing configuration, hook and schedule");
-    if (!install_files(self, err))
-        return false;
-    tbk_report_step_completed(report, 4, STEPS, "Installing configuration, hook and schedule");
+static bool remove_other_mode(install *self, tbk_error *err)
+{
+    return mode_of(self) == TBK_MODE_SIDECAR ? remove_window(self, err) : remove_sidecar(self, err);
+}
 
-    tbk_report_step_started(report, 5, STEPS, "Checking the schedule");
-    if (!tbk_schedule_report(self->arena, input->workspace, &self->facts, self->result, err))
+static bool start_sidecar(install *self, tbk_error *err)
+{
+    const tbk_sidecar sidecar = sidecar_of(self);
+    tbk_sidecar_step step = TBK_SIDECAR_IN_PLACE;
+    bool dry_run = self->input->dry_run;
+
+    if (mode_of(self) == TBK_MODE_WINDOW)
+        return true;
+    if (!(dry_run ? tbk_sidecar_look : tbk_sidecar_start)(self->arena, &sidecar, &step, err))
         return false;
-    tbk_report_step_completed(report, 5, STEPS, "Checking the schedule");
+    if (step == TBK_SIDECAR_WAITS)
+        remark(self, "the sidecar is not started yet: there is no tracker on the VM; run "
+                     "'torrust-backup configure' again after the deployer's 'run'");
+    note_state(self, "sidecar", "the sidecar's container",
+               step == TBK_SIDECAR_IN_PLACE ? "in place"
+               : step == TBK_SIDECAR_WAITS  ? "waits for a tracker"
+               : dry_run                    ? "would be started"
+                                            : "started",
+               step != TBK_SIDECAR_TO_START);
+    return true;
+}
+
+static bool look_at_host(install *self, tbk_error *err)
+{
+    const tbk_install_input *input = self->input;
+
+    return tbk_host_facts_read(self->arena, input->remote, input->rendering, input->image->tag,
+                               input->workspace->options.store, &self->facts, err) &&
+           tbk_install_check_host(&self->facts, mode_of(self), err);
+}
+
+static bool install_directories(install *self, tbk_error *err)
+{
+    return self->input->dry_run || make_directories(self, err);
+}
+
+static bool install_mode(install *self, tbk_error *err)
+{
+    return remove_other_mode(self, err) && install_files(self, err) && start_sidecar(self, err);
+}
+
+static bool report_schedule(install *self, tbk_error *err)
+{
+    if (self->input->workspace->mode_is_unwritten)
+        remark(self, "the mode was given for this command only; write 'mode' into the options "
+                     "file, or give --mode to every command");
+    return tbk_schedule_report(self->arena, self->input->workspace, &self->facts, self->result,
+                               err);
+}
+
+static bool install_all(install *self, tbk_error *err)
+{
+    static const struct {
+        const char *title;
+        bool (*work)(install *self, tbk_error *err);
+    } steps[] = {{"Looking at the VM", look_at_host},
+                 {"Making directories", install_directories},
+                 {"Installing the engine's image", install_image},
+                 {"Checking the database", check_database},
+                 {"Installing configuration and schedule", install_mode},
+                 {"Checking the schedule", report_schedule}};
+    const uint32_t count = sizeof steps / sizeof *steps;
+    const tbk_report *report = self->input->report;
+
+    for (uint32_t i = 0; i < count; i++) {
+        tbk_report_step_started(report, i + 1, count, steps[i].title);
+        if (!tbk_report_go_on(report, err) || !steps[i].work(self, err))
+            return false;
+        tbk_report_step_completed(report, i + 1, count, steps[i].title);
+    }
     return true;
 }
 
@@ -211,12 +325,14 @@ bool tbk_install(tbk_arena *arena, const tbk_install_input *input, tbk_value **o
     install self = {.arena = arena,
                     .input = input,
                     .result = tbk_value_map(arena),
-                    .items = tbk_value_list(arena)};
+                    .items = tbk_value_list(arena),
+                    .remarks = tbk_value_list(arena)};
 
     *out_result = self.result;
     tbk_value_set_string(arena, self.result, "host", input->remote->name);
     tbk_value_set_bool(arena, self.result, "dry_run", input->dry_run);
     tbk_value_set(arena, self.result, "items", self.items);
+    tbk_value_set(arena, self.result, "remarks", self.remarks);
     bool ok = install_all(&self, err);
     tbk_value_set_bool(arena, self.result, "changed", self.changed);
     tbk_value_set_bool(arena, self.result, "complete", ok);

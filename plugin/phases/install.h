@@ -26,9 +26,11 @@ typedef struct tbk_install_input {
 /*
  * out_result: {"host", "changed", "complete", "items": [{"name", "target", "state"}], "remarks":
  * [...], "next_runs": [...]}; state is "in place", "installed" or "updated"; in a dry run "would be
- * installed" or "would be updated". Errors: as the remote port; TBK_E_REMOTE when the VM lacks
- * Docker, Compose, cron or flock, or is of another architecture. On failure *out_result tells what
- * was changed until then.
+ * installed" or "would be updated"; of the other mode's things "removed", of the sidecar "started"
+ * or "waits for a tracker". Errors: TBK_E_UNSUPPORTED when the sidecar cannot back the database up,
+ * TBK_E_LOCKED when the mode changes while a backup goes on; as the remote port; TBK_E_REMOTE when
+ * the VM lacks Docker, Compose, cron or flock, or is of another architecture. On failure
+ * *out_result tells what was changed until then.
  */
 bool tbk_install(tbk_arena *arena, const tbk_install_input *input, tbk_value **out_result,
                  tbk_error *err) TBK_MUST_CHECK;
@@ -42,7 +44,11 @@ typedef struct tbk_install_directory {
 #define TBK_INSTALL_DIRECTORIES 3
 extern const tbk_install_directory tbk_install_directories[TBK_INSTALL_DIRECTORIES];
 
+/* How many of them a mode has, from the first one on. */
+size_t tbk_install_directory_count(tbk_mode mode);
+
 /* Whether the VM has all that a backup needs; fails with TBK_E_REMOTE. */
-bool tbk_install_check_host(const tbk_host_facts *facts, tbk_error *err) TBK_MUST_CHECK;
+bool tbk_install_check_host(const tbk_host_facts *facts, tbk_mode mode,
+                            tbk_error *err) TBK_MUST_CHECK;
 
 #endif

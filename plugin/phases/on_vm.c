@@ -15,6 +15,8 @@
 #define NOT_INSTALLED_TEXT "119"
 #define NO_HOOK 118
 #define NO_HOOK_TEXT "118"
+#define NO_SIDECAR 117
+#define NO_SIDECAR_TEXT "117"
 
 /* The command and the environment come from the installed crontab, so that what is proved is what
  * cron will do. More arguments ($4) are put behind the hook's name ($3), wherever it stands: what
@@ -103,19 +105,17 @@ static bool follow(void *self, const char *bytes, size_t length, tbk_error *err)
     return true;
 }
 
-static bool run_hook(const tbk_remote *remote, const char *arguments, const tbk_report *report,
-                     int *out_exit_status, tbk_error *err)
+static bool run_followed(const tbk_remote *remote, const char *const *argv,
+                         const tbk_report *report, int *out_exit_status, tbk_error *err)
 {
     log_follower follower = {.report = report};
-    const tbk_remote_command command = {
-        .argv = (const char *const[]){"sh", "-c", HOOK_SCRIPT, "run", TBK_CRON_FILE, TBK_LOG_FILE,
-                                      TBK_HOOK_FILE, arguments, NULL},
-        .as_root = true,
-        .on_output = follow,
-        .on_output_self = &follower,
-        .timeout_ms = RUN_TIMEOUT_MS,
-        .idle_timeout_ms = RUN_IDLE_TIMEOUT_MS,
-        .report = report};
+    const tbk_remote_command command = {.argv = argv,
+                                        .as_root = true,
+                                        .on_output = follow,
+                                        .on_output_self = &follower,
+                                        .timeout_ms = RUN_TIMEOUT_MS,
+                                        .idle_timeout_ms = RUN_IDLE_TIMEOUT_MS,
+                                        .report = report};
     tbk_auto_remote_result result = {0};
 
     bool ok = remote->run(remote->self, &command, &result, err);
@@ -130,13 +130,16 @@ static bool run_hook(const tbk_remote *remote, const char *arguments, const tbk_
     if (result.exit_status == NO_HOOK)
         return tbk_fail(err, TBK_E_CONFIG, "let the crontab call " TBK_HOOK_FILE " by its name",
                         "the command in " TBK_CRON_FILE " takes no further options");
+    if (result.exit_status == NO_SIDECAR)
+        return tbk_fail(err, TBK_E_CONTAINER, "run 'torrust-backup configure'",
+                        "the sidecar does not run on '%s'", remote->name);
     *out_exit_status = result.exit_status;
     return true;
 }
 
-bool tbk_on_vm_run_hook(tbk_arena *arena, const tbk_remote *remote, const char *store,
-                        const char *arguments, const tbk_report *report, int *out_exit_status,
-                        const tbk_value **out_record, tbk_error *err)
+static bool run_recorded(tbk_arena *arena, const tbk_remote *remote, const char *store,
+                         const char *const *argv, const tbk_report *report, int *out_exit_status,
+                         const tbk_value **out_record, tbk_error *err)
 {
     const tbk_value *earlier = NULL;
     const tbk_value *latest = NULL;
@@ -146,7 +149,7 @@ bool tbk_on_vm_run_hook(tbk_arena *arena, const tbk_remote *remote, const char *
     *out_record = NULL;
     if (!tbk_on_vm_last_run(arena, remote, store, &earlier, err) ||
         (earlier != NULL && !tbk_value_need_string(earlier, "run", &earlier_run, err)) ||
-        !run_hook(remote, arguments, report, out_exit_status, err) ||
+        !run_followed(remote, argv, report, out_exit_status, err) ||
         !tbk_on_vm_last_run(arena, remote, store, &latest, err) ||
         (latest != NULL && !tbk_value_need_string(latest, "run", &latest_run, err)))
         return false;
@@ -154,6 +157,66 @@ bool tbk_on_vm_run_hook(tbk_arena *arena, const tbk_remote *remote, const char *
         *out_record = latest;
     return true;
 }
+
+bool tbk_on_vm_run_hook(tbk_arena *arena, const tbk_remote *remote, const char *store,
+                        const char *arguments, const tbk_report *report, int *out_exit_status,
+                        const tbk_value **out_record, tbk_error *err)
+{
+    const char *const argv[] = {"sh",         "-c",          HOOK_SCRIPT, "run", TBK_CRON_FILE,
+                                TBK_LOG_FILE, TBK_HOOK_FILE, arguments,   NULL};
+
+    return run_recorded(arena, remote, store, argv, report, out_exit_status, out_record, err);
+}
+
+/* --- the sidecar --- */
+
+/* The engine's arguments. The client may go; what it has started in the container goes on. */
+static const char SIDECAR_SCRIPT[] =
+    "[ -f " TBK_COMPOSE_FILE " ] || exit " NOT_INSTALLED_TEXT "\n"
+    "id=$(docker ps -q --filter label=com.docker.compose.project=torrust-backup "
+    "--filter label=com.docker.compose.service=sidecar | head -n 1)\n"
+    "[ -n \"$id\" ] || exit " NO_SIDECAR_TEXT "\n"
+    "exec docker exec -u 0:0 \"$id\" /torrust-backup-engine \"$@\"\n";
+
+#define SIDECAR_ARGUMENTS_MAX 12
+
+static void sidecar_argv(const char *const *arguments, const char **out)
+{
+    static const char *const prefix[] = {"sh", "-c", SIDECAR_SCRIPT, "sidecar"};
+    const size_t length = sizeof prefix / sizeof *prefix;
+
+    memcpy(out, prefix, sizeof prefix);
+    for (size_t i = 0; arguments[i] != NULL && i < SIDECAR_ARGUMENTS_MAX; i++)
+        out[length + i] = arguments[i];
+}
+
+bool tbk_on_vm_run_sidecar(tbk_arena *arena, const tbk_remote *remote, const char *store,
+                           const char *const *arguments, const tbk_report *report,
+                           int *out_exit_status, const tbk_value **out_record, tbk_error *err)
+{
+    const char *argv[4 + SIDECAR_ARGUMENTS_MAX + 1] = {0};
+
+    sidecar_argv(arguments, argv);
+    return run_recorded(arena, remote, store, argv, report, out_exit_status, out_record, err);
+}
+
+bool tbk_on_vm_ask_sidecar(tbk_arena *arena, const tbk_remote *remote, const char *what,
+                           int *out_exit_status, const char **out, tbk_error *err)
+{
+    const char *const arguments[] = {"health", "--show", what, NULL};
+    const char *argv[4 + SIDECAR_ARGUMENTS_MAX + 1] = {0};
+    tbk_auto_remote_result result = {0};
+
+    sidecar_argv(arguments, argv);
+    const tbk_remote_command command = {.argv = argv, .as_root = true};
+    if (!remote->run(remote->self, &command, &result, err))
+        return tbk_while(err, "asking the sidecar on '%s'", remote->name);
+    *out_exit_status = result.exit_status;
+    *out = tbk_arena_copy(arena, tbk_text_string(&result.output));
+    return true;
+}
+
+/* --- the engine, once --- */
 
 /* $1 compose file, then the engine's arguments. */
 static const char ENGINE_SCRIPT[] =
@@ -256,7 +319,8 @@ static const char *fix_for(tbk_error_code code)
     case TBK_E_CONTAINER:
         return "see whether Docker runs on the VM, and read " TBK_LOG_FILE " there";
     default:
-        return "read " TBK_LOG_FILE " on the VM";
+        return "on the VM read " TBK_LOG_FILE ", or in mode sidecar: docker logs "
+               "torrust-backup-sidecar-1";
     }
 }
 

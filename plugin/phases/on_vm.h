@@ -18,6 +18,18 @@ bool tbk_on_vm_run_hook(tbk_arena *arena, const tbk_remote *remote, const char *
                         const char *arguments, const tbk_report *report, int *out_exit_status,
                         const tbk_value **out_record, tbk_error *err) TBK_MUST_CHECK;
 
+/* A backup in the sidecar's container, beside its own schedule; otherwise as tbk_on_vm_run_hook.
+ * The arguments are the engine's, and end with NULL. Fails with TBK_E_CONTAINER when it does not
+ * run. */
+bool tbk_on_vm_run_sidecar(tbk_arena *arena, const tbk_remote *remote, const char *store,
+                           const char *const *arguments, const tbk_report *report,
+                           int *out_exit_status, const tbk_value **out_record,
+                           tbk_error *err) TBK_MUST_CHECK;
+
+/* What the sidecar's own endpoints say: "health" or "metrics". Exit status 0 when all is well. */
+bool tbk_on_vm_ask_sidecar(tbk_arena *arena, const tbk_remote *remote, const char *what,
+                           int *out_exit_status, const char **out, tbk_error *err) TBK_MUST_CHECK;
+
 /* Runs the engine once in its container, without the hook: `list`, `check`, `prove`, `plan`. The
  * arguments end with NULL. *out is the JSON that it prints; NULL when it printed none. */
 bool tbk_on_vm_run_engine(tbk_arena *arena, const tbk_remote *remote, const char *const *arguments,

@@ -5,6 +5,7 @@
 
 #include "phases/diff.h"
 #include "phases/install.h"
+#include "phases/mode_switch.h"
 #include "phases/on_vm.h"
 #include "phases/schedule_report.h"
 
@@ -40,6 +41,8 @@ static void note_item(preview *self, const char *kind, const char *target, const
     self->changes += strcmp(state, "in place") != 0;
 }
 
+static tbk_mode mode_of(const preview *self) { return self->input->workspace->options.mode; }
+
 /* A line for each: its mode, or nothing where there is none. */
 static bool read_modes(const preview *self, const char **out_lines, tbk_error *err)
 {
@@ -48,7 +51,7 @@ static bool read_modes(const preview *self, const char **out_lines, tbk_error *e
     const tbk_remote_command command = {
         .argv = argv, .as_root = true, .report = self->input->report};
     tbk_auto_remote_result result = {0};
-    for (size_t i = 0; i < TBK_INSTALL_DIRECTORIES; i++)
+    for (size_t i = 0; i < tbk_install_directory_count(mode_of(self)); i++)
         argv[4 + i] = tbk_install_directories[i].path;
     if (!tbk_remote_do(self->input->remote, "looking at folders", &command, &result, err))
         return false;
@@ -61,7 +64,7 @@ static bool preview_directories(preview *self, tbk_error *err)
     const char *line = "";
     if (!read_modes(self, &line, err))
         return false;
-    for (size_t i = 0; i < TBK_INSTALL_DIRECTORIES; i++) {
+    for (size_t i = 0; i < tbk_install_directory_count(mode_of(self)); i++) {
         const tbk_install_directory *wanted = &tbk_install_directories[i];
         size_t length = strcspn(line, "\n");
         const char *mode = tbk_arena_copy_bytes(self->arena, line, length);
@@ -166,15 +169,50 @@ static bool preview_file(preview *self, size_t index, tbk_error *err)
     return true;
 }
 
+static void preview_other_mode(preview *self)
+{
+    bool is_window = mode_of(self) == TBK_MODE_WINDOW;
+    if (is_window ? self->facts.sidecar_state[0] != '\0' : self->facts.window_file[0] != '\0')
+        note_item(self, is_window ? "sidecar" : "window",
+                  is_window ? "the sidecar's container"
+                            : "the maintenance window: crontab, hook, log",
+                  "remove", "", NULL);
+}
+
+static tbk_sidecar sidecar_of(const preview *self)
+{
+    const tbk_preview_input *input = self->input;
+    return (tbk_sidecar){.remote = input->remote,
+                         .report = input->report,
+                         .environment = &input->workspace->environment,
+                         .options = &input->workspace->options,
+                         .image_tag = input->image->tag};
+}
+
+static bool preview_sidecar(preview *self, tbk_error *err)
+{
+    const tbk_sidecar sidecar = sidecar_of(self);
+    tbk_sidecar_step step = TBK_SIDECAR_IN_PLACE;
+    if (mode_of(self) == TBK_MODE_WINDOW)
+        return true;
+    if (!tbk_sidecar_look(self->arena, &sidecar, &step, err))
+        return false;
+    note_item(self, "sidecar", "the sidecar's container",
+              step == TBK_SIDECAR_TO_START ? "new" : "in place",
+              step == TBK_SIDECAR_WAITS ? "it waits for a tracker" : "", NULL);
+    return true;
+}
+
 static bool preview_install(preview *self, tbk_error *err)
 {
     if (!preview_directories(self, err))
         return false;
     preview_image(self);
+    preview_other_mode(self);
     for (size_t i = 0; i < self->input->rendering->count; i++)
         if (!tbk_report_go_on(self->input->report, err) || !preview_file(self, i, err))
             return false;
-    return true;
+    return preview_sidecar(self, err);
 }
 
 /* --- the forecast --- */
@@ -268,6 +306,16 @@ static bool preview_backup(preview *self, tbk_error *err)
 
 /* --- all of it --- */
 
+/* Whether an install would be begun, and not be refused half way. */
+static bool is_possible(preview *self, tbk_error *err)
+{
+    const tbk_sidecar sidecar = sidecar_of(self);
+    if (!tbk_install_check_host(&self->facts, mode_of(self), err))
+        return false;
+    return mode_of(self) == TBK_MODE_WINDOW || !self->facts.image_present ||
+           tbk_sidecar_check_database(self->arena, &sidecar, err);
+}
+
 static bool look(preview *self, tbk_error *err)
 {
     const tbk_preview_input *input = self->input;
@@ -276,7 +324,7 @@ static bool look(preview *self, tbk_error *err)
         !tbk_schedule_report(self->arena, input->workspace, &self->facts, self->result, err))
         return false;
     tbk_error refused = {.code = TBK_E_OK};
-    bool possible = tbk_install_check_host(&self->facts, &refused);
+    bool possible = is_possible(self, &refused);
     if (!preview_install(self, err))
         return false;
     if (!possible) {

@@ -20,7 +20,7 @@ typedef struct tbk_preview_input {
 /*
  * out_result: docs/schemas/plan.schema.json. The forecast is the installed engine's; where there is
  * none, the result says why. Errors: as the remote port; TBK_E_REMOTE when an install would be
- * refused, with the result filled.
+ * refused, and TBK_E_UNSUPPORTED as an install does, with the result filled.
  */
 bool tbk_preview(tbk_arena *arena, const tbk_preview_input *input, tbk_value **out_result,
                  tbk_error *err) TBK_MUST_CHECK;

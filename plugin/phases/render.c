@@ -15,7 +15,8 @@
 #define STORAGE CONFIG_ROOT "/storage"
 #define DATABASE_NETWORK "torrust_database_network"
 /* Where we do. */
-#define ENGINE_CONFIG "/opt/torrust-backup/engine.yml"
+#define OUR_FOLDER "/opt/torrust-backup"
+#define ENGINE_CONFIG OUR_FOLDER "/engine.yml"
 #define LOG_DIRECTORY "/var/log/torrust-backup"
 
 typedef struct template_row {
@@ -23,6 +24,7 @@ typedef struct template_row {
     const char *name;
     const char *target;
     mode_t mode;
+    bool for_window_only;
     tbk_template_context context;
     tbk_render_check *check; /* may be NULL */
 } template_row;
@@ -30,15 +32,15 @@ typedef struct template_row {
 /* In the order in which they are installed: the crontab last, so nothing runs before all is there.
  */
 static const template_row rows[] = {
-    {"compose.yml.tera", "compose.yml", "/opt/torrust-backup/compose.yml", 0644,
+    {"compose.yml.tera", "compose.yml", "/opt/torrust-backup/compose.yml", 0644, false,
      TBK_TEMPLATE_COMPOSE, tbk_render_check_compose},
-    {"engine.yml.tera", "engine.yml", ENGINE_CONFIG, 0644, TBK_TEMPLATE_YAML,
+    {"engine.yml.tera", "engine.yml", ENGINE_CONFIG, 0644, false, TBK_TEMPLATE_YAML,
      tbk_render_check_engine_config},
-    {"hook.tera", "torrust-backup-hook", "/usr/local/bin/torrust-backup-hook", 0755,
+    {"hook.tera", "torrust-backup-hook", "/usr/local/bin/torrust-backup-hook", 0755, true,
      TBK_TEMPLATE_SHELL, tbk_render_check_script},
-    {"logrotate.tera", "logrotate", "/etc/logrotate.d/torrust-backup", 0644, TBK_TEMPLATE_SHELL,
-     NULL},
-    {"crontab.tera", "crontab", "/etc/cron.d/torrust-backup", 0644, TBK_TEMPLATE_CRON,
+    {"logrotate.tera", "logrotate", "/etc/logrotate.d/torrust-backup", 0644, true,
+     TBK_TEMPLATE_SHELL, NULL},
+    {"crontab.tera", "crontab", "/etc/cron.d/torrust-backup", 0644, true, TBK_TEMPLATE_CRON,
      tbk_render_check_crontab},
 };
 _Static_assert(sizeof rows / sizeof *rows <= TBK_RENDERED_FILES_MAX, "room for every file");
@@ -118,6 +120,7 @@ static void set_options(tbk_arena *arena, const tbk_options *options, tbk_value 
     tbk_value_set_string(arena, values, "store", options->store);
     tbk_value_set_bool(arena, values, "store_is_elsewhere",
                        !tbk_text_starts_with(options->store, STORAGE "/"));
+    tbk_value_set_string(arena, values, "mode", tbk_mode_name(options->mode));
     tbk_value_set_string(arena, values, "schedule", options->schedule);
     tbk_value_set_string(arena, values, "full_schedule", options->full_schedule);
     tbk_value_set_string(arena, values, "method", tbk_method_name(options->method));
@@ -141,6 +144,8 @@ static const tbk_value *template_values(tbk_arena *arena, const tbk_render_input
         {"config_root", CONFIG_ROOT},
         {"storage", STORAGE},
         {"engine_config", ENGINE_CONFIG},
+        {"engine_config_directory", OUR_FOLDER},
+        {"metrics_network", "torrust-backup-metrics"},
         {"log", LOG_DIRECTORY "/run.log"},
         {"log_directory", LOG_DIRECTORY},
         {"state_directory", "/var/lib/torrust-backup"},
@@ -215,10 +220,14 @@ static bool render_row(tbk_arena *arena, const tbk_render_input *input, const te
 bool tbk_render(tbk_arena *arena, const tbk_render_input *input, tbk_rendering *out, tbk_error *err)
 {
     const tbk_value *values = template_values(arena, input);
-    size_t count = sizeof rows / sizeof *rows;
-    for (size_t i = 0; i < count; i++)
-        if (!render_row(arena, input, &rows[i], values, &out->files[i], err))
+    bool is_window = input->options->mode == TBK_MODE_WINDOW;
+    out->count = 0;
+    for (const template_row *row = rows; row < rows + sizeof rows / sizeof *rows; row++) {
+        if (row->for_window_only && !is_window)
+            continue;
+        if (!render_row(arena, input, row, values, &out->files[out->count], err))
             return false;
-    out->count = count;
+        out->count++;
+    }
     return true;
 }

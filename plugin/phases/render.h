@@ -17,6 +17,7 @@
  *   image                      tag of the engine's image
  *   project                    of Compose: "torrust-backup"
  *   tracker_container          "tracker"
+ *   mode                       "window" or "sidecar"
  *   schedule                   as the operator wrote it
  *   window_max_seconds         of the hook; these and the next are the options
  *   full_schedule              of full backups beside the essential ones; null where there are none
@@ -28,6 +29,8 @@
  *   config_paths               list, below config_root
  *   config_sqlite_paths        list, those of config_paths that are databases in use; may be empty
  *   engine_config              path of engine.yml on the VM
+ *   engine_config_directory    the folder that it is in
+ *   metrics_network            of the sidecar
  *   log, log_directory         of the hook's runs
  *   state_directory            of the hook
  *   has_native_backup          whether the deployer's own backup is configured
@@ -38,6 +41,7 @@
  *   hook         `sh`            first line names its interpreter
  *   logrotate    `sh`
  *   crontab      `cron` or `sh`  every line parsed: schedule, user root, command without a bare %
+ * (hook, logrotate and crontab in mode window only)
  * all of them: text, ended by a line break. What needs a program is checked where that program is:
  * on the VM by the install phase, before a file is put in place, the hook by `sh -n`, compose.yml
  * by `docker compose config -q`.

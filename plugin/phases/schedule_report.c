@@ -31,6 +31,12 @@ static tbk_value *list_in(tbk_arena *arena, tbk_value *result, const char *key)
     return list;
 }
 
+/* The container has no time zone. */
+static int64_t offset_of(const tbk_workspace *workspace, const tbk_host_facts *facts)
+{
+    return workspace->options.mode == TBK_MODE_SIDECAR ? 0 : facts->utc_offset_s;
+}
+
 /* Full backups beside the essential ones, where there are any. */
 static bool report_full(tbk_arena *arena, const tbk_workspace *workspace,
                         const tbk_host_facts *facts, tbk_value *result, tbk_error *err)
@@ -41,10 +47,10 @@ static bool report_full(tbk_arena *arena, const tbk_workspace *workspace,
         return true;
     if (!tbk_schedule_parse(text, &schedule, err))
         return false;
-    int64_t next_s = tbk_schedule_next(&schedule, facts->now_s + facts->utc_offset_s);
+    int64_t offset_s = offset_of(workspace, facts);
+    int64_t next_s = tbk_schedule_next(&schedule, facts->now_s + offset_s);
     tbk_value_set_string(arena, result, "full_schedule", text);
-    tbk_value_set_string(arena, result, "next_full_run",
-                         local_time(arena, next_s, facts->utc_offset_s));
+    tbk_value_set_string(arena, result, "next_full_run", local_time(arena, next_s, offset_s));
     return true;
 }
 
@@ -60,17 +66,20 @@ bool tbk_schedule_report(tbk_arena *arena, const tbk_workspace *workspace,
         return false;
     tbk_value_set_string(arena, result, "schedule", workspace->options.schedule);
     tbk_value_set(arena, result, "next_runs", next_runs);
-    int64_t civil_s = facts->now_s + facts->utc_offset_s;
+    int64_t offset_s = offset_of(workspace, facts);
+    int64_t civil_s = facts->now_s + offset_s;
     for (int i = 0; i < NEXT_RUNS; i++) {
         civil_s = tbk_schedule_next(&schedule, civil_s);
         tbk_value_append(arena, next_runs,
-                         tbk_value_string(arena, local_time(arena, civil_s, facts->utc_offset_s)));
+                         tbk_value_string(arena, local_time(arena, civil_s, offset_s)));
     }
 
     if (!report_full(arena, workspace, facts, result, err))
         return false;
     tbk_value *all_remarks = list_in(arena, result, "remarks");
-    tbk_schedule_remarks(&schedule, arena, remarks, &remark_count);
+    /* Those are about local time and missed runs, of which the sidecar knows nothing. */
+    if (workspace->options.mode == TBK_MODE_WINDOW)
+        tbk_schedule_remarks(&schedule, arena, remarks, &remark_count);
     for (size_t i = 0; i < remark_count; i++)
         tbk_value_append(arena, all_remarks, tbk_value_string(arena, remarks[i]));
     if (facts->native_cron || workspace->environment.has_native_backup)

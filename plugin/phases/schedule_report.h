@@ -6,7 +6,8 @@
 #include "phases/host_facts.h"
 #include "phases/workspace.h"
 
-/* Sets "schedule", "next_runs" (five, "2026-02-16T03:00:00+01:00"), where there is one
+/* Sets "schedule", "next_runs" (five, "2026-02-16T03:00:00+01:00", in mode
+ * sidecar in UTC), where there is one
  * "full_schedule" and "next_full_run", and appends to "remarks". */
 bool tbk_schedule_report(tbk_arena *arena, const tbk_workspace *workspace,
                          const tbk_host_facts *facts, tbk_value *result,

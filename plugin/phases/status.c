@@ -36,6 +36,8 @@ static void TBK_PRINTF(2, 3) problem(status *self, const char *format, ...)
 
 static bool docker_answers(const status *self) { return self->facts.docker_version[0] != '\0'; }
 
+static tbk_mode mode_of(const status *self) { return self->input->workspace->options.mode; }
+
 static void look_at_installation(status *self)
 {
     const char *difference = tbk_host_facts_difference(
@@ -45,8 +47,12 @@ static void look_at_installation(status *self)
         problem(self, "Docker does not answer on the VM");
     if (difference != NULL)
         problem(self, "%s", difference);
-    if (!self->facts.cron_running)
+    const char *other = tbk_host_facts_other_mode(self->arena, &self->facts, mode_of(self));
+    if (other != NULL)
+        problem(self, "%s", other);
+    if (mode_of(self) == TBK_MODE_WINDOW && !self->facts.cron_running)
         problem(self, "no cron daemon runs on the VM");
+    tbk_value_set_string(self->arena, self->result, "mode", tbk_mode_name(mode_of(self)));
     tbk_value_set_bool(self->arena, self->result, "installed", difference == NULL);
     tbk_value_set_string(self->arena, self->result, "image", self->input->image->tag);
 }
@@ -68,6 +74,27 @@ static void look_at_tracker(status *self)
 static bool tracker_never_was(const status *self)
 {
     return docker_answers(self) && self->facts.tracker_id[0] == '\0' && self->record == NULL;
+}
+
+/* It waits for a tracker where there is none. */
+static void look_at_sidecar(status *self)
+{
+    tbk_value *sidecar = tbk_value_map(self->arena);
+
+    if (mode_of(self) == TBK_MODE_WINDOW)
+        return;
+    tbk_value_set_string(self->arena, sidecar, "state", self->facts.sidecar_state);
+    tbk_value_set_string(self->arena, sidecar, "health", self->facts.sidecar_health);
+    tbk_value_set(self->arena, self->result, "sidecar", sidecar);
+    if (!docker_answers(self) || tracker_never_was(self))
+        return;
+    if (self->facts.sidecar_state[0] == '\0')
+        problem(self, "the sidecar is not there; run 'torrust-backup configure'");
+    else if (strcmp(self->facts.sidecar_state, "running") != 0)
+        problem(self, "the sidecar is '%s'; run 'torrust-backup configure'",
+                self->facts.sidecar_state);
+    else if (strcmp(self->facts.sidecar_health, "unhealthy") == 0)
+        problem(self, "the sidecar is unhealthy");
 }
 
 /* While a backup runs it may hold the tracker; then it is where it should be. */
@@ -132,6 +159,7 @@ static bool look(status *self, tbk_error *err)
         return false;
     look_at_installation(self);
     look_at_tracker(self);
+    look_at_sidecar(self);
     judge_tracker(self);
     return look_at_last_run(self, err) &&
            tbk_schedule_report(self->arena, input->workspace, &self->facts, self->result, err);

@@ -19,9 +19,9 @@ typedef struct tbk_status_input {
 
 /*
  * out_result: {"host", "health": "ok" or "failing", "problems": [...], "installed", "tracker",
- * "held", "native_backup", "last_run": {...} or null, "schedule", "next_runs", "remarks",
- * "store_free_bytes"}. Errors: TBK_E_FAILED naming the first problem (for monitors),
- * TBK_E_TRACKER_DOWN when a hold left it down; as the remote port.
+ * "held", "native_backup", "mode", "sidecar" (in that mode), "last_run": {...} or null, "schedule",
+ * "next_runs", "remarks", "store_free_bytes"}. Errors: TBK_E_FAILED naming the first problem (for
+ * monitors), TBK_E_TRACKER_DOWN when a hold left it down; as the remote port.
  */
 bool tbk_status(tbk_arena *arena, const tbk_status_input *input, tbk_value **out_result,
                 tbk_error *err) TBK_MUST_CHECK;

@@ -89,6 +89,8 @@ static const char *tracker_words(verify *self)
 
 /* --- the steps --- */
 
+static tbk_mode mode_of(const verify *self) { return self->input->workspace->options.mode; }
+
 static bool check_installation(verify *self, tbk_error *err)
 {
     if (!read_facts(self, err))
@@ -102,12 +104,19 @@ static bool check_installation(verify *self, tbk_error *err)
         self->arena, &self->facts, self->input->rendering, self->input->image->tag);
     check(self, "installation", difference == NULL, "%s",
           difference != NULL ? difference : "files, owners and image are as rendered");
-    check(self, "cron daemon", self->facts.cron_running,
-          self->facts.cron_running ? "running" : "no cron daemon runs on the VM");
+    const char *other = tbk_host_facts_other_mode(self->arena, &self->facts, mode_of(self));
+    check(self, "one mode", other == NULL, "%s",
+          other != NULL ? other : "nothing of the other one");
+    if (mode_of(self) == TBK_MODE_WINDOW)
+        check(self, "cron daemon", self->facts.cron_running,
+              self->facts.cron_running ? "running" : "no cron daemon runs on the VM");
     if (self->facts.tracker_id[0] == '\0')
         return tbk_fail(err, TBK_E_SKIPPED, "run the deployer's 'release' and 'run' first",
                         "there is no tracker on the VM yet, so there is nothing to verify");
     tbk_value_set_string(self->arena, self->result, "tracker_before", tracker_words(self));
+    if (mode_of(self) == TBK_MODE_SIDECAR)
+        check(self, "sidecar", strcmp(self->facts.sidecar_state, "running") == 0, "%s",
+              self->facts.sidecar_state[0] != '\0' ? self->facts.sidecar_state : "it is not there");
     return true;
 }
 
@@ -162,6 +171,39 @@ static bool run_hook(verify *self, tbk_error *err)
                               self->input->workspace->options.store, "", self->input->report,
                               &exit_status, &record, err) &&
            note_run(self, "backup run", exit_status, record, err);
+}
+
+static bool run_sidecar(verify *self, tbk_error *err)
+{
+    const char *const arguments[] = {"backup", "--log", "json", NULL};
+    const tbk_value *record = NULL;
+    int exit_status = 0;
+
+    return tbk_on_vm_run_sidecar(self->arena, self->input->remote,
+                                 self->input->workspace->options.store, arguments,
+                                 self->input->report, &exit_status, &record, err) &&
+           note_run(self, "backup run", exit_status, record, err);
+}
+
+/* Its own words: Docker asks now and then only. */
+static bool check_endpoints(verify *self, tbk_error *err)
+{
+    const char *health = "", *metrics = "";
+    int health_status = 0, metrics_status = 0;
+
+    if (mode_of(self) == TBK_MODE_WINDOW)
+        return true;
+    if (!tbk_on_vm_ask_sidecar(self->arena, self->input->remote, "health", &health_status, &health,
+                               err) ||
+        !tbk_on_vm_ask_sidecar(self->arena, self->input->remote, "metrics", &metrics_status,
+                               &metrics, err))
+        return false;
+    check(self, "sidecar's health", health_status == 0, "%s",
+          health_status == 0 ? "it says that all is well" : health);
+    bool has_metrics = metrics_status == 0 && strstr(metrics, "torrust_backup_sets ") != NULL;
+    check(self, "sidecar's metrics", has_metrics,
+          has_metrics ? "they are there" : "there are none");
+    return true;
 }
 
 static bool prove_on_vm(verify *self, tbk_error *err)
@@ -488,7 +530,11 @@ static bool verify_all(verify *self, tbk_error *err)
         return false;
     bool ran = strcmp(self->facts.tracker_state, "running") == 0;
     if (self->first_failed == NULL &&
-        !step(self, 2, "Running a backup as cron does", run_hook, err))
+        !(mode_of(self) == TBK_MODE_SIDECAR
+              ? step(self, 2, "Running a backup in the sidecar", run_sidecar, err)
+              : step(self, 2, "Running a backup as cron does", run_hook, err)))
+        return false;
+    if (self->first_failed == NULL && !check_endpoints(self, err))
         return false;
     if (self->first_failed == NULL && (!step(self, 3, "Proving it on the VM", prove_on_vm, err) ||
                                        !step(self, 4, "Proving it here", prove_here, err)))
@@ -525,6 +571,9 @@ bool tbk_verify(tbk_arena *arena, const tbk_verify_input *input, tbk_value **out
                    .checks = tbk_value_list(arena),
                    .runs = tbk_value_list(arena)};
 
+    if (input->wait_for_cron && input->workspace->options.mode == TBK_MODE_SIDECAR)
+        return tbk_fail(err, TBK_E_CONFIG, "leave it out: the sidecar has a schedule of its own",
+                        "cron starts nothing in mode sidecar, so there is nothing to wait for");
     *out_result = self.result;
     tbk_clock_format(tbk_clock_now_s(), at);
     tbk_value_set_integer(arena, self.result, "schema", REPORT_SCHEMA);

@@ -100,6 +100,8 @@ static bool apply_overrides(const tbk_workspace_overrides *overrides, tbk_option
         options->ssh_user = overrides->ssh_user;
     if (overrides->ssh_key != NULL)
         options->ssh_key = overrides->ssh_key;
+    if (overrides->mode != NULL && !tbk_mode_parse(overrides->mode, &options->mode, err))
+        return false;
     if (overrides->ssh_program != NULL)
         return tbk_ssh_program_parse(overrides->ssh_program, &options->ssh_program, err);
     return true;
@@ -129,10 +131,13 @@ bool tbk_workspace_open(tbk_arena *arena, const char *working_dir, const char *e
 
     if (!tbk_environment_check_name(environment_name, err) ||
         !read_environment(arena, working_dir, environment_name, environment, err) ||
-        !read_options(arena, working_dir, overrides->options_file, environment, &out->options,
-                      err) ||
-        !apply_overrides(overrides, &out->options, err) || !tbk_options_check(&out->options, err))
+        !read_options(arena, working_dir, overrides->options_file, environment, &out->options, err))
         return false;
+    tbk_mode written = out->options.mode;
+    if (!apply_overrides(overrides, &out->options, err) || !tbk_options_check(&out->options, err) ||
+        !tbk_mode_check(out->options.mode, environment->driver, out->options.method, err))
+        return false;
+    out->mode_is_unwritten = overrides->mode != NULL && written != out->options.mode;
     merge_address(arena, &out->options, environment);
 
     out->output_path =

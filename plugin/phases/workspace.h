@@ -18,12 +18,14 @@ typedef struct tbk_workspace_overrides {
     const char *ssh_user;
     const char *ssh_key;
     const char *ssh_program;
+    const char *mode;
 } tbk_workspace_overrides;
 
 typedef struct tbk_workspace {
     tbk_environment environment; /* ssh_* are the effective ones, after file and overrides */
     tbk_options options;
-    const char *output_path;      /* build/<env>/torrust-backup: rendered files, reports */
+    bool mode_is_unwritten;  /* it was given for this once, and the options file says another one */
+    const char *output_path; /* build/<env>/torrust-backup: rendered files, reports */
     const char *known_hosts_path; /* data/<env>/known_hosts */
     const char *override_path;    /* data/<env>/templates/torrust-backup */
 } tbk_workspace;

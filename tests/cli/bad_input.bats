@@ -140,3 +140,23 @@ options() { printf '%s\n' "$1" >"$workspace/envs/minimal.backup.yml"; }
     options '{'
     refused minimal.backup.yml
 }
+
+@test "the sidecar: not for MySQL, and with no method that holds the tracker" {
+    options 'mode: sidecar'
+    "$TBK_BUILD/bin/torrust-backup" --working-dir "$workspace" render minimal >/dev/null
+    [ "$(cd "$workspace/build/minimal/torrust-backup" && echo *.yml torrust-backup-hook* crontab* logrotate*)" = \
+        "compose.yml engine.yml torrust-backup-hook* crontab* logrotate*" ]
+    rm -r "$workspace/build"
+    options "$(printf 'mode: sidecar\nmethod: pause')"
+    refused "the method pause holds the tracker" "method: auto"
+    options 'mode: cron'
+    refused "minimal.backup.yml:1" "the mode 'cron' is unknown; known are: window, sidecar"
+    cp "$TBK_SOURCE/tests/golden/mysql/environment.json" "$state"
+    change 'inputs["name"] = "minimal"'
+    options 'mode: sidecar'
+    refused "the mode sidecar is for SQLite; this environment has MySQL"
+    rm "$workspace/envs/minimal.backup.yml"
+    run -2 "$TBK_BUILD/bin/torrust-backup" --working-dir "$workspace" render minimal --mode sidecar
+    run -2 "$TBK_BUILD/bin/torrust-backup" --working-dir "$workspace" render minimal --mode both
+    [ ! -e "$workspace/build" ]
+}

@@ -77,6 +77,14 @@ END
     validate options "$BATS_TEST_TMPDIR/documented.yml"
 }
 
+@test "the configuration that is shown for other containers is one" {
+    awk '/^```/ { inside = /yaml/; n += inside; next } inside && n == 2' "$TBK_SOURCE/docs/choosing.md" >"$BATS_TEST_TMPDIR/engine.yml"
+    [ -s "$BATS_TEST_TMPDIR/engine.yml" ]
+    validate engine "$BATS_TEST_TMPDIR/engine.yml"
+    run "$TBK_BUILD/bin/torrust-backup-engine" list --config "$BATS_TEST_TMPDIR/engine.yml"
+    [ "$status" = 10 ] # read; only the store is not on this machine
+}
+
 @test "manifest and proof of a real backup keep their schemas" {
     sqlite3 "$BATS_TEST_TMPDIR/tracker.db" 'CREATE TABLE torrents (info_hash TEXT); INSERT INTO torrents VALUES (1);'
     "$TBK_BUILD/bin/torrust-backup-engine" backup --sqlite "$BATS_TEST_TMPDIR/tracker.db" --store "$BATS_TEST_TMPDIR/store"
@@ -95,6 +103,7 @@ schedule: "@reboot"
 schedule: "0 3 * *"
 schedule: "0 3 * * * *"
 method: warm
+mode: cron
 store: relative
 store: /srv/
 store: /srv//backup
@@ -117,7 +126,7 @@ END
         [[ $output == *minimal.backup.yml:1:* ]]
         count=$((count + 1))
     done <"$BATS_TEST_TMPDIR/refused"
-    [ "$count" = 20 ]
+    [ "$count" = 21 ]
     [ ! -e "$workspace/build" ]
 }
 
@@ -153,7 +162,7 @@ import json, sys, yaml
 properties = json.load(open(sys.argv[1]))["properties"]
 engine = yaml.safe_load(open(sys.argv[2]))
 compared = [name for name in properties if "default" in properties[name] and name in engine]
-assert len(compared) == 7, compared
+assert len(compared) == 8, compared
 for name in compared:
     assert properties[name]["default"] == engine[name], name
 END

@@ -144,6 +144,31 @@ END
     wait_until 30 tracker_runs
 }
 
+@test "sidecar: three scheduled backups under announces, nothing held, every confirmed info-hash is in each" {
+    local before since
+    on_vm $hook --journal-mode wal >/dev/null
+    wait_until 30 tracker_runs
+    printf '%s\n' 'mode: sidecar' "schedule: '* * * * *'" >"$workspace/envs/real.backup.yml"
+    tb configure
+    on_vm test ! -e $hook
+    since=$(on_vm date +%s)
+    three_more() { [ "$(sets | wc -l)" -ge $((before + 4)) ]; } # the first may begin before the client
+    before=$(sets | wc -l)
+    announce_while wait_until 280 three_more
+    for set in $(sets | tail -n 3); do
+        [ "$(on_vm cat "$store/$set/manifest.json" | jq -r '.capture | "\(.method) \(.held_ms)"')" = "hot 0" ]
+        compare_set "$set"
+    done
+    [ "$(jq '.longest_silence_ms < 1000 and .confirmed > 100' "$BATS_TEST_TMPDIR/summary.json")" = true ]
+    [ -z "$(on_vm docker events --since "$since" --until "$(on_vm date +%s)" --filter container=tracker --filter type=container \
+        --format '{{.Action}}' | grep -v '^exec_\|^health_status')" ]
+    tb verify
+    rm "$workspace/envs/real.backup.yml"
+    tb configure
+    on_vm $hook --journal-mode delete >/dev/null
+    wait_until 30 tracker_runs
+}
+
 @test "a run that cron fires is proved too" {
     announce_while tb verify --wait-for-cron
     compare_set "$(sets | tail -n 1)"

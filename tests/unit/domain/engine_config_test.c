@@ -68,6 +68,51 @@ static void mysql_needs_no_path(void **state)
     }
 }
 
+static tbk_value *sidecar_json(tbk_arena *arena)
+{
+    tbk_value *document = json_of(arena, config_json);
+    put(arena, document, "mode", "\"sidecar\"");
+    put(arena, document, "method", "\"auto\"");
+    put(arena, document, "schedule", "\"0 3 * * *\"");
+    return document;
+}
+
+static void a_sidecar_has_its_own_schedules(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_value *document = sidecar_json(arena);
+    tbk_engine_config config;
+    tbk_error err;
+    assert_succeeds(tbk_engine_config_read(arena, document, &config, &err), err);
+    assert_int_equal(config.mode, TBK_MODE_SIDECAR);
+    assert_string_equal(config.schedule, "0 3 * * *");
+    assert_null(config.full_schedule);
+    put(arena, document, "full_schedule", "\"@weekly\"");
+    assert_succeeds(tbk_engine_config_read(arena, document, &config, &err), err);
+    assert_string_equal(config.full_schedule, "@weekly");
+}
+
+static void a_sidecar_that_could_not_work_is_refused(void **state)
+{
+    (void)state;
+    static const refusal cases[] = {
+        {"schedule", "\"0 25 * * *\"", "'schedule': the schedule '0 25 * * *'"},
+        {"full_schedule", "\"never\"", "'full_schedule': the schedule 'never'"},
+        {"method", "\"stop\"", "'mode': the method stop holds the tracker"},
+        {"database", "{\"driver\":\"mysql\"}", "'mode': the mode sidecar is for SQLite"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tbk_auto(tbk_arena) *arena = tbk_arena_new();
+        tbk_value *document = sidecar_json(arena);
+        tbk_engine_config config;
+        tbk_error err;
+        put(arena, document, cases[i].path, cases[i].json);
+        assert_fails(tbk_engine_config_read(arena, document, &config, &err), err, TBK_E_CONFIG,
+                     cases[i].message);
+    }
+}
+
 static void bad_configuration_is_refused(void **state)
 {
     (void)state;
@@ -91,6 +136,11 @@ static void bad_configuration_is_refused(void **state)
         {"store", "\"sets\"", "'store': 'sets' is not an absolute path"},
         {"method", "5", "'method' must be text"},
         {"method", "\"warm\"", "'method': the method 'warm' is unknown"},
+        {"mode", "5", "'mode' must be text"},
+        {"mode", "\"cron\"", "'mode': the mode 'cron' is unknown"},
+        {"mode", "\"sidecar\"", "'schedule' is missing"},
+        {"schedule", "\"@daily\"", "a schedule goes with the mode sidecar only"},
+        {"full_schedule", "\"@daily\"", "a schedule goes with the mode sidecar only"},
         {"profile", "null", "'profile' is missing"},
         {"profile", "\"most\"", "'profile': the profile 'most' is unknown"},
         {"essential", "[]", "'essential' must be a map"},
@@ -140,6 +190,8 @@ int main(void)
         cmocka_unit_test(whole_configuration_is_read),
         cmocka_unit_test(databases_among_the_files_may_be_left_out),
         cmocka_unit_test(mysql_needs_no_path),
+        cmocka_unit_test(a_sidecar_has_its_own_schedules),
+        cmocka_unit_test(a_sidecar_that_could_not_work_is_refused),
         cmocka_unit_test(bad_configuration_is_refused),
         cmocka_unit_test(values_of_no_file_are_named_by_their_key),
     };

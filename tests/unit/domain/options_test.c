@@ -55,6 +55,7 @@ static void every_key_is_read(void **state)
                                                     "profile: essential\n"
                                                     "essential: {keys: none}\n"
                                                     "keep_days: 14\n"
+                                                    "mode: window\n"
                                                     "method: stop\n"
                                                     "store: /srv/it's 50% ü\n"
                                                     "window_max_seconds: 86400\n"
@@ -136,6 +137,9 @@ static void bad_options_are_refused_with_file_and_line(void **state)
         {"essential: {keys: 5}", "the rule for 'keys' must be text, but this is a whole number"},
         {"essential:\n  torrents: 'a; b'", "file.yml:2: 'essential': the rule for the table"},
         {"full_schedule: '0 25 * * *'", "'full_schedule': the schedule '0 25 * * *'"},
+        {"mode: cron",
+         "file.yml:1: 'mode': the mode 'cron' is unknown; known are: window, sidecar"},
+        {"mode: 1", "'mode' must be text"},
         {"method: warm",
          "file.yml:1: 'method': the method 'warm' is unknown; known are: auto, hot, reflink"},
         {"method: true", "'method' must be text"},
@@ -330,6 +334,40 @@ static void a_full_schedule_goes_with_essential_backups_at_other_times(void **st
     }
 }
 
+static void a_sidecar_goes_with_sqlite_and_with_what_holds_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        tbk_mode mode;
+        tbk_driver driver;
+        tbk_method method;
+        const char *refusal; /* NULL = none */
+    } cases[] = {
+        {TBK_MODE_WINDOW, TBK_DRIVER_MYSQL, TBK_METHOD_STOP, NULL},
+        {TBK_MODE_SIDECAR, TBK_DRIVER_SQLITE, TBK_METHOD_AUTO, NULL},
+        {TBK_MODE_SIDECAR, TBK_DRIVER_SQLITE, TBK_METHOD_HOT, NULL},
+        {TBK_MODE_SIDECAR, TBK_DRIVER_SQLITE, TBK_METHOD_REFLINK, NULL},
+        {TBK_MODE_SIDECAR, TBK_DRIVER_SQLITE, TBK_METHOD_PAUSE, "the method pause holds"},
+        {TBK_MODE_SIDECAR, TBK_DRIVER_SQLITE, TBK_METHOD_STOP, "the method stop holds"},
+        {TBK_MODE_SIDECAR, TBK_DRIVER_MYSQL, TBK_METHOD_AUTO, "this environment has MySQL"},
+    };
+    tbk_error err;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (cases[i].refusal == NULL)
+            assert_succeeds(tbk_mode_check(cases[i].mode, cases[i].driver, cases[i].method, &err),
+                            err);
+        else
+            assert_fails(tbk_mode_check(cases[i].mode, cases[i].driver, cases[i].method, &err), err,
+                         TBK_E_CONFIG, cases[i].refusal);
+    }
+    tbk_options options = defaults();
+    options.mode = TBK_MODE_SIDECAR;
+    assert_succeeds(tbk_options_check(&options, &err), err);
+    options.method = TBK_METHOD_PAUSE;
+    assert_fails(tbk_options_check(&options, &err), err, TBK_E_CONFIG, "mode sidecar");
+    assert_string_equal(tbk_mode_name(TBK_MODE_WINDOW), "window");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,6 +384,7 @@ int main(void)
         cmocka_unit_test(values_of_no_file_are_named_by_their_key),
         cmocka_unit_test(names_are_read_as_they_are_written),
         cmocka_unit_test(a_full_schedule_goes_with_essential_backups_at_other_times),
+        cmocka_unit_test(a_sidecar_goes_with_sqlite_and_with_what_holds_nothing),
         cmocka_unit_test(no_journal_mode_but_those_that_are_offered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "database/sqlite.h"
 #include "engine/backup.h"
+#include "engine/last_run.h"
 #include "engine/prove.h"
 
 #include <fcntl.h>
@@ -270,6 +271,49 @@ static void mysql_is_for_a_later_version(void **state)
     assert_int_equal(tbk_error_exit_status(self->err.code), 2);
 }
 
+static void without_a_hold_or_a_lock_only_what_needs_none(void **state)
+{
+    fixture *self = *state;
+    self->request.hold = NULL;
+    self->request.holds_nothing = true;
+    execute(self->database, "PRAGMA journal_mode=wal");
+    assert_succeeds(backup(self), self->err);
+    assert_string_equal(self->result.manifest->method, "hot");
+    execute(self->database, "PRAGMA journal_mode=delete");
+    self->request.now_s += 60;
+    if (backup(self)) { /* a file system that clones */
+        assert_string_equal(self->result.manifest->method, "reflink");
+        return;
+    }
+    assert_int_equal(self->err.code, TBK_E_UNSUPPORTED);
+    assert_non_null(strstr(self->err.message, "no backup without a hold: hot: "));
+    assert_non_null(strstr(self->err.message, "; reflink: "));
+    assert_non_null(strstr(self->err.fix, "--journal-mode wal"));
+    assert_int_equal(self->holder.holds, 0);
+}
+
+static void attempts_are_remembered_for_each_profile(void **state)
+{
+    fixture *self = *state;
+    tbk_run_facts facts;
+    tbk_run_facts_read(self->store, &facts);
+    assert_int_equal(facts.finished_s, 0);
+    self->holder.was_stopped = true;
+    assert_succeeds(backup(self), self->err);
+    tbk_run_facts_read(self->store, &facts);
+    assert_true(facts.full_attempt_s != 0 && facts.full_attempt_s == facts.finished_s);
+    assert_int_equal(facts.essential_attempt_s, 0);
+    assert_int_equal(facts.success_s, facts.finished_s);
+    assert_int_equal(facts.sets, 1);
+    self->config.profile = TBK_PROFILE_ESSENTIAL;
+    self->config.database_path = "/nowhere";
+    assert_false(backup(self));
+    tbk_run_facts_read(self->store, &facts);
+    assert_true(facts.essential_attempt_s != 0);
+    assert_int_not_equal(facts.exit_status, 0);
+    assert_non_null(strstr(facts.message, "/nowhere"));
+}
+
 static void a_missing_store_is_made_only_by_hand(void **state)
 {
     fixture *self = *state;
@@ -451,6 +495,8 @@ int main(void)
         CASE(nothing_is_held_for_a_database_of_0_bytes),
         CASE(nothing_is_held_where_the_space_is_missing),
         CASE(mysql_is_for_a_later_version),
+        CASE(without_a_hold_or_a_lock_only_what_needs_none),
+        CASE(attempts_are_remembered_for_each_profile),
         CASE(a_missing_store_is_made_only_by_hand),
         CASE(another_run_excludes_this_one),
         CASE(restores_for_proof_once_a_week),

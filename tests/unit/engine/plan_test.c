@@ -120,6 +120,22 @@ static void a_proof_that_restores_needs_room(void **state)
     assert_true(plan.needed_bytes > 2 * plan.copy_bytes);
 }
 
+static void a_sidecar_holds_nothing_or_is_not_to_be_had(void **state)
+{
+    (void)state;
+    tbk_plan_request request = request_for(TBK_METHOD_AUTO);
+    request.holds_nothing = true;
+    assert_succeeds(tbk_plan_make(arena, &request, NULL, &plan, &err), err);
+    assert_int_equal(plan.rung_count, 2);
+    assert_int_equal(plan.expected_held_ms, 0);
+    if (is_possible("reflink"))
+        skip_because("this file system clones");
+    const tbk_value *value = tbk_plan_to_value(arena, &request, &plan);
+    const char *advice = tbk_value_find(value, "advice")->first->value->string;
+    assert_non_null(strstr(advice, "the sidecar cannot back this database up"));
+    assert_non_null(strstr(advice, "run demo --journal-mode wal"));
+}
+
 static void a_forced_method_is_what_it_is(void **state)
 {
     (void)state;
@@ -246,6 +262,7 @@ int main(void)
         TEST(a_rollback_journal_is_paused_for),
         TEST(wal_is_read_hot),
         TEST(a_proof_that_restores_needs_room),
+        TEST(a_sidecar_holds_nothing_or_is_not_to_be_had),
         TEST(a_forced_method_is_what_it_is),
         TEST(by_hand_nobody_is_held),
         TEST(before_the_first_run_there_is_no_store),

@@ -124,7 +124,7 @@ static const tbk_rendered_file *find_file(const tbk_rendering *rendering, const 
 
 static const char *const case_names[] = {
     "sqlite-minimal",  "sqlite-odd-name-and-schedule", "sqlite-everything", "mysql",
-    "store-elsewhere", "native-backup-configured",     "hostile-values"};
+    "store-elsewhere", "native-backup-configured",     "hostile-values",    "sidecar"};
 #define CASES (sizeof case_names / sizeof *case_names)
 
 static void every_case_is_listed(void **state)
@@ -255,6 +255,7 @@ static void engine_reads_what_was_meant(void **state)
         assert_string_equal(config.environment, from.environment.name);
         assert_int_equal(config.driver, from.environment.driver);
         assert_string_equal(config.store, from.options.store);
+        assert_int_equal(config.mode, from.options.mode);
         assert_int_equal(config.method, from.options.method);
         assert_int_equal(config.profile, from.options.profile);
         assert_int_equal(config.essential.count, from.options.essential.count);
@@ -303,15 +304,21 @@ static void only_what_the_environment_has_is_saved(void **state)
     assert_list(config.sqlite_paths, grafana);
 }
 
-static const tbk_value *compose_service(const tbk_rendering *rendering,
-                                        const tbk_value **out_document)
+static const tbk_value *find_service(const tbk_rendering *rendering, const char *path,
+                                     const tbk_value **out_document)
 {
     const tbk_rendered_file *file = find_file(rendering, "compose.yml");
     const tbk_value *service;
     tbk_error err;
     NEED(tbk_yaml_parse(arena, file->bytes, file->length, file->name, out_document, &err));
-    NEED(tbk_value_need_map(*out_document, "services.backup", &service, &err));
+    NEED(tbk_value_need_map(*out_document, path, &service, &err));
     return service;
+}
+
+static const tbk_value *compose_service(const tbk_rendering *rendering,
+                                        const tbk_value **out_document)
+{
+    return find_service(rendering, "services.backup", out_document);
 }
 
 static void assert_text(const tbk_value *map, const char *path, const char *expected)
@@ -368,7 +375,8 @@ static void container_has_no_more_rights_than_it_needs(void **state)
         assert_text(service, "pull_policy", "never");
         assert_text(service, "restart", "no");
         assert_text(service, "user", "0:0");
-        assert_texts(service, "command", "backup --hook ");
+        assert_texts(service, "command",
+                     from.options.mode == TBK_MODE_SIDECAR ? "list " : "backup --hook ");
         assert_texts(service, "cap_drop", "ALL ");
         assert_texts(service, "cap_add", "DAC_READ_SEARCH SETUID SETGID ");
         assert_texts(service, "security_opt", "no-new-privileges:true ");
@@ -380,13 +388,59 @@ static void container_has_no_more_rights_than_it_needs(void **state)
         assert_null(tbk_value_find(service, "ports"));
         if (from.environment.driver == TBK_DRIVER_SQLITE) {
             assert_text(service, "network_mode", "none");
-            assert_null(tbk_value_find(document, "networks"));
+            assert_true(from.options.mode == TBK_MODE_SIDECAR ||
+                        tbk_value_find(document, "networks") == NULL);
         } else {
             assert_texts(service, "networks", "database ");
             assert_text(document, "networks.database.name", "torrust_database_network");
             assert_null(tbk_value_find(service, "network_mode"));
         }
     }
+}
+
+static void sidecar_has_no_more_rights_and_only_a_network_without_a_way_out(void **state)
+{
+    (void)state;
+    golden_case from;
+    tbk_rendering rendering;
+    const tbk_value *document;
+    bool flag = false;
+    tbk_error err;
+    render_case("sidecar", &from, &rendering);
+    const tbk_value *service = find_service(&rendering, "services.sidecar", &document);
+    assert_texts(service, "command", "serve ");
+    assert_text(service, "restart", "unless-stopped");
+    assert_text(service, "user", "0:0");
+    assert_texts(service, "cap_drop", "ALL ");
+    assert_texts(service, "cap_add", "DAC_READ_SEARCH SETUID SETGID ");
+    assert_texts(service, "security_opt", "no-new-privileges:true ");
+    NEED(tbk_value_need_bool(service, "read_only", &flag, &err));
+    assert_true(flag);
+    assert_null(tbk_value_find(service, "privileged"));
+    assert_null(tbk_value_find(service, "ports"));
+    assert_null(tbk_value_find(service, "environment"));
+    assert_texts(service, "networks", "metrics ");
+    NEED(tbk_value_need_bool(document, "networks.metrics.internal", &flag, &err));
+    assert_true(flag);
+    assert_string_equal(mounts_of(service), "/opt/torrust:ro /opt/torrust/storage:rw "
+                                            "/srv/backups:rw /etc/torrust-backup:ro ");
+    assert_texts(compose_service(&rendering, &document), "profiles", "once ");
+}
+
+static void sidecar_has_two_files_and_its_schedules(void **state)
+{
+    (void)state;
+    golden_case from;
+    tbk_rendering rendering;
+    tbk_engine_config config;
+    render_case("sidecar", &from, &rendering);
+    assert_int_equal(rendering.count, 2);
+    assert_string_equal(rendering.files[0].name, "compose.yml");
+    assert_string_equal(rendering.files[1].name, "engine.yml");
+    read_engine_config(&rendering, &config);
+    assert_int_equal(config.mode, TBK_MODE_SIDECAR);
+    assert_string_equal(config.schedule, "@daily");
+    assert_string_equal(config.full_schedule, "0 5 * * sun");
 }
 
 static void container_sees_the_deployment_and_the_store(void **state)
@@ -452,6 +506,8 @@ static void crontab_has_the_schedule_and_two_recoveries(void **state)
         golden_case from;
         tbk_rendering rendering;
         render_case(case_names[i], &from, &rendering);
+        if (from.options.mode == TBK_MODE_SIDECAR)
+            continue;
         const char *full = from.options.full_schedule;
         assert_string_equal(cron_jobs(&rendering),
                             tbk_arena_format(arena, "%s" HOOK LOG "\n%s%s%s", from.options.schedule,
@@ -489,6 +545,8 @@ static void shells_can_read_the_hook(void **state)
         golden_case from;
         tbk_rendering rendering;
         render_case(case_names[i], &from, &rendering);
+        if (from.options.mode == TBK_MODE_SIDECAR)
+            continue;
         const tbk_rendered_file *hook = find_file(&rendering, "torrust-backup-hook");
         assert_script_parses("sh", NULL, hook);
         assert_script_parses("dash", NULL, hook);
@@ -698,6 +756,8 @@ int main(void)
         TEST(engine_reads_what_was_meant),
         TEST(only_what_the_environment_has_is_saved),
         TEST(container_has_no_more_rights_than_it_needs),
+        TEST(sidecar_has_no_more_rights_and_only_a_network_without_a_way_out),
+        TEST(sidecar_has_two_files_and_its_schedules),
         TEST(container_sees_the_deployment_and_the_store),
         TEST(a_dollar_in_a_path_is_no_variable),
         TEST(crontab_has_the_schedule_and_two_recoveries),

@@ -1,0 +1,239 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# The engine as a service, by hand: due runs, missed runs, stops, locks, replaced configuration, bad requests.
+bats_require_minimum_version 1.5.0
+
+setup() {
+    engine=$TBK_BUILD/bin/torrust-backup-engine
+    cd "$BATS_TEST_TMPDIR" || return 1
+    port=$((20000 + BATS_TEST_NUMBER * 100 + RANDOM % 100))
+    mkdir root
+    echo A=1 >root/.env
+    schedule='* * * * *' rate=0
+}
+teardown() {
+    for process in ${serving-} ${started-}; do
+        kill "$process" 2>/dev/null || true
+        wait "$process" || true
+    done
+}
+
+# make_database [ROWS] [JOURNAL-MODE]
+make_database() {
+    sqlite3 tracker.db "PRAGMA journal_mode=${2-wal}; CREATE TABLE torrents (id INTEGER PRIMARY KEY, info_hash TEXT);
+        WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n LIMIT ${1-2000})
+        INSERT INTO torrents SELECT i, hex(randomblob(20)) FROM n;" >/dev/null
+}
+write_config() { # [MODE]
+    cat >engine.yml.new <<END
+schema: 1
+environment: demo
+mode: ${1-sidecar}
+$([ "${1-sidecar}" = window ] || echo "schedule: '$schedule'")
+database: {driver: sqlite3, path: $PWD/tracker.db}
+store: $PWD/store
+method: auto
+profile: full
+keep_days: 7
+compression_level: 1
+rate_limit_mib: $rate
+prove_restored_every_days: 0
+config: {root: $PWD/root, paths: [.env]}
+END
+    mv engine.yml.new engine.yml
+}
+serve() {
+    "$engine" serve --config engine.yml --port $port >>log 2>&1 &
+    serving=$!
+    wait_until 5 answers
+}
+answers() { curl -s -o /dev/null "localhost:$port/health"; }
+health() { curl -s "localhost:$port/health" | jq -r "$1"; }
+state_is() { [ "$(health .state)" = "$1" ]; }
+metric() { curl -s "localhost:$port/metrics" | sed -n "s/^torrust_backup_$1 //p"; }
+sets() { find store -mindepth 1 -maxdepth 1 -name '[0-9]*' 2>/dev/null | sort; }
+has_sets() { [ "$(sets | wc -l)" -ge "$1" ]; }
+hidden() { find store -mindepth 1 -maxdepth 1 -name '.*' ! -name .state 2>/dev/null; }
+wait_until() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ "$SECONDS" -lt "$end" ] || { cat log; return 1; }
+        sleep 0.1
+    done
+}
+# ends_with STATUS: serve, when it was told to stop.
+ends_with() {
+    local status=0
+    wait "$serving" || status=$?
+    serving=''
+    cat log
+    [ "$status" = "$1" ]
+}
+# attempted_ago SECONDS: a record that says so.
+attempted_ago() {
+    "$engine" backup --config engine.yml --log json >/dev/null
+    rm -rf store/2*
+    sed -i -E "s/(\"last_full_attempt_s\": *)[0-9]+/\1$(($(date +%s) - $1))/" store/.state/last-run.json
+}
+
+@test "a due run is made, by a process of its own; health and metrics tell it" {
+    make_database
+    write_config
+    serve
+    [ "$(health .state)" = waiting ]
+    wait_until 65 has_sets 1
+    sleep 1
+    [ "$(health '.health + " " + .state')" = "ok waiting" ]
+    [ "$(metric sets)" = 1 ]
+    [ "$(metric 'runs_total{result="ok"}')" = 1 ]
+    [ "$(metric tracker_held_seconds)" = 0 ]
+    "$engine" health --port $port
+    kill -TERM "$serving"
+    ends_with 0
+    run -1 "$engine" health --port $port
+}
+
+@test "a run that was missed is made up for at once; one whose time has not come is not" {
+    make_database
+    schedule='@hourly'
+    write_config
+    attempted_ago 7200
+    serve
+    wait_until 5 has_sets 1
+    grep -q 'made up for' log
+    kill -TERM "$serving"
+    ends_with 0
+    serve
+    sleep 2
+    [ "$(sets | wc -l)" = 1 ]
+}
+
+@test "SIGTERM in the middle of a run: it is abandoned cleanly, and made again after the next start" {
+    make_database 200000
+    schedule='@hourly' rate=1
+    write_config
+    attempted_ago 7200
+    serve
+    wait_until 5 state_is running
+    wait_until 5 compgen -G 'store/.2*/database.db.zst'
+    kill -TERM "$serving"
+    ends_with 0
+    grep -q abandoned log
+    [ -z "$(sets)$(hidden)" ]
+    rate=0
+    write_config
+    serve
+    wait_until 20 has_sets 1
+    [ "$(jq .exit_status store/.state/last-run.json)" = 0 ]
+}
+
+@test "while another run has the lock it waits, and tries again in a minute" {
+    make_database
+    schedule='@hourly'
+    write_config
+    attempted_ago 7200
+    flock store/.state/lock sleep 600 &
+    started=$!
+    wait_until 5 grep -q . /proc/$started/comm
+    serve
+    wait_until 10 grep -q 'exit status 11' log
+    next=$(date -d "$(health .next_run)" +%s)
+    [ "$next" -gt "$(date +%s)" ] && [ "$next" -le $(($(date +%s) + 60)) ]
+    pkill -P $started
+    wait $started || true
+    wait_until 75 has_sets 1
+}
+
+@test "no database yet: well and idle; then it begins by itself, and makes the store" {
+    write_config
+    serve
+    [ "$(health '.health + " " + .state')" = "ok no database yet" ]
+    [ "$(metric database_present)" = 0 ]
+    : >tracker.db
+    "$engine" health --port $port | grep -q 'no database yet'
+    make_database
+    wait_until 100 has_sets 1
+}
+
+@test "a configuration that is replaced is heeded; a broken one is told and mended" {
+    make_database
+    schedule='@yearly'
+    write_config
+    serve
+    [ "$(health .next_run)" = "$(($(date -u +%Y) + 1))-01-01T00:00:00Z" ]
+    echo 'schema: 1' >engine.yml
+    kill -HUP "$serving"
+    wait_until 5 state_is 'no configuration'
+    run -1 "$engine" health --port $port
+    [ "$(curl -s -o /dev/null -w '%{http_code}' "localhost:$port/health")" = 503 ]
+    [ "$(metric config_valid)" = 0 ]
+    schedule='@hourly'
+    write_config
+    kill -HUP "$serving"
+    wait_until 5 state_is waiting
+    [ $(($(date -d "$(health .next_run)" +%s) - $(date +%s))) -le 3600 ]
+    sleep 1
+    [ -z "$(sets)" ] # a new schedule has missed nothing
+}
+
+@test "what would hold is refused with the way out; what waits for a passing reason is not called so" {
+    make_database 2000 delete
+    schedule='@hourly'
+    write_config
+    run -2 "$engine" backup --config engine.yml
+    [[ $output == *"the database allows no backup without a hold: hot: "*"; reflink: "*"Fix: "*"--mode window"*"--journal-mode wal"* ]]
+    run -2 "$engine" backup --config engine.yml --method pause
+    [[ $output == *"holds the tracker"* ]]
+    run -2 "$engine" backup --config engine.yml --hook </dev/null
+    [[ $output == *"hook and sidecar at once are refused"*"@done 2" ]]
+    [ -z "$(sets)" ]
+}
+
+@test "serve begins only with a configuration of its own, and only on a port that is free" {
+    make_database
+    run -2 "$engine" serve --config engine.yml --port $port
+    write_config window
+    run -2 "$engine" serve --config engine.yml --port $port
+    [[ $output == *"not for the sidecar"* ]]
+    write_config
+    serve
+    run -2 "$engine" serve --config engine.yml --port $port
+    [[ $output == *"cannot listen on port"* ]]
+    for words in "serve --port 0" "serve --port 70000" "serve --store s" "health --store s" "health --show all" "serve --show health" \
+        "list --port 5" "list --log json" "backup --log xml" "serve more"; do
+        # shellcheck disable=SC2086 # a list of words
+        run -2 "$engine" $words
+    done
+}
+
+@test "bad requests and a responder that is killed leave the service well" {
+    make_database
+    write_config
+    serve
+    python3 - $port <<'END'
+import os, socket, sys
+def ask(request):
+    with socket.create_connection(("localhost", int(sys.argv[1])), timeout=8) as client:
+        try:
+            client.sendall(request)
+            client.shutdown(socket.SHUT_WR)
+            answer = b""
+            while block := client.recv(65536):
+                answer += block
+        except ConnectionError:
+            return b""
+        return answer
+for request, status in ((b"GET\r\n\r\n", b"400"), (b"POST /metrics HTTP/1.1\r\n\r\n", b"405"), (b"GET /metrics HTTP/9\r\n\r\n", b"400"),
+                        (b"GET /" + b"a" * 6000 + b" HTTP/1.1\r\n\r\n", b"413"), (b"GET /metrics HTTP/1.1\r\n\r\n", b"200")):
+    answer = ask(request)
+    assert answer.startswith(b"HTTP/1.1 " + status), (request[:40], answer[:100])
+for _ in range(20):
+    ask(os.urandom(100000))
+END
+    [ "$(curl -s -X PUT -o /dev/null -w '%{http_code}' "localhost:$port/health")" = 405 ]
+    [ "$(curl -s -o /dev/null -w '%{http_code}' "localhost:$port/etc/passwd")" = 404 ]
+    answers
+    pkill -9 -P "$serving" -f 'engine serve'
+    wait_until 5 answers
+}
