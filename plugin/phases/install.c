@@ -109,14 +109,8 @@ static bool make_directories(const install *self, tbk_error *err)
 
 static bool load_image(const install *self, tbk_error *err)
 {
-    /* Earlier engines go once the new one is there; one that a run is using refuses to. */
     static const char script[] =
-        "docker load -q -i \"$1\" && docker image inspect \"$2\" >/dev/null && rm -f \"$1\" || "
-        "exit\n"
-        "docker image ls --format '{{.Repository}}:{{.Tag}}' torrust-backup-engine |\n"
-        "while IFS= read -r image; do\n"
-        "    [ \"$image\" = \"$2\" ] || docker image rm \"$image\" || true\n"
-        "done >/dev/null 2>&1";
+        "docker load -q -i \"$1\" && docker image inspect \"$2\" >/dev/null && rm -f \"$1\"\n";
     const tbk_remote_command command = {
         .argv = (const char *const[]){"sh", "-c", script, "load", REMOTE_TARBALL,
                                       self->input->image->tag, NULL},
@@ -184,6 +178,25 @@ static bool install_file(install *self, size_t index, tbk_error *err)
     }
     note_item(self, file->name, file->target, installed->exists, in_place);
     return true;
+}
+
+/* They go when nothing refers to them any more; one that a run is still using refuses to. */
+static bool remove_older_images(const install *self, tbk_error *err)
+{
+    static const char script[] =
+        "docker image ls --format '{{.Repository}}:{{.Tag}}' torrust-backup-engine |\n"
+        "while IFS= read -r image; do\n"
+        "    [ \"$image\" = \"$1\" ] || docker image rm \"$image\" || true\n"
+        "done >/dev/null 2>&1";
+    const tbk_remote_command command = {
+        .argv = (const char *const[]){"sh", "-c", script, "older", self->input->image->tag, NULL},
+        .as_root = true,
+        .report = self->input->report};
+    tbk_auto_remote_result result = {0};
+
+    if (!self->changed || self->input->dry_run)
+        return true;
+    return tbk_remote_do(self->input->remote, "removing older images", &command, &result, err);
 }
 
 static bool install_files(install *self, tbk_error *err)
@@ -284,7 +297,8 @@ static bool install_directories(install *self, tbk_error *err)
 
 static bool install_mode(install *self, tbk_error *err)
 {
-    return remove_other_mode(self, err) && install_files(self, err) && start_sidecar(self, err);
+    return remove_other_mode(self, err) && install_files(self, err) && start_sidecar(self, err) &&
+           remove_older_images(self, err);
 }
 
 static bool report_schedule(install *self, tbk_error *err)

@@ -124,6 +124,20 @@ jsonschema.Draft7Validator(schema).validate(plan)
 END
 }
 
+@test "an older engine is replaced: the container is made anew, and the older image goes" {
+    sh_on_vm "docker tag \$(docker image ls --format '{{.Repository}}:{{.Tag}}' torrust-backup-engine) torrust-backup-engine:older
+        sed -i 's|\"torrust-backup-engine:.*\"|\"torrust-backup-engine:older\"|' /opt/torrust-backup/compose.yml
+        docker compose -f /opt/torrust-backup/compose.yml up -d sidecar" 2>/dev/null
+    id=$(sidecar)
+    [ "$(inspect '{{.Config.Image}}')" = torrust-backup-engine:older ]
+    run tb status
+    [ "$status" = 1 ]
+    tb configure >/dev/null
+    [ "$(sidecar)" != "$id" ]
+    [ "$(inspect '{{.State.Status}} {{.Config.Image}}')" = "running $(on_vm docker image ls --format '{{.Repository}}:{{.Tag}}' torrust-backup-engine)" ]
+    tb configure | grep -q 'Already in place'
+}
+
 @test "rights: three capabilities to decide, none to answer, none to copy; no Docker socket, no way out" {
     in_quiet_time
     options 'rate_limit_mib: 2'

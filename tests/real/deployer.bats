@@ -160,8 +160,9 @@ END
         compare_set "$set"
     done
     [ "$(jq '.longest_silence_ms < 1000 and .confirmed > 100' "$BATS_TEST_TMPDIR/summary.json")" = true ]
-    [ -z "$(on_vm docker events --since "$since" --until "$(on_vm date +%s)" --filter container=tracker --filter type=container \
-        --format '{{.Action}}' | grep -v '^exec_\|^health_status')" ]
+    on_vm docker events --since "$since" --until "$(on_vm date +%s)" --filter container=tracker --filter type=container \
+        --format '{{.Action}}' >"$BATS_TEST_TMPDIR/events"
+    run ! grep -v '^exec_\|^health_status' "$BATS_TEST_TMPDIR/events"
     tb verify
     rm "$workspace/envs/real.backup.yml"
     tb configure
