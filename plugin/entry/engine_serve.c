@@ -200,14 +200,22 @@ static int64_t attempt_of(const serve *self, size_t item)
                                                          : self->status.last.full_attempt_s;
 }
 
-/* At the start, what was missed since the record's last attempt is due; so is, later on, what
- * another run has not made unnecessary. */
+/* Since when the schedule is known: then it was written. */
+static int64_t config_time_s(const serve *self)
+{
+    struct stat status;
+    return stat(self->args->config, &status) == 0 ? (int64_t)status.st_mtime : 0;
+}
+
+/* At the start, what was missed since the record's last attempt is due, and before there was one,
+ * what was missed since the schedule is known: the first run may have died with the machine. */
 static void settle_agenda(serve *self, bool is_start, int64_t now_s)
 {
     for (size_t i = 0; i < self->item_count; i++) {
         int64_t attempt_s = attempt_of(self, i);
-        if (is_start && attempt_s != 0 && attempt_s < now_s)
-            self->items[i].since_s = attempt_s;
+        int64_t known_s = attempt_s != 0 ? attempt_s : config_time_s(self);
+        if (is_start && known_s != 0 && known_s < now_s)
+            self->items[i].since_s = known_s;
         if (self->status.state == TBK_SERVE_NO_DATABASE)
             self->items[i].since_s = now_s;
         tbk_agenda_settle(&self->items[i], attempt_s, now_s);

@@ -109,6 +109,16 @@ attempted_ago() {
     [ "$(sets | wc -l)" = 1 ]
 }
 
+@test "before any run was recorded, what counts is when the schedule was written" {
+    make_database
+    schedule='@hourly'
+    write_config
+    touch -d '2 hours ago' engine.yml
+    serve
+    wait_until 5 has_sets 1
+    grep -q 'made up for' log
+}
+
 @test "SIGTERM in the middle of a run: it is abandoned cleanly, and made again after the next start" {
     make_database 200000
     schedule='@hourly' rate=1

@@ -178,6 +178,21 @@ END
     store_is_whole
 }
 
+@test "a machine that crashes in the middle of a run: after its boot the run is made again, and nothing half is visible" {
+    options 'rate_limit_mib: 2'
+    tb configure >/dev/null
+    wait_until 90 is_under_way
+    before=$(count)
+    "$vm" crash "$machine"
+    "$vm" boot "$machine"
+    wait_until 60 more_sets_than "$before"
+    options
+    tb configure >/dev/null
+    in_quiet_time
+    wait_until 30 store_is_whole
+    check_restored "$(newest)"
+}
+
 @test "a run that was missed is made up for at once, and once" {
     on_vm docker stop "$(sidecar)" >/dev/null
     before=$(count)
