@@ -50,6 +50,7 @@ typedef struct serve {
     board *board;
     int listen_fd;
     pid_t web, run; /* 0 = none */
+    int64_t web_started_s;
     size_t run_item;
     sigset_t signals; /* that are waited for */
 } serve;
@@ -123,8 +124,12 @@ static void serve_web(serve *self, pid_t parent)
     _exit(0);
 }
 
-static void start_web(serve *self)
+/* At most one a second, should they all die at once. */
+static void start_web(serve *self, int64_t now_s)
 {
+    if (self->web != 0 || self->web_started_s == now_s)
+        return;
+    self->web_started_s = now_s;
     pid_t parent = getpid(), child = fork();
     if (child == 0)
         serve_web(self, parent);
@@ -224,7 +229,7 @@ static void settle_agenda(serve *self, bool is_start, int64_t now_s)
 
 static void set_problem(serve *self, const char *message)
 {
-    bool is_new = strcmp(self->status.problem, message) != 0;
+    bool is_new = strncmp(self->status.problem, message, sizeof self->status.problem - 1) != 0;
     (void)snprintf(self->status.problem, sizeof self->status.problem, "%.*s",
                    (int)sizeof self->status.problem - 1, message);
     if (is_new && message[0] != '\0')
@@ -339,13 +344,14 @@ static int64_t wake_up(serve *self, bool is_start)
     size_t item = tbk_agenda_first(self->items, self->item_count, &due_s);
     if (self->status.state == TBK_SERVE_WAITING && due_s <= now_s)
         start_run(self, item, due_s, now_s);
-    if (self->web == 0)
-        start_web(self);
+    start_web(self, now_s);
     self->status.next_due_s = due_s;
     set_state(self);
     publish(self);
     int64_t left_s = due_s - now_s;
-    if (self->run != 0 || left_s > SLEEP_MAX_S)
+    if (self->web == 0)
+        return 1;
+    if (self->status.state != TBK_SERVE_WAITING || left_s > SLEEP_MAX_S)
         return SLEEP_MAX_S;
     return left_s > 0 ? left_s : 1;
 }
