@@ -141,10 +141,11 @@ store_is_visible_whole() {
     tb configure
 }
 
-@test "two runs at once: the second ends with 11, the first is well" {
+@test "two runs at once: the second waits for a moment and ends with 11, the first is well" {
     begin_run
-    wait_until 30 container_runs
+    freeze_in_hold
     run on_vm $hook
+    on_vm pkill -CONT -f '^/torrust-backup-engine backup'
     [ "$status" = 11 ]
     wait_until 120 run_ended
     [ "$(cat "$status_file")" = 0 ]
