@@ -17,11 +17,6 @@ typedef struct header {
     uint64_t file_bytes;
 } header;
 
-static uint32_t big_endian(const unsigned char *bytes)
-{
-    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
-}
-
 /* Closing the descriptor drops this process's locks on the file: never called while one is held. */
 static bool header_read(const char *path, header *out, tbk_error *err)
 {
@@ -60,11 +55,11 @@ bool tbk_sqlite_header_facts(const unsigned char *bytes, uint64_t file_bytes, co
     if (page_size < 512 || (page_size & (page_size - 1)) != 0 || bytes[18] > 2 || bytes[19] > 2)
         return tbk_fail(err, TBK_E_CORRUPT, "name the tracker's database file",
                         "'%s' has an impossible SQLite header", path);
-    uint32_t change_counter = big_endian(bytes + 24);
-    uint32_t pages = big_endian(bytes + 28);
+    uint32_t change_counter = tbk_sqlite_u32(bytes + 24);
+    uint32_t pages = tbk_sqlite_u32(bytes + 28);
     /* Very old writers did not keep the page count: it holds only if the counter was kept with it.
      */
-    bool counted = pages != 0 && change_counter == big_endian(bytes + 92);
+    bool counted = pages != 0 && change_counter == tbk_sqlite_u32(bytes + 92);
     *out = (tbk_sqlite_facts){
         .size_bytes = file_bytes,
         .page_size_bytes = page_size,

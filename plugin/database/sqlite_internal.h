@@ -19,6 +19,12 @@ bool tbk_sqlite_companion(const char *path, const char *suffix, char out[PATH_MA
 bool tbk_sqlite_companion_size(const char *path, const char *suffix, uint64_t *out_bytes,
                                tbk_error *err) TBK_MUST_CHECK;
 
+/* A number as SQLite's files have it: big endian. */
+static inline uint32_t tbk_sqlite_u32(const unsigned char *bytes)
+{
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
 #define TBK_SQLITE_HEADER_BYTES 100
 /* The facts that these first bytes of a database tell. Fails with TBK_E_CORRUPT. */
 bool tbk_sqlite_header_facts(const unsigned char *bytes, uint64_t file_bytes, const char *path,

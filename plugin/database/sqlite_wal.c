@@ -239,16 +239,11 @@ typedef struct log_reader {
     uint32_t sum[2];    /* of all frames so far */
 } log_reader;
 
-static uint32_t big_endian(const unsigned char *bytes)
-{
-    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
-}
-
 static uint32_t word_at(const unsigned char *bytes, bool is_big_endian)
 {
     uint32_t word;
     if (is_big_endian)
-        return big_endian(bytes);
+        return tbk_sqlite_u32(bytes);
     memcpy(&word, bytes, sizeof word);
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
     word = __builtin_bswap32(word);
@@ -270,7 +265,7 @@ static void add_to_sum(log_reader *log, const unsigned char *bytes, size_t lengt
 
 static bool is_sum(const log_reader *log, const unsigned char *stored)
 {
-    return big_endian(stored) == log->sum[0] && big_endian(stored + 4) == log->sum[1];
+    return tbk_sqlite_u32(stored) == log->sum[0] && tbk_sqlite_u32(stored + 4) == log->sum[1];
 }
 
 static bool fail_changed(tbk_error *err, uint32_t frame)
@@ -297,11 +292,11 @@ static bool read_header(log_reader *log, tbk_error *err)
     unsigned char header[TBK_WAL_HEADER_BYTES];
     if (!read_at(log, header, sizeof header, 0, 0, err))
         return false;
-    uint32_t magic = big_endian(header);
+    uint32_t magic = tbk_sqlite_u32(header);
     log->is_big_endian = magic == MAGIC_LITTLE_ENDIAN + 1;
     add_to_sum(log, header, 24);
-    if ((magic & ~1u) != MAGIC_LITTLE_ENDIAN || big_endian(header + 4) != INDEX_VERSION ||
-        big_endian(header + 8) != log->index->page_size_bytes ||
+    if ((magic & ~1u) != MAGIC_LITTLE_ENDIAN || tbk_sqlite_u32(header + 4) != INDEX_VERSION ||
+        tbk_sqlite_u32(header + 8) != log->index->page_size_bytes ||
         memcmp(header + 16, log->index->salts, 8) != 0 || !is_sum(log, header + 24))
         return fail_changed(err, 0);
     return true;
@@ -310,7 +305,7 @@ static bool read_header(log_reader *log, tbk_error *err)
 static bool take_frame(log_reader *log, const unsigned char *bytes, uint32_t frame,
                        tbk_wal_map *map, tbk_error *err)
 {
-    uint32_t page = big_endian(bytes);
+    uint32_t page = tbk_sqlite_u32(bytes);
     add_to_sum(log, bytes, 8);
     add_to_sum(log, bytes + TBK_WAL_FRAME_HEADER_BYTES, log->index->page_size_bytes);
     if (page == 0 || memcmp(bytes + 8, log->index->salts, 8) != 0 || !is_sum(log, bytes + 16))
