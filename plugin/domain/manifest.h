@@ -31,6 +31,32 @@ typedef struct tbk_sqlite_facts {
     tbk_digest schema; /* of the SQL of sqlite_schema, ordered; "" = not read */
 } tbk_sqlite_facts;
 
+/* What was dumped of a table of MySQL's. */
+typedef struct tbk_table_facts {
+    const char *table;
+    int64_t rows;
+    /* The sum of a 64-bit hash of every row, whatever their order (database/mysql_rows.h); 16
+     * hexadecimal digits. */
+    const char *checksum;
+    /* The highest value of its primary key, where that is one column of whole numbers; else NULL.
+     */
+    const char *highest_key;
+} tbk_table_facts;
+
+/* What is known of a MySQL or MariaDB database. Text lives in an arena. */
+typedef struct tbk_mysql_facts {
+    const char *server;            /* "MySQL", "MariaDB" */
+    const char *version;           /* "8.4.3", "10.11.19-MariaDB-0+deb12u1" */
+    const char *collation;         /* the schema's own */
+    uint64_t size_bytes;           /* of data and indexes, as the server estimates it */
+    int64_t sessions;              /* that read at the same time */
+    tbk_digest schema;             /* of all statements of the dump but those with rows */
+    const tbk_table_facts *tables; /* by name */
+    size_t table_count;
+    int64_t views, triggers, routines, events;
+    const char *missing; /* what could not be read, for people; NULL: nothing */
+} tbk_mysql_facts;
+
 typedef struct tbk_set_file {
     const char *name;
     uint64_t stored_bytes;

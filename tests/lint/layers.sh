@@ -28,9 +28,10 @@ home_of() {
     yaml.h) echo plugin/base/yaml.c ;;
     openssl/*) echo plugin/base/digest.c ;;
     sqlite3*.h) echo 'plugin/database/*' ;;
+    mysql*.h | mariadb*.h | errmsg.h) echo 'plugin/database/mysql_*' ;;
     zstd*.h | zdict.h) echo plugin/engine/archive.c ;;
     libssh2*.h) echo 'plugin/adapters/*' ;;
-    mysql* | mariadb* | libssh/* | curl/* | glib*) echo nowhere ;;
+    libssh/* | curl/* | glib*) echo nowhere ;;
     esac
 }
 
