@@ -12,9 +12,6 @@
 #define ANSWER_LIMIT_S 60
 #define PACKET_BYTES_MAX (1ul << 30)
 
-/* Numbers that the client's header has no names for. */
-#define ER_TABLE_DEF_CHANGED_CODE 1412
-
 const char *tbk_mysql_client_version(void) { return mysql_get_client_info(); }
 
 /* --- errors --- */
@@ -47,7 +44,7 @@ static tbk_error_code code_of(unsigned number)
     case ER_LOCK_WAIT_TIMEOUT:
     case ER_QUERY_INTERRUPTED:
         return TBK_E_TIMEOUT;
-    case ER_TABLE_DEF_CHANGED_CODE:
+    case ER_TABLE_DEF_CHANGED:
     case ER_NO_SUCH_TABLE:
         return TBK_E_BUSY;
     case ER_DISK_FULL:
@@ -81,7 +78,7 @@ static const char *fix_of(unsigned number)
                "`database`.* TO 'user'@'%')";
     case ER_LOCK_WAIT_TIMEOUT:
         return "somebody has a table locked: SHOW PROCESSLIST tells who; try again when it is done";
-    case ER_TABLE_DEF_CHANGED_CODE:
+    case ER_TABLE_DEF_CHANGED:
     case ER_NO_SUCH_TABLE:
         return "the schema was changed meanwhile: try again when that is done";
     case ER_DISK_FULL:
