@@ -358,6 +358,17 @@ const tbk_set_file *tbk_manifest_file(const tbk_manifest *manifest, const char *
     return NULL;
 }
 
+const char *tbk_manifest_database_file(tbk_driver driver)
+{
+    return driver == TBK_DRIVER_MYSQL ? TBK_SET_DUMP_FILE : TBK_SET_DATABASE_FILE;
+}
+
+uint64_t tbk_manifest_database_bytes(const tbk_manifest *manifest)
+{
+    return manifest->driver == TBK_DRIVER_MYSQL ? manifest->mysql.size_bytes
+                                                : manifest->sqlite.size_bytes;
+}
+
 uint64_t tbk_manifest_raw_bytes(const tbk_manifest *manifest)
 {
     uint64_t sum = 0;

@@ -15,7 +15,8 @@
 
 #define TBK_MANIFEST_SCHEMA 1
 #define TBK_PROOF_SCHEMA 1
-#define TBK_SET_DATABASE_FILE "database.db.zst"
+#define TBK_SET_DATABASE_FILE "database.db.zst" /* SQLite */
+#define TBK_SET_DUMP_FILE "database.sql.zst"    /* MySQL */
 #define TBK_SET_CONFIG_FILE "config.tar.zst"
 #define TBK_SET_MANIFEST_FILE "manifest.json"
 #define TBK_SET_PROOF_FILE "proof.json"
@@ -93,7 +94,8 @@ typedef struct tbk_manifest {
     tbk_profile profile;
     const tbk_selected_table *selection; /* of every table; NULL with the profile full */
     size_t selection_count;
-    tbk_sqlite_facts sqlite;
+    tbk_sqlite_facts sqlite; /* of the one that driver says */
+    tbk_mysql_facts mysql;
     tbk_set_file files[TBK_MANIFEST_FILES_MAX];
     size_t file_count;
     tbk_phase_time phases[TBK_MANIFEST_PHASES_MAX];
@@ -108,6 +110,10 @@ tbk_value *tbk_manifest_to_value(tbk_arena *arena, const tbk_manifest *manifest)
 bool tbk_manifest_read(tbk_arena *arena, const tbk_value *value, tbk_manifest *out,
                        tbk_error *err) TBK_MUST_CHECK;
 const tbk_set_file *tbk_manifest_file(const tbk_manifest *manifest, const char *name);
+/* The name of the database's file in a set. */
+const char *tbk_manifest_database_file(tbk_driver driver);
+/* Of the database itself; MySQL's as the server estimated it. */
+uint64_t tbk_manifest_database_bytes(const tbk_manifest *manifest);
 /* Of all files of the set together; 0 where manifest is NULL. */
 uint64_t tbk_manifest_raw_bytes(const tbk_manifest *manifest);
 uint64_t tbk_manifest_stored_bytes(const tbk_manifest *manifest);

@@ -435,6 +435,22 @@ static bool prune(cycle *self, tbk_error *err)
 
 /* --- the cycle --- */
 
+/* What is right but not all that was to be done. */
+static bool conclude_whole(const cycle *self, tbk_error *err)
+{
+    if (self->unproved.code != TBK_E_OK)
+        return tbk_fail(err, TBK_E_PARTIAL, self->unproved.fix,
+                        "set %s is whole, but the proof that was due could not be made: %s",
+                        self->manifest->id, self->unproved.message);
+    if (self->manifest->driver == TBK_DRIVER_MYSQL && self->manifest->mysql.missing != NULL)
+        return tbk_fail(err, TBK_E_PARTIAL,
+                        "put the root password that the server has into MYSQL_ROOT_PASSWORD in the "
+                        "tracker's .env",
+                        "set %s has all rows, but not all of the schema: %s", self->manifest->id,
+                        self->manifest->mysql.missing);
+    return true;
+}
+
 /* What is wrong although a whole set was published; pruning waits until all is well. */
 static bool conclude(cycle *self, tbk_error *err)
 {
@@ -452,17 +468,7 @@ static bool conclude(cycle *self, tbk_error *err)
             "the tracker's own database is damaged: stop it and restore an older set, or save rows "
             "with the database's own tools (SQLite: 'sqlite3 FILE .recover')",
             "set %s holds what was captured, but %s", self->manifest->id, self->proof.reason);
-    if (self->unproved.code != TBK_E_OK)
-        return tbk_fail(err, TBK_E_PARTIAL, self->unproved.fix,
-                        "set %s is whole, but the proof that was due could not be made: %s",
-                        self->manifest->id, self->unproved.message);
-    if (self->manifest->driver == TBK_DRIVER_MYSQL && self->manifest->mysql.missing != NULL)
-        return tbk_fail(err, TBK_E_PARTIAL,
-                        "put the root password that the server has into MYSQL_ROOT_PASSWORD in the "
-                        "tracker's .env",
-                        "set %s has all rows, but not all of the schema: %s", self->manifest->id,
-                        self->manifest->mysql.missing);
-    return prune(self, err);
+    return prune(self, err) && conclude_whole(self, err);
 }
 
 static bool make_set(cycle *self, tbk_error *err)

@@ -82,7 +82,7 @@ static tbk_value *backup_value(tbk_arena *arena, const tbk_backup_result *result
     tbk_value_set_string(arena, map, "method", manifest->method);
     tbk_value_set_string(arena, map, "method_reason", manifest->method_reason);
     tbk_value_set_integer(arena, map, "held_ms", manifest->held_ms);
-    tbk_value_set_integer(arena, map, "raw_bytes", (int64_t)manifest->sqlite.size_bytes);
+    tbk_value_set_integer(arena, map, "raw_bytes", (int64_t)tbk_manifest_database_bytes(manifest));
     tbk_value_set_integer(arena, map, "stored_bytes", (int64_t)tbk_manifest_stored_bytes(manifest));
     tbk_value_set_integer(arena, map, "duration_ms", duration_ms);
     tbk_value_set_integer(arena, map, "pruned", (int64_t)result->pruned);
@@ -176,17 +176,20 @@ bool engine_command_backup(const engine_args *args, engine_output *output, tbk_e
 
 /* --- the store --- */
 
-static bool open_store(tbk_arena *arena, const engine_args *args, tbk_store_access access,
-                       tbk_store **out, tbk_error *err)
+/* By hand no more is known than where the store is. */
+static bool store_config(tbk_arena *arena, const engine_args *args, tbk_engine_config *out,
+                         tbk_error *err)
 {
-    const char *path = args->store;
-    tbk_engine_config config;
-    if (path == NULL) {
-        if (!engine_config_load(arena, args->config, &config, err))
-            return false;
-        path = config.store;
-    }
-    return engine_rights_become_owner(path, true, err) && tbk_store_open(path, access, out, err);
+    *out = (tbk_engine_config){.driver = TBK_DRIVER_SQLITE, .store = args->store};
+    return args->store != NULL || engine_config_load(arena, args->config, out, err);
+}
+
+static bool open_store(tbk_arena *arena, const engine_args *args, tbk_store_access access,
+                       tbk_engine_config *out_config, tbk_store **out, tbk_error *err)
+{
+    return store_config(arena, args, out_config, err) &&
+           engine_rights_become_owner(out_config->store, true, err) &&
+           tbk_store_open(out_config->store, access, out, err);
 }
 
 static tbk_value *set_value(tbk_arena *arena, const tbk_stored_set *set)
@@ -200,7 +203,7 @@ static tbk_value *set_value(tbk_arena *arena, const tbk_stored_set *set)
     tbk_value_set_string(arena, map, "profile", tbk_profile_name(set->manifest->profile));
     tbk_value_set_string(arena, map, "method", set->manifest->method);
     tbk_value_set_integer(arena, map, "held_ms", set->manifest->held_ms);
-    tbk_value_set_integer(arena, map, "raw_bytes", (int64_t)set->manifest->sqlite.size_bytes);
+    tbk_value_set_integer(arena, map, "raw_bytes", (int64_t)tbk_manifest_database_bytes(set->manifest));
     tbk_value_set_integer(arena, map, "stored_bytes",
                           (int64_t)tbk_manifest_stored_bytes(set->manifest));
     tbk_value_set_string(arena, map, "proof",
@@ -226,9 +229,10 @@ bool engine_command_list(const engine_args *args, engine_output *output, tbk_err
 {
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     tbk_auto(tbk_store) *store = NULL;
+    tbk_engine_config config;
     tbk_stored_set *set;
     tbk_value *sets;
-    if (!open_store(arena, args, TBK_STORE_READ, &store, err) ||
+    if (!open_store(arena, args, TBK_STORE_READ, &config, &store, err) ||
         !tbk_store_list(store, arena, &set, err))
         return false;
     tbk_value *result = result_begin(arena, store, &sets);
@@ -246,7 +250,7 @@ static bool check_set(tbk_arena *arena, const tbk_stored_set *set, engine_output
     tbk_proof proof = {.level = TBK_PROOF_CHECKSUMS, .ok = false, .reason = set->damage};
     tbk_report report = engine_output_report(output);
     if (set->manifest != NULL &&
-        !tbk_prove_set(arena, set->path, set->manifest, TBK_PROOF_CHECKSUMS, NULL,
+        !tbk_prove_set(arena, NULL, set->path, set->manifest, TBK_PROOF_CHECKSUMS, NULL,
                        tbk_clock_now_s(), &report, &proof, err))
         return false;
     if (!proof.ok && access(set->path, F_OK) != 0)
@@ -280,10 +284,11 @@ bool engine_command_check(const engine_args *args, engine_output *output, bool *
 {
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     tbk_auto(tbk_store) *store = NULL;
+    tbk_engine_config config;
     tbk_stored_set *set;
     tbk_value *sets;
     bool ok = true;
-    if (!open_store(arena, args, TBK_STORE_READ, &store, err) ||
+    if (!open_store(arena, args, TBK_STORE_READ, &config, &store, err) ||
         !choose_sets(store, arena, args->set, &set, err))
         return false;
     tbk_value *result = result_begin(arena, store, &sets);
@@ -330,13 +335,17 @@ bool engine_command_prove(const engine_args *args, engine_output *output, bool *
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     tbk_auto(tbk_store) *store = NULL;
     tbk_report report = engine_output_report(output);
+    tbk_engine_config config;
+    tbk_database database;
+    bool restores = args->proof_level == TBK_PROOF_RESTORED;
     tbk_stored_set *set;
     tbk_proof proof;
     const char *scratch;
-    if (!open_store(arena, args, TBK_STORE_WRITE, &store, err) ||
+    if (!open_store(arena, args, TBK_STORE_WRITE, &config, &store, err) ||
+        (restores && !tbk_database_open(arena, &config, &report, &database, err)) ||
         !tbk_store_find(store, arena, args->set, &set, err) ||
         !tbk_store_scratch(store, arena, &scratch, err) ||
-        !tbk_prove_set(arena, set->path, set->manifest, args->proof_level, scratch,
+        !tbk_prove_set(arena, restores ? &database : NULL, set->path, set->manifest, args->proof_level, scratch,
                        tbk_clock_now_s(), &report, &proof, err) ||
         !write_proof(arena, set, &proof, err))
         return false;
