@@ -92,6 +92,24 @@ typedef struct tbk_database {
     bool (*check_restored)(void *self, tbk_arena *arena, const tbk_unpacked *unpacked,
                            const tbk_manifest *manifest, const tbk_report *report,
                            tbk_restored_check *out, tbk_error *err);
+
+    /* Where an unpacked file is to lie so that it can take the database's place; NULL where
+     * unpacked_name is. Nothing that matters is there. */
+    const char *(*beside_path)(void *self, tbk_arena *arena);
+    /* As check_restored, and what was restored stays, beside the real one. */
+    bool (*restore_beside)(void *self, tbk_arena *arena, const tbk_unpacked *unpacked,
+                           const tbk_manifest *manifest, const tbk_report *report,
+                           tbk_restored_check *out, tbk_error *err);
+    /* Puts it in the real one's place, which is kept; for a moment in which nobody uses either.
+     * *out_kept says where, for people. On failure all is as it was, or err says where what is. */
+    bool (*swap)(void *self, tbk_arena *arena, int64_t now_s, const tbk_report *report,
+                 const char **out_kept, tbk_error *err);
+    /* Undoes a swap of before, in the same process. */
+    bool (*swap_back)(void *self, tbk_arena *arena, const tbk_report *report, tbk_error *err);
+    /* Removes what restore_beside made and no swap took. */
+    void (*discard)(void *self, const tbk_report *report);
+    /* Removes what swaps have kept; names end with NULL. */
+    bool (*forget_kept)(void *self, tbk_arena *arena, const char *const **out, tbk_error *err);
 } tbk_database;
 
 /* The one that the configuration names. Credentials are read now, from the tracker's own .env. */

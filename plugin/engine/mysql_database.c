@@ -34,6 +34,11 @@ typedef struct mysql_database {
     tbk_mysql_server user;
     tbk_mysql_server root;
     bool has_root;
+    /* Of a restore: the schema beside the real one, what is to be made in the real one, and where
+     * the tables of before are. */
+    tbk_mysql_server scratch;
+    tbk_mysql_objects *objects;
+    const char *kept;
 } mysql_database;
 
 /* As many as there are processors: more would only take the server's from the tracker. */
@@ -298,40 +303,75 @@ static void try_objects(const tbk_mysql_server *scratch, const tbk_mysql_objects
                        why.message);
 }
 
-static bool load_and_measure(tbk_arena *arena, const tbk_mysql_server *scratch,
-                             const tbk_unpacked *unpacked, const tbk_report *report,
-                             tbk_mysql_facts *out, tbk_error *err)
+static bool restore_beside(void *self, tbk_arena *arena, const tbk_unpacked *unpacked,
+                           const tbk_manifest *manifest, const tbk_report *report,
+                           tbk_restored_check *out, tbk_error *err)
 {
-    tbk_auto(tbk_mysql_objects) *objects = NULL;
-    if (!tbk_mysql_load(scratch, sessions_wanted(), unpacked->source, report, &objects, err))
+    mysql_database *database = self;
+    const tbk_mysql_server *scratch = &database->scratch;
+    tbk_mysql_facts found;
+    tbk_report_log(report, TBK_LOG_INFO, "restore", "loading into the schema '%s'",
+                   scratch->schema);
+    if (!tbk_mysql_scratch_make(&database->root, scratch->schema, err) ||
+        !tbk_mysql_load(scratch, sessions_wanted(), unpacked->source, report, &database->objects,
+                        err) ||
+        !tbk_mysql_measure(arena, scratch, sessions_wanted(), report, &found, err))
         return false;
-    try_objects(scratch, objects, report);
-    return tbk_mysql_measure(arena, scratch, sessions_wanted(), report, out, err);
+    *out = (tbk_restored_check){.tables = rows_of(arena, &found),
+                                .table_count = found.table_count,
+                                .wrong = difference(arena, &manifest->mysql, &found)};
+    return true;
+}
+
+static void discard(void *self, const tbk_report *report)
+{
+    mysql_database *database = self;
+    tbk_error why;
+    tbk_mysql_objects_free(database->objects);
+    database->objects = NULL;
+    if (!tbk_mysql_scratch_drop(&database->root, database->scratch.schema, &why))
+        tbk_report_log(report, TBK_LOG_WARNING, "restore", "the schema '%s' was not removed: %s",
+                       database->scratch.schema, why.message);
 }
 
 static bool check_restored(void *self, tbk_arena *arena, const tbk_unpacked *unpacked,
                            const tbk_manifest *manifest, const tbk_report *report,
                            tbk_restored_check *out, tbk_error *err)
 {
-    const mysql_database *database = self;
-    tbk_mysql_server scratch = database->root;
-    tbk_mysql_facts found;
-    tbk_error ignored;
-    scratch.schema = tbk_mysql_scratch_name(arena, database->root.schema);
-    scratch.answer_limit_s = LOAD_ANSWER_LIMIT_S;
-    tbk_report_log(report, TBK_LOG_INFO, "prove", "restoring into the schema '%s'", scratch.schema);
-    if (!tbk_mysql_scratch_make(&database->root, scratch.schema, err))
+    mysql_database *database = self;
+    bool ok = restore_beside(self, arena, unpacked, manifest, report, out, err);
+    if (ok)
+        try_objects(&database->scratch, database->objects, report);
+    discard(self, report);
+    return ok;
+}
+
+/* --- restore --- */
+
+static bool swap(void *self, tbk_arena *arena, int64_t now_s, const tbk_report *report,
+                 const char **out_kept, tbk_error *err)
+{
+    mysql_database *database = self;
+    database->kept = tbk_mysql_kept_name(arena, database->root.schema, now_s);
+    if (!tbk_mysql_swap(&database->root, database->scratch.schema, database->kept,
+                        database->objects, report, err))
         return false;
-    bool ok = load_and_measure(arena, &scratch, unpacked, report, &found, err);
-    if (!tbk_mysql_scratch_drop(&database->root, scratch.schema, &ignored))
-        tbk_report_log(report, TBK_LOG_WARNING, "prove", "the schema '%s' was not removed: %s",
-                       scratch.schema, ignored.message);
-    if (!ok)
-        return false;
-    *out = (tbk_restored_check){.tables = rows_of(arena, &found),
-                                .table_count = found.table_count,
-                                .wrong = difference(arena, &manifest->mysql, &found)};
+    *out_kept = tbk_arena_format(arena, "the schema '%s'", database->kept);
     return true;
+}
+
+static bool swap_back(void *self, tbk_arena *arena, const tbk_report *report, tbk_error *err)
+{
+    mysql_database *database = self;
+    (void)arena;
+    return tbk_mysql_swap_back(&database->root, database->scratch.schema, database->kept, report,
+                               err);
+}
+
+static bool forget_kept(void *self, tbk_arena *arena, const char *const **out, tbk_error *err)
+{
+    size_t count;
+    return tbk_mysql_forget_kept(&((mysql_database *)self)->root, arena, out, &count, err);
 }
 
 /* --- credentials --- */
@@ -369,11 +409,19 @@ bool tbk_database_mysql(tbk_arena *arena, const tbk_engine_config *config, const
     self->root.user = "root";
     self->root.password = login.root_password;
     self->has_root = login.root_password != NULL;
+    self->scratch = self->root;
+    self->scratch.schema = tbk_mysql_scratch_name(arena, login.database);
+    self->scratch.answer_limit_s = LOAD_ANSWER_LIMIT_S;
     *out = (tbk_database){.self = self,
                           .driver = TBK_DRIVER_MYSQL,
                           .inspect = inspect,
                           .capture = capture,
                           .can_restore = can_restore,
-                          .check_restored = check_restored};
+                          .check_restored = check_restored,
+                          .restore_beside = restore_beside,
+                          .swap = swap,
+                          .swap_back = swap_back,
+                          .discard = discard,
+                          .forget_kept = forget_kept};
     return true;
 }

@@ -11,14 +11,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <inttypes.h>
 
 #define STAGED_NAME "tracker.db"
 #define SELECTED_NAME "essential.db"
 #define UNPACKED_NAME "proof.db"
 
+#define BESIDE_SUFFIX ".restoring"
+#define KEPT_SUFFIX ".before-restore-"
+
 typedef struct sqlite_database {
     const char *path;
+    const char *kept; /* after a swap */
 } sqlite_database;
 
 /* --- as it is now --- */
@@ -187,6 +192,68 @@ static bool check_restored(void *self, tbk_arena *arena, const tbk_unpacked *unp
     return true;
 }
 
+/* --- restore --- */
+
+static const char *beside_path(void *self, tbk_arena *arena)
+{
+    return tbk_arena_format(arena, "%s" BESIDE_SUFFIX, ((const sqlite_database *)self)->path);
+}
+
+static bool swap(void *self, tbk_arena *arena, int64_t now_s, const tbk_report *report,
+                 const char **out_kept, tbk_error *err)
+{
+    sqlite_database *database = self;
+    char at[TBK_CLOCK_TEXT_SIZE];
+    (void)report;
+    tbk_clock_format_compact(now_s, at);
+    const char *kept = tbk_arena_format(arena, "%s" KEPT_SUFFIX "%s", database->path, at);
+    if (!tbk_sqlite_swap(database->path, beside_path(self, arena), kept, err))
+        return false;
+    database->kept = kept;
+    *out_kept = tbk_arena_format(arena, "the file '%s'", kept);
+    return true;
+}
+
+static bool swap_back(void *self, tbk_arena *arena, const tbk_report *report, tbk_error *err)
+{
+    sqlite_database *database = self;
+    (void)report;
+    return tbk_sqlite_swap_back(database->path, beside_path(self, arena), database->kept, err);
+}
+
+static void discard(void *self, const tbk_report *report)
+{
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    const char *path = beside_path(self, arena);
+    if (unlink(path) != 0 && errno != ENOENT)
+        tbk_report_log(report, TBK_LOG_WARNING, "restore", "'%s' could not be removed", path);
+}
+
+static bool remove_kept(const char *path, tbk_error *err)
+{
+    return unlink(path) == 0 ||
+           tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot remove '%s'", path);
+}
+
+static bool forget_kept(void *self, tbk_arena *arena, const char *const **out, tbk_error *err)
+{
+    glob_t found = {0};
+    bool ok = true;
+    const char *pattern =
+        tbk_arena_format(arena, "%s" KEPT_SUFFIX "*", ((const sqlite_database *)self)->path);
+    int rc = glob(pattern, 0, NULL, &found);
+    if (rc != 0 && rc != GLOB_NOMATCH)
+        return tbk_fail(err, TBK_E_IO, NULL, "cannot look for '%s'", pattern);
+    const char **names = tbk_arena_alloc(arena, (found.gl_pathc + 1) * sizeof *names);
+    for (size_t i = 0; i < found.gl_pathc && ok; i++) {
+        names[i] = tbk_arena_copy(arena, found.gl_pathv[i]);
+        ok = remove_kept(names[i], err);
+    }
+    globfree(&found);
+    *out = names;
+    return ok;
+}
+
 tbk_database tbk_database_sqlite(tbk_arena *arena, const char *path)
 {
     sqlite_database *self = TBK_ARENA_NEW(arena, sqlite_database);
@@ -197,5 +264,11 @@ tbk_database tbk_database_sqlite(tbk_arena *arena, const char *path)
                           .inspect = inspect,
                           .capture = capture,
                           .can_restore = can_restore,
-                          .check_restored = check_restored};
+                          .check_restored = check_restored,
+                          .beside_path = beside_path,
+                          .restore_beside = check_restored,
+                          .swap = swap,
+                          .swap_back = swap_back,
+                          .discard = discard,
+                          .forget_kept = forget_kept};
 }

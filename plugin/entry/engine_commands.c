@@ -203,7 +203,8 @@ static tbk_value *set_value(tbk_arena *arena, const tbk_stored_set *set)
     tbk_value_set_string(arena, map, "profile", tbk_profile_name(set->manifest->profile));
     tbk_value_set_string(arena, map, "method", set->manifest->method);
     tbk_value_set_integer(arena, map, "held_ms", set->manifest->held_ms);
-    tbk_value_set_integer(arena, map, "raw_bytes", (int64_t)tbk_manifest_database_bytes(set->manifest));
+    tbk_value_set_integer(arena, map, "raw_bytes",
+                          (int64_t)tbk_manifest_database_bytes(set->manifest));
     tbk_value_set_integer(arena, map, "stored_bytes",
                           (int64_t)tbk_manifest_stored_bytes(set->manifest));
     tbk_value_set_string(arena, map, "proof",
@@ -345,8 +346,8 @@ bool engine_command_prove(const engine_args *args, engine_output *output, bool *
         (restores && !tbk_database_open(arena, &config, &report, &database, err)) ||
         !tbk_store_find(store, arena, args->set, &set, err) ||
         !tbk_store_scratch(store, arena, &scratch, err) ||
-        !tbk_prove_set(arena, restores ? &database : NULL, set->path, set->manifest, args->proof_level, scratch,
-                       tbk_clock_now_s(), &report, &proof, err) ||
+        !tbk_prove_set(arena, restores ? &database : NULL, set->path, set->manifest,
+                       args->proof_level, scratch, tbk_clock_now_s(), &report, &proof, err) ||
         !write_proof(arena, set, &proof, err))
         return false;
     tbk_value *result = tbk_value_map(arena);
