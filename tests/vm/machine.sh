@@ -199,14 +199,6 @@ machine_pid() {
     [ "$(process_start_time "$pid")" = "$started" ] && echo "$pid"
 }
 
-# Tells a process from a later one with the same number.
-process_start_time() {
-    local stat
-    stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
-    read -r -a stat <<<"${stat##*) }"
-    echo "${stat[19]}"
-}
-
 machine_init_pid() {
     local pid
     pid=$(machine_pid) || die "vm: '$NAME' is not running"

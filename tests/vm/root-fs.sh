@@ -26,35 +26,13 @@ root_fs_path() {
     printf '%s/root-fs-%s-%s\n' "$CACHE" "$ROOT_FS_SUITE" "$(sha256sum <<<"$recipe" | cut -c1-12)"
 }
 
-# The mirror that this machine's own apt uses, if it is one of Debian; else Debian's own.
-root_fs_mirror() {
-    local found
-    found=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null |
-        sed -nE 's#^(deb( \[[^]]*\])?|URIs:) +(https?://[^ ]*/debian)/?( .*)?$#\3#p' | head -n 1)
-    printf '%s\n' "${TBK_TEST_MIRROR:-${found:-http://deb.debian.org/debian}}"
-}
-
 root_fs_build() {
-    local path partial
+    local path
     path=$(root_fs_path)
-    [ -d "$path" ] && return
-    mkdir -p "$CACHE"
-    exec 8>"$CACHE/.root-fs.lock"
-    flock -w 900 8 || die "another build of the root file system holds $CACHE/.root-fs.lock for over 15 minutes"
-    if [ ! -d "$path" ]; then
-        partial=$path.partial
-        rm -rf --one-file-system "$partial"
-        echo "Building the root file system of the virtual machines (Debian 13, about a minute): $path" >&2
-        # A process of its own, so that `set -e` holds in it; a mount namespace of its own, so that no mount stays.
-        if ! unshare -m "$VM_HOME/vm" _make-root-fs "$partial" >"$CACHE/root-fs.log" 2>&1; then
-            tail -n 20 "$CACHE/root-fs.log" >&2
-            rm -rf --one-file-system "$partial"
-            die "the root file system could not be built; the whole log: $CACHE/root-fs.log"
-        fi
-        mv "$partial" "$path"
-        root_fs_prune
-    fi
-    exec 8>&-
+    [ ! -d "$path" ] || return 0
+    build_once "$path" "the root file system of the virtual machines (Debian 13, about a minute)" \
+        "$VM_HOME/vm" _make-root-fs
+    root_fs_prune
 }
 
 root_fs_make() {
