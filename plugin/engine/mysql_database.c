@@ -19,7 +19,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ENV_BYTES_MAX (1u << 20)
 #define SESSIONS_MIN 2
 #define SESSIONS_MAX 4
 /* How long a common moment is looked for, without and with the tracker paused. */
@@ -382,7 +381,7 @@ static tbk_mysql_server server_of(const tbk_engine_config *config, const tbk_mys
                               .port = login->port,
                               .user = login->user,
                               .password = login->password,
-                              .schema = login->database,
+                              .schema = login->schema,
                               .needs_tls = config->database_tls == TBK_TLS_REQUIRED};
 }
 
@@ -390,9 +389,10 @@ static bool read_login(tbk_arena *arena, const char *path, tbk_mysql_login *out,
 {
     char *text;
     size_t length;
-    return (tbk_file_read(arena, path, ENV_BYTES_MAX, &text, &length, err) &&
-            tbk_mysql_login_read(arena, text, length, out, err)) ||
-           tbk_while(err, "reading the database's credentials from '%s'", path);
+    if (!tbk_file_read(arena, path, TBK_DOTENV_MAX_BYTES, &text, &length, err))
+        return tbk_while(err, "reading the database's credentials");
+    const tbk_dotenv file = {.text = text, .length = length, .source = path};
+    return tbk_mysql_login_read(arena, &file, out, err);
 }
 
 bool tbk_database_mysql(tbk_arena *arena, const tbk_engine_config *config, const tbk_report *report,
@@ -410,7 +410,7 @@ bool tbk_database_mysql(tbk_arena *arena, const tbk_engine_config *config, const
     self->root.password = login.root_password;
     self->has_root = login.root_password != NULL;
     self->scratch = self->root;
-    self->scratch.schema = tbk_mysql_scratch_name(arena, login.database);
+    self->scratch.schema = tbk_mysql_scratch_name(arena, login.schema);
     self->scratch.answer_limit_s = LOAD_ANSWER_LIMIT_S;
     *out = (tbk_database){.self = self,
                           .driver = TBK_DRIVER_MYSQL,
