@@ -154,9 +154,11 @@ static bool store(capturing *self, const tbk_report *report, tbk_error *err)
     const tbk_source source = {.self = self->dump,
                                .total_bytes = tbk_mysql_dump_size_bytes(self->dump),
                                .read = tbk_mysql_dump_read};
+    bool selects = self->request->rules != NULL;
     return self->request->store(self->request->self, &source, "capture", report, err) &&
-           tbk_mysql_dump_finish(self->dump, self->arena, &out->mysql, &out->selection,
-                                 &out->selection_count, err);
+           tbk_mysql_dump_finish(self->dump, self->arena, &out->mysql,
+                                 selects ? &out->selection : NULL,
+                                 selects ? &out->selection_count : NULL, err);
 }
 
 static void close_dump(capturing *self)
