@@ -37,8 +37,9 @@ static bool check_text(const tbk_dotenv *file, tbk_error *err)
                         "%.300s has %zu bytes; at most %d are possible", file->source, file->length,
                         TBK_DOTENV_MAX_BYTES);
     const char *end = file->text + strlen(file->text);
-    return end == file->text + file->length ||
-           fail_at(file, end, "write the file as plain text", "a NUL character", err);
+    if (end != file->text + file->length)
+        return fail_at(file, end, "write the file as plain text", "a NUL character", err);
+    return true;
 }
 
 /* --- Where things begin and end --- */
@@ -61,13 +62,13 @@ static const char *skip_export(const char *at)
 }
 
 /* Letters of other scripts are possible in a name too. */
-static bool is_name(const char *name, size_t length)
+static bool has_name_signs(const char *name, size_t length)
 {
     for (size_t index = 0; index < length; index++)
         if ((unsigned char)name[index] < 0x80 &&
             strchr(LETTERS DIGITS "_.-[]", name[index]) == NULL)
             return false;
-    return length > 0;
+    return true;
 }
 
 /* Moves *at behind the sign that follows the name, or to the end of a line that has none. */
@@ -77,12 +78,13 @@ static bool read_name(const tbk_dotenv *file, const char **at, assignment *out, 
     out->name_length = strcspn(out->name, BLANKS "=:\n");
     const char *end = out->name + out->name_length;
     end += strspn(end, BLANKS);
-    if (!is_name(out->name, out->name_length) || strchr("=:\n", *end) == NULL)
+    bool has_value = *end == '=' || *end == ':';
+    if (!has_name_signs(out->name, out->name_length) || strchr("=:\n", *end) == NULL ||
+        (has_value && out->name_length == 0))
         return fail_at(file, *at,
                        "write one NAME='value' on each line; quotes of a kind that are "
                        "in the value need \\ before them",
                        "this is not an assignment", err);
-    bool has_value = *end == '=' || *end == ':';
     out->value = has_value ? end + 1 : NULL;
     *at = has_value ? end + 1 : end;
     return true;
@@ -191,7 +193,8 @@ static bool resolve_dollars(const char *text, tbk_text *out)
     return true;
 }
 
-static bool decode(const tbk_dotenv *file, const assignment *found, tbk_text *out, tbk_error *err)
+static bool interpret(const tbk_dotenv *file, const assignment *found, tbk_text *out,
+                      tbk_error *err)
 {
     tbk_auto_text text = {0};
     if (found->quote == '\'') {
@@ -203,24 +206,34 @@ static bool decode(const tbk_dotenv *file, const assignment *found, tbk_text *ou
     else if (!unescape_double(found, &text))
         return fail_at(file, found->value, "write the value in single quotes",
                        "the escape \\0 is not read here", err);
-    return resolve_dollars(tbk_text_string(&text), out) ||
-           fail_at(file, found->value, "write the value in single quotes, or $$ for a dollar",
-                   "the value takes in another variable, which is not read here", err);
+    if (!resolve_dollars(tbk_text_string(&text), out))
+        return fail_at(file, found->value, "write the value in single quotes, or $$ for a dollar",
+                       "the value takes in another variable, which is not read here", err);
+    return true;
+}
+
+static bool decode(tbk_arena *arena, const tbk_dotenv *file, const assignment *found,
+                   const char **out, tbk_error *err)
+{
+    tbk_auto_text value = {0};
+    if (!interpret(file, found, &value, err))
+        return false;
+    const char *text = tbk_text_string(&value);
+    if (!tbk_text_is_utf8(text, value.length))
+        return fail_at(file, found->value, "write the value in UTF-8",
+                       "the value is not valid UTF-8", err);
+    *out = tbk_arena_copy(arena, text);
+    return true;
 }
 
 bool tbk_dotenv_find(tbk_arena *arena, const tbk_dotenv *file, const char *name, const char **out,
                      tbk_error *err)
 {
     assignment found = {0};
-    tbk_auto_text value = {0};
     if (!check_text(file, err) || !find_last(file, name, &found, err))
         return false;
-    if (found.value != NULL && !decode(file, &found, &value, err))
-        return tbk_while(err, "the variable %s", name);
-    if (!tbk_text_is_utf8(tbk_text_string(&value), value.length))
-        return fail_at(file, found.value, "write the value in UTF-8",
-                       "the value is not valid UTF-8", err) ||
-               tbk_while(err, "the variable %s", name);
-    *out = found.value != NULL ? tbk_arena_copy(arena, tbk_text_string(&value)) : NULL;
+    if (found.value != NULL)
+        return decode(arena, file, &found, out, err) || tbk_while(err, "the variable %s", name);
+    *out = NULL;
     return true;
 }

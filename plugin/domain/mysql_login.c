@@ -83,7 +83,9 @@ static bool read_user(tbk_arena *arena, const tbk_dotenv *file, const char *text
     out->password = decode_percent(arena, text + password_from, length - password_from);
     if (out->user == NULL || out->password == NULL)
         return fail_address(file, "has a user or password that is not text in UTF-8", err);
-    return out->user[0] != '\0' || fail_address(file, "names no user", err);
+    if (out->user[0] == '\0')
+        return fail_address(file, "names no user", err);
+    return true;
 }
 
 /* ":3306", ":" or "". */
@@ -126,8 +128,9 @@ static bool read_schema(tbk_arena *arena, const tbk_dotenv *file, const char *te
     if (length == 0 || text[1 + length] == '/')
         return fail_address(file, "does not end in /database", err);
     out->schema = decode_percent(arena, text + 1, length);
-    return out->schema != NULL ||
-           fail_address(file, "has a database name that is not text in UTF-8", err);
+    if (out->schema == NULL)
+        return fail_address(file, "has a database name that is not text in UTF-8", err);
+    return true;
 }
 
 /* The tracker's URL parser drops line breaks and blanks at the ends, which nobody means to write.

@@ -2,7 +2,6 @@
 /* One contract for the tunnels of the three ways to the VM: libssh2, the ssh program, here. */
 #include "contract/sshd.h"
 
-#include <poll.h>
 #include <pthread.h>
 
 #define MUCH ((size_t)24 << 20)
@@ -110,8 +109,8 @@ static void hang_up(int fd)
 
 static void read_nothing(int fd)
 {
-    struct pollfd wait = {.fd = fd, .events = POLLRDHUP};
-    (void)poll(&wait, 1, 20000);
+    (void)fd;
+    (void)usleep(2000000);
 }
 
 /* --- using a tunnel --- */

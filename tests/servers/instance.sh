@@ -48,41 +48,11 @@ instance_make() {
     put_fact data "$files/data"
 }
 
-# As the entry script of the official images does it, in the words of SQL: what follows the data directory's birth.
 instance_users_sql() {
-    local root_password database user password auth
-    root_password=$(sql_text "$(fact root_password)")
-    database=$(fact database)
-    user=$(sql_text "$(fact user)")
-    password=$(sql_text "$(fact password)")
-    auth=$(fact auth)
-    # MariaDB's data directory is born with more of them, who have no password.
-    [ "$(fact kind)" != mariadb ] || printf '%s;\n' "DELETE FROM mysql.global_priv WHERE User = 'root' AND Host <> 'localhost'" \
-        'FLUSH PRIVILEGES'
-    cat <<SQL
-ALTER USER root@localhost IDENTIFIED BY $root_password;
-CREATE USER root@'%' IDENTIFIED BY $root_password;
-GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;
-CREATE DATABASE $(sql_name "$database");
-CREATE USER $user@'%' $(sql_identified "$auth" "$password");
-GRANT ALL ON $(sql_name "${database//_/\\_}").* TO $user@'%';
-SQL
-}
-
-sql_text() {
-    local text=${1//\\/\\\\}
-    printf "'%s'" "${text//\'/\'\'}"
-}
-
-sql_name() { printf '`%s`' "${1//\`/\`\`}"; }
-
-# sql_identified PLUGIN PASSWORD: the two servers have different words for it; without a plugin, the server chooses.
-sql_identified() {
-    case $(fact kind):$1 in
-    *:) echo "IDENTIFIED BY $2" ;;
-    mysql:*) echo "IDENTIFIED WITH $1 BY $2" ;;
-    mariadb:*) echo "IDENTIFIED VIA $1 USING PASSWORD($2)" ;;
-    esac
+    local kind
+    kind=$(fact kind)
+    sql_first "$kind" "$(fact root_password)" "$(fact database)"
+    sql_user "$kind" "$(fact database)" "$(fact user)" "$(fact password)" "$(fact auth)"
 }
 
 # --- its process ---
@@ -105,7 +75,7 @@ instance_claim_port() {
 
 # instance_boot [OPTION...]: options for this start only.
 instance_boot() {
-    local launched dir=$DIR
+    local launched
     ! instance_pid >/dev/null || die "server: '$NAME' is running already"
     setsid "$SERVER_HOME/server" _launch "$NAME" "$@" </dev/null >>"$(fact log)" 2>&1 &
     launched=$!
@@ -124,7 +94,7 @@ instance_launch() {
     close_inherited
     folder=$(instance_folder)
     mapfile -t options <"$DIR/options"
-    # shellcheck disable=SC2046,SC2086 # a list of options
+    # shellcheck disable=SC2086 # a list of options
     exec chroot --userspec="$SERVER_UID:$SERVER_UID" --groups= "$(fact root)" /usr/sbin/mysqld --no-defaults \
         --datadir="$folder/data" --tmpdir="$folder/tmp" --socket="$folder/socket" --pid-file="$folder/pid" \
         --bind-address="$(fact host)" --port="$(fact port)" \

@@ -26,9 +26,8 @@ server_root() {
 server_root_build() {
     local path
     path=$(server_root "$1")
-    [ ! -d "$path" ] || return 0
     build_once "$path" "${TITLE[$1]} (about a minute)" "$SERVER_HOME/server" _make-root "$1"
-    server_root_prune "$1"
+    prune_unused "$path" "$CACHE/server-$1-"*
 }
 
 server_root_make() {
@@ -82,13 +81,17 @@ server_template_make() {
     rm -f "$root$template/auto.cnf" # the server's identity
 }
 
-# Those of older recipes, but not while a server runs in one.
-server_root_prune() {
-    local path current
-    current=$(server_root "$1")
-    for path in "$CACHE/server-$1-"*; do
-        [ -d "$path" ] && [ "$path" != "$current" ] && ! server_root_is_used "$path" || continue
-        rm -rf --one-file-system "$path"
+# Those of older recipes that nobody asked for in two days (another checkout may have another recipe), and in which no
+# server runs. The one to keep is marked as asked for.
+prune_unused() {
+    local keep=$1 path
+    shift
+    touch "$keep"
+    for path; do
+        if [ "$path" != "$keep" ] && [ -n "$(find "$path" -maxdepth 0 -mmin +2880 2>/dev/null)" ] &&
+            ! server_root_is_used "$path"; then
+            rm -rf --one-file-system "$path"
+        fi
     done
 }
 

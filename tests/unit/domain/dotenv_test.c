@@ -81,7 +81,8 @@ static void an_assignment_has_many_forms(void **state)
     (void)state;
     expect({"V = a", "a"}, {"V: a", "a"}, {"V:='a'", "='a'"}, {"  V=a", "a"}, {"V\r=a", "a"},
            {"export V=a", "a"}, {"export\t V='a'", "a"}, {"exportV=a", NULL},
-           {"export=1\nV=a", "a"}, {"export\nV=a", "a"}, {"\xEF\xBB\xBFV=a", "a"});
+           {"export=1\nV=a", "a"}, {"export\nV=a", "a"}, {"V=a\nexport \n", "a"},
+           {"\xEF\xBB\xBFV=a", "a"});
 }
 
 static void what_is_refused_is_named_by_its_line_only(void **state)
@@ -106,6 +107,7 @@ static void what_is_refused_is_named_by_its_line_only(void **state)
         {"W=1\n'secret'=1\nV=2", ".env:2: this is not an assignment"},
         {"my secret=1\nV=2", ".env:1: this is not an assignment"},
         {"=secret\nV=2", ".env:1: this is not an assignment"},
+        {"export =secret\nV=2", ".env:1: this is not an assignment"},
         {"V='1'\n\xEF\xBB\xBF@W=secret", ".env:2: this is not an assignment"},
         {"W=1\nV='secret\xFF'", "the variable V: .env:2: the value is not valid UTF-8"},
     };

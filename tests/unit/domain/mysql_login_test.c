@@ -83,6 +83,7 @@ static void address_is_taken_apart_as_the_tracker_does(void **state)
         {"mysql://u:@h/t", "h", 3306, "u", "", "t"},
         {"mysql://u:p:q@r@h/t", "h", 3306, "u", "p:q@r", "t"},
         {"mysql://u%3A1:100%@h/a%2Fb", "h", 3306, "u:1", "100%", "a/b"},
+        {"mysql://u:p@h/100%", "h", 3306, "u", "p", "100%"},
         {"mysql://u:%4a%4J%zz%4@h/t", "h", 3306, "u", "J%4J%zz%4", "t"},
         {"mysql://u:%%41%C3%aF@h/t", "h", 3306, "u", "%A\xC3\xAF", "t"},
     };
