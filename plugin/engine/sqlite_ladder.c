@@ -198,8 +198,8 @@ static bool fail_without_hold(const tbk_capture *out, const tbk_error *passing, 
         return false;
     }
     return tbk_fail(err, TBK_E_UNSUPPORTED,
-                    "torrust-backup configure ENVIRONMENT --mode window, then run ENVIRONMENT "
-                    "--journal-mode wal, then configure ENVIRONMENT --mode sidecar again",
+                    "torrust-backup configure ENVIRONMENT --mode window, without 'hold: never', "
+                    "then run ENVIRONMENT --journal-mode wal, then configure ENVIRONMENT as it was",
                     "the database allows no backup without a hold: %s", out->reason);
 }
 

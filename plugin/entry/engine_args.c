@@ -18,7 +18,7 @@ const char *const engine_help =
     "      the file system has them; else SQLite's own locks, giving way as soon as a writer "
     "waits.\n"
     "      The store is made when it is missing.\n"
-    "  torrust-backup-engine backup [--config FILE] [--method auto|hot|reflink|pause|stop]\n"
+    "  torrust-backup-engine backup [--config FILE] [--method NAME]\n"
     "                               [--profile full|essential]\n"
     "                               [--hook [--journal-mode wal|delete]] [--log text|json]\n"
     "      A backup as configured. With --hook, standard input and output lead to the hook, which\n"
@@ -302,7 +302,7 @@ static bool settle_database(const engine_args *args, tbk_error *err)
 static bool settle_backup(const engine_args *args, tbk_error *err)
 {
     bool by_hand = args->sqlite != NULL;
-    if (by_hand && args->has_method && args->method >= TBK_METHOD_PAUSE)
+    if (by_hand && args->has_method && args->method > TBK_METHOD_REFLINK)
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX,
                         "by hand nobody holds the tracker: --method takes auto, hot or reflink");
     if (!args->hook && args->journal_mode != TBK_JOURNAL_AS_IT_IS)

@@ -125,14 +125,24 @@ static bool check_mode(const engine_args *args, const tbk_engine_config *config,
         return tbk_fail(err, TBK_E_CONFIG,
                         "run 'torrust-backup configure' again: it removes the hook",
                         "the sidecar makes the backups here; hook and sidecar at once are refused");
-    return tbk_mode_check(config->mode, config->driver, config->method, err);
+    if (config->hold == TBK_HOLD_NEVER && args->journal_mode != TBK_JOURNAL_AS_IT_IS)
+        return tbk_fail(err, TBK_E_CONFIG,
+                        "configure without 'hold: never', do it, and configure with it again",
+                        "the journal mode is changed while the tracker is stopped, which "
+                        "'hold: never' rules out");
+    return tbk_method_check(config->method, config->driver, config->mode, config->hold, err);
+}
+
+static bool holds_nothing(const tbk_engine_config *config)
+{
+    return config->mode == TBK_MODE_SIDECAR || config->hold == TBK_HOLD_NEVER;
 }
 
 /* In mode window the hook has made the store. Here it is made as the database's owner. */
 static const char *owner_of(const tbk_engine_config *config)
 {
     bool is_there = config->mode == TBK_MODE_WINDOW || access(config->store, F_OK) == 0;
-    return is_there ? config->store : config->database_path;
+    return is_there ? config->store : tbk_engine_config_owned_file(config);
 }
 
 /* In the container: what is to be saved is opened while the right to read everything is there; then
@@ -158,9 +168,9 @@ static bool backup_as_configured(const engine_args *args, engine_output *output,
     tbk_backup_request request = {.config = &config,
                                   .files = files,
                                   .journal_mode = args->journal_mode,
-                                  .holds_nothing = is_sidecar,
+                                  .holds_nothing = holds_nothing(&config),
                                   .create_store = is_sidecar};
-    if (args->hook) {
+    if (args->hook && !request.holds_nothing) {
         hook = tbk_hold_hook_new(STDIN_FILENO, STDOUT_FILENO, HOLD_ANSWER_TIMEOUT_MS, &report);
         hold = tbk_hold_hook_port(hook);
         request.hold = &hold;
@@ -384,13 +394,14 @@ bool engine_command_plan(const engine_args *args, engine_output *output, tbk_err
     tbk_plan plan;
     if (!plan_config(arena, args, &config, err))
         return false;
-    const char *owned = access(config.store, F_OK) == 0 ? config.store : config.database_path;
+    const char *owned =
+        access(config.store, F_OK) == 0 ? config.store : tbk_engine_config_owned_file(&config);
     const tbk_plan_request request = {.database_path = config.database_path,
                                       .store = config.store,
                                       .method = config.method,
                                       .profile = config.profile,
                                       .environment = config.environment,
-                                      .holds_nothing = config.mode == TBK_MODE_SIDECAR,
+                                      .holds_nothing = holds_nothing(&config),
                                       .restores = config.prove_restored_every_days > 0};
     if (!engine_rights_become_owner(owned, args->sqlite == NULL, err) ||
         !tbk_plan_make(arena, &request, &report, &plan, err))
