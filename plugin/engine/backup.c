@@ -229,11 +229,10 @@ static bool store_source(void *self, const tbk_source *source, const char *phase
 static bool capture(cycle *self, tbk_error *err)
 {
     const tbk_backup_request *request = self->request;
-    bool holds_nothing = request->holds_nothing || request->config->hold == TBK_HOLD_NEVER;
     const tbk_capture_request wanted = {.scratch = self->scratch,
                                         .method = request->config->method,
-                                        .holds_nothing = holds_nothing,
-                                        .hold = holds_nothing ? NULL : request->hold,
+                                        .holds_nothing = request->holds_nothing,
+                                        .hold = request->holds_nothing ? NULL : request->hold,
                                         .journal_mode = mode_to_change(self),
                                         .rules = rules_of(self),
                                         .report = self->report,

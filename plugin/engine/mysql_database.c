@@ -384,7 +384,7 @@ static tbk_mysql_server server_of(const tbk_engine_config *config, const tbk_mys
                               .user = login->user,
                               .password = login->password,
                               .schema = login->schema,
-                              .needs_tls = config->database_tls == TBK_TLS_REQUIRED};
+                              .needs_tls = config->tls == TBK_TLS_REQUIRED};
 }
 
 static bool read_login(tbk_arena *arena, const char *path, tbk_mysql_login *out, tbk_error *err)

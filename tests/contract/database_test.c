@@ -106,10 +106,10 @@ typedef struct fixture {
     tbk_error err;
 } fixture;
 
-static bool acquire(void *self, tbk_hold_kind kind, bool *out_was_stopped, tbk_error *err)
+static bool acquire(void *self, tbk_hold_kind how, bool *out_was_stopped, tbk_error *err)
 {
     holder *holding = self;
-    (void)kind;
+    (void)how;
     (void)err;
     holding->holds++;
     *out_was_stopped = holding->was_stopped;
