@@ -122,7 +122,11 @@ bool tbk_mysql_scratch_drop(const tbk_mysql_server *root, const char *name,
 bool tbk_mysql_swap(const tbk_mysql_server *root, const char *scratch, const char *kept,
                     const tbk_mysql_objects *objects, const tbk_report *report,
                     tbk_error *err) TBK_MUST_CHECK;
-/* Drops what swaps have kept, all of it. Names in the arena. */
+/* Undoes a swap: the tables of kept go back, those that took their place go to the schema scratch.
+ */
+bool tbk_mysql_swap_back(const tbk_mysql_server *root, const char *scratch, const char *kept,
+                         const tbk_report *report, tbk_error *err) TBK_MUST_CHECK;
+/* Drops what swaps have kept, all of it. Names in the arena, NULL behind the last. */
 bool tbk_mysql_forget_kept(const tbk_mysql_server *root, tbk_arena *arena, const char *const **out,
                            size_t *out_count, tbk_error *err) TBK_MUST_CHECK;
 

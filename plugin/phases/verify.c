@@ -320,6 +320,7 @@ static bool prove_fetched(verify *self, const char *directory, tbk_error *err)
 {
     tbk_manifest *manifest = TBK_ARENA_NEW(self->arena, tbk_manifest);
     uint64_t limit_bytes = (uint64_t)self->input->workspace->options.verify_fetch_limit_mib << 20;
+    tbk_database database = tbk_database_sqlite(self->arena, NULL);
     tbk_proof proof = {0};
 
     if (!fetch_manifest(self, directory, manifest, err))
@@ -335,7 +336,7 @@ static bool prove_fetched(verify *self, const char *directory, tbk_error *err)
         return true;
     }
     if (!fetch_files(self, directory, manifest, err) ||
-        !tbk_prove_set(self->arena, directory, manifest, TBK_PROOF_RESTORED, directory,
+        !tbk_prove_set(self->arena, &database, directory, manifest, TBK_PROOF_RESTORED, directory,
                        tbk_clock_now_s(), self->input->report, &proof, err))
         return false;
     note_proof_here(self, &proof);
