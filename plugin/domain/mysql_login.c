@@ -11,7 +11,7 @@
 #include <strings.h>
 
 #define DRIVER "TORRUST_TRACKER_CONFIG_OVERRIDE_CORE__DATABASE__DRIVER"
-#define ADDRESS "TORRUST_TRACKER_CONFIG_OVERRIDE_CORE__DATABASE__PATH"
+#define ADDRESS TBK_MYSQL_LOGIN_ADDRESS
 #define SCHEME "mysql://"
 #define ADDRESS_FORM "write mysql://user:password@host:port/database, with %XX for / ? # @ : and %"
 #define DEFAULT_HOST "mysql" /* the service's name in the deployer's compose file */

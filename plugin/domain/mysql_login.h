@@ -10,6 +10,9 @@
 
 #include <stdint.h>
 
+/* The tracker's own variable for the address of its database. */
+#define TBK_MYSQL_LOGIN_ADDRESS "TORRUST_TRACKER_CONFIG_OVERRIDE_CORE__DATABASE__PATH"
+
 typedef struct tbk_mysql_login {
     const char *host; /* without brackets */
     uint16_t port;
@@ -24,7 +27,7 @@ typedef struct tbk_mysql_login {
 } tbk_mysql_login;
 
 /*
- * Takes the tracker's own variable TORRUST_TRACKER_CONFIG_OVERRIDE_CORE__DATABASE__PATH, an address
+ * Takes the tracker's own variable, an address
  * mysql://user:password@host:port/schema, as the tracker does: the last '@' ends the password,
  * %XX is a byte, other signs are themselves, what follows '?' does not matter. Without it
  * MYSQL_USER, MYSQL_PASSWORD and MYSQL_DATABASE on the host "mysql".

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #define STORAGE "/opt/torrust/storage"
-#define ENV_FILE "/opt/torrust/.env"
 #define DATABASE_NETWORK "torrust_database_network" /* made by the tracker's first start */
 #define DATABASE_FOLDER STORAGE "/tracker/lib/database"
 #define SERVICE_FILTERS                                                                            \
@@ -20,7 +19,7 @@
 static const char *database_of(tbk_arena *arena, const tbk_sidecar *sidecar)
 {
     if (sidecar->environment->driver == TBK_DRIVER_MYSQL)
-        return ENV_FILE;
+        return TBK_ENV_FILE;
     return tbk_arena_format(arena, DATABASE_FOLDER "/%s", sidecar->environment->database_name);
 }
 

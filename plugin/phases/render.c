@@ -11,9 +11,7 @@
 #include <sys/stat.h>
 
 /* Where the deployer's v0.1.0 puts things on the VM. */
-#define CONFIG_ROOT "/opt/torrust"
-#define ENV_FILE CONFIG_ROOT "/.env"
-#define STORAGE CONFIG_ROOT "/storage"
+#define STORAGE TBK_CONFIG_ROOT "/storage"
 #define DATABASE_NETWORK "torrust_database_network"
 /* Where we do. */
 #define OUR_FOLDER "/opt/torrust-backup"
@@ -99,12 +97,12 @@ static const char *set_database(tbk_arena *arena, const tbk_render_input *input,
     tbk_value_set_string(arena, database, "driver", tbk_driver_name(environment->driver));
     tbk_value_set_string(arena, database, "name", environment->database_name);
     tbk_value_set_string(arena, database, "path", path);
-    tbk_value_set_string(arena, database, "env_file", is_sqlite ? NULL : ENV_FILE);
+    tbk_value_set_string(arena, database, "env_file", is_sqlite ? NULL : TBK_ENV_FILE);
     tbk_value_set_string(arena, database, "tls",
                          tbk_database_tls_name(input->options->database_tls));
     tbk_value_set_string(arena, database, "network", is_sqlite ? NULL : DATABASE_NETWORK);
     tbk_value_set(arena, values, "database", database);
-    return is_sqlite ? path : ENV_FILE;
+    return is_sqlite ? path : TBK_ENV_FILE;
 }
 
 static tbk_value *rules_to_value(tbk_arena *arena, const tbk_rules *rules)
@@ -146,7 +144,7 @@ static const tbk_value *template_values(tbk_arena *arena, const tbk_render_input
         {"version", TBK_VERSION},
         {"project", "torrust-backup"},
         {"tracker_container", "tracker"},
-        {"config_root", CONFIG_ROOT},
+        {"config_root", TBK_CONFIG_ROOT},
         {"storage", STORAGE},
         {"engine_config", ENGINE_CONFIG},
         {"engine_config_directory", OUR_FOLDER},

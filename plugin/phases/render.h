@@ -58,6 +58,9 @@
 
 #include <sys/types.h>
 
+#define TBK_CONFIG_ROOT "/opt/torrust" /* the tracker's own folder on the VM */
+#define TBK_ENV_FILE TBK_CONFIG_ROOT "/.env"
+
 typedef struct tbk_rendered_file {
     const char *name;   /* "compose.yml": below build/<env>/torrust-backup/ */
     const char *target; /* "/opt/torrust-backup/compose.yml": on the VM */
