@@ -19,18 +19,6 @@ void tbk_mysql_schema_end(tbk_mysql_schema *schema)
 
 /* --- sections and statements --- */
 
-const char *tbk_mysql_section_name(tbk_mysql_section section)
-{
-    static const char *const names[] = {
-        [TBK_MYSQL_SETTINGS] = "settings", [TBK_MYSQL_TABLES] = "tables",
-        [TBK_MYSQL_DATA] = "data",         [TBK_MYSQL_INDEXES] = "indexes",
-        [TBK_MYSQL_ROUTINES] = "routines", [TBK_MYSQL_VIEWS] = "views",
-        [TBK_MYSQL_TRIGGERS] = "triggers", [TBK_MYSQL_EVENTS] = "events",
-        [TBK_MYSQL_END] = "end",
-    };
-    return names[section];
-}
-
 void tbk_mysql_schema_begin(tbk_text *section, tbk_mysql_section section_name)
 {
     tbk_text_format(section, TBK_MYSQL_SECTION_PREFIX "%s\n", tbk_mysql_section_name(section_name));

@@ -297,7 +297,7 @@ static void try_objects(const tbk_mysql_server *scratch, const tbk_mysql_objects
                         const tbk_report *report)
 {
     tbk_error why;
-    if (!tbk_mysql_objects_make(scratch, objects, false, &why))
+    if (!tbk_mysql_objects_make(scratch, objects, false, report, &why))
         tbk_report_log(report, TBK_LOG_WARNING, "prove",
                        "not all views, triggers and routines could be made beside the real ones: "
                        "%s",

@@ -6,7 +6,7 @@
 #include "contract/servers.h"
 #include "unit/scratch.h"
 
-#include "base/file.h"
+#include "base/text.h"
 #include "engine/backup.h"
 #include "engine/prove.h"
 #include "engine/restore.h"
@@ -163,24 +163,16 @@ static void write_env(const char *root_password)
 
 static void fill(void)
 {
-    char sql[256];
+    tbk_auto_text sql = {0};
     now->clear();
     now->execute("CREATE TABLE torrents (id INTEGER PRIMARY KEY, info_hash VARCHAR(40) NOT NULL, "
                  "completed INTEGER NOT NULL)");
     now->execute("CREATE UNIQUE INDEX by_hash ON torrents (info_hash)");
     now->execute("CREATE TABLE whitelist (id INTEGER PRIMARY KEY, info_hash VARCHAR(40))");
-    (void)snprintf(sql, sizeof sql,
-                   "INSERT INTO torrents WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
-                   "FROM n WHERE i < %d) SELECT i, concat('hash-', i), i <= %d FROM n",
-                   ROWS, COMPLETED);
-    if (now->driver == TBK_DRIVER_SQLITE)
-        (void)snprintf(sql, sizeof sql,
-                       "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < "
-                       "%d) INSERT INTO torrents SELECT i, 'hash-' || i, i <= %d FROM n",
-                       ROWS, COMPLETED);
-    else
-        now->execute("SET GLOBAL cte_max_recursion_depth = 1000000");
-    now->execute(sql);
+    tbk_text_append(&sql, "INSERT INTO torrents VALUES ");
+    for (int i = 1; i <= ROWS; i++)
+        tbk_text_format(&sql, "%s(%d, 'hash-%d', %d)", i > 1 ? "," : "", i, i, i <= COMPLETED);
+    now->execute(tbk_text_string(&sql));
     now->execute("INSERT INTO whitelist VALUES (1, 'a'), (2, NULL)");
 }
 
@@ -522,6 +514,7 @@ int main(void)
                                                      enter_folder, remove_folder)
                            : _cmocka_run_group_tests(now->name, skipped, 1, NULL, NULL);
         test_server_stop(&server);
+        assert_int_equal(chdir("/"), 0);
     }
     return failed;
 }
