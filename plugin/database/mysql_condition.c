@@ -10,6 +10,8 @@
  */
 #include "database/mysql_condition.h"
 
+#include <errmsg.h>
+
 #include <strings.h>
 
 TBK_AUTO_POINTER(MYSQL_STMT, mysql_stmt_close);
@@ -90,7 +92,7 @@ static bool check_condition(tbk_arena *arena, MYSQL *session, const char *table,
     if (statement == NULL)
         return tbk_fail(err, TBK_E_FAILED, NULL, "there is no memory for a statement");
     if (mysql_stmt_prepare(statement, sql, strlen(sql)) != 0)
-        return mysql_stmt_sqlstate(statement)[0] == '0'
+        return mysql_stmt_errno(statement) >= CR_MIN_ERROR
                    ? tbk_mysql_fail(session, err, "cannot check the rule for '%s'", rule->table)
                    : fail_rule(rule, mysql_stmt_error(statement), err);
     return mysql_stmt_param_count(statement) == 0 || fail_rule(rule, "it has a parameter", err);

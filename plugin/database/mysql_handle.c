@@ -131,8 +131,12 @@ static bool set_options(MYSQL *connection, const tbk_mysql_server *server, tbk_e
 /* What each session of ours relies on, whatever the server's own settings are. */
 static bool set_session(MYSQL *connection, tbk_error *err)
 {
-    return tbk_mysql_exec(connection,
+    /* The character set again, as a server may be told to ignore what clients ask for when they
+     * connect; and a global limit on rows would silently cut what we read. */
+    return tbk_mysql_exec(connection, "SET NAMES utf8mb4", err) &&
+           tbk_mysql_exec(connection,
                           "SET SESSION time_zone = '+00:00', sql_mode = '', "
+                          "sql_select_limit = 18446744073709551615, sql_big_selects = 1, "
                           "sql_quote_show_create = 1, autocommit = 1, lock_wait_timeout = 15, "
                           "innodb_lock_wait_timeout = 15, net_read_timeout = 600, "
                           "net_write_timeout = 600, wait_timeout = 28800, "

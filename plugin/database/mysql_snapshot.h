@@ -5,8 +5,8 @@
 
 #include "database/mysql_internal.h"
 
-/* Connects a session that can read a snapshot: repeatable reads, no limit on the time or the rows
- * of a statement, quotes and backslashes in conditions as the standard has them. */
+/* Connects a session that can read a snapshot: repeatable reads, no limit on the time of a
+ * statement, quotes and backslashes in conditions as the standard has them. */
 bool tbk_mysql_snapshot_connect(const tbk_mysql_server *server, MYSQL **out,
                                 tbk_error *err) TBK_MUST_CHECK;
 
