@@ -25,6 +25,8 @@
  */
 #include "database/mysql_snapshot.h"
 
+#include <sys/socket.h>
+
 #define START "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
 
 bool tbk_mysql_snapshot_connect(const tbk_mysql_server *server, MYSQL **out, tbk_error *err)
@@ -165,4 +167,15 @@ bool tbk_mysql_snapshot_begin(MYSQL *session, tbk_error *err)
 bool tbk_mysql_snapshot_end(MYSQL *session, tbk_error *err)
 {
     return tbk_mysql_exec(session, "ROLLBACK TO SAVEPOINT torrust_backup", err);
+}
+
+/* By a reset: a socket that is closed in order leaves the server waiting for room to write the rest
+ * of its answer, for minutes, with the tables' definitions locked. */
+void tbk_mysql_snapshot_abandon(MYSQL *session)
+{
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    int fd = (int)mysql_get_socket(session);
+    if (fd >= 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    (void)mariadb_cancel(session);
 }

@@ -28,4 +28,8 @@ bool tbk_mysql_snapshot_start(MYSQL *const *sessions, unsigned count,
 bool tbk_mysql_snapshot_begin(MYSQL *session, tbk_error *err) TBK_MUST_CHECK;
 bool tbk_mysql_snapshot_end(MYSQL *session, tbk_error *err) TBK_MUST_CHECK;
 
+/* Ends a session in the middle of an answer, at once on both sides; it can only be closed then.
+ * May be called while another thread waits for that answer. */
+void tbk_mysql_snapshot_abandon(MYSQL *session);
+
 #endif
