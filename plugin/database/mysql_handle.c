@@ -107,12 +107,13 @@ bool(tbk_mysql_fail)(MYSQL *connection, tbk_error *err, const char *format, ...)
 
 static void begin_library(void) { (void)mysql_library_init(0, NULL, NULL); }
 
-static bool set_options(MYSQL *connection, const tbk_mysql_server *server, tbk_error *err)
+static bool set_options(MYSQL *connection, const tbk_mysql_server *server, bool with_tls,
+                        tbk_error *err)
 {
     const unsigned connect_s = CONNECT_LIMIT_S;
     const unsigned answer_s = server->answer_limit_s != 0 ? server->answer_limit_s : ANSWER_LIMIT_S;
     const unsigned long packet_bytes = PACKET_BYTES_MAX;
-    const my_bool off = 0, enforce = server->needs_tls;
+    const my_bool off = 0, tls = with_tls;
     const unsigned local_files = 0;
     /* Certificates of these servers are their own; who sits between two containers is root. */
     if (mysql_optionsv(connection, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s) == 0 &&
@@ -122,7 +123,7 @@ static bool set_options(MYSQL *connection, const tbk_mysql_server *server, tbk_e
         mysql_optionsv(connection, MYSQL_OPT_LOCAL_INFILE, &local_files) == 0 &&
         mysql_optionsv(connection, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet_bytes) == 0 &&
         mysql_optionsv(connection, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &off) == 0 &&
-        mysql_optionsv(connection, MYSQL_OPT_SSL_ENFORCE, &enforce) == 0 &&
+        mysql_optionsv(connection, MYSQL_OPT_SSL_ENFORCE, &tls) == 0 &&
         mysql_optionsv(connection, MYSQL_SET_CHARSET_NAME, "utf8mb4") == 0)
         return true;
     return tbk_mysql_fail(connection, err, "the client library refuses its settings");
@@ -144,25 +145,45 @@ static bool set_session(MYSQL *connection, tbk_error *err)
                           err);
 }
 
-bool tbk_mysql_connect(const tbk_mysql_server *server, MYSQL **out, tbk_error *err)
+/* What the library calls enforcing TLS is only asking for it, unless certificates are verified. */
+static bool check_tls(MYSQL *connection, const tbk_mysql_server *server, tbk_error *err)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    (void)pthread_once(&once, begin_library);
+    return !server->needs_tls || mysql_get_ssl_cipher(connection) != NULL ||
+           tbk_fail(err, TBK_E_CONFIG, fix_of(CR_SSL_CONNECTION_ERROR),
+                    "the database server '%s:%u' offers no TLS, which is required", server->host,
+                    (unsigned)server->port);
+}
+
+/* *out_without is set where it may work without TLS. */
+static bool log_in(const tbk_mysql_server *server, bool with_tls, MYSQL **out, bool *out_without,
+                   tbk_error *err)
+{
     tbk_auto(MYSQL) *connection = mysql_init(NULL);
     if (connection == NULL)
         return tbk_fail(err, TBK_E_FAILED, NULL, "there is no memory for a connection");
-    if (!set_options(connection, server, err))
+    if (!set_options(connection, server, with_tls, err))
         return false;
     if (mysql_real_connect(connection, server->host, server->user, server->password, server->schema,
-                           server->port, NULL, 0) == NULL)
+                           server->port, NULL, 0) == NULL) {
+        *out_without = mysql_errno(connection) == CR_SSL_CONNECTION_ERROR && !server->needs_tls;
         return tbk_mysql_fail(connection, err,
                               "cannot log in to the database server '%s:%u' as '%s'", server->host,
                               (unsigned)server->port, server->user);
-    if (!set_session(connection, err))
+    }
+    if (!check_tls(connection, server, err) || !set_session(connection, err))
         return false;
     *out = connection;
     connection = NULL;
     return true;
+}
+
+bool tbk_mysql_connect(const tbk_mysql_server *server, MYSQL **out, tbk_error *err)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    bool without_tls = false;
+    (void)pthread_once(&once, begin_library);
+    return log_in(server, true, out, &without_tls, err) ||
+           (without_tls && log_in(server, false, out, &without_tls, err));
 }
 
 /* --- statements --- */

@@ -657,7 +657,7 @@ static void make_torrents(MYSQL *root)
                    "INSERT INTO `keys` VALUES (1), (2); "
                    "INSERT INTO torrents (info_hash, completed) WITH RECURSIVE n AS "
                    "(SELECT 1 i UNION ALL SELECT i + 1 FROM n WHERE i < 900) "
-                   "SELECT SHA1(i), IF(i % 9 = 0, i, 0) FROM n");
+                   "SELECT LEFT(SHA2(i, 256), 40), IF(i % 9 = 0, i, 0) FROM n");
 }
 
 static void rules_keep_what_they_say(void **state)
@@ -709,7 +709,7 @@ static void rules_that_do_more_are_refused(void **state)
         {"torrents", "completed > @@port", "variable"},
         {"torrents", "completed > 0 # and more", "comment"},
         {"torrents", "sleep(1)", "waits"},
-        {"torrents", "`SLEEP`(1)", NULL},
+        {"torrents", "`SLEEP` (1)", "waits"},
         {"torrents", "benchmark(10, 1)", "waits"},
         {"torrents", "load_file('/etc/passwd') = 'x'", "waits"},
         {"torrents", "get_lock('x', 1)", "waits"},
@@ -757,6 +757,7 @@ static void every_way_to_prove_a_password_works(void **state)
         as.user = name;
         as.password = password;
         assert_succeeds(tbk_mysql_connect(&as, &connection, &err), err);
+        assert_non_null(mysql_get_ssl_cipher(connection)); /* taken, as it is offered */
         mysql_close(connection);
         as.needs_tls = true;
         assert_succeeds(tbk_mysql_connect(&as, &connection, &err), err);
@@ -776,8 +777,10 @@ static void tls_is_required_when_asked_for(void **state)
     MYSQL *connection = NULL;
     tbk_mysql_server user = plain.user;
     bool logs_in = tbk_mysql_connect(&user, &connection, &err);
-    if (logs_in)
+    if (logs_in) {
+        assert_null(mysql_get_ssl_cipher(connection));
         mysql_close(connection);
+    }
     user.needs_tls = true;
     tbk_error refused = {0};
     bool is_accepted = tbk_mysql_connect(&user, &connection, &refused);
