@@ -145,17 +145,16 @@ static bool set_session(MYSQL *connection, tbk_error *err)
                           err);
 }
 
-/* What the library calls enforcing TLS is only asking for it, unless certificates are verified. */
-static bool check_tls(MYSQL *connection, const tbk_mysql_server *server, tbk_error *err)
+/* Whether the server said so in its greeting, even where logging in failed then. */
+static bool offers_tls(MYSQL *connection)
 {
-    return !server->needs_tls || mysql_get_ssl_cipher(connection) != NULL ||
-           tbk_fail(err, TBK_E_CONFIG, fix_of(CR_SSL_CONNECTION_ERROR),
-                    "the database server '%s:%u' offers no TLS, which is required", server->host,
-                    (unsigned)server->port);
+    unsigned capabilities = 0;
+    return mariadb_get_infov(connection, MARIADB_CONNECTION_SERVER_CAPABILITIES, &capabilities) ==
+               0 &&
+           (capabilities & CLIENT_SSL) != 0;
 }
 
-/* *out_without is set where it may work without TLS. */
-static bool log_in(const tbk_mysql_server *server, bool with_tls, MYSQL **out, bool *out_without,
+static bool log_in(const tbk_mysql_server *server, bool with_tls, MYSQL **out, bool *out_offers_tls,
                    tbk_error *err)
 {
     tbk_auto(MYSQL) *connection = mysql_init(NULL);
@@ -163,27 +162,73 @@ static bool log_in(const tbk_mysql_server *server, bool with_tls, MYSQL **out, b
         return tbk_fail(err, TBK_E_FAILED, NULL, "there is no memory for a connection");
     if (!set_options(connection, server, with_tls, err))
         return false;
-    if (mysql_real_connect(connection, server->host, server->user, server->password, server->schema,
-                           server->port, NULL, 0) == NULL) {
-        *out_without = mysql_errno(connection) == CR_SSL_CONNECTION_ERROR && !server->needs_tls;
+    bool ok = mysql_real_connect(connection, server->host, server->user, server->password,
+                                 server->schema, server->port, NULL, 0) != NULL;
+    *out_offers_tls = offers_tls(connection);
+    if (!ok)
         return tbk_mysql_fail(connection, err,
                               "cannot log in to the database server '%s:%u' as '%s'", server->host,
                               (unsigned)server->port, server->user);
-    }
-    if (!check_tls(connection, server, err) || !set_session(connection, err))
-        return false;
     *out = connection;
     connection = NULL;
     return true;
 }
 
+static bool fail_without_tls(const tbk_mysql_server *server, tbk_error *err)
+{
+    return tbk_fail(err, TBK_E_CONFIG, fix_of(CR_SSL_CONNECTION_ERROR),
+                    "the database server '%s:%u' offers no TLS, which is required", server->host,
+                    (unsigned)server->port);
+}
+
+static bool log_in_by_tls(const tbk_mysql_server *server, MYSQL **out, tbk_error *err)
+{
+    tbk_auto(MYSQL) *connection = NULL;
+    bool offers;
+    if (!log_in(server, true, &connection, &offers, err))
+        return false;
+    if (mysql_get_ssl_cipher(connection) == NULL)
+        return fail_without_tls(server, err);
+    *out = connection;
+    connection = NULL;
+    return true;
+}
+
+/*
+ * Without TLS first: the library must not be asked for TLS before the server is known to offer it.
+ * When it is asked and there is none, it goes on all the same, and takes the line for a safe one:
+ * it then sends a caching_sha2_password in clear text (seen with Connector/C 3.3). Without TLS it
+ * sends a proof of the password, or encrypts it.
+ */
+static bool log_in_safely(const tbk_mysql_server *server, MYSQL **out, tbk_error *err)
+{
+    tbk_auto(MYSQL) *plain = NULL;
+    tbk_error plain_err = {0}, tls_err = {0};
+    bool offers = false;
+    const bool is_in = log_in(server, false, &plain, &offers, &plain_err);
+    if (offers && log_in_by_tls(server, out, &tls_err))
+        return true;
+    if (is_in && !server->needs_tls) { /* also where its TLS does not work */
+        *out = plain;
+        plain = NULL;
+        return true;
+    }
+    if (is_in && !offers)
+        return fail_without_tls(server, err);
+    *err = offers ? tls_err : plain_err;
+    return false;
+}
+
 bool tbk_mysql_connect(const tbk_mysql_server *server, MYSQL **out, tbk_error *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    bool without_tls = false;
+    tbk_auto(MYSQL) *connection = NULL;
     (void)pthread_once(&once, begin_library);
-    return log_in(server, true, out, &without_tls, err) ||
-           (without_tls && log_in(server, false, out, &without_tls, err));
+    if (!log_in_safely(server, &connection, err) || !set_session(connection, err))
+        return false;
+    *out = connection;
+    connection = NULL;
+    return true;
 }
 
 /* --- statements --- */
