@@ -264,6 +264,16 @@ bool tbk_process_start(const char *const *argv, int output_fd, int *out_input_fd
     return true;
 }
 
+bool tbk_process_start_on(const char *const *argv, int fd, int error_fd, pid_t *out_process,
+                          tbk_error *err)
+{
+    tbk_auto_fd int both = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    tbk_auto_fd int error = fcntl(error_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (both < 0 || error < 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot prepare '%s'", argv[0]);
+    return spawn(argv, both, both, error, out_process, err);
+}
+
 bool tbk_process_ended(pid_t process)
 {
     pid_t ended = waitpid(process, NULL, WNOHANG);

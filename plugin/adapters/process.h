@@ -19,6 +19,10 @@ bool tbk_process_run(const char *const *argv, tbk_exchange *exchange, int *out_e
  * *out_input_fd is the caller's; the program sees its end when we die, too. */
 bool tbk_process_start(const char *const *argv, int output_fd, int *out_input_fd,
                        pid_t *out_process, tbk_error *err) TBK_MUST_CHECK;
+/* Starts a program whose input and output are the one descriptor, and whose errors go to another.
+ * The caller keeps both. */
+bool tbk_process_start_on(const char *const *argv, int fd, int error_fd, pid_t *out_process,
+                          tbk_error *err) TBK_MUST_CHECK;
 /* Whether it has ended by now; then it is waited for and must not be stopped any more. */
 bool tbk_process_ended(pid_t process);
 /* Ends it and its process group: TERM, after two seconds KILL. */

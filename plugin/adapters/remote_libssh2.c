@@ -4,6 +4,7 @@
 
 #include "adapters/exchange.h"
 #include "adapters/ssh2_session.h"
+#include "adapters/ssh2_tunnel.h"
 #include "base/clock.h"
 
 #include <libssh2.h>
@@ -16,6 +17,7 @@
 typedef struct connection {
     tbk_arena *arena;
     const char *name;
+    tbk_ssh_target target; /* to log in once more, for a tunnel */
     tbk_ssh2_session *ssh2;
     bool user_is_root;
     bool lost;
@@ -266,6 +268,41 @@ static bool run_over(void *self, const tbk_remote_command *command, tbk_remote_r
     return ended;
 }
 
+/* The key is read again rather than kept. */
+static bool open_tunnel(void *self, const char *host, uint16_t port, const tbk_report *report,
+                        tbk_remote_tunnel *out, tbk_error *err)
+{
+    const connection *it = self;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_ssh_key key;
+    tbk_host_keys known;
+    tbk_ssh2_session *ssh2 = NULL;
+    bool unable = false;
+    return tbk_ssh_key_read(arena, it->target.private_key_path, it->target.public_key_path, &key,
+                            err) &&
+           tbk_host_keys_load(arena, &it->target, &known, err) &&
+           tbk_ssh2_session_open(&it->target, &key, &known, report, &ssh2, &unable, err) &&
+           tbk_ssh2_tunnel_open(ssh2, it->name, host, port, report, out, err);
+}
+
+static const char *copy(tbk_arena *arena, const char *text)
+{
+    return text != NULL ? tbk_arena_copy(arena, text) : NULL;
+}
+
+/* What the VM showed at the first contact is pinned by now: no other key is accepted. */
+static tbk_ssh_target keep_target(tbk_arena *arena, const tbk_ssh_target *target)
+{
+    tbk_ssh_target kept = *target;
+    kept.host = copy(arena, target->host);
+    kept.user = copy(arena, target->user);
+    kept.private_key_path = copy(arena, target->private_key_path);
+    kept.public_key_path = copy(arena, target->public_key_path);
+    kept.known_hosts_path = copy(arena, target->known_hosts_path);
+    kept.host_key = NULL;
+    return kept;
+}
+
 static void close_connection(void *self)
 {
     connection *it = self;
@@ -282,10 +319,14 @@ bool tbk_remote_libssh2_open(const tbk_ssh_target *target, const tbk_ssh_key *ke
         return false;
     tbk_arena *arena = tbk_arena_new();
     connection *it = TBK_ARENA_NEW(arena, connection);
-    *it = (connection){.arena = arena, .ssh2 = ssh2};
+    *it = (connection){.arena = arena, .target = keep_target(arena, target), .ssh2 = ssh2};
     it->user_is_root = strcmp(target->user, "root") == 0;
     it->name =
         tbk_arena_format(arena, "%s@%s:%u", target->user, target->host, (unsigned)target->port);
-    *out = (tbk_remote){.self = it, .name = it->name, .run = run_over, .close = close_connection};
+    *out = (tbk_remote){.self = it,
+                        .name = it->name,
+                        .run = run_over,
+                        .tunnel = open_tunnel,
+                        .close = close_connection};
     return true;
 }

@@ -4,12 +4,15 @@
 
 #include "adapters/base64.h"
 #include "adapters/process.h"
+#include "adapters/tunnel.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define DEFAULT_CONNECT_TIMEOUT_MS 10000
@@ -29,9 +32,11 @@ typedef struct connection {
     const char *directory; /* private: the master's socket, its log, the known host keys */
     const char *socket_path;
     const char *log_path;
+    size_t log_skip_bytes; /* of its log, what was said before the VM accepted the key */
     bool user_is_root;
-    pid_t master;  /* 0 = none */
-    int master_fd; /* its input: it ends when this does */
+    pid_t master;     /* 0 = none */
+    int master_fd;    /* its input: it ends when this does */
+    unsigned tunnels; /* that were opened, for the names of their logs */
 } connection;
 
 typedef struct words {
@@ -88,7 +93,7 @@ static void add_master_options(words *it, connection *over, const tbk_ssh_target
         "RemoteCommand=none",    "RequestTTY=no",           "ServerAliveInterval=15",
         "ServerAliveCountMax=4", "UpdateHostKeys=no",       "HashKnownHosts=no",
         "CheckHostIP=no",        "VerifyHostKeyDNS=no",     "GlobalKnownHostsFile=/dev/null",
-        "LogLevel=ERROR",        "EscapeChar=none",         ("HostKeyAlias=" HOST_ALIAS)};
+        "LogLevel=INFO",         "EscapeChar=none",         ("HostKeyAlias=" HOST_ALIAS)};
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         add_option(it, fixed[i]);
     add_option(it, known->first != NULL ? "StrictHostKeyChecking=yes"
@@ -145,13 +150,19 @@ static bool fail_host_key(connection *over, const tbk_host_keys *known, const ch
     return tbk_host_keys_fail_changed(over->arena, known, "", shown, err);
 }
 
-static const char *read_log(connection *over, tbk_arena *arena)
+static const char *read_text(tbk_arena *arena, const char *path, size_t skip_bytes)
 {
-    char *log;
+    char *text;
     size_t length;
     tbk_error ignored;
-    return tbk_file_read(arena, over->log_path, LOG_LIMIT_BYTES, &log, &length, &ignored) ? log
-                                                                                          : "";
+    if (!tbk_file_read(arena, path, LOG_LIMIT_BYTES, &text, &length, &ignored))
+        return "";
+    return text + (length < skip_bytes ? length : skip_bytes);
+}
+
+static const char *read_log(const connection *over, tbk_arena *arena)
+{
+    return read_text(arena, over->log_path, over->log_skip_bytes);
 }
 
 /* ssh says why in words only, and always ends with 255. */
@@ -361,6 +372,117 @@ static bool run_over(void *self, const tbk_remote_command *command, tbk_remote_r
     return fail_lost(over, command, result, err);
 }
 
+/* --- tunnels --- */
+
+/* What is said once the target has accepted the connection. There is no other sign of it. */
+#define OPENED "master session id"
+
+/* A client of the master, whose input and output are the connection. */
+typedef struct forwarder {
+    pid_t process; /* 0 = it has ended */
+    const char *log_path;
+    tbk_arena *arena;
+} forwarder;
+
+static void close_forwarder(const tbk_tunnel_end *end)
+{
+    forwarder *it = end->self;
+    (void)close(end->fd);
+    if (it->process > 0)
+        tbk_process_stop(it->process);
+    (void)unlink(it->log_path);
+    tbk_arena_free(it->arena);
+}
+
+/* Its own words are "refused by peer"; the master's say what the VM's SSH server answered. */
+static bool fail_forward(const connection *over, const forwarder *it, size_t log_before_bytes,
+                         const char *target, tbk_error *err)
+{
+    const char *log = read_text(it->arena, over->log_path, log_before_bytes);
+    const char *said = log[0] != '\0' ? log : read_text(it->arena, it->log_path, 0);
+    const char *reason = last_line(it->arena, said);
+    const char *refused = strstr(reason, "open failed: ");
+    return tbk_tunnel_fail_refused(
+        over->name, target, refused != NULL ? refused + strlen("open failed: ") : reason, err);
+}
+
+static bool await_forward(connection *over, forwarder *it, const char *target,
+                          const tbk_report *report, tbk_error *err)
+{
+    int64_t end_ms = tbk_clock_monotonic_ms() + TBK_REMOTE_TUNNEL_LIMIT_MS;
+    size_t log_before_bytes = strlen(read_text(it->arena, over->log_path, 0));
+    for (;;) {
+        bool has_ended = tbk_process_ended(it->process);
+        if (has_ended)
+            it->process = 0;
+        if (strstr(read_text(it->arena, it->log_path, 0), OPENED) != NULL)
+            return true;
+        if (has_ended)
+            return fail_forward(over, it, log_before_bytes, target, err);
+        if (!tbk_report_go_on(report, err))
+            return false;
+        if (tbk_clock_monotonic_ms() >= end_ms)
+            return tbk_tunnel_fail_silent(over->name, target, err);
+        const struct timespec pause = {.tv_nsec = 20000000};
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+static bool start_forward(connection *over, forwarder *it, const char *where, int fd,
+                          tbk_error *err)
+{
+    const char *const argv[] = {"ssh",  "-F",
+                                "none", "-v",
+                                "-S",   over->socket_path,
+                                "-o",   "ProxyCommand=false",
+                                "-o",   "BatchMode=yes",
+                                "-W",   where,
+                                "--",   over->host,
+                                NULL};
+    tbk_auto_fd int log =
+        open(it->log_path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+    if (log < 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot create '%s'", it->log_path);
+    return tbk_process_start_on(argv, fd, log, &it->process, err);
+}
+
+static bool make_ends(int *out_ours, int *out_its, tbk_error *err)
+{
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot make a pair of sockets");
+    *out_ours = ends[0];
+    *out_its = ends[1];
+    if (fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot prepare a socket");
+    return true;
+}
+
+static bool open_tunnel(void *self, const char *host, uint16_t port, const tbk_report *report,
+                        tbk_remote_tunnel *out, tbk_error *err)
+{
+    connection *over = self;
+    if (!master_lives(over))
+        return tbk_fail(err, TBK_E_NETWORK, REPEAT, "the connection to '%s' has ended", over->name);
+    tbk_arena *arena = tbk_arena_new();
+    forwarder *it = TBK_ARENA_NEW(arena, forwarder);
+    *it = (forwarder){
+        .arena = arena,
+        .log_path = tbk_arena_format(arena, "%s/tunnel-%u", over->directory, over->tunnels++)};
+    const char *target = tbk_arena_format(arena, "%s port %u", host, (unsigned)port);
+    const char *where = tbk_arena_format(arena, strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u",
+                                         host, (unsigned)port);
+    tbk_auto_fd int its = -1;
+    tbk_tunnel_end end = tbk_tunnel_socket_end(-1);
+    end.self = it;
+    end.close = close_forwarder;
+    if (make_ends(&end.fd, &its, err) && start_forward(over, it, where, its, err) &&
+        await_forward(over, it, target, report, err))
+        return tbk_tunnel_begin(&end, over->name, target, out, err);
+    close_forwarder(&end);
+    return false;
+}
+
 /* --- opening and closing --- */
 
 /* The value in ssh -G's "keyword value" lines; NULL when it has none. */
@@ -434,8 +556,12 @@ bool tbk_remote_openssh_open(const tbk_ssh_target *target, const tbk_host_keys *
     if (make_directory(over, err) && write_known_hosts(over, known, err) &&
         start_master(over, target, known, with_config, report, err) &&
         check_and_pin(over, known, report, err)) {
-        *out = (tbk_remote){
-            .self = over, .name = over->name, .run = run_over, .close = close_connection};
+        over->log_skip_bytes = strlen(read_log(over, arena));
+        *out = (tbk_remote){.self = over,
+                            .name = over->name,
+                            .run = run_over,
+                            .tunnel = open_tunnel,
+                            .close = close_connection};
         return true;
     }
     close_connection(over);

@@ -93,9 +93,12 @@ TBK_AUTO_POINTER(tbk_mysql_objects, tbk_mysql_objects_free);
 bool tbk_mysql_load(const tbk_mysql_server *server, unsigned sessions, const tbk_source *source,
                     const tbk_report *report, tbk_mysql_objects **out_objects,
                     tbk_error *err) TBK_MUST_CHECK;
-/* Makes them in server->schema, in the order of the dump; events only when with_events. */
+/* Makes them in server->schema, in the order of the dump; events only when with_events. Where
+ * their definer is no user of this server they are made all the same, as they were, and a warning
+ * is reported: they fail when they are used, until that user is there. */
 bool tbk_mysql_objects_make(const tbk_mysql_server *server, const tbk_mysql_objects *objects,
-                            bool with_events, tbk_error *err) TBK_MUST_CHECK;
+                            bool with_events, const tbk_report *report,
+                            tbk_error *err) TBK_MUST_CHECK;
 
 /* Rows and checksum of every table of a schema, computed as the dump does. */
 bool tbk_mysql_measure(tbk_arena *arena, const tbk_mysql_server *server, unsigned sessions,
@@ -122,7 +125,11 @@ bool tbk_mysql_scratch_drop(const tbk_mysql_server *root, const char *name,
 bool tbk_mysql_swap(const tbk_mysql_server *root, const char *scratch, const char *kept,
                     const tbk_mysql_objects *objects, const tbk_report *report,
                     tbk_error *err) TBK_MUST_CHECK;
-/* Drops what swaps have kept, all of it. Names in the arena. */
+/* Undoes a swap: the tables of kept go back, those that took their place go to the schema scratch.
+ */
+bool tbk_mysql_swap_back(const tbk_mysql_server *root, const char *scratch, const char *kept,
+                         const tbk_report *report, tbk_error *err) TBK_MUST_CHECK;
+/* Drops what swaps have kept, all of it. Names in the arena, NULL behind the last. */
 bool tbk_mysql_forget_kept(const tbk_mysql_server *root, tbk_arena *arena, const char *const **out,
                            size_t *out_count, tbk_error *err) TBK_MUST_CHECK;
 

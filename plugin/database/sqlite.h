@@ -81,6 +81,17 @@ bool tbk_sqlite_copy_locked(const char *path, const char *target, const tbk_repo
  * TBK_E_CORRUPT. */
 bool tbk_sqlite_recover(const char *copy, tbk_sqlite_facts *out, tbk_error *err) TBK_MUST_CHECK;
 
+/*
+ * Puts the file restored in the place of the database, which is kept under the name kept; all three
+ * lie in one folder. For a moment in which nobody uses the database. At every moment there is a
+ * database under its name: the old one or the new one. Errors: TBK_E_BUSY, somebody uses it.
+ */
+bool tbk_sqlite_swap(const char *path, const char *restored, const char *kept,
+                     tbk_error *err) TBK_MUST_CHECK;
+/* Undoes it; restored gets its name back. */
+bool tbk_sqlite_swap_back(const char *path, const char *restored, const char *kept,
+                          tbk_error *err) TBK_MUST_CHECK;
+
 typedef struct tbk_sqlite_check {
     tbk_sqlite_facts facts;
     tbk_table_rows *tables; /* in the arena, by name */

@@ -53,13 +53,25 @@ static bool check_environment(const char *name, tbk_error *err)
     return false;
 }
 
+static bool read_mysql(const tbk_value *document, const tbk_value *database, tbk_engine_config *out,
+                       tbk_error *err)
+{
+    static const char *const keys[] = {"driver", "env_file", "tls", NULL};
+    const char *tls = tbk_database_tls_name(TBK_TLS_WHEN_OFFERED);
+    if (!tbk_value_only_keys(database, keys, err) ||
+        !read_text(document, "database.env_file", tbk_path_check_absolute, &out->env_file, err) ||
+        !tbk_value_read_string(document, "database.tls", &tls, err))
+        return false;
+    if (!tbk_database_tls_parse(tls, &out->tls, err))
+        return tbk_place_while(tbk_value_find(document, "database.tls"), "database.tls", err);
+    return true;
+}
+
 static bool read_database(const tbk_value *document, tbk_engine_config *out, tbk_error *err)
 {
     static const char *const sqlite_keys[] = {"driver", "path", NULL};
-    static const char *const mysql_keys[] = {"driver", "name", NULL};
     const tbk_value *database = NULL;
     const char *driver = NULL;
-    const char *name = NULL;
 
     if (!tbk_value_need_map(document, "database", &database, err) ||
         !tbk_value_need_string(document, "database.driver", &driver, err))
@@ -67,8 +79,7 @@ static bool read_database(const tbk_value *document, tbk_engine_config *out, tbk
     if (!tbk_driver_parse(driver, &out->driver, err))
         return tbk_place_while(tbk_value_find(document, "database.driver"), "database.driver", err);
     if (out->driver == TBK_DRIVER_MYSQL)
-        return tbk_value_only_keys(database, mysql_keys, err) &&
-               tbk_value_read_string(database, "name", &name, err);
+        return read_mysql(document, database, out, err);
     return tbk_value_only_keys(database, sqlite_keys, err) &&
            read_text(document, "database.path", tbk_path_check_absolute, &out->database_path, err);
 }
@@ -154,27 +165,32 @@ static bool read_mode(const tbk_value *document, tbk_engine_config *out, tbk_err
                           "a schedule goes with the mode sidecar only");
 }
 
+/* After database and mode, which it must go with. */
+static bool read_method(const tbk_value *document, tbk_engine_config *out, tbk_error *err)
+{
+    const char *method = NULL;
+    const char *hold = tbk_hold_policy_name(TBK_HOLD_WHEN_NEEDED);
+    if (!tbk_value_need_string(document, "method", &method, err) ||
+        !tbk_value_read_string(document, "hold", &hold, err))
+        return false;
+    if (!tbk_hold_policy_parse(hold, &out->hold, err))
+        return tbk_place_while(tbk_value_find(document, "hold"), "hold", err);
+    if (!tbk_method_parse(method, &out->method, err) ||
+        !tbk_method_check(out->method, out->driver, out->mode, out->hold, err))
+        return tbk_place_while(tbk_value_find(document, "method"), "method", err);
+    return true;
+}
+
 bool tbk_engine_config_read(tbk_arena *arena, const tbk_value *document, tbk_engine_config *out,
                             tbk_error *err)
 {
-    static const char *const keys[] = {"schema",
-                                       "environment",
-                                       "database",
-                                       "store",
-                                       "mode",
-                                       "schedule",
-                                       "full_schedule",
-                                       "method",
-                                       "profile",
-                                       "essential",
-                                       "keep_days",
-                                       "config",
-                                       "compression_level",
-                                       "rate_limit_mib",
-                                       "prove_restored_every_days",
-                                       NULL};
+    static const char *const keys[] = {
+        "schema", "environment",       "database",       "store",
+        "mode",   "schedule",          "full_schedule",  "method",
+        "hold",   "profile",           "essential",      "keep_days",
+        "config", "compression_level", "rate_limit_mib", "prove_restored_every_days",
+        NULL};
     tbk_engine_config read = {0};
-    const char *method = NULL;
     const char *profile = NULL;
 
     tbk_rules_default(&read.essential);
@@ -182,8 +198,7 @@ bool tbk_engine_config_read(tbk_arena *arena, const tbk_value *document, tbk_eng
         !read_text(document, "environment", check_environment, &read.environment, err) ||
         !read_database(document, &read, err) ||
         !read_text(document, "store", tbk_path_check_absolute, &read.store, err) ||
-        !read_mode(document, &read, err) ||
-        !tbk_value_need_string(document, "method", &method, err) ||
+        !read_mode(document, &read, err) || !read_method(document, &read, err) ||
         !tbk_value_need_string(document, "profile", &profile, err) ||
         !tbk_rules_read(document, "essential", &read.essential, err) ||
         !read_number(document, "keep_days", 1, TBK_KEEP_DAYS_MAX, &read.keep_days, err) ||
@@ -195,12 +210,13 @@ bool tbk_engine_config_read(tbk_arena *arena, const tbk_value *document, tbk_eng
                      &read.prove_restored_every_days, err) ||
         !read_config(arena, document, &read, err))
         return false;
-    if (!tbk_method_parse(method, &read.method, err))
-        return tbk_place_while(tbk_value_find(document, "method"), "method", err);
     if (!tbk_profile_parse(profile, &read.profile, err))
         return tbk_place_while(tbk_value_find(document, "profile"), "profile", err);
-    if (!tbk_mode_check(read.mode, read.driver, read.method, err))
-        return tbk_place_while(tbk_value_find(document, "mode"), "mode", err);
     *out = read;
     return true;
+}
+
+const char *tbk_engine_config_owned_file(const tbk_engine_config *config)
+{
+    return config->driver == TBK_DRIVER_SQLITE ? config->database_path : config->env_file;
 }

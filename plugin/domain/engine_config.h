@@ -12,11 +12,15 @@ typedef struct tbk_engine_config {
     const char *environment;
     tbk_driver driver;
     const char *database_path; /* SQLite: absolute path of the file; MySQL: NULL */
+    const char *env_file;      /* MySQL: absolute path of the tracker's .env, which has the
+                                * credentials (mysql_login.h); SQLite: NULL */
+    tbk_database_tls tls;      /* MySQL */
     const char *store;         /* absolute directory */
     tbk_mode mode;
     const char *schedule;      /* in UTC; NULL but in mode sidecar */
     const char *full_schedule; /* the same; may be NULL there too */
     tbk_method method;
+    tbk_hold_policy hold;
     int64_t keep_days;
     tbk_profile profile;
     tbk_rules essential; /* what the profile essential keeps */
@@ -33,5 +37,9 @@ typedef struct tbk_engine_config {
  * with file and line. Text is borrowed from the document; the lists live in the arena. */
 bool tbk_engine_config_read(tbk_arena *arena, const tbk_value *document, tbk_engine_config *out,
                             tbk_error *err) TBK_MUST_CHECK;
+
+/* The file whose owner the store is given to, and that is there once there is a database: the
+ * database, or the .env of one that is not a file. */
+const char *tbk_engine_config_owned_file(const tbk_engine_config *config);
 
 #endif

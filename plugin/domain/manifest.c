@@ -10,6 +10,8 @@
 
 /* JSON readers with doubles, and ours, keep whole numbers up to here. */
 #define COUNT_MAX (INT64_C(1) << 53)
+#define CHECKSUM_DIGITS 16 /* of 64 bits */
+#define KEY_DIGITS_MAX 20  /* of the largest BIGINT UNSIGNED */
 
 /* --- Writing --- */
 
@@ -76,20 +78,61 @@ static tbk_value *selection_to_value(tbk_arena *arena, const tbk_manifest *manif
     return list;
 }
 
-static tbk_value *database_to_value(tbk_arena *arena, const tbk_manifest *manifest)
+static void set_schema(tbk_arena *arena, tbk_value *value, const tbk_digest *schema)
 {
-    const tbk_sqlite_facts *facts = &manifest->sqlite;
-    tbk_value *value = tbk_value_map(arena);
-    tbk_value_set_string(arena, value, "driver", tbk_driver_name(manifest->driver));
-    if (manifest->driver != TBK_DRIVER_SQLITE)
-        return value;
+    tbk_value_set_string(arena, value, "schema_sha256",
+                         schema->hex[0] != '\0' ? schema->hex : NULL);
+}
+
+static void set_sqlite(tbk_arena *arena, tbk_value *value, const tbk_sqlite_facts *facts)
+{
     tbk_value_set_integer(arena, value, "size_bytes", (int64_t)facts->size_bytes);
     tbk_value_set_integer(arena, value, "page_size_bytes", facts->page_size_bytes);
     tbk_value_set_integer(arena, value, "pages", (int64_t)facts->pages);
     tbk_value_set_integer(arena, value, "change_counter", facts->change_counter);
     tbk_value_set_string(arena, value, "journal_mode", facts->wal ? "wal" : "rollback");
-    tbk_value_set_string(arena, value, "schema_sha256",
-                         facts->schema.hex[0] != '\0' ? facts->schema.hex : NULL);
+    set_schema(arena, value, &facts->schema);
+}
+
+static tbk_value *tables_to_value(tbk_arena *arena, const tbk_mysql_facts *facts)
+{
+    tbk_value *list = tbk_value_list(arena);
+    for (size_t i = 0; i < facts->table_count; i++) {
+        const tbk_table_facts *table = &facts->tables[i];
+        tbk_value *value = tbk_value_map(arena);
+        tbk_value_set_string(arena, value, "table", table->table);
+        tbk_value_set_integer(arena, value, "rows", table->rows);
+        tbk_value_set_string(arena, value, "checksum", table->checksum);
+        tbk_value_set_string(arena, value, "highest_key", table->highest_key);
+        tbk_value_append(arena, list, value);
+    }
+    return list;
+}
+
+static void set_mysql(tbk_arena *arena, tbk_value *value, const tbk_mysql_facts *facts)
+{
+    tbk_value_set_string(arena, value, "server", facts->server);
+    tbk_value_set_string(arena, value, "version", facts->version);
+    tbk_value_set_string(arena, value, "collation", facts->collation);
+    tbk_value_set_integer(arena, value, "size_bytes", (int64_t)facts->size_bytes);
+    tbk_value_set_integer(arena, value, "sessions", facts->sessions);
+    set_schema(arena, value, &facts->schema);
+    tbk_value_set(arena, value, "tables", tables_to_value(arena, facts));
+    tbk_value_set_integer(arena, value, "views", facts->views);
+    tbk_value_set_integer(arena, value, "triggers", facts->triggers);
+    tbk_value_set_integer(arena, value, "routines", facts->routines);
+    tbk_value_set_integer(arena, value, "events", facts->events);
+    tbk_value_set_string(arena, value, "missing", facts->missing);
+}
+
+static tbk_value *database_to_value(tbk_arena *arena, const tbk_manifest *manifest)
+{
+    tbk_value *value = tbk_value_map(arena);
+    tbk_value_set_string(arena, value, "driver", tbk_driver_name(manifest->driver));
+    if (manifest->driver == TBK_DRIVER_SQLITE)
+        set_sqlite(arena, value, &manifest->sqlite);
+    else
+        set_mysql(arena, value, &manifest->mysql);
     return value;
 }
 
@@ -238,24 +281,87 @@ static bool read_journal_mode(const tbk_value *root, bool *out_wal, tbk_error *e
     return true;
 }
 
-static bool read_database(const tbk_value *root, tbk_manifest *out, tbk_error *err)
+static bool read_schema(const tbk_value *root, tbk_digest *out, tbk_error *err)
 {
-    tbk_sqlite_facts *facts = &out->sqlite;
+    return tbk_value_find(root, "database.schema_sha256") == NULL ||
+           read_digest(root, "database.schema_sha256", out, err);
+}
+
+static bool read_sqlite(const tbk_value *root, tbk_sqlite_facts *out, tbk_error *err)
+{
+    return read_count(root, "database.size_bytes", COUNT_MAX, &out->size_bytes, err) &&
+           read_count32(root, "database.page_size_bytes", &out->page_size_bytes, err) &&
+           read_count(root, "database.pages", COUNT_MAX, &out->pages, err) &&
+           read_count32(root, "database.change_counter", &out->change_counter, err) &&
+           read_journal_mode(root, &out->wal, err) && read_schema(root, &out->schema, err);
+}
+
+/* A key is compared with in SQL: nothing else may stand there. */
+static bool is_whole_number(const char *text)
+{
+    const char *digits = text + (*text == '-');
+    size_t count = strspn(digits, "0123456789");
+    return count > 0 && count <= KEY_DIGITS_MAX && digits[count] == '\0';
+}
+
+static bool read_table(const tbk_value *value, tbk_table_facts *out, tbk_error *err)
+{
+    if (!need_map(value, "database.tables", err) ||
+        !tbk_value_need_string(value, "table", &out->table, err) ||
+        !read_number(value, "rows", &out->rows, err) ||
+        !tbk_value_need_string(value, "checksum", &out->checksum, err) ||
+        !tbk_value_read_string(value, "highest_key", &out->highest_key, err))
+        return false;
+    if (strspn(out->checksum, "0123456789abcdef") != CHECKSUM_DIGITS ||
+        out->checksum[CHECKSUM_DIGITS] != '\0')
+        return fail_value("checksum", "is not 16 hexadecimal digits", err);
+    if (out->highest_key != NULL && !is_whole_number(out->highest_key))
+        return fail_value("highest_key", "is no whole number", err);
+    return true;
+}
+
+static bool read_tables(tbk_arena *arena, const tbk_value *root, tbk_mysql_facts *out,
+                        tbk_error *err)
+{
+    const tbk_value *list = NULL;
+    if (!tbk_value_need_list(root, "database.tables", &list, err))
+        return false;
+    tbk_table_facts *tables = tbk_arena_alloc(arena, (list->count + 1) * sizeof *tables);
+    for (const tbk_member *item = list->first; item != NULL; item = item->next) {
+        tables[out->table_count] = (tbk_table_facts){0};
+        if (!read_table(item->value, &tables[out->table_count++], err))
+            return false;
+    }
+    out->tables = tables;
+    return true;
+}
+
+static bool read_mysql(tbk_arena *arena, const tbk_value *root, tbk_mysql_facts *out,
+                       tbk_error *err)
+{
+    return tbk_value_need_string(root, "database.server", &out->server, err) &&
+           tbk_value_need_string(root, "database.version", &out->version, err) &&
+           tbk_value_need_string(root, "database.collation", &out->collation, err) &&
+           read_count(root, "database.size_bytes", COUNT_MAX, &out->size_bytes, err) &&
+           read_number(root, "database.sessions", &out->sessions, err) &&
+           read_schema(root, &out->schema, err) && read_tables(arena, root, out, err) &&
+           read_number(root, "database.views", &out->views, err) &&
+           read_number(root, "database.triggers", &out->triggers, err) &&
+           read_number(root, "database.routines", &out->routines, err) &&
+           read_number(root, "database.events", &out->events, err) &&
+           tbk_value_read_string(root, "database.missing", &out->missing, err);
+}
+
+static bool read_database(tbk_arena *arena, const tbk_value *root, tbk_manifest *out,
+                          tbk_error *err)
+{
     const char *driver = NULL;
 
     if (!tbk_value_need_string(root, "database.driver", &driver, err) ||
         !tbk_driver_parse(driver, &out->driver, err))
         return false;
-    if (out->driver != TBK_DRIVER_SQLITE)
-        return true;
-    if (!read_count(root, "database.size_bytes", COUNT_MAX, &facts->size_bytes, err) ||
-        !read_count32(root, "database.page_size_bytes", &facts->page_size_bytes, err) ||
-        !read_count(root, "database.pages", COUNT_MAX, &facts->pages, err) ||
-        !read_count32(root, "database.change_counter", &facts->change_counter, err) ||
-        !read_journal_mode(root, &facts->wal, err))
-        return false;
-    return tbk_value_find(root, "database.schema_sha256") == NULL ||
-           read_digest(root, "database.schema_sha256", &facts->schema, err);
+    return out->driver == TBK_DRIVER_SQLITE ? read_sqlite(root, &out->sqlite, err)
+                                            : read_mysql(arena, root, &out->mysql, err);
 }
 
 static bool read_selected(const tbk_value *value, tbk_selected_table *out, tbk_error *err)
@@ -343,7 +449,7 @@ bool tbk_manifest_read(tbk_arena *arena, const tbk_value *value, tbk_manifest *o
     tbk_manifest read = {0};
     if (!check_schema(value, TBK_MANIFEST_SCHEMA, err) || !read_identity(value, &read, err) ||
         !read_profile(arena, value, &read, err) || !read_capture(value, &read, err) ||
-        !read_database(value, &read, err) || !read_files(value, &read, err) ||
+        !read_database(arena, value, &read, err) || !read_files(value, &read, err) ||
         !read_missing(arena, value, &read, err))
         return fail_damaged("the manifest", err);
     *out = read;
@@ -356,6 +462,17 @@ const tbk_set_file *tbk_manifest_file(const tbk_manifest *manifest, const char *
         if (strcmp(manifest->files[i].name, name) == 0)
             return &manifest->files[i];
     return NULL;
+}
+
+const char *tbk_manifest_database_file(tbk_driver driver)
+{
+    return driver == TBK_DRIVER_SQLITE ? TBK_SET_DATABASE_FILE : TBK_SET_DUMP_FILE;
+}
+
+uint64_t tbk_manifest_database_bytes(const tbk_manifest *manifest)
+{
+    return manifest->driver == TBK_DRIVER_SQLITE ? manifest->sqlite.size_bytes
+                                                 : manifest->mysql.size_bytes;
 }
 
 uint64_t tbk_manifest_raw_bytes(const tbk_manifest *manifest)

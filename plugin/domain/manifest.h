@@ -15,7 +15,8 @@
 
 #define TBK_MANIFEST_SCHEMA 1
 #define TBK_PROOF_SCHEMA 1
-#define TBK_SET_DATABASE_FILE "database.db.zst"
+#define TBK_SET_DATABASE_FILE "database.db.zst" /* SQLite */
+#define TBK_SET_DUMP_FILE "database.sql.zst"    /* MySQL and MariaDB */
 #define TBK_SET_CONFIG_FILE "config.tar.zst"
 #define TBK_SET_MANIFEST_FILE "manifest.json"
 #define TBK_SET_PROOF_FILE "proof.json"
@@ -38,8 +39,8 @@ typedef struct tbk_table_facts {
     /* The sum of a 64-bit hash of every row, whatever their order (database/mysql_rows.h); 16
      * hexadecimal digits. */
     const char *checksum;
-    /* The highest value of its primary key, where that is one column of whole numbers; else NULL.
-     */
+    /* The highest value of its primary key, where that is one column of whole numbers and there are
+     * rows; else NULL. Digits, perhaps behind a minus sign: what is read back can stand in SQL. */
     const char *highest_key;
 } tbk_table_facts;
 
@@ -50,7 +51,8 @@ typedef struct tbk_mysql_facts {
     const char *collation;         /* the schema's own */
     uint64_t size_bytes;           /* of data and indexes, as the server estimates it */
     int64_t sessions;              /* that read at the same time */
-    tbk_digest schema;             /* of all statements of the dump but those with rows */
+    tbk_digest schema;             /* of all statements of the dump but those with rows; "" = not
+                                      read */
     const tbk_table_facts *tables; /* by name */
     size_t table_count;
     int64_t views, triggers, routines, events;
@@ -93,7 +95,8 @@ typedef struct tbk_manifest {
     tbk_profile profile;
     const tbk_selected_table *selection; /* of every table; NULL with the profile full */
     size_t selection_count;
-    tbk_sqlite_facts sqlite;
+    tbk_sqlite_facts sqlite; /* of the driver only: the other one stays zero */
+    tbk_mysql_facts mysql;
     tbk_set_file files[TBK_MANIFEST_FILES_MAX];
     size_t file_count;
     tbk_phase_time phases[TBK_MANIFEST_PHASES_MAX];
@@ -108,6 +111,10 @@ tbk_value *tbk_manifest_to_value(tbk_arena *arena, const tbk_manifest *manifest)
 bool tbk_manifest_read(tbk_arena *arena, const tbk_value *value, tbk_manifest *out,
                        tbk_error *err) TBK_MUST_CHECK;
 const tbk_set_file *tbk_manifest_file(const tbk_manifest *manifest, const char *name);
+/* The name of the file that holds the database in sets of this driver. */
+const char *tbk_manifest_database_file(tbk_driver driver);
+/* Of the database as it was: the file's size, or what the server estimated. */
+uint64_t tbk_manifest_database_bytes(const tbk_manifest *manifest);
 /* Of all files of the set together; 0 where manifest is NULL. */
 uint64_t tbk_manifest_raw_bytes(const tbk_manifest *manifest);
 uint64_t tbk_manifest_stored_bytes(const tbk_manifest *manifest);

@@ -13,9 +13,14 @@
 /* --- Named values --- */
 
 static const char *const method_names[] = {
-    [TBK_METHOD_AUTO] = "auto",   [TBK_METHOD_HOT] = "hot",   [TBK_METHOD_REFLINK] = "reflink",
-    [TBK_METHOD_PAUSE] = "pause", [TBK_METHOD_STOP] = "stop",
+    [TBK_METHOD_AUTO] = "auto",       [TBK_METHOD_HOT] = "hot",
+    [TBK_METHOD_REFLINK] = "reflink", [TBK_METHOD_SNAPSHOT] = "snapshot",
+    [TBK_METHOD_PAUSE] = "pause",     [TBK_METHOD_STOP] = "stop",
 };
+static const char *const hold_policy_names[] = {
+    [TBK_HOLD_WHEN_NEEDED] = "when_needed", [TBK_HOLD_NEVER] = "never"};
+static const char *const database_tls_names[] = {
+    [TBK_TLS_WHEN_OFFERED] = "when_offered", [TBK_TLS_REQUIRED] = "required"};
 static const char *const mode_names[] = {
     [TBK_MODE_WINDOW] = "window", [TBK_MODE_SIDECAR] = "sidecar"};
 static const char *const journal_mode_names[] = {
@@ -51,29 +56,73 @@ bool tbk_mode_parse(const char *name, tbk_mode *out, tbk_error *err)
     return true;
 }
 
-bool tbk_mode_check(tbk_mode mode, tbk_driver driver, tbk_method method, tbk_error *err)
-{
-    if (mode == TBK_MODE_WINDOW)
-        return true;
-    if (driver == TBK_DRIVER_MYSQL)
-        return tbk_fail(err, TBK_E_CONFIG, "use 'mode: window'",
-                        "the mode sidecar is for SQLite; this environment has MySQL");
-    return method < TBK_METHOD_PAUSE ||
-           tbk_fail(err, TBK_E_CONFIG, "use 'method: auto', or 'mode: window'",
-                    "the method %s holds the tracker, which nobody does in mode sidecar",
-                    tbk_method_name(method));
-}
-
 const char *tbk_method_name(tbk_method method) { return method_names[method]; }
 
 bool tbk_method_parse(const char *name, tbk_method *out, tbk_error *err)
 {
     int found = find_name(method_names, sizeof method_names / sizeof *method_names, name);
     if (found < 0)
-        return tbk_fail(
-            err, TBK_E_CONFIG, "write auto, hot, reflink, pause or stop",
-            "the method '%.100s' is unknown; known are: auto, hot, reflink, pause, stop", name);
+        return tbk_fail(err, TBK_E_CONFIG,
+                        "write auto, hot, reflink, pause or stop; for MySQL auto, snapshot or stop",
+                        "the method '%.100s' is unknown; known are: auto, hot, reflink, snapshot, "
+                        "pause, stop",
+                        name);
     *out = (tbk_method)found;
+    return true;
+}
+
+static bool check_method_for(tbk_driver driver, tbk_method method, tbk_error *err)
+{
+    bool for_all = method == TBK_METHOD_AUTO || method == TBK_METHOD_STOP;
+    bool for_mysql = method == TBK_METHOD_SNAPSHOT;
+    if (for_all || for_mysql == (driver == TBK_DRIVER_MYSQL))
+        return true;
+    if (for_mysql)
+        return tbk_fail(err, TBK_E_CONFIG, "use 'method: auto', hot, reflink, pause or stop",
+                        "the method snapshot is for MySQL; this environment has SQLite");
+    return tbk_fail(err, TBK_E_CONFIG, "use 'method: auto', snapshot or stop",
+                    "the method %s is for SQLite; this environment has MySQL",
+                    tbk_method_name(method));
+}
+
+bool tbk_method_check(tbk_method method, tbk_driver driver, tbk_mode mode, tbk_hold_policy hold,
+                      tbk_error *err)
+{
+    if (!check_method_for(driver, method, err))
+        return false;
+    if (method >= TBK_METHOD_PAUSE && mode == TBK_MODE_SIDECAR)
+        return tbk_fail(err, TBK_E_CONFIG, "use 'method: auto', or 'mode: window'",
+                        "the method %s holds the tracker, which nobody does in mode sidecar",
+                        tbk_method_name(method));
+    return method < TBK_METHOD_PAUSE || hold != TBK_HOLD_NEVER ||
+           tbk_fail(err, TBK_E_CONFIG, "use 'method: auto', or 'hold: when_needed'",
+                    "the method %s holds the tracker, which 'hold: never' rules out",
+                    tbk_method_name(method));
+}
+
+const char *tbk_hold_policy_name(tbk_hold_policy hold) { return hold_policy_names[hold]; }
+
+bool tbk_hold_policy_parse(const char *name, tbk_hold_policy *out, tbk_error *err)
+{
+    int found =
+        find_name(hold_policy_names, sizeof hold_policy_names / sizeof *hold_policy_names, name);
+    if (found < 0)
+        return tbk_fail(err, TBK_E_CONFIG, "write when_needed or never",
+                        "'%.100s' is unknown here; known are: when_needed, never", name);
+    *out = (tbk_hold_policy)found;
+    return true;
+}
+
+const char *tbk_database_tls_name(tbk_database_tls tls) { return database_tls_names[tls]; }
+
+bool tbk_database_tls_parse(const char *name, tbk_database_tls *out, tbk_error *err)
+{
+    int found =
+        find_name(database_tls_names, sizeof database_tls_names / sizeof *database_tls_names, name);
+    if (found < 0)
+        return tbk_fail(err, TBK_E_CONFIG, "write when_offered or required",
+                        "'%.100s' is unknown here; known are: when_offered, required", name);
+    *out = (tbk_database_tls)found;
     return true;
 }
 
@@ -255,6 +304,8 @@ void tbk_options_default(const tbk_environment *environment, tbk_options *out)
         .keep_days = TBK_DEFAULT_KEEP_DAYS,
         .mode = TBK_MODE_WINDOW,
         .method = TBK_METHOD_AUTO,
+        .hold = TBK_HOLD_WHEN_NEEDED,
+        .database_tls = TBK_TLS_WHEN_OFFERED,
         .profile = TBK_PROFILE_FULL,
         .store = TBK_DEFAULT_STORE,
         .window_max_seconds = 300,
@@ -300,14 +351,30 @@ static bool read_numbers(const tbk_value *document, tbk_options *options, tbk_er
     return true;
 }
 
+static bool read_capture_names(const tbk_value *document, tbk_options *options, tbk_error *err)
+{
+    const char *method = NULL;
+    const char *hold = NULL;
+    const char *tls = NULL;
+    if (!tbk_value_read_string(document, "method", &method, err) ||
+        !tbk_value_read_string(document, "hold", &hold, err) ||
+        !tbk_value_read_string(document, "database_tls", &tls, err))
+        return false;
+    if (method != NULL && !tbk_method_parse(method, &options->method, err))
+        return tbk_place_while(tbk_value_find(document, "method"), "method", err);
+    if (hold != NULL && !tbk_hold_policy_parse(hold, &options->hold, err))
+        return tbk_place_while(tbk_value_find(document, "hold"), "hold", err);
+    if (tls != NULL && !tbk_database_tls_parse(tls, &options->database_tls, err))
+        return tbk_place_while(tbk_value_find(document, "database_tls"), "database_tls", err);
+    return true;
+}
+
 static bool read_names(const tbk_value *document, tbk_options *options, tbk_error *err)
 {
     const char *mode = NULL;
-    const char *method = NULL;
     const char *program = NULL;
     const char *profile = NULL;
     if (!tbk_value_read_string(document, "mode", &mode, err) ||
-        !tbk_value_read_string(document, "method", &method, err) ||
         !tbk_value_read_string(document, "profile", &profile, err) ||
         !tbk_value_read_string(document, "ssh.program", &program, err))
         return false;
@@ -315,8 +382,6 @@ static bool read_names(const tbk_value *document, tbk_options *options, tbk_erro
         return tbk_place_while(tbk_value_find(document, "mode"), "mode", err);
     if (profile != NULL && !tbk_profile_parse(profile, &options->profile, err))
         return tbk_place_while(tbk_value_find(document, "profile"), "profile", err);
-    if (method != NULL && !tbk_method_parse(method, &options->method, err))
-        return tbk_place_while(tbk_value_find(document, "method"), "method", err);
     if (program != NULL && !tbk_ssh_program_parse(program, &options->ssh_program, err))
         return tbk_place_while(tbk_value_find(document, "ssh.program"), "ssh.program", err);
     return true;
@@ -342,6 +407,8 @@ static bool check_keys(const tbk_value *document, tbk_error *err)
                                         "keep_days",
                                         "mode",
                                         "method",
+                                        "hold",
+                                        "database_tls",
                                         "store",
                                         "window_max_seconds",
                                         "compression_level",
@@ -365,6 +432,7 @@ bool tbk_options_read(const tbk_value *document, tbk_options *options, tbk_error
         return true;
     if (!check_keys(document, err) || !read_texts(document, &read, err) ||
         !read_numbers(document, &read, err) || !read_names(document, &read, err) ||
+        !read_capture_names(document, &read, err) ||
         !tbk_rules_read(document, "essential", &read.essential, err))
         return false;
     read.native_schedule &= tbk_value_find(document, "schedule") == NULL;
@@ -437,9 +505,18 @@ static bool check_profiles(const tbk_options *options, tbk_error *err)
                     options->schedule, options->full_schedule);
 }
 
-bool tbk_options_check(const tbk_options *options, tbk_error *err)
+/* A file has no connection: who demands one that is encrypted takes the database for another. */
+static bool check_tls(const tbk_options *options, tbk_driver driver, tbk_error *err)
+{
+    return options->database_tls == TBK_TLS_WHEN_OFFERED || driver == TBK_DRIVER_MYSQL ||
+           tbk_fail(err, TBK_E_CONFIG, "leave it out",
+                    "'database_tls: required' is for MySQL; this environment has SQLite");
+}
+
+bool tbk_options_check(const tbk_options *options, tbk_driver driver, tbk_error *err)
 {
     return check_native(options, err) && check_profiles(options, err) &&
-           tbk_mode_check(options->mode, TBK_DRIVER_SQLITE, options->method, err) &&
-           check_texts(options, err) && check_numbers(options, err);
+           tbk_method_check(options->method, driver, options->mode, options->hold, err) &&
+           check_tls(options, driver, err) && check_texts(options, err) &&
+           check_numbers(options, err);
 }

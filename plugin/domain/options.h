@@ -9,14 +9,22 @@
 #include "domain/environment.h"
 #include "domain/rules.h"
 
-/* How the database is copied (engine/capture.h); those from PAUSE on hold the tracker. */
+/* How the database is copied (engine/capture.h); those from PAUSE on hold the tracker throughout,
+ * those before SNAPSHOT never. */
 typedef enum tbk_method {
     TBK_METHOD_AUTO,
-    TBK_METHOD_HOT,
-    TBK_METHOD_REFLINK,
-    TBK_METHOD_PAUSE,
+    TBK_METHOD_HOT,      /* SQLite */
+    TBK_METHOD_REFLINK,  /* SQLite */
+    TBK_METHOD_SNAPSHOT, /* MySQL; a hold of an instant makes several sessions agree */
+    TBK_METHOD_PAUSE,    /* SQLite */
     TBK_METHOD_STOP
 } tbk_method;
+
+/* Whether backups may hold the tracker. */
+typedef enum tbk_hold_policy { TBK_HOLD_WHEN_NEEDED, TBK_HOLD_NEVER } tbk_hold_policy;
+
+/* Whether a connection to MySQL has to be encrypted. */
+typedef enum tbk_database_tls { TBK_TLS_WHEN_OFFERED, TBK_TLS_REQUIRED } tbk_database_tls;
 
 /* Who starts a backup: cron on the host, through the hook, which can hold the tracker; or a
  * container of ours that always runs, with its own schedule, which cannot. */
@@ -43,6 +51,8 @@ typedef struct tbk_options {
     int64_t keep_days;
     tbk_mode mode;
     tbk_method method;
+    tbk_hold_policy hold;
+    tbk_database_tls database_tls;
     tbk_profile profile; /* of the runs that `schedule` starts */
     tbk_rules essential; /* what the profile essential keeps */
     const char *store;   /* absolute directory on the VM */
@@ -77,8 +87,10 @@ void tbk_options_default(const tbk_environment *environment, tbk_options *out);
 bool tbk_options_read(const tbk_value *document, tbk_options *options,
                       tbk_error *err) TBK_MUST_CHECK;
 
-/* Checks the values, wherever they come from (file, deployer state or command line). */
-bool tbk_options_check(const tbk_options *options, tbk_error *err) TBK_MUST_CHECK;
+/* Checks the values, wherever they come from (file, deployer state or command line), and whether
+ * they go with each other and with the database. */
+bool tbk_options_check(const tbk_options *options, tbk_driver driver,
+                       tbk_error *err) TBK_MUST_CHECK;
 
 #define TBK_COMPRESSION_LEVEL_MIN (-10)
 #define TBK_COMPRESSION_LEVEL_MAX 9
@@ -86,11 +98,17 @@ bool tbk_options_check(const tbk_options *options, tbk_error *err) TBK_MUST_CHEC
 
 const char *tbk_mode_name(tbk_mode mode); /* "window", "sidecar" */
 bool tbk_mode_parse(const char *name, tbk_mode *out, tbk_error *err) TBK_MUST_CHECK;
-/* Whether the mode goes with them: nobody holds a tracker for the sidecar. */
-bool tbk_mode_check(tbk_mode mode, tbk_driver driver, tbk_method method,
-                    tbk_error *err) TBK_MUST_CHECK;
-const char *tbk_method_name(tbk_method method); /* "auto", "hot", "reflink", "pause", "stop" */
+/* "auto", "hot", "reflink", "snapshot", "pause", "stop" */
+const char *tbk_method_name(tbk_method method);
 bool tbk_method_parse(const char *name, tbk_method *out, tbk_error *err) TBK_MUST_CHECK;
+const char *tbk_hold_policy_name(tbk_hold_policy hold); /* "when_needed", "never" */
+bool tbk_hold_policy_parse(const char *name, tbk_hold_policy *out, tbk_error *err) TBK_MUST_CHECK;
+const char *tbk_database_tls_name(tbk_database_tls tls); /* "when_offered", "required" */
+bool tbk_database_tls_parse(const char *name, tbk_database_tls *out, tbk_error *err) TBK_MUST_CHECK;
+/* Whether the method is one for such a database, and need not hold what mode and policy say is not
+ * held: nobody holds a tracker for the sidecar. Fails with TBK_E_CONFIG. */
+bool tbk_method_check(tbk_method method, tbk_driver driver, tbk_mode mode, tbk_hold_policy hold,
+                      tbk_error *err) TBK_MUST_CHECK;
 const char *tbk_journal_mode_name(tbk_journal_mode mode); /* "as it is", "wal", "delete" */
 /* "wal" or "delete"; fails with TBK_E_CONFIG. */
 bool tbk_journal_mode_parse(const char *name, tbk_journal_mode *out, tbk_error *err) TBK_MUST_CHECK;

@@ -477,103 +477,137 @@ tbk_source tbk_archive_file_source(int *in_fd)
 
 /* --- reading --- */
 
-typedef struct reader {
+struct tbk_archive_reader {
     ZSTD_DCtx *context;
+    int in_fd;
     unsigned char *stored;
-    unsigned char *raw;
+    ZSTD_inBuffer in; /* what of stored is not decompressed yet */
+    bool holds_more;  /* zstd filled all that it was given, and may have more inside */
     tbk_hasher *stored_hasher;
     tbk_hasher *raw_hasher;
     uint64_t stored_bytes;
     uint64_t raw_bytes;
     size_t pending; /* what zstd said last: 0 = a frame has just ended */
-} reader;
+};
 
-static void reader_end(reader *self)
+void tbk_archive_reader_free(tbk_archive_reader *reader)
 {
-    (void)ZSTD_freeDCtx(self->context);
-    free(self->stored);
-    free(self->raw);
-    tbk_hasher_free(self->stored_hasher);
-    tbk_hasher_free(self->raw_hasher);
+    if (reader == NULL)
+        return;
+    (void)ZSTD_freeDCtx(reader->context);
+    free(reader->stored);
+    tbk_hasher_free(reader->stored_hasher);
+    tbk_hasher_free(reader->raw_hasher);
+    free(reader);
 }
 
-static bool reader_begin(reader *self, tbk_error *err)
+bool tbk_archive_reader_open(int in_fd, tbk_archive_reader **out, tbk_error *err)
 {
-    self->stored = malloc(READ_BYTES);
-    self->raw = malloc(READ_BYTES);
-    self->context = ZSTD_createDCtx();
-    self->stored_hasher = tbk_hasher_new();
-    self->raw_hasher = tbk_hasher_new();
-    if (self->stored == NULL || self->raw == NULL || self->context == NULL)
+    tbk_auto(tbk_archive_reader) *reader = tbk_memory_new(sizeof *reader);
+    *reader = (tbk_archive_reader){.in_fd = in_fd,
+                                   .context = ZSTD_createDCtx(),
+                                   .stored = malloc(READ_BYTES),
+                                   .stored_hasher = tbk_hasher_new(),
+                                   .raw_hasher = tbk_hasher_new()};
+    if (reader->stored == NULL || reader->context == NULL)
         return fail_memory(err);
+    *out = reader;
+    reader = NULL;
     return true;
 }
 
-static bool fail_corrupt(tbk_error *err, const reader *self, const char *why)
+static bool fail_corrupt(tbk_error *err, const tbk_archive_reader *self, const char *why)
 {
     return tbk_fail(err, TBK_E_CORRUPT, "use another backup set",
                     "not a sound zstd stream near byte %llu: %s",
                     (unsigned long long)self->stored_bytes, why);
 }
 
-static bool decompress(reader *self, size_t length, int out_fd, tbk_error *err)
+static bool take_in(tbk_archive_reader *self, bool *out_ended, tbk_error *err)
 {
-    ZSTD_inBuffer in = {.src = self->stored, .size = length};
-    /* A full output buffer may hide more: again until zstd leaves room in it. */
-    bool more = true;
-    while (more) {
-        ZSTD_outBuffer out = {.dst = self->raw, .size = READ_BYTES};
-        size_t before = in.pos;
-        size_t pending = ZSTD_decompressStream(self->context, &out, &in);
-        if (ZSTD_isError(pending))
-            return fail_corrupt(err, self, ZSTD_getErrorName(pending));
-        /* At the end of a frame, with nothing to read, zstd speaks of the next one. */
-        if (in.pos > before || out.pos > 0)
-            self->pending = pending;
-        tbk_hasher_add(self->raw_hasher, self->raw, out.pos);
-        self->raw_bytes += out.pos;
-        if (out_fd >= 0 && !tbk_file_write_all(out_fd, self->raw, out.pos, err))
+    size_t got;
+    if (!read_some(self->in_fd, self->stored, READ_BYTES, &got, err))
+        return false;
+    self->in = (ZSTD_inBuffer){.src = self->stored, .size = got};
+    self->stored_bytes += got;
+    /* Nobody else reads it: what was read need not stay in memory. */
+    (void)posix_fadvise(self->in_fd, 0, 0, POSIX_FADV_DONTNEED);
+    tbk_hasher_add(self->stored_hasher, self->stored, got);
+    *out_ended = got == 0;
+    if (got == 0 && self->stored_bytes == 0)
+        return fail_corrupt(err, self, "it is empty");
+    if (got == 0 && self->pending != 0)
+        return fail_corrupt(err, self, "it is cut");
+    return true;
+}
+
+static bool decompress(tbk_archive_reader *self, void *buffer, size_t size_bytes, size_t *out_got,
+                       tbk_error *err)
+{
+    ZSTD_outBuffer out = {.dst = buffer, .size = size_bytes};
+    size_t before = self->in.pos;
+    size_t pending = ZSTD_decompressStream(self->context, &out, &self->in);
+    if (ZSTD_isError(pending))
+        return fail_corrupt(err, self, ZSTD_getErrorName(pending));
+    /* At the end of a frame, with nothing to read, zstd speaks of the next one. */
+    if (self->in.pos > before || out.pos > 0)
+        self->pending = pending;
+    /* A full buffer may hide more: again until zstd leaves room in it. */
+    self->holds_more = out.pos == out.size;
+    tbk_hasher_add(self->raw_hasher, buffer, out.pos);
+    self->raw_bytes += out.pos;
+    *out_got = out.pos;
+    return true;
+}
+
+/* Some raw bytes; none only at the end. */
+static bool read_raw(void *self, void *buffer, size_t size_bytes, size_t *out_got, tbk_error *err)
+{
+    tbk_archive_reader *reader = self;
+    bool ended = false;
+    *out_got = 0;
+    while (*out_got == 0 && !ended) {
+        bool needs_more = reader->in.pos == reader->in.size && !reader->holds_more;
+        if (needs_more && !take_in(reader, &ended, err))
             return false;
-        more = in.pos < in.size || out.pos == out.size;
+        if (!ended && !decompress(reader, buffer, size_bytes, out_got, err))
+            return false;
     }
     return true;
 }
 
-static bool extract(reader *self, int in_fd, int out_fd, const char *phase,
+tbk_source tbk_archive_reader_source(tbk_archive_reader *reader, uint64_t raw_bytes)
+{
+    return (tbk_source){.self = reader, .total_bytes = raw_bytes, .read = read_raw};
+}
+
+static bool extract(tbk_archive_reader *reader, int out_fd, const char *phase,
                     const tbk_report *report, tbk_error *err)
 {
-    uint64_t total_bytes = bytes_left(in_fd);
-    for (;;) {
-        size_t got;
-        if (!tbk_report_go_on(report, err) ||
-            !read_some(in_fd, self->stored, READ_BYTES, &got, err))
+    tbk_auto_free unsigned char *raw = malloc(READ_BYTES);
+    uint64_t total_bytes = bytes_left(reader->in_fd);
+    size_t got;
+    if (raw == NULL)
+        return fail_memory(err);
+    do {
+        if (!tbk_report_go_on(report, err) || !read_raw(reader, raw, READ_BYTES, &got, err) ||
+            (out_fd >= 0 && !tbk_file_write_all(out_fd, raw, got, err)))
             return false;
-        if (got == 0)
-            break;
-        self->stored_bytes += got;
-        /* Nobody else reads it: what was read need not stay in memory. */
-        (void)posix_fadvise(in_fd, 0, 0, POSIX_FADV_DONTNEED);
-        tbk_hasher_add(self->stored_hasher, self->stored, got);
-        if (!decompress(self, got, out_fd, err))
-            return false;
-        tbk_report_progress(report, phase, self->stored_bytes, total_bytes);
-    }
-    if (self->stored_bytes == 0)
-        return fail_corrupt(err, self, "it is empty");
-    if (self->pending != 0)
-        return fail_corrupt(err, self, "it is cut");
+        tbk_report_progress(report, phase, reader->stored_bytes, total_bytes);
+    } while (got > 0);
     return true;
 }
 
 bool tbk_archive_extract(int in_fd, int out_fd, const char *phase, const tbk_report *report,
                          tbk_set_file *out, tbk_error *err)
 {
-    __attribute__((cleanup(reader_end))) reader self = {0};
-    if (!reader_begin(&self, err) || !extract(&self, in_fd, out_fd, phase, report, err))
+    tbk_auto(tbk_archive_reader) *reader = NULL;
+    if (!tbk_archive_reader_open(in_fd, &reader, err) ||
+        !extract(reader, out_fd, phase, report, err))
         return false;
-    out->stored_bytes = self.stored_bytes;
-    out->raw_bytes = self.raw_bytes;
-    tbk_hasher_finish(self.stored_hasher, &out->stored);
-    tbk_hasher_finish(self.raw_hasher, &out->raw);
+    out->stored_bytes = reader->stored_bytes;
+    out->raw_bytes = reader->raw_bytes;
+    tbk_hasher_finish(reader->stored_hasher, &out->stored);
+    tbk_hasher_finish(reader->raw_hasher, &out->raw);
     return true;
 }

@@ -48,6 +48,17 @@ tbk_source tbk_archive_file_source(int *in_fd);
 bool tbk_archive_extract(int in_fd, int out_fd, const char *phase, const tbk_report *report,
                          tbk_set_file *out, tbk_error *err) TBK_MUST_CHECK;
 
+/*
+ * The same as a source: the raw side of a stored stream, read as far as somebody wants it. in_fd
+ * stays the caller's. Errors as tbk_archive_extract.
+ */
+typedef struct tbk_archive_reader tbk_archive_reader;
+bool tbk_archive_reader_open(int in_fd, tbk_archive_reader **out, tbk_error *err) TBK_MUST_CHECK;
+void tbk_archive_reader_free(tbk_archive_reader *reader);
+TBK_AUTO_POINTER(tbk_archive_reader, tbk_archive_reader_free);
+/* raw_bytes is for progress. */
+tbk_source tbk_archive_reader_source(tbk_archive_reader *reader, uint64_t raw_bytes);
+
 const char *tbk_archive_zstd_version(void);
 
 #endif

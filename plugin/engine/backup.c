@@ -6,9 +6,9 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "database/sqlite_select.h"
+#include "database/sqlite.h"
 #include "engine/archive.h"
-#include "engine/capture.h"
+#include "engine/database.h"
 #include "engine/gentle.h"
 #include "engine/last_run.h"
 #include "engine/prove.h"
@@ -19,8 +19,6 @@
 #include <inttypes.h>
 #include <sys/stat.h>
 
-#define STAGED_NAME "tracker.db"
-#define SELECTED_NAME "essential.db"
 #define SET_FILE_MODE 0640
 #define DAY_S 86400
 /* A database that lost more than half of what it had is news; small ones come and go. */
@@ -34,29 +32,35 @@ typedef struct cycle {
     tbk_store *store;
     tbk_stored_set *earlier; /* the newest first; NULL when this is the first */
     const char *set_path;    /* hidden until published */
-    const char *staged;      /* the copy, below the store's scratch directory */
-    const char *selected;    /* what is essential of it */
     const char *scratch;
-    tbk_journal_mode journal_mode; /* as asked for, unless the database has it */
+    tbk_database database;
+    tbk_database_view view; /* as it was before the capture */
+    tbk_proof_level level;  /* that is due, and can be reached */
     tbk_capture capture;
     tbk_manifest *manifest;
     tbk_proof proof;
     bool published;
+    tbk_error unproved; /* code TBK_E_OK, or why the proof that was due could not be made */
     size_t pruned;
     int64_t phase_started_ms;
 } cycle;
 
 /* --- phases and their times --- */
 
+static void phase_ended(void *self, const char *name, int64_t started_ms)
+{
+    tbk_manifest *manifest = ((cycle *)self)->manifest;
+    if (manifest->phase_count == TBK_MANIFEST_PHASES_MAX)
+        return;
+    manifest->phases[manifest->phase_count++] =
+        (tbk_phase_time){.name = name, .duration_ms = tbk_clock_monotonic_ms() - started_ms};
+}
+
 static void phase_begin(cycle *self) { self->phase_started_ms = tbk_clock_monotonic_ms(); }
 
 static void phase_end(cycle *self, const char *name)
 {
-    tbk_manifest *manifest = self->manifest;
-    if (manifest->phase_count == TBK_MANIFEST_PHASES_MAX)
-        return;
-    manifest->phases[manifest->phase_count++] = (tbk_phase_time){
-        .name = name, .duration_ms = tbk_clock_monotonic_ms() - self->phase_started_ms};
+    phase_ended(self, name, self->phase_started_ms);
 }
 
 /* --- before the hold --- */
@@ -91,14 +95,27 @@ static tbk_proof_level level_due(const cycle *self)
                                                            : TBK_PROOF_CHECKSUMS;
 }
 
+/* A proof that cannot be made here is not worth a failed backup; that it was not made is said. */
+static tbk_proof_level level_possible(const cycle *self)
+{
+    tbk_error why;
+    tbk_proof_level due = level_due(self);
+    if (due != TBK_PROOF_RESTORED || self->database.can_restore(self->database.self, &why))
+        return due;
+    tbk_report_log(self->report, TBK_LOG_WARNING, "begin",
+                   "the set will not be proved by restoring it: %s%s%s", why.message,
+                   why.fix[0] != '\0' ? ". Fix: " : "", why.fix);
+    return TBK_PROOF_CHECKSUMS;
+}
+
 static bool need_space(cycle *self, bool copies, tbk_error *err)
 {
-    uint64_t database_bytes, free_bytes;
-    if (!tbk_sqlite_size(self->request->config->database_path, &database_bytes, err) ||
-        !tbk_store_free_bytes(self->store, &free_bytes, err))
+    uint64_t free_bytes;
+    if (!tbk_store_free_bytes(self->store, &free_bytes, err))
         return false;
-    tbk_room room = tbk_room_expect(self->earlier, self->request->config->profile, database_bytes);
-    uint64_t needed = tbk_room_needed_bytes(&room, copies, level_due(self) == TBK_PROOF_RESTORED);
+    tbk_room room =
+        tbk_room_expect(self->earlier, self->request->config->profile, self->view.size_bytes);
+    uint64_t needed = tbk_room_needed_bytes(&room, copies, self->level == TBK_PROOF_RESTORED);
     if (self->request->files != NULL)
         needed += tbk_files_size_bytes(self->request->files);
     if (free_bytes >= needed)
@@ -113,45 +130,44 @@ static bool need_space(cycle *self, bool copies, tbk_error *err)
 static bool has_room_for_copy(void *self, tbk_error *err) { return need_space(self, true, err); }
 
 /* Nobody is stopped for what is so already. */
-static tbk_journal_mode mode_to_change(const cycle *self, const tbk_sqlite_facts *facts)
+static tbk_journal_mode mode_to_change(const cycle *self)
 {
     tbk_journal_mode wanted = self->request->journal_mode;
-    tbk_journal_mode now = facts->wal ? TBK_JOURNAL_WAL : TBK_JOURNAL_DELETE;
-    if (wanted != now)
+    if (wanted == TBK_JOURNAL_AS_IT_IS || wanted != self->view.journal_mode)
         return wanted;
     tbk_report_log(self->report, TBK_LOG_INFO, "begin", "the journal mode is %s already",
-                   tbk_journal_mode_name(now));
+                   tbk_journal_mode_name(wanted));
     return TBK_JOURNAL_AS_IT_IS;
 }
 
-/* Wrong rules are told before anything is held; whatever else cannot be read now is told by the
- * capture. */
-static bool check_rules(const cycle *self, tbk_error *err)
+/* The rules of the profile; NULL: all is kept. */
+static const tbk_rules *rules_of(const cycle *self)
 {
-    tbk_error why;
     const tbk_engine_config *config = self->request->config;
-    if (config->profile == TBK_PROFILE_FULL ||
-        tbk_sqlite_check_rules(config->database_path, &config->essential, &why) ||
-        why.code != TBK_E_CONFIG)
-        return true;
-    *err = why;
-    return false;
+    return config->profile == TBK_PROFILE_ESSENTIAL ? &config->essential : NULL;
+}
+
+static bool check_journal_mode(const cycle *self, tbk_error *err)
+{
+    return self->request->journal_mode == TBK_JOURNAL_AS_IT_IS ||
+           self->database.driver == TBK_DRIVER_SQLITE ||
+           tbk_fail(err, TBK_E_CONFIG, "leave --journal-mode out", "MySQL has no journal mode");
 }
 
 static bool begin(cycle *self, tbk_error *err)
 {
     const tbk_backup_request *request = self->request;
     const char *id;
-    tbk_sqlite_facts facts;
     if (!tbk_store_list(self->store, self->arena, &self->earlier, err) ||
-        !tbk_sqlite_inspect(request->config->database_path, &facts, err) ||
-        !check_rules(self, err) || !need_space(self, false, err) ||
+        !tbk_database_open(self->arena, request->config, self->report, &self->database, err) ||
+        !check_journal_mode(self, err) ||
+        !self->database.inspect(self->database.self, self->arena, rules_of(self), &self->view, err))
+        return false;
+    self->level = level_possible(self);
+    if (!need_space(self, false, err) ||
         !tbk_store_begin(self->store, self->arena, request->now_s, &id, &self->set_path, err) ||
         !tbk_store_scratch(self->store, self->arena, &self->scratch, err))
         return false;
-    self->journal_mode = mode_to_change(self, &facts);
-    self->staged = tbk_arena_format(self->arena, "%s/" STAGED_NAME, self->scratch);
-    self->selected = tbk_arena_format(self->arena, "%s/" SELECTED_NAME, self->scratch);
     *self->manifest = (tbk_manifest){.id = id,
                                      .profile = request->config->profile,
                                      .run_id = request->run_id,
@@ -159,11 +175,9 @@ static bool begin(cycle *self, tbk_error *err)
                                      .engine_version = TBK_VERSION,
                                      .sqlite_version = tbk_sqlite_version(),
                                      .zstd_version = tbk_archive_zstd_version(),
-                                     .driver = TBK_DRIVER_SQLITE};
-    tbk_report_log(self->report, TBK_LOG_INFO, "begin",
-                   "backing up '%s' (%" PRIu64 " bytes, %s) as set %s",
-                   request->config->database_path, facts.size_bytes,
-                   facts.wal ? "write-ahead log" : "rollback journal", id);
+                                     .driver = self->database.driver};
+    tbk_report_log(self->report, TBK_LOG_INFO, "begin", "backing up %s as set %s", self->view.words,
+                   id);
     return true;
 }
 
@@ -184,122 +198,61 @@ static tbk_set_file *new_file(cycle *self)
     return &self->manifest->files[self->manifest->file_count++];
 }
 
+static const char *database_file(const cycle *self)
+{
+    return tbk_manifest_database_file(self->database.driver);
+}
+
 /* What a try before this one left counts for nothing. */
 static void discard_database(cycle *self)
 {
-    (void)unlink(tbk_arena_format(self->arena, "%s/" TBK_SET_DATABASE_FILE, self->set_path));
+    (void)unlink(tbk_arena_format(self->arena, "%s/%s", self->set_path, database_file(self)));
     self->manifest->file_count = 0;
 }
 
-static bool store_source(cycle *self, const tbk_source *source, const char *phase, tbk_error *err)
+static bool store_source(void *self, const tbk_source *source, const char *phase,
+                         const tbk_report *report, tbk_error *err)
 {
+    cycle *run = self;
     tbk_auto_fd int out = -1;
-    discard_database(self);
-    if (!create_in_set(self, TBK_SET_DATABASE_FILE, &out, err))
+    discard_database(run);
+    if (!create_in_set(run, database_file(run), &out, err))
         return false;
-    tbk_set_file *file = new_file(self);
-    if (!tbk_archive_store(source, out, (int)self->request->config->compression_level, phase,
-                           self->report, file, err))
+    tbk_set_file *file = new_file(run);
+    if (!tbk_archive_store(source, out, (int)run->request->config->compression_level, phase, report,
+                           file, err))
         return false;
-    file->name = TBK_SET_DATABASE_FILE;
+    file->name = database_file(run);
     return true;
-}
-
-static bool store_stream(void *self, const tbk_source *source, tbk_error *err)
-{
-    return store_source(self, source, "capture", err);
-}
-
-static bool select_from(cycle *self, const char *source, tbk_error *err)
-{
-    tbk_selection selection;
-    (void)unlink(self->selected);
-    if (!tbk_sqlite_select(self->arena, source, self->selected, &self->request->config->essential,
-                           self->report, &selection, err))
-        return false;
-    self->manifest->selection = selection.tables;
-    self->manifest->selection_count = selection.count;
-    return true;
-}
-
-static bool select_live(void *self, tbk_error *err)
-{
-    return select_from(self, ((cycle *)self)->request->config->database_path, err);
 }
 
 static bool capture(cycle *self, tbk_error *err)
 {
     const tbk_backup_request *request = self->request;
-    bool selects = request->config->profile == TBK_PROFILE_ESSENTIAL;
-    const tbk_capture_request wanted = {.database = request->config->database_path,
-                                        .staged = self->staged,
-                                        .scratch = self->scratch,
+    const tbk_capture_request wanted = {.scratch = self->scratch,
                                         .method = request->config->method,
-                                        .journal_mode = self->journal_mode,
-                                        .hold = request->hold,
                                         .holds_nothing = request->holds_nothing,
-                                        .report = self->prompt,
+                                        .hold = request->holds_nothing ? NULL : request->hold,
+                                        .journal_mode = mode_to_change(self),
+                                        .rules = rules_of(self),
+                                        .report = self->report,
+                                        .prompt = self->prompt,
                                         .self = self,
-                                        .store = store_stream,
-                                        .select = selects ? select_live : NULL,
-                                        .has_room = has_room_for_copy};
-    phase_begin(self);
-    bool ok = tbk_capture_sqlite(self->arena, &wanted, &self->capture, err);
-    phase_end(self, "capture");
+                                        .store = store_source,
+                                        .has_room = has_room_for_copy,
+                                        .phase_ended = phase_ended};
+    self->capture = (tbk_capture){.reason = ""};
+    bool ok =
+        self->database.capture(self->database.self, self->arena, &wanted, &self->capture, err);
     self->manifest->method = self->capture.method;
     self->manifest->method_reason = self->capture.reason;
     self->manifest->tracker_was_stopped = self->capture.tracker_was_stopped;
     self->manifest->held_ms = self->capture.held_ms;
-    self->manifest->sqlite = self->capture.facts;
-    return ok || tbk_while(err, "capturing the database");
-}
-
-static bool recover(cycle *self, tbk_error *err)
-{
-    phase_begin(self);
-    if (!tbk_sqlite_recover(self->staged, &self->manifest->sqlite, err))
-        return false;
-    phase_end(self, "recover");
-    return true;
-}
-
-static bool store_staged(cycle *self, tbk_error *err)
-{
-    phase_begin(self);
-    tbk_auto_fd int in = open(self->staged, O_RDONLY | O_CLOEXEC);
-    if (in < 0)
-        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot read '%s'", self->staged);
-    const tbk_source source = tbk_archive_file_source(&in);
-    if (!store_source(self, &source, "compress", err))
-        return tbk_while(err, "compressing the database");
-    (void)unlink(self->staged); /* its room is needed; the scratch directory goes in any case */
-    phase_end(self, "compress");
-    return true;
-}
-
-/* Of a copy that holds all: it is recovered first, and its room given back. */
-static bool select_staged(cycle *self, tbk_error *err)
-{
-    if (!recover(self, err))
-        return false;
-    phase_begin(self);
-    bool ok = select_from(self, self->staged, err);
-    (void)unlink(self->staged);
-    phase_end(self, "select");
+    self->manifest->sqlite = self->capture.sqlite;
+    self->manifest->mysql = self->capture.mysql;
+    self->manifest->selection = self->capture.selection;
+    self->manifest->selection_count = self->capture.selection_count;
     return ok;
-}
-
-/* What was streamed is in the set already. */
-static bool store_database(cycle *self, tbk_error *err)
-{
-    bool selects = self->request->config->profile == TBK_PROFILE_ESSENTIAL;
-    if (self->capture.is_stored)
-        return true;
-    if (selects && !self->capture.is_selected && !select_staged(self, err))
-        return false;
-    if (selects)
-        self->staged = self->selected;
-    return recover(self, err) && store_staged(self, err);
 }
 
 /* --- the configuration files --- */
@@ -351,8 +304,22 @@ static bool describe(cycle *self, tbk_error *err)
 
 static bool prove_at(cycle *self, tbk_proof_level level, tbk_proof *out, tbk_error *err)
 {
-    return tbk_prove_set(self->arena, self->set_path, self->manifest, level, self->scratch,
-                         tbk_clock_now_s(), self->report, out, err);
+    return tbk_prove_set(self->arena, &self->database, self->set_path, self->manifest, level,
+                         self->scratch, tbk_clock_now_s(), self->report, out, err);
+}
+
+/* What keeps a good set from being restored elsewhere (a server that is gone, or full) must not
+ * cost the set: it is proved by its checksums then, and the run is done in part only. */
+static bool prove_at_best(cycle *self, tbk_proof_level *level, tbk_error *err)
+{
+    if (prove_at(self, *level, &self->proof, err))
+        return true;
+    if (*level != TBK_PROOF_RESTORED || err->code == TBK_E_INTERRUPTED || err->code == TBK_E_IO)
+        return false;
+    self->unproved = *err;
+    tbk_report_log(self->report, TBK_LOG_WARNING, "prove", "%s", err->message);
+    *level = TBK_PROOF_CHECKSUMS;
+    return prove_at(self, *level, &self->proof, err);
 }
 
 /* A set whose files are not what was captured is thrown away. One whose files are right but whose
@@ -361,9 +328,9 @@ static bool prove_at(cycle *self, tbk_proof_level level, tbk_proof *out, tbk_err
 static bool prove(cycle *self, tbk_error *err)
 {
     tbk_auto_text text = {0};
-    tbk_proof_level level = level_due(self);
+    tbk_proof_level level = self->level;
     phase_begin(self);
-    if (!prove_at(self, level, &self->proof, err))
+    if (!prove_at_best(self, &level, err))
         return tbk_while(err, "proving the new set");
     if (!self->proof.ok) {
         tbk_proof checksums = {.ok = false};
@@ -403,12 +370,13 @@ static bool dropped(const cycle *self)
     const tbk_stored_set *last = self->earlier;
     while (last != NULL && !is_alike(self, last))
         last = last->next;
-    bool size = last != NULL && last->manifest->sqlite.size_bytes >= DROP_BYTES_MIN &&
-                self->manifest->sqlite.size_bytes < last->manifest->sqlite.size_bytes / 2;
+    uint64_t before = last != NULL ? tbk_manifest_database_bytes(last->manifest) : 0;
+    uint64_t now = tbk_manifest_database_bytes(self->manifest);
+    bool size = before >= DROP_BYTES_MIN && now < before / 2;
     if (size)
         tbk_report_log(self->report, TBK_LOG_WARNING, "prune",
                        "the database had %" PRIu64 " bytes in the last set and has %" PRIu64 " now",
-                       last->manifest->sqlite.size_bytes, self->manifest->sqlite.size_bytes);
+                       before, now);
     return rows || size;
 }
 
@@ -466,6 +434,22 @@ static bool prune(cycle *self, tbk_error *err)
 
 /* --- the cycle --- */
 
+/* What is right but not all that was to be done. */
+static bool conclude_whole(const cycle *self, tbk_error *err)
+{
+    if (self->unproved.code != TBK_E_OK)
+        return tbk_fail(err, TBK_E_PARTIAL, self->unproved.fix,
+                        "set %s is whole, but the proof that was due could not be made: %s",
+                        self->manifest->id, self->unproved.message);
+    if (self->manifest->driver == TBK_DRIVER_MYSQL && self->manifest->mysql.missing != NULL)
+        return tbk_fail(err, TBK_E_PARTIAL,
+                        "put the root password that the server has into MYSQL_ROOT_PASSWORD in the "
+                        "tracker's .env",
+                        "set %s has all rows, but not all of the schema: %s", self->manifest->id,
+                        self->manifest->mysql.missing);
+    return true;
+}
+
 /* What is wrong although a whole set was published; pruning waits until all is well. */
 static bool conclude(cycle *self, tbk_error *err)
 {
@@ -480,17 +464,17 @@ static bool conclude(cycle *self, tbk_error *err)
     if (!self->proof.ok)
         return tbk_fail(
             err, TBK_E_UNPROVED,
-            "the tracker's own database is damaged: stop it and restore an older set, or "
-            "save rows with 'sqlite3 FILE .recover'",
+            "the tracker's own database is damaged: stop it and restore an older set, or save rows "
+            "with the database's own tools (SQLite: 'sqlite3 FILE .recover')",
             "set %s holds what was captured, but %s", self->manifest->id, self->proof.reason);
-    return prune(self, err);
+    return prune(self, err) && conclude_whole(self, err);
 }
 
 static bool make_set(cycle *self, tbk_error *err)
 {
-    return capture(self, err) && store_database(self, err) && tbk_report_go_on(self->report, err) &&
-           store_files(self, err) && describe(self, err) && prove(self, err) &&
-           tbk_report_go_on(self->report, err) && publish(self, err);
+    return capture(self, err) && tbk_report_go_on(self->report, err) && store_files(self, err) &&
+           describe(self, err) && prove(self, err) && tbk_report_go_on(self->report, err) &&
+           publish(self, err);
 }
 
 static bool run(cycle *self, tbk_error *err)
@@ -569,12 +553,7 @@ bool tbk_backup_run(tbk_arena *arena, const tbk_backup_request *request, const t
         return false;
     self.store = store;
     tbk_gentle_io(true);
-    bool ok = request->config->driver == TBK_DRIVER_SQLITE
-                  ? run(&self, err)
-                  : tbk_fail(err, TBK_E_UNSUPPORTED,
-                             "use the deployer's own backup until a version of Torrust Backup can "
-                             "save MySQL",
-                             "this version cannot back up MySQL yet");
+    bool ok = run(&self, err);
     record(&self, started_ms, ok ? NULL : err);
     if (self.published)
         fill_result(&self, out);

@@ -180,8 +180,9 @@ static tbk_value *advice_value(tbk_arena *arena, const tbk_plan_request *request
     const char *why = why_impossible(plan, plan->method);
     if (request->holds_nothing && why_impossible(plan, best) != NULL)
         advise(arena, advice,
-               "the sidecar cannot back this database up: torrust-backup configure %s --mode "
-               "window, then run %s --journal-mode wal, then configure %s --mode sidecar",
+               "no backup of this database is possible without a hold: torrust-backup configure "
+               "%s --mode window, without 'hold: never', then run %s --journal-mode wal, then "
+               "configure %s as it was",
                request->environment, request->environment, request->environment);
     else if (why != NULL)
         advise(arena, advice, "the method '%s' would fail: %s; 'method: auto' would take '%s'",

@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "database/sqlite.h"
 #include "engine/archive.h"
 
 #include <errno.h>
@@ -15,15 +14,15 @@
 
 #define SUMS_BYTES_MAX 65536
 #define MANIFEST_BYTES_MAX (16u << 20)
-#define RESTORED_NAME "proof.db"
 /* Below this many rows, losing half of them is a tracker's daily life. */
 #define DROP_ROWS_MIN 1000
 
 typedef struct proving {
     tbk_arena *arena;
+    const tbk_database *database; /* NULL at level checksums */
     const char *set_path;
     const tbk_manifest *manifest;
-    const char *restored_path; /* NULL at level checksums */
+    const char *unpacked_path; /* NULL where no file is wanted */
     const tbk_report *report;
     tbk_proof *proof;
 } proving;
@@ -111,18 +110,22 @@ static bool open_stored(proving *self, const char *name, int *out_fd, tbk_error 
     return true;
 }
 
+static const char *database_file(const proving *self)
+{
+    return tbk_manifest_database_file(self->manifest->driver);
+}
+
 static bool check_file(proving *self, const tbk_set_file *expected, tbk_error *err)
 {
     tbk_auto_fd int in = -1;
     tbk_auto_fd int out = -1;
     tbk_set_file found;
-    bool restore =
-        self->restored_path != NULL && strcmp(expected->name, TBK_SET_DATABASE_FILE) == 0;
+    bool restore = self->unpacked_path != NULL && strcmp(expected->name, database_file(self)) == 0;
     if (restore) {
-        out = open(self->restored_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        out = open(self->unpacked_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (out < 0)
             return tbk_fail_errno(err, errno == ENOSPC ? TBK_E_SPACE : TBK_E_IO, errno, NULL,
-                                  "cannot write '%s'", self->restored_path);
+                                  "cannot write '%s'", self->unpacked_path);
     }
     if (!open_stored(self, expected->name, &in, err) ||
         !tbk_archive_extract(in, out, restore ? "restore" : "check", self->report, &found, err))
@@ -138,8 +141,8 @@ static bool check_file(proving *self, const tbk_set_file *expected, tbk_error *e
 
 static bool check_files(proving *self, tbk_error *err)
 {
-    if (tbk_manifest_file(self->manifest, TBK_SET_DATABASE_FILE) == NULL)
-        return refute(self, "the manifest names no " TBK_SET_DATABASE_FILE);
+    if (tbk_manifest_file(self->manifest, database_file(self)) == NULL)
+        return refute(self, "the manifest names no %s", database_file(self));
     for (size_t i = 0; i < self->manifest->file_count; i++)
         if (!check_file(self, &self->manifest->files[i], err))
             return false;
@@ -148,40 +151,60 @@ static bool check_files(proving *self, tbk_error *err)
 
 /* --- the database --- */
 
-static bool same_facts(const tbk_sqlite_facts *a, const tbk_sqlite_facts *b)
+/* Where the kind of database reads a source, the stored file is read once more: what is loaded into
+ * a server has been seen to be right before. */
+static bool check_unpacked(proving *self, tbk_restored_check *out, tbk_error *err)
 {
-    return a->size_bytes == b->size_bytes && a->page_size_bytes == b->page_size_bytes &&
-           a->pages == b->pages && a->change_counter == b->change_counter && a->wal == b->wal;
+    tbk_unpacked unpacked = {.path = self->unpacked_path};
+    if (self->unpacked_path != NULL)
+        return self->database->check_restored(self->database->self, self->arena, &unpacked,
+                                              self->manifest, self->report, out, err);
+    tbk_auto_fd int in = -1;
+    tbk_auto(tbk_archive_reader) *reader = NULL;
+    if (!open_stored(self, database_file(self), &in, err) ||
+        !tbk_archive_reader_open(in, &reader, err))
+        return false;
+    const tbk_set_file *file = tbk_manifest_file(self->manifest, database_file(self));
+    const tbk_source source = tbk_archive_reader_source(reader, file->raw_bytes);
+    unpacked.source = &source;
+    return self->database->check_restored(self->database->self, self->arena, &unpacked,
+                                          self->manifest, self->report, out, err);
 }
 
 static bool check_database(proving *self, tbk_error *err)
 {
-    tbk_sqlite_check check;
-    tbk_report_log(self->report, TBK_LOG_INFO, "prove",
-                   "checking the restored database (integrity_check, rows of every table)");
-    if (!tbk_sqlite_prove(self->arena, self->restored_path, self->report, &check, err))
-        return refute_or_fail(self, "the restored database", err);
+    tbk_restored_check check = {0};
+    if (!check_unpacked(self, &check, err))
+        return err->code == TBK_E_CORRUPT ? refute_or_fail(self, "the restored database", err)
+                                          : tbk_while(err, "proving the restored database");
     self->proof->tables = check.tables;
     self->proof->table_count = check.table_count;
-    if (!same_facts(&check.facts, &self->manifest->sqlite))
-        return refute(self, "the restored database's header is not the one that was captured");
-    if (!tbk_digest_equal(&check.facts.schema, &self->manifest->sqlite.schema))
-        return refute(self, "the restored database's schema is not the one that was captured");
-    return true;
+    return check.wrong == NULL || refute(self, "%s", check.wrong);
 }
 
 static bool prove(proving *self, tbk_error *err)
 {
     if (!check_files(self, err))
         return false;
-    if (self->restored_path == NULL || !self->proof->ok)
-        return true;
-    return check_database(self, err);
+    return self->database == NULL || !self->proof->ok || check_database(self, err);
 }
 
-bool tbk_prove_set(tbk_arena *arena, const char *set_path, const tbk_manifest *manifest,
-                   tbk_proof_level level, const char *scratch_directory, int64_t now_s,
-                   const tbk_report *report, tbk_proof *out, tbk_error *err)
+/* A set of another kind of database, or a server that cannot be used, says nothing about the set.
+ */
+static bool need_database(const proving *self, tbk_error *err)
+{
+    const tbk_database *database = self->database;
+    if (database == NULL || database->driver != self->manifest->driver)
+        return tbk_fail(err, TBK_E_CONFIG, "prove it where its own kind of database is configured",
+                        "a set of %s cannot be restored here",
+                        tbk_driver_name(self->manifest->driver));
+    return database->can_restore(database->self, err);
+}
+
+bool tbk_prove_set(tbk_arena *arena, const tbk_database *database, const char *set_path,
+                   const tbk_manifest *manifest, tbk_proof_level level,
+                   const char *scratch_directory, int64_t now_s, const tbk_report *report,
+                   tbk_proof *out, tbk_error *err)
 {
     char at[TBK_CLOCK_TEXT_SIZE];
     tbk_clock_format(now_s, at);
@@ -191,11 +214,17 @@ bool tbk_prove_set(tbk_arena *arena, const char *set_path, const tbk_manifest *m
                     .manifest = manifest,
                     .report = report,
                     .proof = &proof};
-    if (level == TBK_PROOF_RESTORED)
-        self.restored_path = tbk_arena_format(arena, "%s/" RESTORED_NAME, scratch_directory);
+    if (level == TBK_PROOF_RESTORED) {
+        self.database = database;
+        if (!need_database(&self, err))
+            return false;
+        if (database->unpacked_name != NULL)
+            self.unpacked_path =
+                tbk_arena_format(arena, "%s/%s", scratch_directory, database->unpacked_name);
+    }
     bool ok = prove(&self, err);
-    if (self.restored_path != NULL)
-        (void)unlink(self.restored_path);
+    if (self.unpacked_path != NULL)
+        (void)unlink(self.unpacked_path);
     if (ok)
         *out = proof;
     return ok;

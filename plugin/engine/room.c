@@ -18,15 +18,17 @@ static uint64_t expect_raw(const tbk_stored_set *last, tbk_profile profile, uint
 {
     if (profile == TBK_PROFILE_FULL)
         return database_bytes;
-    return SMALL_BYTES +
-           (last != NULL ? last->manifest->sqlite.size_bytes * 5 / 4 : database_bytes / 4);
+    return SMALL_BYTES + (last != NULL ? tbk_manifest_database_bytes(last->manifest) * 5 / 4
+                                       : database_bytes / 4);
 }
 
 static uint64_t expect_stored(const tbk_stored_set *last, uint64_t raw_bytes)
 {
     uint64_t bound = raw_bytes + raw_bytes / COMPRESS_BOUND_DIVISOR + SMALL_BYTES;
     const tbk_set_file *file =
-        last != NULL ? tbk_manifest_file(last->manifest, TBK_SET_DATABASE_FILE) : NULL;
+        last != NULL
+            ? tbk_manifest_file(last->manifest, tbk_manifest_database_file(last->manifest->driver))
+            : NULL;
     if (file == NULL || file->raw_bytes == 0)
         return bound;
     double ratio = 1.25 * (double)file->stored_bytes / (double)file->raw_bytes;

@@ -54,6 +54,9 @@ static const struct command {
     {"verify", ENVIRONMENT_ARGUMENTS, "one backup end to end, proved there and here, with a report",
      "torrust-backup verify my-env --wait-for-cron"},
     {"run", ENVIRONMENT_ARGUMENTS, "a backup now", "torrust-backup run my-env --method stop"},
+    {"restore", ENVIRONMENT_ARGUMENTS,
+     "put a set back, with the tracker stopped for a moment; the database of before is kept",
+     "torrust-backup restore my-env --set latest --dry-run"},
     {"list", ENVIRONMENT_ARGUMENTS, "the backup sets",
      "torrust-backup list my-env --output-format json"},
     {"status", ENVIRONMENT_ARGUMENTS,
@@ -179,6 +182,9 @@ static bool check_options(const invocation *arguments)
          arguments->values[OPTION_FETCH_ALL] != NULL))
         return usage("--wait-for-cron and --fetch-all go with 'verify', not with",
                      arguments->command);
+    if (strcmp(arguments->command, "restore") != 0 && arguments->values[OPTION_HELP] == NULL &&
+        (arguments->values[OPTION_SET] != NULL || arguments->values[OPTION_FORGET_KEPT] != NULL))
+        return usage("--set and --forget-kept go with 'restore', not with", arguments->command);
     if (strcmp(arguments->command, "run") != 0 && arguments->values[OPTION_HELP] == NULL &&
         (arguments->values[OPTION_METHOD] != NULL || arguments->values[OPTION_PROFILE] != NULL ||
          arguments->values[OPTION_JOURNAL_MODE] != NULL))

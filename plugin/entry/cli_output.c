@@ -132,6 +132,32 @@ static void print_run(FILE *out, const tbk_value *result)
     print_last_run(out, tbk_value_find(result, "run"));
 }
 
+static void print_restore(FILE *out, const tbk_value *result)
+{
+    const tbk_value *removed = tbk_value_find(result, "removed");
+    const tbk_value *rows = tbk_value_find(result, "rows");
+
+    for (const tbk_member *name = items_of(result, "removed"); name != NULL; name = name->next)
+        (void)fprintf(out, "Removed:    %s\n", name->value->string);
+    if (removed != NULL && removed->first == NULL)
+        (void)fprintf(out, "There was nothing to remove.\n");
+    if (tbk_value_find(result, "set") == NULL)
+        return;
+    (void)fprintf(out, "Set:        %s\n", string_in(result, "set", "none"));
+    for (const tbk_member *table = rows != NULL ? rows->first : NULL; table != NULL;
+         table = table->next)
+        (void)fprintf(out, "Rows:       %s: %" PRId64 "\n", table->key, table->value->integer);
+    if (tbk_value_find(result, "dry_run")->boolean) {
+        (void)fprintf(out,
+                      "Dry run: it was restored beside the real database and is right; nothing "
+                      "was changed.\n");
+        return;
+    }
+    (void)fprintf(out, "Held:       %" PRId64 " ms\n", integer_in(result, "held_ms"));
+    (void)fprintf(out, "Before:     %s\n", string_in(result, "kept", "nothing is kept"));
+    (void)fprintf(out, "Tracker:    %s\n", string_in(result, "tracker", "not waited for"));
+}
+
 static void print_list(FILE *out, const tbk_value *result)
 {
     const tbk_member *item = items_of(result, "sets");
@@ -254,9 +280,9 @@ void cli_print_result(FILE *out, const char *command, const tbk_value *result)
         const char *command;
         void (*print)(FILE *out, const tbk_value *result);
     } printers[] = {
-        {"render", print_render}, {"plan", print_plan},      {"configure", print_configure},
-        {"verify", print_verify}, {"run", print_run},        {"list", print_list},
-        {"status", print_status}, {"version", print_version}};
+        {"render", print_render},   {"plan", print_plan},     {"configure", print_configure},
+        {"verify", print_verify},   {"run", print_run},       {"list", print_list},
+        {"restore", print_restore}, {"status", print_status}, {"version", print_version}};
 
     for (size_t i = 0; i < sizeof printers / sizeof printers[0]; i++)
         if (strcmp(printers[i].command, command) == 0)

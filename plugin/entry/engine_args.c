@@ -18,7 +18,7 @@ const char *const engine_help =
     "      the file system has them; else SQLite's own locks, giving way as soon as a writer "
     "waits.\n"
     "      The store is made when it is missing.\n"
-    "  torrust-backup-engine backup [--config FILE] [--method auto|hot|reflink|pause|stop]\n"
+    "  torrust-backup-engine backup [--config FILE] [--method NAME]\n"
     "                               [--profile full|essential]\n"
     "                               [--hook [--journal-mode wal|delete]] [--log text|json]\n"
     "      A backup as configured. With --hook, standard input and output lead to the hook, which\n"
@@ -33,6 +33,10 @@ const char *const engine_help =
     "                              [--store DIR | --config FILE]\n"
     "      Proves a set and writes its proof.json; 'restored' (the default) restores the database\n"
     "      into the store's scratch space, checks its integrity and counts its rows.\n"
+    "  torrust-backup-engine restore [--set ID|latest] [--config FILE] --hook | --dry-run\n"
+    "      Puts a set back: restored beside the real database, checked, and swapped in while the\n"
+    "      tracker is stopped. The database of before is kept. --dry-run does all but the swap;\n"
+    "      restore --forget-kept removes what earlier restores have kept.\n"
     "  torrust-backup-engine plan [--sqlite FILE --store DIR | --config FILE]\n"
     "      What a backup would do: by which method, how long the tracker would be held at the "
     "speed "
@@ -88,6 +92,8 @@ enum {
     OPTION_LOG,
     OPTION_SET,
     OPTION_OUTPUT,
+    OPTION_DRY_RUN,
+    OPTION_FORGET_KEPT,
     OPTION_HOOK
 };
 
@@ -107,6 +113,8 @@ static const struct option long_options[] = {
     {"log", required_argument, NULL, OPTION_LOG},
     {"set", required_argument, NULL, OPTION_SET},
     {"output", required_argument, NULL, OPTION_OUTPUT},
+    {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
+    {"forget-kept", no_argument, NULL, OPTION_FORGET_KEPT},
     {"hook", no_argument, NULL, OPTION_HOOK},
     {"quiet", no_argument, NULL, 'q'},
     {"help", no_argument, NULL, 'h'},
@@ -246,6 +254,12 @@ static bool take(int option, engine_args *args, tbk_error *err)
         return parse_journal_mode(optarg, args, err);
     case OPTION_OUTPUT:
         return parse_output(optarg, args, err);
+    case OPTION_DRY_RUN:
+        args->dry_run = true;
+        return true;
+    case OPTION_FORGET_KEPT:
+        args->forget_kept = true;
+        return true;
     case OPTION_HOOK:
         args->hook = true;
         return true;
@@ -260,8 +274,8 @@ static bool take(int option, engine_args *args, tbk_error *err)
 
 static bool parse_command(const char *word, engine_args *args, tbk_error *err)
 {
-    static const char *const names[] = {"backup", "list",   "check",   "prove", "plan",
-                                        "serve",  "health", "version", "help"};
+    static const char *const names[] = {"backup", "list",  "check",  "prove",   "restore",
+                                        "plan",   "serve", "health", "version", "help"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(word, names[i]) == 0) {
             args->command = (engine_command)i;
@@ -288,7 +302,7 @@ static bool settle_database(const engine_args *args, tbk_error *err)
 static bool settle_backup(const engine_args *args, tbk_error *err)
 {
     bool by_hand = args->sqlite != NULL;
-    if (by_hand && args->has_method && args->method >= TBK_METHOD_PAUSE)
+    if (by_hand && args->has_method && args->method > TBK_METHOD_REFLINK)
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX,
                         "by hand nobody holds the tracker: --method takes auto, hot or reflink");
     if (!args->hook && args->journal_mode != TBK_JOURNAL_AS_IT_IS)
@@ -301,6 +315,22 @@ static bool settle_backup(const engine_args *args, tbk_error *err)
     if (args->rules.count != 0 && args->profile != TBK_PROFILE_ESSENTIAL)
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--rule goes with --profile essential only");
     return true;
+}
+
+static bool settle_restore(const engine_args *args, tbk_error *err)
+{
+    if (args->command != ENGINE_RESTORE)
+        return (!args->dry_run && !args->forget_kept) ||
+               tbk_fail(err, TBK_E_USAGE, HELP_FIX,
+                        "--dry-run and --forget-kept go with 'restore' only");
+    if (args->store != NULL)
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--store does not go with this command");
+    if (args->forget_kept)
+        return (!args->dry_run && args->set == NULL) ||
+               tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--forget-kept restores nothing");
+    return args->hook || args->dry_run ||
+           tbk_fail(err, TBK_E_USAGE, "use 'torrust-backup restore ENVIRONMENT'",
+                    "a restore goes through the hook, which stops the tracker for it");
 }
 
 static bool settle_service(engine_args *args, tbk_error *err)
@@ -326,19 +356,24 @@ static bool settle(engine_args *args, tbk_error *err)
     bool backup = args->command == ENGINE_BACKUP, plan = args->command == ENGINE_PLAN;
     if (args->command == ENGINE_HELP || args->command == ENGINE_VERSION)
         return true;
+    if (args->hook && !backup && args->command != ENGINE_RESTORE)
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--hook goes with 'backup' and 'restore' only");
     if (!backup &&
-        (args->hook || args->has_method || args->keep_days != 0 || args->rate_limit_mib != 0 ||
+        (args->has_method || args->keep_days != 0 || args->rate_limit_mib != 0 ||
          args->journal_mode != TBK_JOURNAL_AS_IT_IS || args->has_profile || args->rules.count != 0))
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX,
-                        "--hook, --method, --journal-mode, --profile, --rule, --keep-days and "
+                        "--method, --journal-mode, --profile, --rule, --keep-days and "
                         "--rate-limit-mib go with 'backup' only");
     if (args->sqlite != NULL && !backup && !plan)
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--sqlite goes with 'backup' and 'plan' only");
-    if (args->set != NULL && args->command != ENGINE_CHECK && args->command != ENGINE_PROVE)
-        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--set goes with 'check' and 'prove' only");
+    if (args->set != NULL && args->command != ENGINE_CHECK && args->command != ENGINE_PROVE &&
+        args->command != ENGINE_RESTORE)
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX,
+                        "--set goes with 'check', 'prove' and 'restore' only");
     if ((backup || plan) && !settle_database(args, err))
         return false;
-    if ((backup && !settle_backup(args, err)) || !settle_service(args, err))
+    if ((backup && !settle_backup(args, err)) || !settle_restore(args, err) ||
+        !settle_service(args, err))
         return false;
     if (args->store != NULL && args->config != NULL)
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--store and --config exclude each other");
@@ -347,20 +382,22 @@ static bool settle(engine_args *args, tbk_error *err)
     return true;
 }
 
-bool engine_args_parse(int argc, char **argv, engine_args *out, tbk_error *err)
+/* The hook passes on what it is called with; without the name of a command that is a backup. */
+static bool is_backup_by_hook(int argc, char **argv)
 {
-    *out = (engine_args){.command = ENGINE_HELP, .proof_level = TBK_PROOF_RESTORED};
-    if (argc < 2)
-        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "a command is missing");
-    if (!parse_command(argv[1], out, err))
-        return false;
-    if (out->command == ENGINE_HELP)
-        return true;
+    bool has_hook = false;
+    for (int i = 1; i < argc; i++)
+        has_hook = has_hook || strcmp(argv[i], "--hook") == 0;
+    return has_hook && argv[1][0] == '-';
+}
+
+/* words[0] is what stands before the first option. */
+static bool parse_options(int count, char **words, engine_args *out, tbk_error *err)
+{
     opterr = 0;
     optind = 1;
-    for (int option;
-         (option = getopt_long(argc - 1, argv + 1, "+:qh", long_options, NULL)) != -1;) {
-        const char *word = argv[optind < argc ? optind : argc - 1];
+    for (int option; (option = getopt_long(count, words, "+:qh", long_options, NULL)) != -1;) {
+        const char *word = words[optind - 1];
         if (option == '?')
             return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "unknown option '%s'", word);
         if (option == ':')
@@ -368,9 +405,21 @@ bool engine_args_parse(int argc, char **argv, engine_args *out, tbk_error *err)
         if (!take(option, out, err))
             return false;
     }
+    return out->command == ENGINE_HELP || optind == count ||
+           tbk_fail(err, TBK_E_USAGE, HELP_FIX, "'%s' is one word too many", words[optind]);
+}
+
+bool engine_args_parse(int argc, char **argv, engine_args *out, tbk_error *err)
+{
+    *out = (engine_args){.command = ENGINE_HELP, .proof_level = TBK_PROOF_RESTORED};
+    if (argc < 2)
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "a command is missing");
+    bool has_command = !is_backup_by_hook(argc, argv);
+    if (!has_command)
+        out->command = ENGINE_BACKUP;
+    else if (!parse_command(argv[1], out, err))
+        return false;
     if (out->command == ENGINE_HELP)
         return true;
-    if (optind + 1 < argc)
-        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "'%s' is one word too many", argv[optind + 1]);
-    return settle(out, err);
+    return parse_options(argc - has_command, argv + has_command, out, err) && settle(out, err);
 }

@@ -11,6 +11,7 @@ typedef enum engine_command {
     ENGINE_LIST,
     ENGINE_CHECK,
     ENGINE_PROVE,
+    ENGINE_RESTORE,
     ENGINE_PLAN,
     ENGINE_SERVE,
     ENGINE_HEALTH,
@@ -27,7 +28,9 @@ typedef struct engine_args {
     const char *config; /* NULL by hand */
     const char *sqlite; /* NULL where the configuration names the database */
     const char *store;  /* NULL where the configuration names it */
-    const char *set;    /* NULL = all for check, the newest for prove */
+    const char *set;    /* NULL = all for check, the newest for prove and restore */
+    bool dry_run;       /* restore: all but the swap */
+    bool forget_kept;   /* restore: remove what earlier ones kept */
     bool has_method;
     tbk_method method;
     tbk_journal_mode journal_mode;

@@ -82,7 +82,7 @@ static tbk_value *backup_value(tbk_arena *arena, const tbk_backup_result *result
     tbk_value_set_string(arena, map, "method", manifest->method);
     tbk_value_set_string(arena, map, "method_reason", manifest->method_reason);
     tbk_value_set_integer(arena, map, "held_ms", manifest->held_ms);
-    tbk_value_set_integer(arena, map, "raw_bytes", (int64_t)manifest->sqlite.size_bytes);
+    tbk_value_set_integer(arena, map, "raw_bytes", (int64_t)tbk_manifest_database_bytes(manifest));
     tbk_value_set_integer(arena, map, "stored_bytes", (int64_t)tbk_manifest_stored_bytes(manifest));
     tbk_value_set_integer(arena, map, "duration_ms", duration_ms);
     tbk_value_set_integer(arena, map, "pruned", (int64_t)result->pruned);
@@ -125,14 +125,24 @@ static bool check_mode(const engine_args *args, const tbk_engine_config *config,
         return tbk_fail(err, TBK_E_CONFIG,
                         "run 'torrust-backup configure' again: it removes the hook",
                         "the sidecar makes the backups here; hook and sidecar at once are refused");
-    return tbk_mode_check(config->mode, config->driver, config->method, err);
+    if (config->hold == TBK_HOLD_NEVER && args->journal_mode != TBK_JOURNAL_AS_IT_IS)
+        return tbk_fail(err, TBK_E_CONFIG,
+                        "configure without 'hold: never', do it, and configure with it again",
+                        "the journal mode is changed while the tracker is stopped, which "
+                        "'hold: never' rules out");
+    return tbk_method_check(config->method, config->driver, config->mode, config->hold, err);
+}
+
+static bool holds_nothing(const tbk_engine_config *config)
+{
+    return config->mode == TBK_MODE_SIDECAR || config->hold == TBK_HOLD_NEVER;
 }
 
 /* In mode window the hook has made the store. Here it is made as the database's owner. */
 static const char *owner_of(const tbk_engine_config *config)
 {
     bool is_there = config->mode == TBK_MODE_WINDOW || access(config->store, F_OK) == 0;
-    return is_there ? config->store : config->database_path;
+    return is_there ? config->store : tbk_engine_config_owned_file(config);
 }
 
 /* In the container: what is to be saved is opened while the right to read everything is there; then
@@ -158,9 +168,9 @@ static bool backup_as_configured(const engine_args *args, engine_output *output,
     tbk_backup_request request = {.config = &config,
                                   .files = files,
                                   .journal_mode = args->journal_mode,
-                                  .holds_nothing = is_sidecar,
+                                  .holds_nothing = holds_nothing(&config),
                                   .create_store = is_sidecar};
-    if (args->hook) {
+    if (args->hook && !request.holds_nothing) {
         hook = tbk_hold_hook_new(STDIN_FILENO, STDOUT_FILENO, HOLD_ANSWER_TIMEOUT_MS, &report);
         hold = tbk_hold_hook_port(hook);
         request.hold = &hold;
@@ -176,17 +186,20 @@ bool engine_command_backup(const engine_args *args, engine_output *output, tbk_e
 
 /* --- the store --- */
 
-static bool open_store(tbk_arena *arena, const engine_args *args, tbk_store_access access,
-                       tbk_store **out, tbk_error *err)
+/* By hand no more is known than where the store is. */
+static bool store_config(tbk_arena *arena, const engine_args *args, tbk_engine_config *out,
+                         tbk_error *err)
 {
-    const char *path = args->store;
-    tbk_engine_config config;
-    if (path == NULL) {
-        if (!engine_config_load(arena, args->config, &config, err))
-            return false;
-        path = config.store;
-    }
-    return engine_rights_become_owner(path, true, err) && tbk_store_open(path, access, out, err);
+    *out = (tbk_engine_config){.driver = TBK_DRIVER_SQLITE, .store = args->store};
+    return args->store != NULL || engine_config_load(arena, args->config, out, err);
+}
+
+static bool open_store(tbk_arena *arena, const engine_args *args, tbk_store_access access,
+                       tbk_engine_config *out_config, tbk_store **out, tbk_error *err)
+{
+    return store_config(arena, args, out_config, err) &&
+           engine_rights_become_owner(out_config->store, true, err) &&
+           tbk_store_open(out_config->store, access, out, err);
 }
 
 static tbk_value *set_value(tbk_arena *arena, const tbk_stored_set *set)
@@ -200,7 +213,8 @@ static tbk_value *set_value(tbk_arena *arena, const tbk_stored_set *set)
     tbk_value_set_string(arena, map, "profile", tbk_profile_name(set->manifest->profile));
     tbk_value_set_string(arena, map, "method", set->manifest->method);
     tbk_value_set_integer(arena, map, "held_ms", set->manifest->held_ms);
-    tbk_value_set_integer(arena, map, "raw_bytes", (int64_t)set->manifest->sqlite.size_bytes);
+    tbk_value_set_integer(arena, map, "raw_bytes",
+                          (int64_t)tbk_manifest_database_bytes(set->manifest));
     tbk_value_set_integer(arena, map, "stored_bytes",
                           (int64_t)tbk_manifest_stored_bytes(set->manifest));
     tbk_value_set_string(arena, map, "proof",
@@ -226,9 +240,10 @@ bool engine_command_list(const engine_args *args, engine_output *output, tbk_err
 {
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     tbk_auto(tbk_store) *store = NULL;
+    tbk_engine_config config;
     tbk_stored_set *set;
     tbk_value *sets;
-    if (!open_store(arena, args, TBK_STORE_READ, &store, err) ||
+    if (!open_store(arena, args, TBK_STORE_READ, &config, &store, err) ||
         !tbk_store_list(store, arena, &set, err))
         return false;
     tbk_value *result = result_begin(arena, store, &sets);
@@ -246,7 +261,7 @@ static bool check_set(tbk_arena *arena, const tbk_stored_set *set, engine_output
     tbk_proof proof = {.level = TBK_PROOF_CHECKSUMS, .ok = false, .reason = set->damage};
     tbk_report report = engine_output_report(output);
     if (set->manifest != NULL &&
-        !tbk_prove_set(arena, set->path, set->manifest, TBK_PROOF_CHECKSUMS, NULL,
+        !tbk_prove_set(arena, NULL, set->path, set->manifest, TBK_PROOF_CHECKSUMS, NULL,
                        tbk_clock_now_s(), &report, &proof, err))
         return false;
     if (!proof.ok && access(set->path, F_OK) != 0)
@@ -280,10 +295,11 @@ bool engine_command_check(const engine_args *args, engine_output *output, bool *
 {
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     tbk_auto(tbk_store) *store = NULL;
+    tbk_engine_config config;
     tbk_stored_set *set;
     tbk_value *sets;
     bool ok = true;
-    if (!open_store(arena, args, TBK_STORE_READ, &store, err) ||
+    if (!open_store(arena, args, TBK_STORE_READ, &config, &store, err) ||
         !choose_sets(store, arena, args->set, &set, err))
         return false;
     tbk_value *result = result_begin(arena, store, &sets);
@@ -330,14 +346,18 @@ bool engine_command_prove(const engine_args *args, engine_output *output, bool *
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     tbk_auto(tbk_store) *store = NULL;
     tbk_report report = engine_output_report(output);
+    tbk_engine_config config;
+    tbk_database database;
+    bool restores = args->proof_level == TBK_PROOF_RESTORED;
     tbk_stored_set *set;
     tbk_proof proof;
     const char *scratch;
-    if (!open_store(arena, args, TBK_STORE_WRITE, &store, err) ||
+    if (!open_store(arena, args, TBK_STORE_WRITE, &config, &store, err) ||
+        (restores && !tbk_database_open(arena, &config, &report, &database, err)) ||
         !tbk_store_find(store, arena, args->set, &set, err) ||
         !tbk_store_scratch(store, arena, &scratch, err) ||
-        !tbk_prove_set(arena, set->path, set->manifest, args->proof_level, scratch,
-                       tbk_clock_now_s(), &report, &proof, err) ||
+        !tbk_prove_set(arena, restores ? &database : NULL, set->path, set->manifest,
+                       args->proof_level, scratch, tbk_clock_now_s(), &report, &proof, err) ||
         !write_proof(arena, set, &proof, err))
         return false;
     tbk_value *result = tbk_value_map(arena);
@@ -374,13 +394,14 @@ bool engine_command_plan(const engine_args *args, engine_output *output, tbk_err
     tbk_plan plan;
     if (!plan_config(arena, args, &config, err))
         return false;
-    const char *owned = access(config.store, F_OK) == 0 ? config.store : config.database_path;
+    const char *owned =
+        access(config.store, F_OK) == 0 ? config.store : tbk_engine_config_owned_file(&config);
     const tbk_plan_request request = {.database_path = config.database_path,
                                       .store = config.store,
                                       .method = config.method,
                                       .profile = config.profile,
                                       .environment = config.environment,
-                                      .holds_nothing = config.mode == TBK_MODE_SIDECAR,
+                                      .holds_nothing = holds_nothing(&config),
                                       .restores = config.prove_restored_every_days > 0};
     if (!engine_rights_become_owner(owned, args->sqlite == NULL, err) ||
         !tbk_plan_make(arena, &request, &report, &plan, err))

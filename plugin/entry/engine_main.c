@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* torrust-backup-engine: runs in its container for the hook, and by hand on any machine. */
+#include "database/mysql.h"
 #include "database/sqlite.h"
 #include "engine/archive.h"
 #include "entry/engine_commands.h"
@@ -46,8 +47,9 @@ static void open_standard_streams(void)
 
 static void print_version(void)
 {
-    (void)printf("torrust-backup-engine %s (SQLite %s, zstd %s)\n", TBK_VERSION,
-                 tbk_sqlite_version(), tbk_archive_zstd_version());
+    (void)printf("torrust-backup-engine %s (SQLite %s, MariaDB Connector/C %s, zstd %s)\n",
+                 TBK_VERSION, tbk_sqlite_version(), tbk_mysql_client_version(),
+                 tbk_archive_zstd_version());
 }
 
 static bool run(const engine_args *args, engine_output *output, bool *out_ok, tbk_error *err)
@@ -62,6 +64,8 @@ static bool run(const engine_args *args, engine_output *output, bool *out_ok, tb
         return engine_command_check(args, output, out_ok, err);
     case ENGINE_PROVE:
         return engine_command_prove(args, output, out_ok, err);
+    case ENGINE_RESTORE:
+        return engine_command_restore(args, output, err);
     case ENGINE_PLAN:
         return engine_command_plan(args, output, err);
     case ENGINE_SERVE:

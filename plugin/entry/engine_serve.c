@@ -196,7 +196,7 @@ static bool refresh_config(serve *self, int64_t now_s, tbk_error *err)
 static bool has_database(const serve *self)
 {
     struct stat status;
-    return stat(self->config.database_path, &status) == 0 && status.st_size > 0;
+    return stat(tbk_engine_config_owned_file(&self->config), &status) == 0 && status.st_size > 0;
 }
 
 static int64_t attempt_of(const serve *self, size_t item)
@@ -245,7 +245,7 @@ static void set_state(serve *self)
                                                : TBK_SERVE_WAITING;
     if (self->status.state == TBK_SERVE_NO_DATABASE && before != TBK_SERVE_NO_DATABASE)
         tbk_report_log(&self->report, TBK_LOG_INFO, "serve", "there is no database yet at '%s'",
-                       self->config.database_path);
+                       tbk_engine_config_owned_file(&self->config));
 }
 
 /* --- runs --- */

@@ -9,6 +9,7 @@
 #include "phases/on_vm.h"
 #include "phases/preview.h"
 #include "phases/render.h"
+#include "phases/restore.h"
 #include "phases/status.h"
 #include "phases/verify.h"
 #include "phases/workspace.h"
@@ -21,6 +22,8 @@ typedef struct options {
     const char *profile;
     bool wait_for_cron;
     bool fetch_all;
+    const char *set; /* restore */
+    bool forget_kept;
 } options;
 
 /* All that a verb works with; remote is open only for verbs that need it. */
@@ -38,10 +41,10 @@ typedef struct session {
 
 static bool read_options(tbk_arena *arena, const char *json, options *out, tbk_error *err)
 {
-    static const char *const known[] = {"options_file",  "ssh_host",    "ssh_port", "ssh_user",
-                                        "ssh_key",       "ssh_program", "host_key", "mode",
-                                        "wait_for_cron", "fetch_all",   "method",   "journal_mode",
-                                        "profile",       NULL};
+    static const char *const known[] = {
+        "options_file", "ssh_host", "ssh_port",      "ssh_user",  "ssh_key", "ssh_program",
+        "host_key",     "mode",     "wait_for_cron", "fetch_all", "method",  "journal_mode",
+        "profile",      "set",      "forget_kept",   NULL};
     const tbk_value *value = NULL;
 
     if (json == NULL || json[0] == '\0')
@@ -65,7 +68,9 @@ static bool read_options(tbk_arena *arena, const char *json, options *out, tbk_e
         !tbk_value_read_string(value, "journal_mode", &out->journal_mode, err) ||
         !tbk_value_read_string(value, "profile", &out->profile, err) ||
         !tbk_value_read_bool(value, "wait_for_cron", &out->wait_for_cron, err) ||
-        !tbk_value_read_bool(value, "fetch_all", &out->fetch_all, err))
+        !tbk_value_read_bool(value, "fetch_all", &out->fetch_all, err) ||
+        !tbk_value_read_string(value, "set", &out->set, err) ||
+        !tbk_value_read_bool(value, "forget_kept", &out->forget_kept, err))
         return false;
     return true;
 }
@@ -86,6 +91,22 @@ static bool check_run_options(const options *given, const char *verb, tbk_error 
            (given->journal_mode == NULL ||
             tbk_journal_mode_parse(given->journal_mode, &mode, err)) &&
            (given->profile == NULL || tbk_profile_parse(given->profile, &profile, err));
+}
+
+/* Which set is never guessed: who wants the newest says so. */
+static bool check_restore_options(const options *given, const char *verb, bool dry_run,
+                                  tbk_error *err)
+{
+    if (strcmp(verb, "restore") != 0)
+        return (given->set == NULL && !given->forget_kept) ||
+               tbk_fail(err, TBK_E_USAGE, "use them with 'restore'",
+                        "set and forget-kept go with 'restore', not with '%s'", verb);
+    if (given->forget_kept && (given->set != NULL || dry_run))
+        return tbk_fail(err, TBK_E_USAGE, "do one after the other",
+                        "--forget-kept restores nothing");
+    return given->forget_kept || given->set != NULL ||
+           tbk_fail(err, TBK_E_USAGE, "name it with --set ID ('list' shows them), or --set latest",
+                    "which set is to be restored?");
 }
 
 static bool render(session *self, const char *data_path, tbk_error *err)
@@ -260,6 +281,16 @@ static bool verb_list(session *self, tbk_error *err)
     return tbk_status_sets(self->arena, &input, &self->result, err);
 }
 
+static bool verb_restore(session *self, tbk_error *err)
+{
+    const tbk_restore_input input = {.vm = status_input(self),
+                                     .set = self->options.set,
+                                     .dry_run = self->dry_run,
+                                     .forget_kept = self->options.forget_kept};
+
+    return tbk_restore(self->arena, &input, &self->result, err);
+}
+
 static const struct verb {
     const char *name;
     bool needs_vm;
@@ -270,6 +301,7 @@ static const struct verb {
              {"configure", true, true, verb_configure},
              {"verify", true, false, verb_verify},
              {"run", true, false, verb_run},
+             {"restore", true, true, verb_restore},
              {"list", true, false, verb_list},
              {"status", true, false, verb_status}};
 
@@ -311,6 +343,7 @@ static bool open_session(session *self, const tbk_request_v1 *request, const cha
                         "no environment is named");
     return read_options(self->arena, request->options_json, &self->options, err) &&
            check_run_options(&self->options, request->verb, err) &&
+           check_restore_options(&self->options, request->verb, self->dry_run, err) &&
            tbk_workspace_open(self->arena, working_dir, request->environment,
                               &self->options.overrides, &self->workspace, err) &&
            tbk_image_read(self->arena, data_path, &self->image, err) &&
@@ -330,11 +363,12 @@ bool tbk_verb_run(tbk_arena *arena, const tbk_request_v1 *request, const char *d
     }
     const struct verb *verb = find_verb(request->verb);
     if (verb == NULL)
-        return tbk_fail(err, TBK_E_USAGE,
-                        "use one of: render, plan, configure, verify, run, list, status, version",
-                        "the plugin has no verb '%s'", request->verb);
+        return tbk_fail(
+            err, TBK_E_USAGE,
+            "use one of: render, plan, configure, verify, run, restore, list, status, version",
+            "the plugin has no verb '%s'", request->verb);
     if (self.dry_run && !verb->has_dry_run)
-        return tbk_fail(err, TBK_E_USAGE, "use it with 'render' or 'configure'",
+        return tbk_fail(err, TBK_E_USAGE, "use it with 'render', 'configure' or 'restore'",
                         "'%s' has no dry run", verb->name);
     if (!open_session(&self, request, data_path, err))
         return false;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define STORAGE "/opt/torrust/storage"
+#define DATABASE_NETWORK "torrust_database_network" /* made by the tracker's first start */
 #define DATABASE_FOLDER STORAGE "/tracker/lib/database"
 #define SERVICE_FILTERS                                                                            \
     "--filter label=com.docker.compose.project=torrust-backup "                                    \
@@ -14,8 +15,11 @@
 #define START_TIMEOUT_MS 180000
 #define PROBE_TIMEOUT_MS 120000
 
+/* The database, or what is there once there is one that is not a file. */
 static const char *database_of(tbk_arena *arena, const tbk_sidecar *sidecar)
 {
+    if (sidecar->environment->driver == TBK_DRIVER_MYSQL)
+        return TBK_ENV_FILE;
     return tbk_arena_format(arena, DATABASE_FOLDER "/%s", sidecar->environment->database_name);
 }
 
@@ -83,6 +87,8 @@ bool tbk_sidecar_check_database(tbk_arena *arena, const tbk_sidecar *sidecar, tb
         .report = sidecar->report};
     tbk_auto_remote_result result = {0};
     const tbk_value *answer = NULL;
+    if (sidecar->environment->driver == TBK_DRIVER_MYSQL)
+        return true; /* without a hold too there is a way, and a run says what is amiss */
     if (!tbk_remote_do(sidecar->remote, "asking the engine about the database", &command, &result,
                        err))
         return false;
@@ -95,11 +101,14 @@ bool tbk_sidecar_check_database(tbk_arena *arena, const tbk_sidecar *sidecar, tb
 
 /* --- the sidecar --- */
 
-/* $1 look or start, $2 compose file, $3 database, $4 store. Prints one word. Compose itself says
+/* $1 look or start, $2 compose file, $3 database, $4 store, $5 the network that the database is
+ * reached by, or "". Prints one word. Compose itself says
  * whether a container is as its file wants it. */
 static const char SIDECAR_SCRIPT[] =
-    "action=$1 file=$2 database=$3 store=$4 owner='' ready=yes\n"
+    "action=$1 file=$2 database=$3 store=$4 network=$5 owner='' ready=yes\n"
     "[ -d " STORAGE " ] || { echo waits; exit; }\n"
+    "[ -z \"$network\" ] || timeout 20 docker network inspect \"$network\" >/dev/null 2>&1 ||\n"
+    "    { echo waits; exit; }\n"
     "[ ! -s \"$database\" ] || owner=$(stat -Lc %u:%g \"$database\") || exit\n"
     "case $store in " STORAGE "/*) ;; *)\n"
     "    [ -n \"$owner\" ] || [ -d \"$store\" ] || { echo waits; exit; } ;; esac\n"
@@ -124,10 +133,12 @@ static const char SIDECAR_SCRIPT[] =
 static bool run_sidecar_script(tbk_arena *arena, const tbk_sidecar *sidecar, const char *action,
                                tbk_sidecar_step *out, tbk_error *err)
 {
+    bool is_mysql = sidecar->environment->driver == TBK_DRIVER_MYSQL;
     const tbk_remote_command command = {
         .argv =
             (const char *const[]){"sh", "-c", SIDECAR_SCRIPT, "sidecar", action, TBK_COMPOSE_FILE,
-                                  database_of(arena, sidecar), sidecar->options->store, NULL},
+                                  database_of(arena, sidecar), sidecar->options->store,
+                                  is_mysql ? DATABASE_NETWORK : "", NULL},
         .as_root = true,
         .timeout_ms = START_TIMEOUT_MS,
         .report = sidecar->report};

@@ -9,7 +9,8 @@
 #define RUN_TIMEOUT_MS (12 * HOUR_MS)
 #define RUN_IDLE_TIMEOUT_MS (HOUR_MS / 2)
 #define LINE_LIMIT_BYTES 65536
-#define RECORD_FILE "/.state/last-run.json"
+#define RUN_RECORD "/.state/last-run.json"
+#define RESTORE_RECORD "/.state/last-restore.json"
 /* Our scripts' own exit status, which no program in them has. */
 #define NOT_INSTALLED 119
 #define NOT_INSTALLED_TEXT "119"
@@ -137,7 +138,24 @@ static bool run_followed(const tbk_remote *remote, const char *const *argv,
     return true;
 }
 
-static bool run_recorded(tbk_arena *arena, const tbk_remote *remote, const char *store,
+static bool read_record(tbk_arena *arena, const tbk_remote *remote, const char *path,
+                        const tbk_value **out, tbk_error *err)
+{
+    const tbk_remote_command command = {
+        .argv = (const char *const[]){"sh", "-c", "! [ -f \"$1\" ] || cat \"$1\"", "record", path,
+                                      NULL},
+        .as_root = true};
+    tbk_auto_remote_result result = {0};
+
+    *out = NULL;
+    if (!tbk_remote_do(remote, "reading the record of the last run", &command, &result, err))
+        return false;
+    if (result.output.length == 0)
+        return true;
+    return tbk_json_parse(arena, result.output.bytes, result.output.length, path, out, err);
+}
+
+static bool run_recorded(tbk_arena *arena, const tbk_remote *remote, const char *record,
                          const char *const *argv, const tbk_report *report, int *out_exit_status,
                          const tbk_value **out_record, tbk_error *err)
 {
@@ -147,10 +165,10 @@ static bool run_recorded(tbk_arena *arena, const tbk_remote *remote, const char 
     const char *latest_run = NULL;
 
     *out_record = NULL;
-    if (!tbk_on_vm_last_run(arena, remote, store, &earlier, err) ||
+    if (!read_record(arena, remote, record, &earlier, err) ||
         (earlier != NULL && !tbk_value_need_string(earlier, "run", &earlier_run, err)) ||
         !run_followed(remote, argv, report, out_exit_status, err) ||
-        !tbk_on_vm_last_run(arena, remote, store, &latest, err) ||
+        !read_record(arena, remote, record, &latest, err) ||
         (latest != NULL && !tbk_value_need_string(latest, "run", &latest_run, err)))
         return false;
     if (latest_run != NULL && (earlier_run == NULL || strcmp(earlier_run, latest_run) != 0))
@@ -158,14 +176,30 @@ static bool run_recorded(tbk_arena *arena, const tbk_remote *remote, const char 
     return true;
 }
 
-bool tbk_on_vm_run_hook(tbk_arena *arena, const tbk_remote *remote, const char *store,
-                        const char *arguments, const tbk_report *report, int *out_exit_status,
-                        const tbk_value **out_record, tbk_error *err)
+static bool run_hook(tbk_arena *arena, const tbk_remote *remote, const char *record,
+                     const char *arguments, const tbk_report *report, int *out_exit_status,
+                     const tbk_value **out_record, tbk_error *err)
 {
     const char *const argv[] = {"sh",         "-c",          HOOK_SCRIPT, "run", TBK_CRON_FILE,
                                 TBK_LOG_FILE, TBK_HOOK_FILE, arguments,   NULL};
 
-    return run_recorded(arena, remote, store, argv, report, out_exit_status, out_record, err);
+    return run_recorded(arena, remote, record, argv, report, out_exit_status, out_record, err);
+}
+
+bool tbk_on_vm_run_hook(tbk_arena *arena, const tbk_remote *remote, const char *store,
+                        const char *arguments, const tbk_report *report, int *out_exit_status,
+                        const tbk_value **out_record, tbk_error *err)
+{
+    return run_hook(arena, remote, tbk_arena_format(arena, "%s" RUN_RECORD, store), arguments,
+                    report, out_exit_status, out_record, err);
+}
+
+bool tbk_on_vm_restore(tbk_arena *arena, const tbk_remote *remote, const char *store,
+                       const char *arguments, const tbk_report *report, int *out_exit_status,
+                       const tbk_value **out_record, tbk_error *err)
+{
+    return run_hook(arena, remote, tbk_arena_format(arena, "%s" RESTORE_RECORD, store), arguments,
+                    report, out_exit_status, out_record, err);
 }
 
 /* --- the sidecar --- */
@@ -197,7 +231,8 @@ bool tbk_on_vm_run_sidecar(tbk_arena *arena, const tbk_remote *remote, const cha
     const char *argv[4 + SIDECAR_ARGUMENTS_MAX + 1] = {0};
 
     sidecar_argv(arguments, argv);
-    return run_recorded(arena, remote, store, argv, report, out_exit_status, out_record, err);
+    return run_recorded(arena, remote, tbk_arena_format(arena, "%s" RUN_RECORD, store), argv,
+                        report, out_exit_status, out_record, err);
 }
 
 bool tbk_on_vm_ask_sidecar(tbk_arena *arena, const tbk_remote *remote, const char *what,
@@ -272,19 +307,7 @@ bool tbk_on_vm_run_engine(tbk_arena *arena, const tbk_remote *remote, const char
 bool tbk_on_vm_last_run(tbk_arena *arena, const tbk_remote *remote, const char *store,
                         const tbk_value **out, tbk_error *err)
 {
-    const char *path = tbk_arena_format(arena, "%s" RECORD_FILE, store);
-    const tbk_remote_command command = {
-        .argv = (const char *const[]){"sh", "-c", "! [ -f \"$1\" ] || cat \"$1\"", "record", path,
-                                      NULL},
-        .as_root = true};
-    tbk_auto_remote_result result = {0};
-
-    *out = NULL;
-    if (!tbk_remote_do(remote, "reading the record of the last run", &command, &result, err))
-        return false;
-    if (result.output.length == 0)
-        return true;
-    return tbk_json_parse(arena, result.output.bytes, result.output.length, path, out, err);
+    return read_record(arena, remote, tbk_arena_format(arena, "%s" RUN_RECORD, store), out, err);
 }
 
 static tbk_error_code code_of(int exit_status, const char *name)

@@ -18,6 +18,11 @@ bool tbk_on_vm_run_hook(tbk_arena *arena, const tbk_remote *remote, const char *
                         const char *arguments, const tbk_report *report, int *out_exit_status,
                         const tbk_value **out_record, tbk_error *err) TBK_MUST_CHECK;
 
+/* The same for a restore; arguments begin with its name, and the record is that of a restore. */
+bool tbk_on_vm_restore(tbk_arena *arena, const tbk_remote *remote, const char *store,
+                       const char *arguments, const tbk_report *report, int *out_exit_status,
+                       const tbk_value **out_record, tbk_error *err) TBK_MUST_CHECK;
+
 /* A backup in the sidecar's container, beside its own schedule; otherwise as tbk_on_vm_run_hook.
  * The arguments are the engine's, and end with NULL. Fails with TBK_E_CONTAINER when it does not
  * run. */

@@ -11,8 +11,7 @@
 #include <sys/stat.h>
 
 /* Where the deployer's v0.1.0 puts things on the VM. */
-#define CONFIG_ROOT "/opt/torrust"
-#define STORAGE CONFIG_ROOT "/storage"
+#define STORAGE TBK_CONFIG_ROOT "/storage"
 #define DATABASE_NETWORK "torrust_database_network"
 /* Where we do. */
 #define OUR_FOLDER "/opt/torrust-backup"
@@ -86,9 +85,9 @@ static tbk_value *config_sqlite_paths(tbk_arena *arena, const tbk_environment *e
 }
 
 /* Returns the file whose owner the store gets. */
-static const char *set_database(tbk_arena *arena, const tbk_environment *environment,
-                                tbk_value *values)
+static const char *set_database(tbk_arena *arena, const tbk_render_input *input, tbk_value *values)
 {
+    const tbk_environment *environment = input->environment;
     bool is_sqlite = environment->driver == TBK_DRIVER_SQLITE;
     const char *path = NULL;
     if (is_sqlite)
@@ -98,9 +97,12 @@ static const char *set_database(tbk_arena *arena, const tbk_environment *environ
     tbk_value_set_string(arena, database, "driver", tbk_driver_name(environment->driver));
     tbk_value_set_string(arena, database, "name", environment->database_name);
     tbk_value_set_string(arena, database, "path", path);
+    tbk_value_set_string(arena, database, "env_file", is_sqlite ? NULL : TBK_ENV_FILE);
+    tbk_value_set_string(arena, database, "tls",
+                         tbk_database_tls_name(input->options->database_tls));
     tbk_value_set_string(arena, database, "network", is_sqlite ? NULL : DATABASE_NETWORK);
     tbk_value_set(arena, values, "database", database);
-    return is_sqlite ? path : CONFIG_ROOT "/.env";
+    return is_sqlite ? path : TBK_ENV_FILE;
 }
 
 static tbk_value *rules_to_value(tbk_arena *arena, const tbk_rules *rules)
@@ -124,6 +126,7 @@ static void set_options(tbk_arena *arena, const tbk_options *options, tbk_value 
     tbk_value_set_string(arena, values, "schedule", options->schedule);
     tbk_value_set_string(arena, values, "full_schedule", options->full_schedule);
     tbk_value_set_string(arena, values, "method", tbk_method_name(options->method));
+    tbk_value_set_string(arena, values, "hold", tbk_hold_policy_name(options->hold));
     tbk_value_set_string(arena, values, "profile", tbk_profile_name(options->profile));
     tbk_value_set(arena, values, "essential", rules_to_value(arena, &options->essential));
     tbk_value_set_integer(arena, values, "window_max_seconds", options->window_max_seconds);
@@ -141,7 +144,7 @@ static const tbk_value *template_values(tbk_arena *arena, const tbk_render_input
         {"version", TBK_VERSION},
         {"project", "torrust-backup"},
         {"tracker_container", "tracker"},
-        {"config_root", CONFIG_ROOT},
+        {"config_root", TBK_CONFIG_ROOT},
         {"storage", STORAGE},
         {"engine_config", ENGINE_CONFIG},
         {"engine_config_directory", OUR_FOLDER},
@@ -155,8 +158,7 @@ static const tbk_value *template_values(tbk_arena *arena, const tbk_render_input
         tbk_value_set_string(arena, values, constants[i][0], constants[i][1]);
     tbk_value_set_string(arena, values, "environment", input->environment->name);
     tbk_value_set_string(arena, values, "image", input->image_tag);
-    tbk_value_set_string(arena, values, "owner_of",
-                         set_database(arena, input->environment, values));
+    tbk_value_set_string(arena, values, "owner_of", set_database(arena, input, values));
     set_options(arena, input->options, values);
     tbk_value_set(arena, values, "config_paths", config_paths(arena, input->environment));
     tbk_value_set(arena, values, "config_sqlite_paths",

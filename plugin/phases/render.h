@@ -10,6 +10,8 @@
  *   database.driver            "sqlite3" or "mysql"
  *   database.name              the file's or the schema's
  *   database.path              SQLite: the file on the VM; MySQL: null
+ *   database.env_file          MySQL: the tracker's .env, which has the credentials; SQLite: null
+ *   database.tls               "when_offered" or "required"
  *   database.network           MySQL: the tracker's Docker network; SQLite: null
  *   store                      directory of the backup sets on the VM
  *   store_is_elsewhere         whether it lies outside `storage`
@@ -23,6 +25,7 @@
  *   full_schedule              of full backups beside the essential ones; null where there are none
  *   profile                    "full" or "essential"
  *   essential                  list of rules, each with `table` and `keep`
+ *   hold                       "when_needed" or "never"
  *   keep_days, method, compression_level, rate_limit_mib, prove_restored_every_days
  *   config_root                "/opt/torrust"
  *   storage                    "/opt/torrust/storage"
@@ -54,6 +57,9 @@
 #include "domain/options.h"
 
 #include <sys/types.h>
+
+#define TBK_CONFIG_ROOT "/opt/torrust" /* the tracker's own folder on the VM */
+#define TBK_ENV_FILE TBK_CONFIG_ROOT "/.env"
 
 typedef struct tbk_rendered_file {
     const char *name;   /* "compose.yml": below build/<env>/torrust-backup/ */

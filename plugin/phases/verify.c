@@ -8,6 +8,7 @@
 #include "domain/manifest.h"
 #include "engine/prove.h"
 #include "phases/host_facts.h"
+#include "phases/live_database.h"
 #include "phases/on_vm.h"
 #include "phases/schedule_report.h"
 
@@ -16,7 +17,7 @@
 #include <inttypes.h>
 
 #define REPORT_SCHEMA 1
-#define STEPS 6 /* and one more when cron is waited for */
+#define STEPS 6u /* and one more for a live server, and when cron is waited for */
 #define PROVE_TIMEOUT_MS (6u * 3600000u)
 #define HEALTHY_LIMIT_MS 120000
 #define CRON_RUN_LIMIT_MS (15 * 60000)
@@ -32,10 +33,12 @@ typedef struct verify {
     tbk_value *result;
     tbk_value *checks;
     tbk_value *runs;
-    const char *set_id;       /* of the latest run */
-    const char *run_id;       /* of the latest run */
-    const char *first_failed; /* name and detail; NULL = none */
-    tbk_error_code outcome;   /* why it failed, where that is more than "not proved" */
+    const char *set_id;           /* of the latest run */
+    const char *run_id;           /* of the latest run */
+    const tbk_manifest *manifest; /* of that set, fetched; NULL = not yet */
+    uint32_t step;                /* the number of the current one */
+    const char *first_failed;     /* name and detail; NULL = none */
+    tbk_error_code outcome;       /* why it failed, where that is more than "not proved" */
 } verify;
 
 /* --- the report --- */
@@ -52,6 +55,13 @@ static void note_check(verify *self, const char *name, const char *state, const 
                    "verify", "%s: %s%s%s", name, state, detail[0] != '\0' ? ", " : "", detail);
 }
 
+static void note_failed(verify *self, const char *name, const char *detail)
+{
+    note_check(self, name, "failed", detail);
+    if (self->first_failed == NULL)
+        self->first_failed = tbk_arena_format(self->arena, "%s: %s", name, detail);
+}
+
 static void TBK_PRINTF(4, 5) check(verify *self, const char *name, bool ok, const char *format, ...)
 {
     va_list arguments;
@@ -59,9 +69,10 @@ static void TBK_PRINTF(4, 5) check(verify *self, const char *name, bool ok, cons
     va_start(arguments, format);
     const char *detail = tbk_arena_vformat(self->arena, format, arguments);
     va_end(arguments);
-    note_check(self, name, ok ? "ok" : "failed", detail);
-    if (!ok && self->first_failed == NULL)
-        self->first_failed = tbk_arena_format(self->arena, "%s: %s", name, detail);
+    if (ok)
+        note_check(self, name, "ok", detail);
+    else
+        note_failed(self, name, detail);
 }
 
 static void remark(verify *self, const char *text)
@@ -90,6 +101,11 @@ static const char *tracker_words(verify *self)
 /* --- the steps --- */
 
 static tbk_mode mode_of(const verify *self) { return self->input->workspace->options.mode; }
+
+static bool has_server(const verify *self)
+{
+    return self->input->workspace->environment.driver == TBK_DRIVER_MYSQL;
+}
 
 static bool check_installation(verify *self, tbk_error *err)
 {
@@ -301,19 +317,37 @@ static bool fetch_files(verify *self, const char *directory, const tbk_manifest 
     return true;
 }
 
-static void note_proof_here(verify *self, const tbk_proof *proof)
+static void note_restored_here(verify *self, const tbk_proof *proof)
 {
     int64_t rows = 0;
 
     for (size_t i = 0; i < proof->table_count; i++)
         rows += proof->tables[i].rows;
-    if (proof->ok)
-        check(self, "proof on this machine", true,
-              "fetched, restored and checked: %zu tables, %" PRId64 " rows", proof->table_count,
-              rows);
-    else
+    check(self, "proof on this machine", true,
+          "fetched, restored and checked: %zu tables, %" PRId64 " rows", proof->table_count, rows);
+}
+
+static void note_proof_here(verify *self, const tbk_proof *proof)
+{
+    if (!proof->ok)
         check(self, "proof on this machine", false, "%s", proof->reason);
+    else if (proof->level == TBK_PROOF_RESTORED)
+        note_restored_here(self, proof);
+    else
+        check(self, "proof on this machine", true,
+              "fetched, and all checksums are right; there is no server here to restore it into");
     tbk_value_set(self->arena, self->result, "proof_here", tbk_proof_to_value(self->arena, proof));
+}
+
+/* A file can be opened anywhere; a server's dump needs a server. */
+static bool prove_files(verify *self, const char *directory, tbk_proof *out, tbk_error *err)
+{
+    tbk_database sqlite = tbk_database_sqlite(self->arena, NULL);
+    bool is_file = self->manifest->driver == TBK_DRIVER_SQLITE;
+
+    return tbk_prove_set(self->arena, is_file ? &sqlite : NULL, directory, self->manifest,
+                         is_file ? TBK_PROOF_RESTORED : TBK_PROOF_CHECKSUMS, directory,
+                         tbk_clock_now_s(), self->input->report, out, err);
 }
 
 static bool prove_fetched(verify *self, const char *directory, tbk_error *err)
@@ -324,6 +358,7 @@ static bool prove_fetched(verify *self, const char *directory, tbk_error *err)
 
     if (!fetch_manifest(self, directory, manifest, err))
         return false;
+    self->manifest = manifest;
     tbk_value_set(self->arena, self->result, "manifest",
                   tbk_manifest_to_value(self->arena, manifest));
     if (!self->input->fetch_all && tbk_manifest_stored_bytes(manifest) > limit_bytes) {
@@ -334,9 +369,7 @@ static bool prove_fetched(verify *self, const char *directory, tbk_error *err)
                                     tbk_manifest_stored_bytes(manifest) >> 20, limit_bytes >> 20));
         return true;
     }
-    if (!fetch_files(self, directory, manifest, err) ||
-        !tbk_prove_set(self->arena, directory, manifest, TBK_PROOF_RESTORED, directory,
-                       tbk_clock_now_s(), self->input->report, &proof, err))
+    if (!fetch_files(self, directory, manifest, err) || !prove_files(self, directory, &proof, err))
         return false;
     note_proof_here(self, &proof);
     return true;
@@ -361,6 +394,34 @@ static bool prove_here(verify *self, tbk_error *err)
     if (!tbk_directory_remove_at(parent_fd, SCRATCH_NAME, ok ? err : &ignored))
         return false;
     return ok;
+}
+
+/* --- the live server --- */
+
+static void note_live(verify *self, const char *name, const tbk_live_check *found)
+{
+    if (strcmp(found->state, "failed") == 0)
+        note_failed(self, name, found->detail);
+    else
+        note_check(self, name, found->state, found->detail);
+}
+
+static bool compare_live(verify *self, tbk_error *err)
+{
+    const tbk_live_database_input input = {
+        .remote = self->input->remote,
+        .report = self->input->report,
+        .manifest = self->manifest,
+        .needs_tls = self->input->workspace->options.database_tls == TBK_TLS_REQUIRED};
+    tbk_live_database found;
+
+    if (!tbk_live_database_check(self->arena, &input, &found, err))
+        return tbk_while(err, "comparing with the live database");
+    note_live(self, "credentials", &found.credentials);
+    note_live(self, "live database", &found.database);
+    if (found.tables != NULL)
+        tbk_value_set(self->arena, self->result, "live_tables", found.tables);
+    return true;
 }
 
 /* --- the tracker afterwards --- */
@@ -491,10 +552,11 @@ static bool await_cron(verify *self, tbk_error *err)
 
 /* --- all of it --- */
 
-static bool step(verify *self, uint32_t number, const char *title,
-                 bool (*work)(verify *, tbk_error *), tbk_error *err)
+static bool step(verify *self, const char *title, bool (*work)(verify *, tbk_error *),
+                 tbk_error *err)
 {
-    uint32_t total = STEPS + (self->input->wait_for_cron ? 1 : 0);
+    uint32_t total = STEPS + (self->input->wait_for_cron ? 1u : 0) + (has_server(self) ? 1u : 0);
+    uint32_t number = ++self->step;
 
     tbk_report_step_started(self->input->report, number, total, title);
     if (!tbk_report_go_on(self->input->report, err) || !work(self, err))
@@ -524,30 +586,43 @@ static bool check_schedule(verify *self, tbk_error *err)
     return true;
 }
 
-static bool verify_all(verify *self, tbk_error *err)
+static bool run_once(verify *self, tbk_error *err)
 {
-    if (!step(self, 1, "Checking the installation", check_installation, err))
-        return false;
-    bool ran = strcmp(self->facts.tracker_state, "running") == 0;
-    if (self->first_failed == NULL &&
-        !(mode_of(self) == TBK_MODE_SIDECAR
-              ? step(self, 2, "Running a backup in the sidecar", run_sidecar, err)
-              : step(self, 2, "Running a backup as cron does", run_hook, err)))
+    return mode_of(self) == TBK_MODE_SIDECAR
+               ? step(self, "Running a backup in the sidecar", run_sidecar, err)
+               : step(self, "Running a backup as cron does", run_hook, err);
+}
+
+static bool prove_all(verify *self, tbk_error *err)
+{
+    return step(self, "Proving it on the VM", prove_on_vm, err) &&
+           step(self, "Proving it here", prove_here, err) &&
+           (!has_server(self) || step(self, "Comparing with the live database", compare_live, err));
+}
+
+static bool verify_backup(verify *self, tbk_error *err)
+{
+    if (self->first_failed == NULL && !run_once(self, err))
         return false;
     if (self->first_failed == NULL && !check_endpoints(self, err))
         return false;
-    if (self->first_failed == NULL && (!step(self, 3, "Proving it on the VM", prove_on_vm, err) ||
-                                       !step(self, 4, "Proving it here", prove_here, err)))
+    return self->first_failed != NULL || prove_all(self, err);
+}
+
+static bool verify_all(verify *self, tbk_error *err)
+{
+    if (!step(self, "Checking the installation", check_installation, err))
         return false;
-    if (!step(self, 5, "Looking after the tracker",
+    bool ran = strcmp(self->facts.tracker_state, "running") == 0;
+    if (!verify_backup(self, err) ||
+        !step(self, "Looking after the tracker",
               ran ? check_tracker_that_ran : check_tracker_that_was_stopped, err))
         return false;
     if (self->input->wait_for_cron && self->first_failed == NULL &&
-        (!step(self, 6, "Waiting for a run fired by cron", await_cron, err) ||
+        (!step(self, "Waiting for a run fired by cron", await_cron, err) ||
          !check_tracker(self, ran, err)))
         return false;
-    return step(self, self->input->wait_for_cron ? 7 : 6, "Checking the schedule", check_schedule,
-                err);
+    return step(self, "Checking the schedule", check_schedule, err);
 }
 
 static bool conclude(const verify *self, tbk_error *err)

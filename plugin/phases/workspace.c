@@ -134,8 +134,8 @@ bool tbk_workspace_open(tbk_arena *arena, const char *working_dir, const char *e
         !read_options(arena, working_dir, overrides->options_file, environment, &out->options, err))
         return false;
     tbk_mode written = out->options.mode;
-    if (!apply_overrides(overrides, &out->options, err) || !tbk_options_check(&out->options, err) ||
-        !tbk_mode_check(out->options.mode, environment->driver, out->options.method, err))
+    if (!apply_overrides(overrides, &out->options, err) ||
+        !tbk_options_check(&out->options, environment->driver, err))
         return false;
     out->mode_is_unwritten = overrides->mode != NULL && written != out->options.mode;
     merge_address(arena, &out->options, environment);

@@ -26,6 +26,26 @@ void tbk_remote_close(tbk_remote *remote)
     *remote = (tbk_remote){0};
 }
 
+void tbk_remote_tunnel_close(tbk_remote_tunnel *tunnel)
+{
+    if (tunnel == NULL || tunnel->close == NULL)
+        return;
+    tunnel->close(tunnel->self);
+    *tunnel = (tbk_remote_tunnel){0};
+}
+
+bool tbk_remote_tunnel_open(const tbk_remote *remote, const char *host, uint16_t port,
+                            const tbk_report *report, tbk_remote_tunnel *out, tbk_error *err)
+{
+    if (remote->tunnel == NULL)
+        return tbk_fail(err, TBK_E_UNSUPPORTED, NULL, "there are no tunnels through '%s'",
+                        remote->name);
+    if (!remote->tunnel(remote->self, host, port, report, out, err))
+        return tbk_while(err, "opening a tunnel through '%s' to %s port %u", remote->name, host,
+                         (unsigned)port);
+    return true;
+}
+
 /* The last line that says something, "" when there is none. */
 static const char *last_line(tbk_arena *arena, const tbk_text *text)
 {

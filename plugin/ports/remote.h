@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The remote port: commands and files on the VM.
+ * The remote port: commands and files on the VM, and connections to what only the VM can reach.
  *
- * An adapter gives one function, `run`; files are put and fetched through it, so that there is one
- * way to the VM, one path through sudo, and one place where a cut connection can show.
+ * An adapter runs commands; files are put and fetched through them, so that there is one way to the
+ * VM, one path through sudo, and one place where a cut connection can show.
  * Adapters: adapters/remote_libssh2.h, adapters/remote_openssh.h, adapters/remote_local.h.
  */
 #ifndef TBK_PORTS_REMOTE_H
@@ -40,6 +40,29 @@ typedef struct tbk_remote_result {
 void tbk_remote_result_end(tbk_remote_result *result);
 #define tbk_auto_remote_result __attribute__((cleanup(tbk_remote_result_end))) tbk_remote_result
 
+/*
+ * One TCP connection from this machine to a port that the VM can reach.
+ *
+ * The target has accepted it when the tunnel is there. Whoever connects to host and port first is
+ * connected with the target, if it is a process of our user's; others are turned away, and so is
+ * who comes second. What is sent is moved by a thread of the tunnel's own, and commands go on
+ * beside it.
+ */
+typedef struct tbk_remote_tunnel {
+    void *self;
+    const char *host; /* of this machine: a loopback address */
+    uint16_t port;
+    /* Fails with TBK_E_NETWORK and the reason once the way to the target has broken, or the target
+     * has ended the connection. For those whose connection ended, before close. */
+    bool (*check)(void *self, tbk_error *err);
+    void (*close)(void *self); /* ends the connection, whatever goes on in it; takes a second */
+} tbk_remote_tunnel;
+
+void tbk_remote_tunnel_close(tbk_remote_tunnel *tunnel); /* NULL and closed ones are fine */
+#define tbk_auto_remote_tunnel __attribute__((cleanup(tbk_remote_tunnel_close))) tbk_remote_tunnel
+
+#define TBK_REMOTE_TUNNEL_LIMIT_MS 10000
+
 typedef struct tbk_remote {
     void *self;
     const char *name; /* for messages: "torrust@10.77.1.2:22" or "this machine" */
@@ -47,7 +70,10 @@ typedef struct tbk_remote {
      * TBK_E_TIMEOUT, TBK_E_INTERRUPTED, or what on_output said. result was zeroed by the caller. */
     bool (*run)(void *self, const tbk_remote_command *command, tbk_remote_result *result,
                 tbk_error *err);
-    void (*close)(void *self);
+    /* As tbk_remote_tunnel_open; NULL where there are none. */
+    bool (*tunnel)(void *self, const char *host, uint16_t port, const tbk_report *report,
+                   tbk_remote_tunnel *out, tbk_error *err);
+    void (*close)(void *self); /* tunnels are closed before */
 } tbk_remote;
 
 void tbk_remote_close(tbk_remote *remote); /* NULL and closed ones are fine */
@@ -80,5 +106,13 @@ bool tbk_remote_put(const tbk_remote *remote, const tbk_remote_file *file, const
 bool tbk_remote_get(const tbk_remote *remote, const char *path, int out_fd, uint64_t limit_bytes,
                     tbk_digest *out_digest, const tbk_report *report,
                     tbk_error *err) TBK_MUST_CHECK;
+
+/* Connects with the port of a host, both as the VM sees them. The caller closes *out, before the
+ * remote. Fails with TBK_E_NETWORK when the target or the VM's SSH server refuses, TBK_E_TIMEOUT
+ * when the target has not answered within TBK_REMOTE_TUNNEL_LIMIT_MS, TBK_E_INTERRUPTED,
+ * TBK_E_UNSUPPORTED where the way to the VM has no tunnels, or as opening a connection does. */
+bool tbk_remote_tunnel_open(const tbk_remote *remote, const char *host, uint16_t port,
+                            const tbk_report *report, tbk_remote_tunnel *out,
+                            tbk_error *err) TBK_MUST_CHECK;
 
 #endif

@@ -65,7 +65,7 @@ refused() {
     refused "is not a host" render minimal --ssh-host '-oProxyCommand=x'
     refused "is not a user name" render minimal --ssh-user 'a b'
     for method in warm PAUSE 'stop; id' "stop'" --hook; do
-        refused "'$method' is unknown; known are: auto, hot, reflink, pause, stop" run minimal --method "$method"
+        refused "'$method' is unknown; known are: auto, hot, reflink, snapshot, pause, stop" run minimal --method "$method"
     done
     for mode in off WAL 'as it is' '$(id)'; do
         refused "'$mode' is unknown; known are: wal, delete" run minimal --journal-mode "$mode"

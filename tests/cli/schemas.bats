@@ -103,6 +103,8 @@ schedule: "@reboot"
 schedule: "0 3 * *"
 schedule: "0 3 * * * *"
 method: warm
+hold: always
+database_tls: no
 mode: cron
 store: relative
 store: /srv/
@@ -126,7 +128,7 @@ END
         [[ $output == *minimal.backup.yml:1:* ]]
         count=$((count + 1))
     done <"$BATS_TEST_TMPDIR/refused"
-    [ "$count" = 21 ]
+    [ "$count" = 23 ]
     [ ! -e "$workspace/build" ]
 }
 
@@ -162,7 +164,7 @@ import json, sys, yaml
 properties = json.load(open(sys.argv[1]))["properties"]
 engine = yaml.safe_load(open(sys.argv[2]))
 compared = [name for name in properties if "default" in properties[name] and name in engine]
-assert len(compared) == 8, compared
+assert len(compared) == 9, compared
 for name in compared:
     assert properties[name]["default"] == engine[name], name
 END

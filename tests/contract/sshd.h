@@ -118,13 +118,13 @@ static tbk_ssh_target target_of(tbk_ssh_program program, const char *key)
                      tbk_error_name(wanted));                                                      \
     } while (0)
 
-static void assert_contains(const char *text, const char *part)
+static inline void assert_contains(const char *text, const char *part)
 {
     if (strstr(text, part) == NULL)
         fail_msg("'%s' is not in '%s'", part, text);
 }
 
-static int open_descriptors(void)
+static inline int open_descriptors(void)
 {
     DIR *directory = opendir("/proc/self/fd");
     int count = 0;
@@ -134,7 +134,7 @@ static int open_descriptors(void)
     return count;
 }
 
-static bool has_children(void) { return waitpid(-1, NULL, WNOHANG) >= 0 || errno != ECHILD; }
+static inline bool has_children(void) { return waitpid(-1, NULL, WNOHANG) >= 0 || errno != ECHILD; }
 
 /* Ends the server's sides of all connections, as a crash would; the server itself goes on. */
 __attribute__((unused)) static void kill_children_of(pid_t parent, bool only_sshd)

@@ -21,10 +21,10 @@ teardown() { tidy; }
     run ! log_has '@'
 }
 
-@test "options go to the engine behind its own" {
-    start_hook 'say "all: $#"; echo "@done 0"' --method stop
+@test "what the hook is called with goes to the engine, before its own word" {
+    start_hook 'say "all: $2 $3 $4, $#"; echo "@done 0"' --method stop
     ends_with 0
-    log_has 'all: 3'
+    log_has 'all: --method stop --hook, 4'
 }
 
 @test "a pause holds the tracker until the release" {

@@ -81,6 +81,47 @@ runs_in_machine() {
     [ -z "$(ls none* 2>/dev/null)" ] # nor anything half
 }
 
+@test "plugins of a library stand where it looks for them, with what they need, and it loads them" {
+    cat >logs_in.c <<'C'
+#include <mysql.h>
+#include <mysql/client_plugin.h>
+#include <stdio.h>
+int main(int count, char **names)
+{
+    MYSQL *mysql = mysql_init(NULL);
+    for (int i = 1; i < count; i++)
+        if (mysql_client_find_plugin(mysql, names[i], MYSQL_CLIENT_AUTHENTICATION_PLUGIN) == NULL)
+            return puts(mysql_error(mysql)) > 0;
+    return 0;
+}
+C
+    # shellcheck disable=SC2046 # a list of flags
+    gcc -o logs_in logs_in.c $(pkg-config --cflags --libs libmariadb)
+    plugins=$(mariadb_config --plugindir)
+    "$build" --engine logs_in --library-plugin "$plugins/caching_sha2_password.so" \
+        --library-plugin "$plugins/client_ed25519.so" --output with.tar.gz
+    [ "$(jq -r '.files[].path' with.json | grep -F "$plugins/")" = \
+        "$(printf '%s\n' "$plugins/caching_sha2_password.so" "$plugins/client_ed25519.so")" ]
+    mkdir image && tar xzOf with.tar.gz --wildcards '*/layer.tar' | tar xf - -C image
+    chroot image /torrust-backup-engine caching_sha2_password client_ed25519
+    run ! chroot image /torrust-backup-engine sha256_password # not in there
+    [[ $output == *sha256_password* ]]
+
+    # One that needs what the program does not.
+    echo 'int f(void) { return 0; }' >extra.c && echo 'int f(void); int g(void) { return f(); }' >plugin.c
+    gcc -shared -fPIC -o libextra.so extra.c && gcc -shared -fPIC -o plugin.so plugin.c -L. -lextra -Wl,-rpath,"$PWD"
+    "$build" --engine program --library-plugin "$PWD/plugin.so" --output extra.tar.gz
+    jq -r '.files[].path' extra.json | grep -qx '/lib.*/libextra\.so'
+    rm libextra.so
+    run ! "$build" --engine program --library-plugin "$PWD/plugin.so" --output none.tar.gz
+    [[ $output == *"shared objects of '$PWD/plugin.so'"* ]]
+    run ! "$build" --engine program --library-plugin plugin.so --output none.tar.gz
+    [[ $output == *"is to be absolute"* ]]
+    run ! "$build" --engine program --library-plugin "$PWD/absent.so" --output none.tar.gz
+    [[ $output == *"no library's plugin"* ]]
+    [ -z "$(ls none* 2>/dev/null)" ]
+}
+
 @test "it runs in Docker with nothing but itself, in the classic store and in containerd's" {
     "$vm" start "$machine"
     runs_in_machine

@@ -24,7 +24,10 @@ static void whole_configuration_is_read(void **state)
     assert_int_equal(config.driver, TBK_DRIVER_SQLITE);
     assert_string_equal(config.database_path, "/opt/torrust/storage/t.db");
     assert_string_equal(config.store, "/opt/torrust/storage/backup/sets");
+    assert_null(config.env_file);
+    assert_string_equal(tbk_engine_config_owned_file(&config), config.database_path);
     assert_int_equal(config.method, TBK_METHOD_PAUSE);
+    assert_int_equal(config.hold, TBK_HOLD_WHEN_NEEDED);
     assert_int_equal(config.profile, TBK_PROFILE_FULL);
     assert_string_equal(config.essential.list[0].condition, "completed > 0");
     assert_int_equal(config.keep_days, 7);
@@ -51,20 +54,32 @@ static void databases_among_the_files_may_be_left_out(void **state)
     assert_null(config.sqlite_paths[0]);
 }
 
-static void mysql_needs_no_path(void **state)
+#define MYSQL "{\"driver\":\"mysql\",\"env_file\":\"/opt/torrust/.env\"}"
+#define MYSQL_TLS "{\"driver\":\"mysql\",\"env_file\":\"/opt/torrust/.env\",\"tls\":\"required\"}"
+
+static void mysql_has_its_credentials_in_the_trackers_file(void **state)
 {
     (void)state;
-    static const char *const cases[] = {"{\"driver\":\"mysql\"}",
-                                        "{\"driver\":\"mysql\",\"name\":\"torrust_tracker\"}"};
+    static const struct {
+        const char *json;
+        tbk_database_tls tls;
+    } cases[] = {{MYSQL, TBK_TLS_WHEN_OFFERED}, {MYSQL_TLS, TBK_TLS_REQUIRED}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         tbk_auto(tbk_arena) *arena = tbk_arena_new();
         tbk_value *document = json_of(arena, config_json);
         tbk_engine_config config;
         tbk_error err;
-        put(arena, document, "database", cases[i]);
+        put(arena, document, "database", cases[i].json);
+        put(arena, document, "method", "\"snapshot\"");
+        put(arena, document, "hold", "\"never\"");
         assert_succeeds(tbk_engine_config_read(arena, document, &config, &err), err);
         assert_int_equal(config.driver, TBK_DRIVER_MYSQL);
         assert_null(config.database_path);
+        assert_string_equal(config.env_file, "/opt/torrust/.env");
+        assert_int_equal(config.tls, cases[i].tls);
+        assert_int_equal(config.method, TBK_METHOD_SNAPSHOT);
+        assert_int_equal(config.hold, TBK_HOLD_NEVER);
+        assert_string_equal(tbk_engine_config_owned_file(&config), "/opt/torrust/.env");
     }
 }
 
@@ -99,8 +114,7 @@ static void a_sidecar_that_could_not_work_is_refused(void **state)
     static const refusal cases[] = {
         {"schedule", "\"0 25 * * *\"", "'schedule': the schedule '0 25 * * *'"},
         {"full_schedule", "\"never\"", "'full_schedule': the schedule 'never'"},
-        {"method", "\"stop\"", "'mode': the method stop holds the tracker"},
-        {"database", "{\"driver\":\"mysql\"}", "'mode': the mode sidecar is for SQLite"},
+        {"method", "\"stop\"", "'method': the method stop holds the tracker, which nobody does"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         tbk_auto(tbk_arena) *arena = tbk_arena_new();
@@ -131,11 +145,22 @@ static void bad_configuration_is_refused(void **state)
         {"database.path", "\"t.db\"", "'database.path': 't.db' is not an absolute path"},
         {"database.path", "\"/a/../b\"", "the part '..'"},
         {"database.name", "\"t\"", "unknown key 'name'"},
+        {"database.env_file", "\"/a\"", "unknown key 'env_file'"},
+        {"database", MYSQL, "'method': the method pause is for SQLite"},
         {"database", "{\"driver\":\"mysql\",\"path\":\"/a\"}", "unknown key 'path'"},
-        {"database", "{\"driver\":\"mysql\",\"name\":5}", "'name' must be text"},
+        {"database", "{\"driver\":\"mysql\"}", "'database.env_file' is missing"},
+        {"database", "{\"driver\":\"mysql\",\"env_file\":\".env\"}",
+         "'database.env_file': '.env' is not an absolute path"},
+        {"database", "{\"driver\":\"mysql\",\"env_file\":\"/a\",\"tls\":true}",
+         "'database.tls' must be text"},
+        {"database", "{\"driver\":\"mysql\",\"env_file\":\"/a\",\"tls\":\"off\"}",
+         "'database.tls': 'off' is unknown here"},
         {"store", "\"sets\"", "'store': 'sets' is not an absolute path"},
         {"method", "5", "'method' must be text"},
         {"method", "\"warm\"", "'method': the method 'warm' is unknown"},
+        {"hold", "\"never\"", "'method': the method pause holds the tracker, which 'hold: never'"},
+        {"hold", "\"always\"", "'hold': 'always' is unknown here"},
+        {"hold", "5", "'hold' must be text"},
         {"mode", "5", "'mode' must be text"},
         {"mode", "\"cron\"", "'mode': the mode 'cron' is unknown"},
         {"mode", "\"sidecar\"", "'schedule' is missing"},
@@ -189,7 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_configuration_is_read),
         cmocka_unit_test(databases_among_the_files_may_be_left_out),
-        cmocka_unit_test(mysql_needs_no_path),
+        cmocka_unit_test(mysql_has_its_credentials_in_the_trackers_file),
         cmocka_unit_test(a_sidecar_has_its_own_schedules),
         cmocka_unit_test(a_sidecar_that_could_not_work_is_refused),
         cmocka_unit_test(bad_configuration_is_refused),

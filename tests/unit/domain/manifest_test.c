@@ -43,6 +43,35 @@ static tbk_manifest sample(void)
     return manifest;
 }
 
+static const tbk_table_facts dumped_tables[] = {
+    {"keys", 0, "0000000000000000", NULL},
+    {"torrents", 161454700, "0123456789abcdef", "18446744073709551615"},
+    {"we`ird \"name\"", 2, "ffffffffffffffff", "-5"},
+};
+
+static tbk_manifest mysql_sample(void)
+{
+    tbk_manifest manifest = sample();
+    manifest.driver = TBK_DRIVER_MYSQL;
+    manifest.method = "snapshot";
+    manifest.sqlite = (tbk_sqlite_facts){0};
+    manifest.mysql = (tbk_mysql_facts){.server = "MySQL",
+                                       .version = "9.4.0",
+                                       .collation = "utf8mb4_0900_ai_ci",
+                                       .size_bytes = 5000000000,
+                                       .sessions = 4,
+                                       .schema = {SUM_B},
+                                       .tables = dumped_tables,
+                                       .table_count = 3,
+                                       .views = 1,
+                                       .triggers = 2,
+                                       .routines = 3,
+                                       .events = 4,
+                                       .missing = "the text of the function 'f'"};
+    manifest.files[0].name = TBK_SET_DUMP_FILE;
+    return manifest;
+}
+
 /* Writes it as JSON text and reads that, as a set's file is. */
 static tbk_value *as_written(tbk_arena *arena, const tbk_value *value)
 {
@@ -164,18 +193,58 @@ static void manifest_made_by_hand_has_no_environment_and_little_else(void **stat
     check_same(arena, &written, &read);
 }
 
-static void mysql_manifest_has_no_facts_of_sqlite(void **state)
+static void mysql_manifest_is_read_as_it_was_written(void **state)
 {
     (void)state;
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
-    tbk_manifest written = sample();
+    tbk_manifest written = mysql_sample();
     tbk_manifest read;
     tbk_error err;
-    written.driver = TBK_DRIVER_MYSQL;
-    tbk_value *value = tbk_manifest_to_value(arena, &written);
+    tbk_value *value = as_written(arena, tbk_manifest_to_value(arena, &written));
     assert_null(tbk_value_find(value, "database.pages"));
     assert_succeeds(tbk_manifest_read(arena, value, &read, &err), err);
     assert_int_equal(read.driver, TBK_DRIVER_MYSQL);
+    assert_string_equal(read.mysql.version, "9.4.0");
+    assert_int_equal(read.mysql.size_bytes, 5000000000);
+    assert_string_equal(read.mysql.schema.hex, SUM_B);
+    assert_int_equal(read.mysql.table_count, 3);
+    assert_null(read.mysql.tables[0].highest_key);
+    assert_string_equal(read.mysql.tables[1].checksum, "0123456789abcdef");
+    assert_string_equal(read.mysql.tables[1].highest_key, "18446744073709551615");
+    assert_int_equal(read.mysql.tables[1].rows, 161454700);
+    assert_int_equal(read.mysql.events, 4);
+    assert_string_equal(read.mysql.missing, "the text of the function 'f'");
+    check_same(arena, &written, &read);
+}
+
+static void mysql_manifest_may_know_little(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_manifest written = mysql_sample();
+    tbk_manifest read;
+    tbk_error err;
+    written.mysql.schema = (tbk_digest){0};
+    written.mysql.table_count = 0;
+    written.mysql.missing = NULL;
+    assert_succeeds(tbk_manifest_read(arena,
+                                      as_written(arena, tbk_manifest_to_value(arena, &written)),
+                                      &read, &err),
+                    err);
+    assert_string_equal(read.mysql.schema.hex, "");
+    assert_null(read.mysql.missing);
+    check_same(arena, &written, &read);
+}
+
+static void the_database_is_in_the_file_of_its_driver(void **state)
+{
+    tbk_manifest sqlite = sample();
+    tbk_manifest mysql = mysql_sample();
+    (void)state;
+    assert_string_equal(tbk_manifest_database_file(sqlite.driver), "database.db.zst");
+    assert_string_equal(tbk_manifest_database_file(mysql.driver), "database.sql.zst");
+    assert_int_equal(tbk_manifest_database_bytes(&sqlite), 17000000000);
+    assert_int_equal(tbk_manifest_database_bytes(&mysql), 5000000000);
 }
 
 #define FILE_OF(name, size, sum)                                                                   \
@@ -258,6 +327,52 @@ static void damaged_manifest_is_refused(void **state)
         assert_fails(tbk_manifest_read(arena, value, &read, &err), err, TBK_E_CORRUPT,
                      cases[i].message);
         assert_int_equal(read.held_ms, 99);
+    }
+}
+
+#define TABLE_OF(rows, checksum, key)                                                              \
+    "[{\"table\":\"t\",\"rows\":" rows ",\"checksum\":\"" checksum "\",\"highest_key\":" key "}]"
+#define HASH "0123456789abcdef"
+
+static void damaged_facts_of_mysql_are_refused(void **state)
+{
+    (void)state;
+    static const refusal cases[] = {
+        {"database.server", "null", "'database.server' is missing"},
+        {"database.version", "8", "'database.version' must be text"},
+        {"database.collation", "null", "'database.collation' is missing"},
+        {"database.size_bytes", "-1", "'database.size_bytes' is out of range"},
+        {"database.sessions", "null", "'database.sessions' is missing"},
+        {"database.schema_sha256", "\"abc\"", "'database.schema_sha256' is not a SHA-256"},
+        {"database.tables", "{}", "'database.tables' must be a list"},
+        {"database.tables", "[5]", "'database.tables' holds something that is no map"},
+        {"database.tables", "[{\"rows\":1}]", "'table' is missing"},
+        {"database.tables", TABLE_OF("-1", HASH, "null"), "'rows' is out of range"},
+        {"database.tables", "[{\"table\":\"t\",\"rows\":1}]", "'checksum' is missing"},
+        {"database.tables", TABLE_OF("1", "0123", "null"), "'checksum' is not 16"},
+        {"database.tables", TABLE_OF("1", HASH "0", "null"), "'checksum' is not 16"},
+        {"database.tables", TABLE_OF("1", HASH "x", "null"), "'checksum' is not 16"},
+        {"database.tables", TABLE_OF("1", HASH, "5"), "'highest_key' must be text"},
+        {"database.tables", TABLE_OF("1", HASH, "\"\""), "'highest_key' is no whole number"},
+        {"database.tables", TABLE_OF("1", HASH, "\"-\""), "'highest_key' is no whole number"},
+        {"database.tables", TABLE_OF("1", HASH, "\"1 OR 1\""), "'highest_key' is no whole number"},
+        {"database.tables", TABLE_OF("1", HASH, "\"123456789012345678901\""),
+         "'highest_key' is no whole number"},
+        {"database.views", "-1", "'database.views' is out of range"},
+        {"database.triggers", "null", "'database.triggers' is missing"},
+        {"database.routines", "\"1\"", "'database.routines' must be a whole number"},
+        {"database.events", "null", "'database.events' is missing"},
+        {"database.missing", "5", "'database.missing' must be text"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tbk_auto(tbk_arena) *arena = tbk_arena_new();
+        tbk_manifest written = mysql_sample();
+        tbk_value *value = as_written(arena, tbk_manifest_to_value(arena, &written));
+        tbk_manifest read;
+        tbk_error err;
+        put(arena, value, cases[i].path, cases[i].json);
+        assert_fails(tbk_manifest_read(arena, value, &read, &err), err, TBK_E_CORRUPT,
+                     cases[i].message);
     }
 }
 
@@ -365,8 +480,11 @@ int main(void)
         cmocka_unit_test(sets_that_do_not_say_their_profile_are_full),
         cmocka_unit_test(sizes_of_a_set_are_those_of_its_files),
         cmocka_unit_test(manifest_made_by_hand_has_no_environment_and_little_else),
-        cmocka_unit_test(mysql_manifest_has_no_facts_of_sqlite),
+        cmocka_unit_test(mysql_manifest_is_read_as_it_was_written),
+        cmocka_unit_test(mysql_manifest_may_know_little),
+        cmocka_unit_test(the_database_is_in_the_file_of_its_driver),
         cmocka_unit_test(damaged_manifest_is_refused),
+        cmocka_unit_test(damaged_facts_of_mysql_are_refused),
         cmocka_unit_test(newer_versions_are_not_read),
         cmocka_unit_test(unknown_keys_are_left_alone),
         cmocka_unit_test(proof_is_read_as_it_was_written),

@@ -22,10 +22,13 @@ static void defaults_pass_their_own_check(void **state)
     (void)state;
     tbk_options options = defaults();
     tbk_error err;
-    assert_succeeds(tbk_options_check(&options, &err), err);
+    assert_succeeds(tbk_options_check(&options, TBK_DRIVER_SQLITE, &err), err);
     assert_string_equal(options.schedule, TBK_DEFAULT_SCHEDULE);
     assert_int_equal(options.keep_days, 7);
+    assert_int_equal(options.mode, TBK_MODE_WINDOW);
     assert_int_equal(options.method, TBK_METHOD_AUTO);
+    assert_int_equal(options.hold, TBK_HOLD_WHEN_NEEDED);
+    assert_int_equal(options.database_tls, TBK_TLS_WHEN_OFFERED);
     assert_string_equal(options.store, "/opt/torrust/storage/backup/sets");
     assert_int_equal(options.window_max_seconds, 300);
     assert_int_equal(options.prove_restored_every_days, 7);
@@ -41,7 +44,7 @@ static void native_backup_gives_schedule_and_retention(void **state)
     tbk_options_default(&with_native, &options);
     assert_string_equal(options.schedule, "15 4 * * 0");
     assert_int_equal(options.keep_days, 30);
-    assert_succeeds(tbk_options_check(&options, &err), err);
+    assert_succeeds(tbk_options_check(&options, TBK_DRIVER_SQLITE, &err), err);
 }
 
 static void every_key_is_read(void **state)
@@ -56,7 +59,9 @@ static void every_key_is_read(void **state)
                                                     "essential: {keys: none}\n"
                                                     "keep_days: 14\n"
                                                     "mode: window\n"
-                                                    "method: stop\n"
+                                                    "method: snapshot\n"
+                                                    "hold: never\n"
+                                                    "database_tls: required\n"
                                                     "store: /srv/it's 50% ü\n"
                                                     "window_max_seconds: 86400\n"
                                                     "compression_level: 9\n"
@@ -77,7 +82,9 @@ static void every_key_is_read(void **state)
     assert_int_equal(options.essential.count, 1);
     assert_string_equal(options.essential.list[0].table, "keys");
     assert_int_equal(options.keep_days, 14);
-    assert_int_equal(options.method, TBK_METHOD_STOP);
+    assert_int_equal(options.method, TBK_METHOD_SNAPSHOT);
+    assert_int_equal(options.hold, TBK_HOLD_NEVER);
+    assert_int_equal(options.database_tls, TBK_TLS_REQUIRED);
     assert_string_equal(options.store, "/srv/it's 50% ü");
     assert_int_equal(options.window_max_seconds, 86400);
     assert_int_equal(options.compression_level, 9);
@@ -89,7 +96,7 @@ static void every_key_is_read(void **state)
     assert_string_equal(options.ssh_user, "ops");
     assert_string_equal(options.ssh_key, "/keys/ops");
     assert_int_equal(options.ssh_program, TBK_SSH_OPENSSH);
-    assert_succeeds(tbk_options_check(&options, &err), err);
+    assert_succeeds(tbk_options_check(&options, TBK_DRIVER_MYSQL, &err), err);
 }
 
 static void file_may_be_empty_or_say_little(void **state)
@@ -143,6 +150,11 @@ static void bad_options_are_refused_with_file_and_line(void **state)
         {"method: warm",
          "file.yml:1: 'method': the method 'warm' is unknown; known are: auto, hot, reflink"},
         {"method: true", "'method' must be text"},
+        {"hold: always", "file.yml:1: 'hold': 'always' is unknown here; known are: when_needed"},
+        {"hold: true", "'hold' must be text"},
+        {"database_tls: no",
+         "file.yml:1: 'database_tls': 'no' is unknown here; known are: when_offered, required"},
+        {"database_tls: 1", "'database_tls' must be text"},
         {"window_max_seconds: 29", "30 to 86400 seconds are"},
         {"window_max_seconds: 86401", "30 to 86400 seconds are"},
         {"compression_level: -11", "-10 to 9 for zstd are"},
@@ -201,7 +213,7 @@ static void stores_beside_foreign_folders_are_fine(void **state)
         tbk_options options = defaults();
         tbk_error err;
         options.store = cases[i];
-        assert_succeeds(tbk_options_check(&options, &err), err);
+        assert_succeeds(tbk_options_check(&options, TBK_DRIVER_SQLITE, &err), err);
     }
 }
 
@@ -211,11 +223,12 @@ static void check_refuses_what_flags_bring(void **state)
     tbk_options options = defaults();
     tbk_error err;
     options.ssh_port = 70000;
-    assert_fails(tbk_options_check(&options, &err), err, TBK_E_CONFIG,
+    assert_fails(tbk_options_check(&options, TBK_DRIVER_SQLITE, &err), err, TBK_E_CONFIG,
                  "'ssh.port': 70000 is not possible; 1 to 65535");
     options = defaults();
     options.ssh_host = "-v";
-    assert_fails(tbk_options_check(&options, &err), err, TBK_E_CONFIG, "'ssh.host': '-v' is not");
+    assert_fails(tbk_options_check(&options, TBK_DRIVER_SQLITE, &err), err, TBK_E_CONFIG,
+                 "'ssh.host': '-v' is not");
 }
 
 static void bad_native_schedule_says_where_it_comes_from(void **state)
@@ -226,7 +239,7 @@ static void bad_native_schedule_says_where_it_comes_from(void **state)
     tbk_error err;
     environment.native_schedule = "99 99 99 99 99";
     tbk_options_default(&environment, &options);
-    assert_fails(tbk_options_check(&options, &err), err, TBK_E_CONFIG,
+    assert_fails(tbk_options_check(&options, TBK_DRIVER_SQLITE, &err), err, TBK_E_CONFIG,
                  "user_inputs.backup.schedule of the deployer's state: the schedule '99 99");
     assert_non_null(strstr(err.fix, "'schedule', such as \"0 3 * * *\", into the options file"));
 }
@@ -239,7 +252,7 @@ static void bad_native_retention_says_where_it_comes_from(void **state)
     tbk_error err;
     environment.native_keep_days = 4294967295;
     tbk_options_default(&environment, &options);
-    assert_fails(tbk_options_check(&options, &err), err, TBK_E_CONFIG,
+    assert_fails(tbk_options_check(&options, TBK_DRIVER_SQLITE, &err), err, TBK_E_CONFIG,
                  "user_inputs.backup.retention_days of the deployer's state: 4294967295 is not");
     assert_non_null(strstr(err.fix, "'keep_days', such as 7, into the options file"));
 }
@@ -256,7 +269,7 @@ static void options_file_overrules_bad_native_values(void **state)
     tbk_options_default(&environment, &options);
     assert_succeeds(
         tbk_options_read(yaml_of(arena, "schedule: '@daily'\nkeep_days: 3"), &options, &err), err);
-    assert_succeeds(tbk_options_check(&options, &err), err);
+    assert_succeeds(tbk_options_check(&options, TBK_DRIVER_SQLITE, &err), err);
     assert_false(options.native_schedule);
     assert_false(options.native_keep_days);
 }
@@ -280,6 +293,21 @@ static void names_are_read_as_they_are_written(void **state)
         tbk_method read = TBK_METHOD_AUTO;
         assert_succeeds(tbk_method_parse(tbk_method_name(method), &read, &err), err);
         assert_int_equal(read, method);
+    }
+    for (tbk_hold_policy hold = TBK_HOLD_WHEN_NEEDED; hold <= TBK_HOLD_NEVER; hold++) {
+        tbk_hold_policy read = TBK_HOLD_WHEN_NEEDED;
+        assert_succeeds(tbk_hold_policy_parse(tbk_hold_policy_name(hold), &read, &err), err);
+        assert_int_equal(read, hold);
+    }
+    for (tbk_database_tls tls = TBK_TLS_WHEN_OFFERED; tls <= TBK_TLS_REQUIRED; tls++) {
+        tbk_database_tls read = TBK_TLS_WHEN_OFFERED;
+        assert_succeeds(tbk_database_tls_parse(tbk_database_tls_name(tls), &read, &err), err);
+        assert_int_equal(read, tls);
+    }
+    for (tbk_mode mode = TBK_MODE_WINDOW; mode <= TBK_MODE_SIDECAR; mode++) {
+        tbk_mode read = TBK_MODE_WINDOW;
+        assert_succeeds(tbk_mode_parse(tbk_mode_name(mode), &read, &err), err);
+        assert_int_equal(read, mode);
     }
     for (tbk_journal_mode mode = TBK_JOURNAL_WAL; mode <= TBK_JOURNAL_DELETE; mode++) {
         tbk_journal_mode read = TBK_JOURNAL_AS_IT_IS;
@@ -328,44 +356,73 @@ static void a_full_schedule_goes_with_essential_backups_at_other_times(void **st
         options.full_schedule = cases[i].full_schedule;
         options.profile = cases[i].profile;
         if (cases[i].refusal == NULL)
-            assert_succeeds(tbk_options_check(&options, &err), err);
+            assert_succeeds(tbk_options_check(&options, TBK_DRIVER_SQLITE, &err), err);
         else
-            assert_fails(tbk_options_check(&options, &err), err, TBK_E_CONFIG, cases[i].refusal);
+            assert_fails(tbk_options_check(&options, TBK_DRIVER_SQLITE, &err), err, TBK_E_CONFIG,
+                         cases[i].refusal);
     }
 }
 
-static void a_sidecar_goes_with_sqlite_and_with_what_holds_nothing(void **state)
+static void a_method_goes_with_database_mode_and_policy(void **state)
 {
     (void)state;
     static const struct {
-        tbk_mode mode;
-        tbk_driver driver;
         tbk_method method;
+        tbk_driver driver;
+        tbk_mode mode;
+        tbk_hold_policy hold;
         const char *refusal; /* NULL = none */
     } cases[] = {
-        {TBK_MODE_WINDOW, TBK_DRIVER_MYSQL, TBK_METHOD_STOP, NULL},
-        {TBK_MODE_SIDECAR, TBK_DRIVER_SQLITE, TBK_METHOD_AUTO, NULL},
-        {TBK_MODE_SIDECAR, TBK_DRIVER_SQLITE, TBK_METHOD_HOT, NULL},
-        {TBK_MODE_SIDECAR, TBK_DRIVER_SQLITE, TBK_METHOD_REFLINK, NULL},
-        {TBK_MODE_SIDECAR, TBK_DRIVER_SQLITE, TBK_METHOD_PAUSE, "the method pause holds"},
-        {TBK_MODE_SIDECAR, TBK_DRIVER_SQLITE, TBK_METHOD_STOP, "the method stop holds"},
-        {TBK_MODE_SIDECAR, TBK_DRIVER_MYSQL, TBK_METHOD_AUTO, "this environment has MySQL"},
+        {TBK_METHOD_HOT, TBK_DRIVER_SQLITE, TBK_MODE_WINDOW, TBK_HOLD_NEVER, NULL},
+        {TBK_METHOD_PAUSE, TBK_DRIVER_SQLITE, TBK_MODE_WINDOW, TBK_HOLD_WHEN_NEEDED, NULL},
+        {TBK_METHOD_STOP, TBK_DRIVER_MYSQL, TBK_MODE_WINDOW, TBK_HOLD_WHEN_NEEDED, NULL},
+        {TBK_METHOD_SNAPSHOT, TBK_DRIVER_MYSQL, TBK_MODE_WINDOW, TBK_HOLD_NEVER, NULL},
+        {TBK_METHOD_SNAPSHOT, TBK_DRIVER_MYSQL, TBK_MODE_SIDECAR, TBK_HOLD_WHEN_NEEDED, NULL},
+        {TBK_METHOD_AUTO, TBK_DRIVER_MYSQL, TBK_MODE_SIDECAR, TBK_HOLD_NEVER, NULL},
+        {TBK_METHOD_AUTO, TBK_DRIVER_SQLITE, TBK_MODE_SIDECAR, TBK_HOLD_WHEN_NEEDED, NULL},
+        {TBK_METHOD_REFLINK, TBK_DRIVER_SQLITE, TBK_MODE_SIDECAR, TBK_HOLD_WHEN_NEEDED, NULL},
+        {TBK_METHOD_SNAPSHOT, TBK_DRIVER_SQLITE, TBK_MODE_WINDOW, TBK_HOLD_WHEN_NEEDED,
+         "the method snapshot is for MySQL; this environment has SQLite"},
+        {TBK_METHOD_HOT, TBK_DRIVER_MYSQL, TBK_MODE_WINDOW, TBK_HOLD_WHEN_NEEDED,
+         "the method hot is for SQLite; this environment has MySQL"},
+        {TBK_METHOD_REFLINK, TBK_DRIVER_MYSQL, TBK_MODE_SIDECAR, TBK_HOLD_WHEN_NEEDED,
+         "the method reflink is for SQLite"},
+        {TBK_METHOD_PAUSE, TBK_DRIVER_MYSQL, TBK_MODE_WINDOW, TBK_HOLD_WHEN_NEEDED,
+         "the method pause is for SQLite"},
+        {TBK_METHOD_PAUSE, TBK_DRIVER_SQLITE, TBK_MODE_SIDECAR, TBK_HOLD_WHEN_NEEDED,
+         "the method pause holds the tracker, which nobody does in mode sidecar"},
+        {TBK_METHOD_STOP, TBK_DRIVER_MYSQL, TBK_MODE_SIDECAR, TBK_HOLD_WHEN_NEEDED,
+         "the method stop holds the tracker, which nobody does in mode sidecar"},
+        {TBK_METHOD_STOP, TBK_DRIVER_MYSQL, TBK_MODE_WINDOW, TBK_HOLD_NEVER,
+         "the method stop holds the tracker, which 'hold: never' rules out"},
+        {TBK_METHOD_PAUSE, TBK_DRIVER_SQLITE, TBK_MODE_WINDOW, TBK_HOLD_NEVER,
+         "the method pause holds the tracker, which 'hold: never' rules out"},
     };
-    tbk_error err;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        if (cases[i].refusal == NULL)
-            assert_succeeds(tbk_mode_check(cases[i].mode, cases[i].driver, cases[i].method, &err),
-                            err);
-        else
-            assert_fails(tbk_mode_check(cases[i].mode, cases[i].driver, cases[i].method, &err), err,
-                         TBK_E_CONFIG, cases[i].refusal);
+        tbk_options options = defaults();
+        tbk_error err;
+        options.method = cases[i].method;
+        options.mode = cases[i].mode;
+        options.hold = cases[i].hold;
+        if (cases[i].refusal == NULL) {
+            assert_succeeds(tbk_options_check(&options, cases[i].driver, &err), err);
+            continue;
+        }
+        assert_fails(tbk_options_check(&options, cases[i].driver, &err), err, TBK_E_CONFIG,
+                     cases[i].refusal);
+        assert_non_null(strstr(err.fix, "method: auto"));
     }
+}
+
+static void tls_is_demanded_of_mysql_only(void **state)
+{
+    (void)state;
     tbk_options options = defaults();
-    options.mode = TBK_MODE_SIDECAR;
-    assert_succeeds(tbk_options_check(&options, &err), err);
-    options.method = TBK_METHOD_PAUSE;
-    assert_fails(tbk_options_check(&options, &err), err, TBK_E_CONFIG, "mode sidecar");
-    assert_string_equal(tbk_mode_name(TBK_MODE_WINDOW), "window");
+    tbk_error err;
+    options.database_tls = TBK_TLS_REQUIRED;
+    assert_succeeds(tbk_options_check(&options, TBK_DRIVER_MYSQL, &err), err);
+    assert_fails(tbk_options_check(&options, TBK_DRIVER_SQLITE, &err), err, TBK_E_CONFIG,
+                 "'database_tls: required' is for MySQL; this environment has SQLite");
 }
 
 int main(void)
@@ -384,7 +441,8 @@ int main(void)
         cmocka_unit_test(values_of_no_file_are_named_by_their_key),
         cmocka_unit_test(names_are_read_as_they_are_written),
         cmocka_unit_test(a_full_schedule_goes_with_essential_backups_at_other_times),
-        cmocka_unit_test(a_sidecar_goes_with_sqlite_and_with_what_holds_nothing),
+        cmocka_unit_test(a_method_goes_with_database_mode_and_policy),
+        cmocka_unit_test(tls_is_demanded_of_mysql_only),
         cmocka_unit_test(no_journal_mode_but_those_that_are_offered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

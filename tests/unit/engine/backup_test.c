@@ -263,14 +263,6 @@ static void nothing_is_held_where_the_space_is_missing(void **state)
     assert_int_equal(sets(self), 0);
 }
 
-static void mysql_is_for_a_later_version(void **state)
-{
-    fixture *self = *state;
-    self->config.driver = TBK_DRIVER_MYSQL;
-    assert_fails(backup(self), self->err, TBK_E_UNSUPPORTED, "MySQL");
-    assert_int_equal(tbk_error_exit_status(self->err.code), 2);
-}
-
 static void without_a_hold_or_a_lock_only_what_needs_none(void **state)
 {
     fixture *self = *state;
@@ -494,7 +486,6 @@ int main(void)
         CASE(releases_when_the_copy_fails),
         CASE(nothing_is_held_for_a_database_of_0_bytes),
         CASE(nothing_is_held_where_the_space_is_missing),
-        CASE(mysql_is_for_a_later_version),
         CASE(without_a_hold_or_a_lock_only_what_needs_none),
         CASE(attempts_are_remembered_for_each_profile),
         CASE(a_missing_store_is_made_only_by_hand),

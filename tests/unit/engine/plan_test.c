@@ -132,7 +132,7 @@ static void a_sidecar_holds_nothing_or_is_not_to_be_had(void **state)
         skip_because("this file system clones");
     const tbk_value *value = tbk_plan_to_value(arena, &request, &plan);
     const char *advice = tbk_value_find(value, "advice")->first->value->string;
-    assert_non_null(strstr(advice, "the sidecar cannot back this database up"));
+    assert_non_null(strstr(advice, "no backup of this database is possible without a hold"));
     assert_non_null(strstr(advice, "run demo --journal-mode wal"));
 }
 

@@ -66,8 +66,9 @@ static int teardown(void **state)
 
 static bool prove(fixture *self, tbk_proof_level level)
 {
-    return tbk_prove_set(self->arena, self->result.path, &self->manifest, level, self->scratch,
-                         1771264700, NULL, &self->proof, &self->err);
+    tbk_database database = tbk_database_sqlite(self->arena, NULL);
+    return tbk_prove_set(self->arena, &database, self->result.path, &self->manifest, level,
+                         self->scratch, 1771264700, NULL, &self->proof, &self->err);
 }
 
 static const char *in_set(fixture *self, const char *name)

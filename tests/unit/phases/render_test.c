@@ -97,7 +97,7 @@ static void read_case(const char *name, golden_case *out)
     const char *options = tbk_arena_format(arena, GOLDEN "/%s/options.yml", name);
     if (access(options, F_OK) == 0)
         NEED(tbk_options_read(read_document(options, false), &out->options, &err));
-    NEED(tbk_options_check(&out->options, &err));
+    NEED(tbk_options_check(&out->options, out->environment.driver, &err));
 }
 
 static tbk_render_input input_of(const golden_case *from)
@@ -124,7 +124,8 @@ static const tbk_rendered_file *find_file(const tbk_rendering *rendering, const 
 
 static const char *const case_names[] = {
     "sqlite-minimal",  "sqlite-odd-name-and-schedule", "sqlite-everything", "mysql",
-    "store-elsewhere", "native-backup-configured",     "hostile-values",    "sidecar"};
+    "store-elsewhere", "native-backup-configured",     "hostile-values",    "sidecar",
+    "mysql-sidecar"};
 #define CASES (sizeof case_names / sizeof *case_names)
 
 static void every_case_is_listed(void **state)
@@ -257,6 +258,7 @@ static void engine_reads_what_was_meant(void **state)
         assert_string_equal(config.store, from.options.store);
         assert_int_equal(config.mode, from.options.mode);
         assert_int_equal(config.method, from.options.method);
+        assert_int_equal(config.hold, from.options.hold);
         assert_int_equal(config.profile, from.options.profile);
         assert_int_equal(config.essential.count, from.options.essential.count);
         for (size_t rule = 0; rule < config.essential.count; rule++)
@@ -271,6 +273,9 @@ static void engine_reads_what_was_meant(void **state)
                                 tbk_arena_format(arena,
                                                  "/opt/torrust/storage/tracker/lib/database/%s",
                                                  from.environment.database_name));
+        else
+            assert_string_equal(config.env_file, "/opt/torrust/.env");
+        assert_int_equal(config.tls, from.options.database_tls);
     }
 }
 
@@ -425,6 +430,24 @@ static void sidecar_has_no_more_rights_and_only_a_network_without_a_way_out(void
     assert_string_equal(mounts_of(service), "/opt/torrust:ro /opt/torrust/storage:rw "
                                             "/srv/backups:rw /etc/torrust-backup:ro ");
     assert_texts(compose_service(&rendering, &document), "profiles", "once ");
+}
+
+static void sidecar_of_mysql_reaches_the_database_too(void **state)
+{
+    (void)state;
+    golden_case from;
+    tbk_rendering rendering;
+    const tbk_value *document;
+    bool flag = false;
+    tbk_error err;
+    render_case("mysql-sidecar", &from, &rendering);
+    assert_texts(find_service(&rendering, "services.sidecar", &document), "networks",
+                 "metrics database ");
+    NEED(tbk_value_need_bool(document, "networks.metrics.internal", &flag, &err));
+    assert_true(flag);
+    NEED(tbk_value_need_bool(document, "networks.database.external", &flag, &err));
+    assert_true(flag);
+    assert_int_equal(tbk_value_find(document, "networks")->count, 2);
 }
 
 static void sidecar_has_two_files_and_its_schedules(void **state)
@@ -757,6 +780,7 @@ int main(void)
         TEST(only_what_the_environment_has_is_saved),
         TEST(container_has_no_more_rights_than_it_needs),
         TEST(sidecar_has_no_more_rights_and_only_a_network_without_a_way_out),
+        TEST(sidecar_of_mysql_reaches_the_database_too),
         TEST(sidecar_has_two_files_and_its_schedules),
         TEST(container_sees_the_deployment_and_the_store),
         TEST(a_dollar_in_a_path_is_no_variable),

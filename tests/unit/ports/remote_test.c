@@ -359,6 +359,53 @@ static void closes_once(void **state)
     assert_false(self.closed);
 }
 
+/* --- tunnels --- */
+
+static bool open_way(void *data, const char *host, uint16_t port, const tbk_report *report,
+                     tbk_remote_tunnel *out, tbk_error *err)
+{
+    way *self = data;
+    (void)report;
+    assert_string_equal(host, "172.18.0.3");
+    if (self->broken != NULL)
+        return tbk_fail(err, TBK_E_NETWORK, NULL, "%s", self->broken);
+    *out = (tbk_remote_tunnel){
+        .self = self, .host = "127.0.0.1", .port = (uint16_t)(port + 1), .close = close_way};
+    return true;
+}
+
+static void a_tunnel_is_the_adapters_and_closes_once(void **state)
+{
+    (void)state;
+    way self = {0};
+    tbk_error err;
+    tbk_remote remote = remote_by(&self);
+    tbk_remote_tunnel tunnel = {0};
+    remote.tunnel = open_way;
+    assert_succeeds(tbk_remote_tunnel_open(&remote, "172.18.0.3", 3306, NULL, &tunnel, &err), err);
+    assert_int_equal(tunnel.port, 3307);
+    tbk_remote_tunnel_close(NULL);
+    tbk_remote_tunnel_close(&tunnel);
+    assert_true(self.closed);
+    self.closed = false;
+    tbk_remote_tunnel_close(&tunnel);
+    assert_false(self.closed);
+}
+
+static void a_tunnel_that_cannot_be_opened_says_where_to(void **state)
+{
+    (void)state;
+    way self = {.broken = "no route"};
+    tbk_error err;
+    tbk_remote remote = remote_by(&self);
+    tbk_remote_tunnel tunnel = {0};
+    assert_fails(tbk_remote_tunnel_open(&remote, "172.18.0.3", 3306, NULL, &tunnel, &err), err,
+                 TBK_E_UNSUPPORTED, "no tunnels through 'vm'");
+    remote.tunnel = open_way;
+    assert_fails(tbk_remote_tunnel_open(&remote, "172.18.0.3", 3306, NULL, &tunnel, &err), err,
+                 TBK_E_NETWORK, "opening a tunnel through 'vm' to 172.18.0.3 port 3306: no route");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -375,6 +422,8 @@ int main(void)
         TEST(gets_say_what_went_wrong),
         TEST(do_wants_exit_status_0_and_tells_the_last_line),
         TEST(closes_once),
+        TEST(a_tunnel_is_the_adapters_and_closes_once),
+        TEST(a_tunnel_that_cannot_be_opened_says_where_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/* A ring of statements behind one lock; their memory goes around with them. */
+#include "database/mysql_crew.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+enum {
+    RING_SIZE = 2 * TBK_MYSQL_CREW_MAX,
+    LOOK_MS = 100,      /* between two looks whether the work shall go on */
+    SILENCE_MS = 10000, /* without progress, until the server is asked whether it is there */
+    KILL_LIMIT_S = 5
+};
+
+typedef struct member {
+    tbk_mysql_crew *crew;
+    MYSQL *session;
+    pthread_t thread;
+    bool is_started;
+} member;
+
+struct tbk_mysql_crew {
+    const tbk_mysql_crew_request *request;
+    MYSQL *watch; /* of the one who hands over: asks whether the server is there */
+    member members[TBK_MYSQL_CREW_MAX];
+    unsigned count;
+
+    pthread_mutex_t lock; /* of all that follows */
+    pthread_cond_t has_work, has_news;
+    tbk_mysql_statement ring[RING_SIZE]; /* [first, first + filled) wait, others hold memory only */
+    unsigned size, first, filled;
+    unsigned busy; /* members that run a statement */
+    bool is_ended; /* nobody wants what is not done yet */
+    bool has_failed;
+    tbk_error failure; /* the first one */
+};
+
+static void swap_statements(tbk_mysql_statement *a, tbk_mysql_statement *b)
+{
+    tbk_mysql_statement kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+/* --- the members --- */
+
+/* False when there will be no more. */
+static bool take(tbk_mysql_crew *crew, tbk_mysql_statement *statement)
+{
+    (void)pthread_mutex_lock(&crew->lock);
+    while (!crew->is_ended && crew->filled == 0)
+        (void)pthread_cond_wait(&crew->has_work, &crew->lock);
+    bool has_one = !crew->is_ended;
+    if (has_one) {
+        swap_statements(&crew->ring[crew->first], statement);
+        crew->first = (crew->first + 1) % crew->size;
+        crew->filled--;
+        crew->busy++;
+        (void)pthread_cond_signal(&crew->has_news);
+    }
+    (void)pthread_mutex_unlock(&crew->lock);
+    return has_one;
+}
+
+static void tell(tbk_mysql_crew *crew, const tbk_error *failure)
+{
+    (void)pthread_mutex_lock(&crew->lock);
+    crew->busy--;
+    if (failure != NULL && !crew->is_ended) {
+        crew->failure = *failure;
+        crew->has_failed = crew->is_ended = true;
+        (void)pthread_cond_broadcast(&crew->has_work);
+    }
+    (void)pthread_cond_signal(&crew->has_news);
+    (void)pthread_mutex_unlock(&crew->lock);
+}
+
+static void *work(void *pointer)
+{
+    member *self = pointer;
+    tbk_auto_statement statement = {0};
+    tbk_error err;
+    (void)mysql_thread_init();
+    while (take(self->crew, &statement))
+        tell(self->crew, tbk_mysql_run(self->session, &statement, &err) ? NULL : &err);
+    mysql_thread_end();
+    return NULL;
+}
+
+/* --- opening --- */
+
+static bool set_up(MYSQL *session, const tbk_mysql_crew_request *request, tbk_error *err)
+{
+    for (size_t i = 0; i < request->setting_count; i++)
+        if (!tbk_mysql_run(session, &request->settings[i], err))
+            return false;
+    /* Whatever the stream sets: each statement is a transaction, and a table that waits for
+     * another statement of ours is not to be given up. */
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    return tbk_mysql_exec(session,
+                          tbk_arena_format(arena,
+                                           "SET SESSION autocommit = 1, lock_wait_timeout = %u, "
+                                           "innodb_lock_wait_timeout = %u",
+                                           request->statement_limit_s, request->statement_limit_s),
+                          err);
+}
+
+static bool connect_all(tbk_mysql_crew *crew, tbk_error *err)
+{
+    tbk_mysql_server server = *crew->request->server;
+    if (!tbk_mysql_connect(&server, &crew->watch, err))
+        return false;
+    server.answer_limit_s = crew->request->statement_limit_s;
+    for (; crew->count < crew->request->sessions; crew->count++) {
+        member *next = &crew->members[crew->count];
+        next->crew = crew;
+        if (!tbk_report_go_on(crew->request->report, err) ||
+            !tbk_mysql_connect(&server, &next->session, err))
+            return false;
+        if (!set_up(next->session, crew->request, err)) {
+            mysql_close(next->session);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool start_all(tbk_mysql_crew *crew, tbk_error *err)
+{
+    /* Signals are the calling thread's business. */
+    sigset_t all, before;
+    int result = 0;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    for (unsigned i = 0; i < crew->count && result == 0; i++) {
+        result = pthread_create(&crew->members[i].thread, NULL, work, &crew->members[i]);
+        crew->members[i].is_started = result == 0;
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return result == 0 ||
+           tbk_fail_errno(err, TBK_E_FAILED, result, "raise the limit of processes (pids)",
+                          "cannot start a thread to load with");
+}
+
+static tbk_mysql_crew *new_crew(const tbk_mysql_crew_request *request)
+{
+    tbk_mysql_crew *crew = tbk_memory_new(sizeof *crew);
+    pthread_condattr_t monotonic;
+    crew->request = request;
+    crew->size = 2 * request->sessions;
+    (void)pthread_mutex_init(&crew->lock, NULL);
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&crew->has_work, NULL);
+    (void)pthread_cond_init(&crew->has_news, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+    return crew;
+}
+
+bool tbk_mysql_crew_open(const tbk_mysql_crew_request *request, tbk_mysql_crew **out,
+                         tbk_error *err)
+{
+    tbk_auto(tbk_mysql_crew) *crew = new_crew(request);
+    if (!connect_all(crew, err) || !start_all(crew, err))
+        return false;
+    *out = crew;
+    crew = NULL;
+    return true;
+}
+
+/* --- ending --- */
+
+/* Nobody is left to read what the server would answer, so it need not go on for minutes. */
+static void kill_statements(tbk_mysql_crew *crew)
+{
+    tbk_auto(MYSQL) *killer = NULL;
+    tbk_error ignored;
+    tbk_mysql_server server = *crew->request->server;
+    server.schema = NULL;
+    server.answer_limit_s = KILL_LIMIT_S;
+    if (!tbk_mysql_connect(&server, &killer, &ignored))
+        return;
+    for (unsigned i = 0; i < crew->count; i++) {
+        char sql[64];
+        (void)snprintf(sql, sizeof sql, "KILL %lu", mysql_thread_id(crew->members[i].session));
+        (void)mysql_query(killer, sql);
+    }
+}
+
+static void end_all(tbk_mysql_crew *crew)
+{
+    (void)pthread_mutex_lock(&crew->lock);
+    crew->is_ended = true;
+    bool is_busy = crew->busy > 0;
+    (void)pthread_cond_broadcast(&crew->has_work);
+    (void)pthread_mutex_unlock(&crew->lock);
+    if (is_busy) {
+        kill_statements(crew);
+        for (unsigned i = 0; i < crew->count; i++)
+            (void)mariadb_cancel(crew->members[i].session);
+    }
+    for (unsigned i = 0; i < crew->count; i++)
+        if (crew->members[i].is_started)
+            (void)pthread_join(crew->members[i].thread, NULL);
+}
+
+void tbk_mysql_crew_free(tbk_mysql_crew *crew)
+{
+    if (crew == NULL)
+        return;
+    end_all(crew);
+    for (unsigned i = 0; i < crew->count; i++)
+        mysql_close(crew->members[i].session);
+    if (crew->watch != NULL)
+        mysql_close(crew->watch);
+    for (unsigned i = 0; i < RING_SIZE; i++)
+        tbk_mysql_statement_end(&crew->ring[i]);
+    (void)pthread_cond_destroy(&crew->has_work);
+    (void)pthread_cond_destroy(&crew->has_news);
+    (void)pthread_mutex_destroy(&crew->lock);
+    free(crew);
+}
+
+/* --- handing over --- */
+
+static struct timespec time_of(int64_t monotonic_ms)
+{
+    return (struct timespec){.tv_sec = (time_t)(monotonic_ms / 1000),
+                             .tv_nsec = (long)(monotonic_ms % 1000) * 1000000};
+}
+
+static bool has_room(const tbk_mysql_crew *crew) { return crew->filled < crew->size; }
+static bool is_idle(const tbk_mysql_crew *crew) { return crew->filled == 0 && crew->busy == 0; }
+
+/* Waits for news, but not for long. True when it is so; called and returns with the lock held. */
+static bool wait_a_little(tbk_mysql_crew *crew, bool (*is_so)(const tbk_mysql_crew *))
+{
+    const struct timespec end = time_of(tbk_clock_monotonic_ms() + LOOK_MS);
+    int result = 0;
+    while (result == 0 && !crew->has_failed && !is_so(crew))
+        result = pthread_cond_timedwait(&crew->has_news, &crew->lock, &end);
+    return is_so(crew);
+}
+
+static bool is_still_there(tbk_mysql_crew *crew, tbk_error *err)
+{
+    return mysql_ping(crew->watch) == 0 ||
+           tbk_mysql_fail(crew->watch, err, "the database server does not answer any more");
+}
+
+/* Returns with the lock held, whatever it returns. */
+static bool wait_until(tbk_mysql_crew *crew, bool (*is_so)(const tbk_mysql_crew *), tbk_error *err)
+{
+    int64_t asked_ms = tbk_clock_monotonic_ms();
+    (void)pthread_mutex_lock(&crew->lock);
+    while (!crew->has_failed && !wait_a_little(crew, is_so) && !crew->has_failed) {
+        (void)pthread_mutex_unlock(&crew->lock);
+        bool ok = tbk_report_go_on(crew->request->report, err);
+        if (ok && tbk_clock_monotonic_ms() - asked_ms > SILENCE_MS) {
+            ok = is_still_there(crew, err);
+            asked_ms = tbk_clock_monotonic_ms();
+        }
+        (void)pthread_mutex_lock(&crew->lock);
+        if (!ok)
+            return false;
+    }
+    if (crew->has_failed)
+        *err = crew->failure;
+    return !crew->has_failed;
+}
+
+bool tbk_mysql_crew_put(tbk_mysql_crew *crew, tbk_mysql_statement *statement, tbk_error *err)
+{
+    bool ok = wait_until(crew, has_room, err);
+    if (ok) {
+        swap_statements(&crew->ring[(crew->first + crew->filled) % crew->size], statement);
+        crew->filled++;
+        (void)pthread_cond_signal(&crew->has_work);
+    }
+    (void)pthread_mutex_unlock(&crew->lock);
+    return ok;
+}
+
+bool tbk_mysql_crew_wait(tbk_mysql_crew *crew, tbk_error *err)
+{
+    bool ok = wait_until(crew, is_idle, err);
+    (void)pthread_mutex_unlock(&crew->lock);
+    return ok;
+}

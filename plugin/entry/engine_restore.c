@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* The engine's command `restore`: a set goes back, or what earlier restores kept goes away. */
+#include "adapters/hold_hook.h"
+#include "base/clock.h"
+#include "engine/restore.h"
+#include "entry/engine_commands.h"
+#include "entry/engine_rights.h"
+
+#include <inttypes.h>
+#include <unistd.h>
+
+#define HOLD_ANSWER_TIMEOUT_MS 60000
+#define RESULT_SCHEMA 1
+
+TBK_AUTO_POINTER(tbk_hold_hook, tbk_hold_hook_free);
+
+static const char *text_in(const tbk_value *map, const char *key)
+{
+    const tbk_value *value = tbk_value_find(map, key);
+    return value != NULL && value->type == TBK_VALUE_STRING ? value->string : "-";
+}
+
+static void print_restore(const tbk_value *result)
+{
+    const tbk_value *rows = tbk_value_find(result, "rows");
+    (void)printf("Set:     %s\n", text_in(result, "set"));
+    (void)printf("Result:  %s\n", tbk_value_find(result, "dry_run")->boolean
+                                      ? "it can be restored (dry run: nothing was changed)"
+                                      : "it is in place");
+    (void)printf("Before:  %s\n", text_in(result, "kept"));
+    for (const tbk_member *table = rows->first; table != NULL; table = table->next)
+        (void)printf("Rows:    %-24s %" PRId64 "\n", table->key, table->value->integer);
+}
+
+static bool restore_set(tbk_arena *arena, const engine_args *args, const tbk_engine_config *config,
+                        engine_output *output, tbk_error *err)
+{
+    tbk_auto(tbk_hold_hook) *hook = NULL;
+    tbk_report report = engine_output_report(output);
+    tbk_restore_result result;
+    tbk_hold hold;
+    tbk_restore_request request = {.config = config,
+                                   .set = args->set,
+                                   .run_id = output->run_id,
+                                   .dry_run = args->dry_run,
+                                   .now_s = tbk_clock_now_s()};
+    if (args->hook) {
+        hook = tbk_hold_hook_new(STDIN_FILENO, STDOUT_FILENO, HOLD_ANSWER_TIMEOUT_MS, &report);
+        hold = tbk_hold_hook_port(hook);
+        request.hold = &hold;
+    }
+    if (!tbk_restore_run(arena, &request, &report, &result, err))
+        return false;
+    engine_output_result(output, tbk_restore_to_value(arena, &request, &result, NULL),
+                         print_restore);
+    return true;
+}
+
+static void print_forgotten(const tbk_value *result)
+{
+    const tbk_value *names = tbk_value_find(result, "removed");
+    for (const tbk_member *name = names->first; name != NULL; name = name->next)
+        (void)printf("Removed: %s\n", name->value->string);
+    if (names->first == NULL)
+        (void)printf("There was nothing to remove.\n");
+}
+
+/* With the store's lock, so that no restore is under way. */
+static bool forget_kept(tbk_arena *arena, const tbk_engine_config *config, engine_output *output,
+                        tbk_error *err)
+{
+    tbk_auto(tbk_store) *store = NULL;
+    tbk_report report = engine_output_report(output);
+    tbk_database database;
+    const char *const *names;
+    if (!tbk_store_open(config->store, TBK_STORE_WRITE, &store, err) ||
+        !tbk_database_open(arena, config, &report, &database, err) ||
+        !database.forget_kept(database.self, arena, &names, err))
+        return false;
+    tbk_value *result = tbk_value_map(arena);
+    tbk_value *removed = tbk_value_list(arena);
+    tbk_value_set_integer(arena, result, "schema", RESULT_SCHEMA);
+    for (; *names != NULL; names++)
+        tbk_value_append(arena, removed, tbk_value_string(arena, *names));
+    tbk_value_set(arena, result, "removed", removed);
+    engine_output_result(output, result, print_forgotten);
+    return true;
+}
+
+/* Nobody holds the tracker for a sidecar. */
+static bool check_mode(const engine_args *args, const tbk_engine_config *config, tbk_error *err)
+{
+    return !args->hook || config->mode == TBK_MODE_WINDOW ||
+           tbk_fail(err, TBK_E_CONFIG,
+                    "torrust-backup configure ENVIRONMENT --mode window, restore, then configure "
+                    "ENVIRONMENT --mode sidecar again",
+                    "the sidecar cannot stop the tracker for a restore");
+}
+
+bool engine_command_restore(const engine_args *args, engine_output *output, tbk_error *err)
+{
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_engine_config config;
+    if (!engine_config_load(arena, args->config, &config, err) || !check_mode(args, &config, err) ||
+        !engine_rights_become_owner(config.store, true, err))
+        return false;
+    return args->forget_kept ? forget_kept(arena, &config, output, err)
+                             : restore_set(arena, args, &config, output, err);
+}

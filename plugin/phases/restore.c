@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* Restores through the hook, which stops the tracker; dry runs and tidying without it. */
+#include "phases/restore.h"
+
+#include "base/clock.h"
+#include "phases/host_facts.h"
+#include "phases/on_vm.h"
+
+#include <string.h>
+
+#define ENGINE_TIMEOUT_MS (24u * 3600000u)
+#define HEALTHY_LIMIT_MS 120000
+#define POLL_MS 1000
+
+static tbk_value *copy_of(tbk_arena *arena, const tbk_value *value)
+{
+    tbk_value *copy = TBK_ARENA_NEW(arena, tbk_value);
+    *copy = *value;
+    return copy;
+}
+
+static bool ask_engine(tbk_arena *arena, const tbk_restore_input *input,
+                       const char *const *arguments, tbk_value **out_result, tbk_error *err)
+{
+    const tbk_value *answer = NULL;
+    int exit_status = 0;
+    if (!tbk_on_vm_run_engine(arena, input->vm.remote, arguments, ENGINE_TIMEOUT_MS,
+                              input->vm.report, &exit_status, &answer, err))
+        return false;
+    if (answer != NULL)
+        *out_result = copy_of(arena, answer);
+    return tbk_on_vm_outcome(exit_status, answer, err);
+}
+
+static bool forget_kept(tbk_arena *arena, const tbk_restore_input *input, tbk_value **out_result,
+                        tbk_error *err)
+{
+    const char *const arguments[] = {"restore", "--forget-kept", "--output", "json", NULL};
+    return ask_engine(arena, input, arguments, out_result, err);
+}
+
+static bool try_restore(tbk_arena *arena, const tbk_restore_input *input, tbk_value **out_result,
+                        tbk_error *err)
+{
+    const char *const arguments[] = {"restore",  "--set", input->set, "--dry-run",
+                                     "--output", "json",  NULL};
+    return ask_engine(arena, input, arguments, out_result, err);
+}
+
+/* --- the tracker, afterwards --- */
+
+static bool read_facts(tbk_arena *arena, const tbk_restore_input *input, tbk_host_facts *out,
+                       tbk_error *err)
+{
+    return tbk_host_facts_read(arena, input->vm.remote, input->vm.rendering, input->vm.image->tag,
+                               input->vm.workspace->options.store, out, err);
+}
+
+static bool is_well(const tbk_host_facts *facts)
+{
+    return strcmp(facts->tracker_state, "running") == 0 &&
+           (facts->tracker_health[0] == '\0' || strcmp(facts->tracker_health, "healthy") == 0);
+}
+
+static bool wait_until_well(tbk_arena *arena, const tbk_restore_input *input, tbk_value *result,
+                            tbk_error *err)
+{
+    const struct timespec pause = {.tv_nsec = POLL_MS % 1000 * 1000000, .tv_sec = POLL_MS / 1000};
+    int64_t end_ms = tbk_clock_monotonic_ms() + HEALTHY_LIMIT_MS;
+    tbk_host_facts facts;
+    if (!read_facts(arena, input, &facts, err))
+        return false;
+    while (!is_well(&facts) && tbk_clock_monotonic_ms() < end_ms) {
+        (void)nanosleep(&pause, NULL);
+        if (!tbk_report_go_on(input->vm.report, err) || !read_facts(arena, input, &facts, err))
+            return false;
+    }
+    tbk_value_set_string(arena, result, "tracker",
+                         tbk_arena_format(arena, "%s%s%s", facts.tracker_state,
+                                          facts.tracker_health[0] != '\0' ? ", " : "",
+                                          facts.tracker_health));
+    return is_well(&facts) ||
+           tbk_fail(err, TBK_E_UNPROVED,
+                    "see its log on the VM (docker logs tracker); docs/operate.md says how to go "
+                    "back to the database of before",
+                    "the set is in place, but the tracker is %s%s%s after two minutes",
+                    facts.tracker_state, facts.tracker_health[0] != '\0' ? ", " : "",
+                    facts.tracker_health);
+}
+
+static bool restore(tbk_arena *arena, const tbk_restore_input *input, tbk_value **out_result,
+                    tbk_error *err)
+{
+    tbk_auto_text arguments = {0};
+    const tbk_value *record = NULL;
+    bool was_stopped = false;
+    int exit_status = 0;
+    tbk_text_append(&arguments, "restore --set ");
+    tbk_text_append_shell_word(&arguments, input->set);
+    if (!tbk_on_vm_restore(arena, input->vm.remote, input->vm.workspace->options.store,
+                           tbk_text_string(&arguments), input->vm.report, &exit_status, &record,
+                           err))
+        return false;
+    *out_result = record != NULL ? copy_of(arena, record) : tbk_value_map(arena);
+    if (!tbk_on_vm_outcome(exit_status, record, err) ||
+        (record != NULL && !tbk_value_read_bool(record, "tracker_was_stopped", &was_stopped, err)))
+        return false;
+    return was_stopped || wait_until_well(arena, input, *out_result, err);
+}
+
+bool tbk_restore(tbk_arena *arena, const tbk_restore_input *input, tbk_value **out_result,
+                 tbk_error *err)
+{
+    if (input->forget_kept)
+        return forget_kept(arena, input, out_result, err);
+    if (input->dry_run)
+        return try_restore(arena, input, out_result, err);
+    if (input->vm.workspace->options.mode == TBK_MODE_SIDECAR)
+        return tbk_fail(err, TBK_E_CONFIG,
+                        "configure with --mode window, restore, and configure with --mode sidecar",
+                        "the sidecar cannot stop the tracker for a restore");
+    return restore(arena, input, out_result, err);
+}

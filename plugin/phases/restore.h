@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* Restore: has a set put back on the VM, and waits until the tracker is well on it. */
+#ifndef TBK_PHASES_RESTORE_H
+#define TBK_PHASES_RESTORE_H
+
+#include "phases/status.h"
+
+typedef struct tbk_restore_input {
+    tbk_status_input vm;
+    const char *set;  /* an id, or "latest" */
+    bool dry_run;     /* all but the swap; nothing is stopped */
+    bool forget_kept; /* instead: remove what earlier restores have kept; set is NULL */
+} tbk_restore_input;
+
+/*
+ * out_result: what the engine says of the restore (engine/restore.h), and "tracker"; or {"removed":
+ * [...]}. Errors: as the engine's; TBK_E_UNPROVED when the tracker is not well two minutes later.
+ */
+bool tbk_restore(tbk_arena *arena, const tbk_restore_input *input, tbk_value **out_result,
+                 tbk_error *err) TBK_MUST_CHECK;
+
+#endif

@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the engine relies on with every kind of database (engine/database.h), tried with SQLite,
+ * MariaDB and MySQL: the same cases, through the same interface. A third kind joins KINDS.
+ */
+#include "contract/servers.h"
+#include "unit/scratch.h"
+
+#include "base/text.h"
+#include "engine/backup.h"
+#include "engine/prove.h"
+#include "engine/restore.h"
+
+#include <sqlite3.h>
+
+#define START_S 1771264603 /* 20260216T175643Z */
+#define ROWS 5000
+#define COMPLETED 100 /* of them */
+
+/* --- kinds --- */
+
+typedef struct kind {
+    const char *name;
+    tbk_driver driver;
+    tbk_method holding; /* a method that surely holds the tracker */
+    void (*execute)(const char *sql);
+    int64_t (*number)(const char *sql);
+    void (*clear)(void);
+} kind;
+
+static test_server server;
+
+static void sqlite_execute(const char *sql)
+{
+    sqlite3 *db;
+    if (sqlite3_open("tracker.db", &db) != SQLITE_OK ||
+        sqlite3_busy_timeout(db, 5000) != SQLITE_OK ||
+        sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+    (void)sqlite3_close(db);
+}
+
+static int64_t sqlite_number(const char *sql)
+{
+    sqlite3 *db;
+    sqlite3_stmt *statement;
+    assert_int_equal(sqlite3_open("tracker.db", &db), SQLITE_OK);
+    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    int64_t number = sqlite3_column_int64(statement, 0);
+    (void)sqlite3_finalize(statement);
+    (void)sqlite3_close(db);
+    return number;
+}
+
+static void sqlite_clear(void)
+{
+    assert_int_equal(shell("rm -rf ./tracker.db*"), 0);
+    sqlite_execute("PRAGMA journal_mode=WAL");
+}
+
+static void mysql_execute(const char *sql)
+{
+    MYSQL *connection = test_server_connect(&server, server.database);
+    test_sql(connection, sql);
+    mysql_close(connection);
+}
+
+static int64_t mysql_number(const char *sql)
+{
+    MYSQL *connection = test_server_connect(&server, server.database);
+    int64_t number = strtoll(test_value(connection, sql), NULL, 10);
+    mysql_close(connection);
+    return number;
+}
+
+static void mysql_clear(void)
+{
+    MYSQL *connection = test_server_connect(&server, NULL);
+    test_sql(connection, "DROP DATABASE IF EXISTS tracker; CREATE DATABASE tracker");
+    mysql_close(connection);
+}
+
+static const kind KINDS[] = {
+    {"sqlite", TBK_DRIVER_SQLITE, TBK_METHOD_PAUSE, sqlite_execute, sqlite_number, sqlite_clear},
+    {"mariadb", TBK_DRIVER_MYSQL, TBK_METHOD_STOP, mysql_execute, mysql_number, mysql_clear},
+    {"mysql", TBK_DRIVER_MYSQL, TBK_METHOD_STOP, mysql_execute, mysql_number, mysql_clear},
+};
+static const kind *now; /* the one that is tried */
+
+/* --- the fixture --- */
+
+typedef struct holder {
+    int holds, releases;
+    bool was_stopped, is_lost;
+} holder;
+
+typedef struct fixture {
+    tbk_arena *arena;
+    tbk_engine_config config;
+    holder holder;
+    tbk_hold hold;
+    tbk_backup_request request;
+    tbk_backup_result result;
+    tbk_error err;
+} fixture;
+
+static bool acquire(void *self, tbk_hold_kind how, bool *out_was_stopped, tbk_error *err)
+{
+    holder *holding = self;
+    (void)how;
+    (void)err;
+    holding->holds++;
+    *out_was_stopped = holding->was_stopped;
+    return true;
+}
+
+static bool check(void *self, tbk_error *err)
+{
+    return !((holder *)self)->is_lost || tbk_fail(err, TBK_E_INTERRUPTED, NULL, "the hook is gone");
+}
+
+static bool release(void *self, tbk_error *err)
+{
+    (void)err;
+    ((holder *)self)->releases++;
+    return true;
+}
+
+/* One value of a .env in single quotes, as the deployer writes it. */
+static void put_variable(FILE *file, const char *name, const char *value)
+{
+    (void)fprintf(file, "%s='", name);
+    for (; *value != '\0'; value++)
+        (void)fprintf(file, *value == '\'' ? "\\%c" : "%c", *value);
+    (void)fprintf(file, "'\n");
+}
+
+/* Every byte of the password as %XX. */
+static void put_address(FILE *file)
+{
+    char address[2048];
+    int length = snprintf(address, sizeof address, "mysql://%s:", server.user.user);
+    for (const char *at = server.password; *at != '\0'; at++)
+        length += snprintf(address + length, sizeof address - (size_t)length, "%%%02X",
+                           (unsigned char)*at);
+    (void)snprintf(address + length, sizeof address - (size_t)length, "@%s:%u/%s", server.host,
+                   (unsigned)server.user.port, server.database);
+    put_variable(file, "TORRUST_TRACKER_CONFIG_OVERRIDE_CORE__DATABASE__DRIVER", "mysql");
+    put_variable(file, "TORRUST_TRACKER_CONFIG_OVERRIDE_CORE__DATABASE__PATH", address);
+}
+
+static void write_env(const char *root_password)
+{
+    FILE *file = fopen("env", "w");
+    assert_non_null(file);
+    put_address(file);
+    if (root_password != NULL)
+        put_variable(file, "MYSQL_ROOT_PASSWORD", root_password);
+    (void)fclose(file);
+}
+
+static void fill(void)
+{
+    tbk_auto_text sql = {0};
+    now->clear();
+    now->execute("CREATE TABLE torrents (id INTEGER PRIMARY KEY, info_hash VARCHAR(40) NOT NULL, "
+                 "completed INTEGER NOT NULL)");
+    now->execute("CREATE UNIQUE INDEX by_hash ON torrents (info_hash)");
+    now->execute("CREATE TABLE whitelist (id INTEGER PRIMARY KEY, info_hash VARCHAR(40))");
+    tbk_text_append(&sql, "INSERT INTO torrents VALUES ");
+    for (int i = 1; i <= ROWS; i++)
+        tbk_text_format(&sql, "%s(%d, 'hash-%d', %d)", i > 1 ? "," : "", i, i, i <= COMPLETED);
+    now->execute(tbk_text_string(&sql));
+    now->execute("INSERT INTO whitelist VALUES (1, 'a'), (2, NULL)");
+}
+
+static int setup(void **state)
+{
+    fixture *self = calloc(1, sizeof *self);
+    assert_int_equal(shell("rm -rf ./*"), 0);
+    fill();
+    self->arena = tbk_arena_new();
+    self->config =
+        (tbk_engine_config){.environment = "demo",
+                            .driver = now->driver,
+                            .database_path = tbk_arena_format(self->arena, "%s/tracker.db", folder),
+                            .env_file = tbk_arena_format(self->arena, "%s/env", folder),
+                            .store = tbk_arena_format(self->arena, "%s/store", folder),
+                            .keep_days = 7,
+                            .compression_level = 1,
+                            .prove_restored_every_days = 7};
+    tbk_rules_default(&self->config.essential);
+    if (now->driver == TBK_DRIVER_MYSQL)
+        write_env(server.root_password);
+    self->hold =
+        (tbk_hold){.self = &self->holder, .acquire = acquire, .check = check, .release = release};
+    self->request = (tbk_backup_request){.config = &self->config,
+                                         .hold = &self->hold,
+                                         .run_id = "run",
+                                         .create_store = true,
+                                         .now_s = START_S};
+    *state = self;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    fixture *self = *state;
+    tbk_arena_free(self->arena);
+    free(self);
+    return 0;
+}
+
+static bool backup(fixture *self)
+{
+    return tbk_backup_run(self->arena, &self->request, NULL, &self->result, &self->err);
+}
+
+static int64_t rows_in(const tbk_table_rows *tables, size_t count, const char *table)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(tables[i].table, table) == 0)
+            return tables[i].rows;
+    return -1;
+}
+
+static int64_t live_rows(void) { return now->number("SELECT count(*) FROM torrents"); }
+static bool has_sets(void) { return shell("ls store | grep -q Z") == 0; }
+
+/* --- the cases --- */
+
+static void says_what_is_there(void **state)
+{
+    fixture *self = *state;
+    tbk_database database;
+    tbk_database_view view = {0};
+    assert_succeeds(tbk_database_open(self->arena, &self->config, NULL, &database, &self->err),
+                    self->err);
+    assert_succeeds(database.inspect(database.self, self->arena, NULL, &view, &self->err),
+                    self->err);
+    assert_true(view.size_bytes > 0);
+    assert_non_null(strstr(view.words, "tracker"));
+}
+
+static void a_set_is_proved_by_restoring_it(void **state)
+{
+    fixture *self = *state;
+    assert_succeeds(backup(self), self->err);
+    const tbk_proof *proof = &self->result.proof;
+    assert_int_equal(proof->level, TBK_PROOF_RESTORED);
+    assert_true(proof->ok);
+    assert_int_equal(rows_in(proof->tables, proof->table_count, "torrents"), ROWS);
+    assert_int_equal(rows_in(proof->tables, proof->table_count, "whitelist"), 2);
+    assert_int_equal(self->holder.holds, self->holder.releases);
+    assert_int_equal(live_rows(), ROWS);
+}
+
+static void nothing_of_a_proof_is_left(void **state)
+{
+    fixture *self = *state;
+    assert_succeeds(backup(self), self->err);
+    assert_int_equal(shell("ls -A store | grep '^\\.' | grep -vqx .state"), 1);
+    if (now->driver == TBK_DRIVER_MYSQL)
+        assert_int_equal(now->number("SELECT count(*) FROM information_schema.schemata WHERE "
+                                     "schema_name LIKE 'tracker%' AND schema_name <> 'tracker'"),
+                         0);
+}
+
+static void a_backup_that_may_hold_nothing_holds_nothing(void **state)
+{
+    fixture *self = *state;
+    self->request.holds_nothing = true;
+    assert_succeeds(backup(self), self->err);
+    assert_int_equal(self->holder.holds, 0);
+    assert_int_equal(self->result.manifest->held_ms, 0);
+}
+
+static void a_holding_method_holds_once_and_lets_go(void **state)
+{
+    fixture *self = *state;
+    self->config.method = now->holding;
+    assert_succeeds(backup(self), self->err);
+    assert_int_equal(self->holder.holds, 1);
+    assert_int_equal(self->holder.releases, 1);
+    assert_string_equal(self->result.manifest->method, tbk_method_name(now->holding));
+}
+
+static void a_tracker_that_was_stopped_is_said_to_have_been(void **state)
+{
+    fixture *self = *state;
+    self->config.method = now->holding;
+    self->holder.was_stopped = true;
+    assert_succeeds(backup(self), self->err);
+    assert_true(self->result.manifest->tracker_was_stopped);
+    assert_int_equal(self->result.manifest->held_ms, 0);
+}
+
+static void a_lost_hold_makes_the_copy_worthless(void **state)
+{
+    fixture *self = *state;
+    self->config.method = now->holding;
+    self->holder.is_lost = true;
+    assert_fails(backup(self), self->err, TBK_E_INTERRUPTED, "the hook is gone");
+    assert_false(has_sets());
+}
+
+static bool at_once(void *self)
+{
+    (void)self;
+    return true;
+}
+
+static void leaves_nothing_behind_when_it_is_stopped(void **state)
+{
+    fixture *self = *state;
+    const tbk_report report = {.cancelled = at_once};
+    assert_fails(tbk_backup_run(self->arena, &self->request, &report, &self->result, &self->err),
+                 self->err, TBK_E_INTERRUPTED, "");
+    assert_int_equal(self->holder.holds, self->holder.releases);
+    assert_false(has_sets());
+}
+
+static void an_empty_database_is_no_backup(void **state)
+{
+    fixture *self = *state;
+    now->clear();
+    if (now->driver == TBK_DRIVER_SQLITE)
+        assert_int_equal(shell("rm -f tracker.db*; : >tracker.db"), 0);
+    assert_fails(backup(self), self->err, TBK_E_CORRUPT, "");
+    assert_int_equal(self->holder.holds, 0);
+    assert_false(has_sets());
+}
+
+static void rules_keep_what_they_say(void **state)
+{
+    fixture *self = *state;
+    self->config.profile = TBK_PROFILE_ESSENTIAL;
+    assert_succeeds(backup(self), self->err);
+    const tbk_manifest *manifest = self->result.manifest;
+    const tbk_proof *proof = &self->result.proof;
+    assert_int_equal(rows_in(proof->tables, proof->table_count, "torrents"), COMPLETED);
+    assert_int_equal(rows_in(proof->tables, proof->table_count, "whitelist"), 2);
+    assert_int_equal(manifest->selection_count, 2);
+    for (size_t i = 0; i < 2; i++)
+        if (strcmp(manifest->selection[i].table, "torrents") == 0) {
+            assert_int_equal(manifest->selection[i].saved_rows, COMPLETED);
+            assert_int_equal(manifest->selection[i].left_out_rows, ROWS - COMPLETED);
+        }
+}
+
+static void wrong_rules_hold_nobody(void **state)
+{
+    fixture *self = *state;
+    self->config.profile = TBK_PROFILE_ESSENTIAL;
+    self->config.essential.list[0].condition = "completd > 0";
+    assert_fails(backup(self), self->err, TBK_E_CONFIG, "completd");
+    self->config.essential.list[0].condition = "id IN (SELECT 1)";
+    assert_fails(backup(self), self->err, TBK_E_CONFIG, "");
+    self->config.essential.list[0].table = "nowhere";
+    assert_fails(backup(self), self->err, TBK_E_CONFIG, "nowhere");
+    assert_int_equal(self->holder.holds, 0);
+    assert_false(has_sets());
+}
+
+/* A manifest that says something else than what is in the set. */
+static void a_difference_is_found_when_restored(void **state)
+{
+    fixture *self = *state;
+    tbk_database database;
+    tbk_proof proof;
+    assert_succeeds(backup(self), self->err);
+    tbk_manifest manifest = *self->result.manifest;
+    if (now->driver == TBK_DRIVER_SQLITE) {
+        manifest.sqlite.pages++;
+    } else {
+        tbk_table_facts *tables =
+            tbk_arena_alloc(self->arena, manifest.mysql.table_count * sizeof *tables);
+        memcpy(tables, manifest.mysql.tables, manifest.mysql.table_count * sizeof *tables);
+        tables[0].checksum = "0123456789abcdef";
+        manifest.mysql.tables = tables;
+    }
+    assert_int_equal(shell("mkdir scratch"), 0);
+    assert_succeeds(tbk_database_open(self->arena, &self->config, NULL, &database, &self->err) &&
+                        tbk_prove_set(self->arena, &database, self->result.path, &manifest,
+                                      TBK_PROOF_RESTORED, "scratch", START_S, NULL, &proof,
+                                      &self->err),
+                    self->err);
+    assert_false(proof.ok);
+    assert_non_null(proof.reason);
+}
+
+static void a_set_goes_back_and_what_was_there_is_kept(void **state)
+{
+    fixture *self = *state;
+    tbk_restore_result restored;
+    assert_succeeds(backup(self), self->err);
+    now->execute("DELETE FROM torrents WHERE id > 10");
+    const tbk_restore_request request = {
+        .config = &self->config, .hold = &self->hold, .run_id = "restore", .now_s = START_S + 60};
+    tbk_restore_request dry = request;
+    dry.dry_run = true;
+    assert_succeeds(tbk_restore_run(self->arena, &dry, NULL, &restored, &self->err), self->err);
+    assert_int_equal(live_rows(), 10);
+    int holds = self->holder.holds;
+    assert_succeeds(tbk_restore_run(self->arena, &request, NULL, &restored, &self->err), self->err);
+    assert_int_equal(self->holder.holds, holds + 1);
+    assert_int_equal(self->holder.releases, self->holder.holds);
+    assert_int_equal(live_rows(), ROWS);
+    assert_int_equal(rows_in(restored.tables, restored.table_count, "torrents"), ROWS);
+    assert_non_null(restored.kept);
+    /* Unique as before. */
+    assert_int_equal(now->number("SELECT count(*) FROM torrents WHERE info_hash = 'hash-77'"), 1);
+    if (now->driver == TBK_DRIVER_MYSQL)
+        assert_int_equal(now->number("SELECT count(*) FROM information_schema.statistics WHERE "
+                                     "table_schema = 'tracker' AND index_name = 'by_hash'"),
+                         1);
+}
+
+static void a_swap_can_be_undone(void **state)
+{
+    fixture *self = *state;
+    tbk_restore_result restored;
+    tbk_database database;
+    const char *const *names;
+    assert_succeeds(backup(self), self->err);
+    now->execute("DELETE FROM torrents WHERE id > 10");
+    self->holder.was_stopped = true;
+    const tbk_restore_request request = {
+        .config = &self->config, .hold = &self->hold, .run_id = "restore", .now_s = START_S + 60};
+    assert_succeeds(tbk_restore_run(self->arena, &request, NULL, &restored, &self->err), self->err);
+    assert_succeeds(tbk_database_open(self->arena, &self->config, NULL, &database, &self->err) &&
+                        database.forget_kept(database.self, self->arena, &names, &self->err),
+                    self->err);
+    assert_non_null(names[0]);
+    assert_null(names[1]);
+    assert_int_equal(live_rows(), ROWS);
+}
+
+static bool stays_down_once(void *self, tbk_error *err)
+{
+    holder *holding = self;
+    return holding->releases++ > 0 || tbk_fail(err, TBK_E_TRACKER_DOWN, NULL, "it does not start");
+}
+
+static void a_tracker_that_does_not_start_gets_its_old_database_back(void **state)
+{
+    fixture *self = *state;
+    tbk_restore_result restored;
+    self->request.holds_nothing = true;
+    assert_succeeds(backup(self), self->err);
+    now->execute("DELETE FROM torrents WHERE id > 10");
+    self->hold.release = stays_down_once;
+    self->holder.releases = 0;
+    const tbk_restore_request request = {
+        .config = &self->config, .hold = &self->hold, .run_id = "restore", .now_s = START_S + 60};
+    assert_fails(tbk_restore_run(self->arena, &request, NULL, &restored, &self->err), self->err,
+                 TBK_E_FAILED, "the database of before");
+    assert_int_equal(self->holder.releases, 2);
+    assert_int_equal(live_rows(), 10);
+}
+
+/* --- what only a server can be --- */
+
+static void without_root_the_set_is_proved_by_its_checksums(void **state)
+{
+    fixture *self = *state;
+    if (now->driver != TBK_DRIVER_MYSQL)
+        return;
+    write_env(NULL);
+    assert_succeeds(backup(self), self->err);
+    assert_int_equal(self->result.proof.level, TBK_PROOF_CHECKSUMS);
+    write_env("not the one");
+    self->request.now_s += 60;
+    assert_succeeds(backup(self), self->err);
+    assert_int_equal(self->result.proof.level, TBK_PROOF_CHECKSUMS);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+static const struct CMUnitTest TESTS[] = {
+    CASE(says_what_is_there),
+    CASE(a_set_is_proved_by_restoring_it),
+    CASE(nothing_of_a_proof_is_left),
+    CASE(a_backup_that_may_hold_nothing_holds_nothing),
+    CASE(a_holding_method_holds_once_and_lets_go),
+    CASE(a_tracker_that_was_stopped_is_said_to_have_been),
+    CASE(a_lost_hold_makes_the_copy_worthless),
+    CASE(leaves_nothing_behind_when_it_is_stopped),
+    CASE(an_empty_database_is_no_backup),
+    CASE(rules_keep_what_they_say),
+    CASE(wrong_rules_hold_nobody),
+    CASE(a_difference_is_found_when_restored),
+    CASE(a_set_goes_back_and_what_was_there_is_kept),
+    CASE(a_swap_can_be_undone),
+    CASE(a_tracker_that_does_not_start_gets_its_old_database_back),
+    CASE(without_root_the_set_is_proved_by_its_checksums),
+};
+
+static void no_server(void **state)
+{
+    (void)state;
+    skip_because("no database server could be started (tests/servers/server)");
+}
+
+int main(void)
+{
+    int failed = 0;
+    for (now = KINDS; now < KINDS + sizeof KINDS / sizeof *KINDS; now++) {
+        bool is_there =
+            now->driver == TBK_DRIVER_SQLITE || test_server_start(&server, now->name, "");
+        const struct CMUnitTest skipped[] = {cmocka_unit_test(no_server)};
+        failed += is_there ? _cmocka_run_group_tests(now->name, TESTS, sizeof TESTS / sizeof *TESTS,
+                                                     enter_folder, remove_folder)
+                           : _cmocka_run_group_tests(now->name, skipped, 1, NULL, NULL);
+        test_server_stop(&server);
+        assert_int_equal(chdir("/"), 0);
+    }
+    return failed;
+}
