@@ -6,7 +6,7 @@ bats_require_minimum_version 1.5.0
 load ../skip
 load common
 
-setup_file() { start_machine e2e-restore --rows 5000; }
+setup_file() { start_machine e2e-putback --rows 5000; }
 teardown_file() { stop_machine; }
 
 newest() { sets | tail -n 1; }

@@ -4,7 +4,8 @@
 # the server as user mysql. KIND is in the image's environment.
 set -eu
 data=/var/lib/mysql
-first=$data/.first # renamed when all is made, so a first start that dies begins anew
+# Moved up when all is made, so a first start that dies begins anew. No hidden folder: MySQL does not find its files in one.
+first=$data/first
 # shellcheck source=tests/servers/users.sh
 . /users.sh
 

@@ -7,7 +7,7 @@ IMAGE_PROGRAMS=(/usr/sbin/mysqld /usr/bin/mysql /usr/bin/mysqladmin /usr/bin/mys
 IMAGE_APPLETS=(sh cat chmod chown cp id kill ls mkdir mv ps rm sed sleep)
 declare -A IMAGE_FILES=(
     [mariadb]='/usr/share/mariadb/english /usr/share/mariadb/charsets /usr/lib/mysql/plugin/auth_ed25519.so'
-    [mysql]='/usr/share/mysql/english /usr/share/mysql/charsets'
+    [mysql]='/usr/share/mysql/english /usr/share/mysql/charsets /usr/lib/mysql/plugin/component_reference_cache.so'
 )
 # Other names of the same programs, as the packages of either have them.
 declare -A IMAGE_LINKS=([mariadb]='mariadb-admin:mysqladmin mariadb-dump:mysqldump mariadb:mysql' [mysql]='')
@@ -66,7 +66,9 @@ server_image_stage() {
         ln -s "${link#*:}" "$stage/usr/bin/${link%:*}"
     done
     cp -a "$root/srv/.template/data" "$stage/template"
+    ln -s ../run "$stage/var/run"
     printf 'root:x:0:0:root:/:/bin/sh\nmysql:x:%d:%d::/:/bin/sh\n' "$SERVER_UID" "$SERVER_UID" >"$stage/etc/passwd"
+    ln -s ../run "$stage/var/run"
     printf 'root:x:0:\nmysql:x:%d:\n' "$SERVER_UID" >"$stage/etc/group"
     cp "$SERVER_HOME"/{entry,users}.sh "$stage/"
     chmod 1777 "$stage/tmp"
