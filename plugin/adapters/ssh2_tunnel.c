@@ -16,10 +16,12 @@
 
 /* libssh2 must finish a packet that the socket took in part before it is asked for anything else:
  * unfinished says which call that is. */
+typedef enum call { NOTHING, RECEIVING, SENDING } call;
+
 typedef struct channel {
     tbk_ssh2_session *ssh2;
     LIBSSH2_CHANNEL *channel;
-    enum { NOTHING, RECEIVING, SENDING } unfinished;
+    call unfinished;
     uint64_t seen_bytes; /* of the session, when its socket was last waited for */
 } channel;
 
@@ -36,13 +38,13 @@ static int fail_with(int errno_value)
 }
 
 /* What a call of libssh2 gave, as recv(2) and send(2) would. */
-static ssize_t outcome(channel *it, ssize_t result, int call)
+static ssize_t outcome(channel *it, ssize_t result, call made)
 {
     it->unfinished = NOTHING;
     if (result >= 0)
         return result;
     if (result == LIBSSH2_ERROR_EAGAIN) {
-        it->unfinished = is_outbound(it) ? call : NOTHING;
+        it->unfinished = is_outbound(it) ? made : NOTHING;
         return fail_with(EAGAIN);
     }
     bool is_closed =
