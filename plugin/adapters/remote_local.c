@@ -39,8 +39,7 @@ static bool run_here(void *self, const tbk_remote_command *command, tbk_remote_r
 
 /* --- tunnels: a connection, with the same limits and the same words --- */
 
-static bool await_connected(int fd, int64_t end_ms, const char *target, const tbk_report *report,
-                            tbk_error *err)
+static bool await_connected(int fd, int64_t end_ms, const tbk_report *report, tbk_error *err)
 {
     struct pollfd wait = {.fd = fd, .events = POLLOUT};
     int why = 0;
@@ -49,21 +48,21 @@ static bool await_connected(int fd, int64_t end_ms, const char *target, const tb
         if (!tbk_report_go_on(report, err))
             return false;
         if (tbk_clock_monotonic_ms() >= end_ms)
-            return tbk_tunnel_fail_silent(HERE, target, err);
+            return tbk_tunnel_fail_silent(err);
     }
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &why, &length) != 0)
         why = errno;
-    return why == 0 || tbk_tunnel_fail_refused(HERE, target, strerror(why), err);
+    return why == 0 || tbk_tunnel_fail_refused(strerror(why), err);
 }
 
-static bool connect_target(const struct addrinfo *address, const char *target,
-                           const tbk_report *report, int *out_fd, tbk_error *err)
+static bool connect_target(const struct addrinfo *address, const tbk_report *report, int *out_fd,
+                           tbk_error *err)
 {
     int64_t end_ms = tbk_clock_monotonic_ms() + TBK_REMOTE_TUNNEL_LIMIT_MS;
     tbk_auto_fd int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 || (connect(fd, address->ai_addr, address->ai_addrlen) != 0 && errno != EINPROGRESS))
-        return tbk_tunnel_fail_refused(HERE, target, strerror(errno), err);
-    if (!await_connected(fd, end_ms, target, report, err))
+        return tbk_tunnel_fail_refused(strerror(errno), err);
+    if (!await_connected(fd, end_ms, report, err))
         return false;
     *out_fd = fd;
     fd = -1;
@@ -82,8 +81,8 @@ static bool open_tunnel(void *self, const char *host, uint16_t port, const tbk_r
     (void)snprintf(target, sizeof target, "%s port %s", host, service);
     int status = getaddrinfo(host, service, &hints, &addresses);
     if (status != 0)
-        return tbk_tunnel_fail_refused(HERE, target, gai_strerror(status), err);
-    bool connected = connect_target(addresses, target, report, &fd, err);
+        return tbk_tunnel_fail_refused(gai_strerror(status), err);
+    bool connected = connect_target(addresses, report, &fd, err);
     freeaddrinfo(addresses);
     if (!connected)
         return false;

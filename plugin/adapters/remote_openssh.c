@@ -381,6 +381,7 @@ static bool run_over(void *self, const tbk_remote_command *command, tbk_remote_r
 typedef struct forwarder {
     pid_t process; /* 0 = it has ended */
     const char *log_path;
+    size_t log_before_bytes; /* of the master's log */
     tbk_arena *arena;
 } forwarder;
 
@@ -395,34 +396,38 @@ static void close_forwarder(const tbk_tunnel_end *end)
 }
 
 /* Its own words are "refused by peer"; the master's say what the VM's SSH server answered. */
-static bool fail_forward(const connection *over, const forwarder *it, size_t log_before_bytes,
-                         const char *target, tbk_error *err)
+static bool fail_forward(const connection *over, const forwarder *it, tbk_error *err)
 {
-    const char *log = read_text(it->arena, over->log_path, log_before_bytes);
+    const char *log = read_text(it->arena, over->log_path, it->log_before_bytes);
     const char *said = log[0] != '\0' ? log : read_text(it->arena, it->log_path, 0);
     const char *reason = last_line(it->arena, said);
     const char *refused = strstr(reason, "open failed: ");
-    return tbk_tunnel_fail_refused(
-        over->name, target, refused != NULL ? refused + strlen("open failed: ") : reason, err);
+    return tbk_tunnel_fail_refused(refused != NULL ? refused + strlen("open failed: ") : reason,
+                                   err);
 }
 
-static bool await_forward(connection *over, forwarder *it, const char *target,
-                          const tbk_report *report, tbk_error *err)
+static bool is_open(const forwarder *it)
+{
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    return strstr(read_text(arena, it->log_path, 0), OPENED) != NULL;
+}
+
+static bool await_forward(const connection *over, forwarder *it, const tbk_report *report,
+                          tbk_error *err)
 {
     int64_t end_ms = tbk_clock_monotonic_ms() + TBK_REMOTE_TUNNEL_LIMIT_MS;
-    size_t log_before_bytes = strlen(read_text(it->arena, over->log_path, 0));
     for (;;) {
         bool has_ended = tbk_process_ended(it->process);
         if (has_ended)
             it->process = 0;
-        if (strstr(read_text(it->arena, it->log_path, 0), OPENED) != NULL)
+        if (is_open(it))
             return true;
         if (has_ended)
-            return fail_forward(over, it, log_before_bytes, target, err);
+            return fail_forward(over, it, err);
         if (!tbk_report_go_on(report, err))
             return false;
         if (tbk_clock_monotonic_ms() >= end_ms)
-            return tbk_tunnel_fail_silent(over->name, target, err);
+            return tbk_tunnel_fail_silent(err);
         const struct timespec pause = {.tv_nsec = 20000000};
         (void)nanosleep(&pause, NULL);
     }
@@ -469,6 +474,7 @@ static bool open_tunnel(void *self, const char *host, uint16_t port, const tbk_r
     *it = (forwarder){
         .arena = arena,
         .log_path = tbk_arena_format(arena, "%s/tunnel-%u", over->directory, over->tunnels++)};
+    it->log_before_bytes = strlen(read_text(arena, over->log_path, 0));
     const char *target = tbk_arena_format(arena, "%s port %u", host, (unsigned)port);
     const char *where = tbk_arena_format(arena, strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u",
                                          host, (unsigned)port);
@@ -477,7 +483,7 @@ static bool open_tunnel(void *self, const char *host, uint16_t port, const tbk_r
     end.self = it;
     end.close = close_forwarder;
     if (make_ends(&end.fd, &its, err) && start_forward(over, it, where, its, err) &&
-        await_forward(over, it, target, report, err))
+        await_forward(over, it, report, err))
         return tbk_tunnel_begin(&end, over->name, target, out, err);
     close_forwarder(&end);
     return false;

@@ -122,17 +122,17 @@ static bool wait_for_answer(const channel *it, const tbk_report *report, tbk_err
     return tbk_report_go_on(report, err);
 }
 
-static bool open_channel(channel *it, const char *vm, const char *host, uint16_t port,
-                         const char *target, const tbk_report *report, tbk_error *err)
+static bool open_channel(channel *it, const char *host, uint16_t port, const tbk_report *report,
+                         tbk_error *err)
 {
     LIBSSH2_SESSION *session = it->ssh2->session;
     int64_t end_ms = tbk_clock_monotonic_ms() + TBK_REMOTE_TUNNEL_LIMIT_MS;
     while ((it->channel = libssh2_channel_direct_tcpip_ex(session, host, port, ORIGIN, 0)) ==
            NULL) {
         if (libssh2_session_last_errno(session) != LIBSSH2_ERROR_EAGAIN)
-            return tbk_tunnel_fail_refused(vm, target, tbk_ssh2_session_why(it->ssh2), err);
+            return tbk_tunnel_fail_refused(tbk_ssh2_session_why(it->ssh2), err);
         if (tbk_clock_monotonic_ms() >= end_ms)
-            return tbk_tunnel_fail_silent(vm, target, err);
+            return tbk_tunnel_fail_silent(err);
         if (!wait_for_answer(it, report, err))
             return false;
     }
@@ -155,7 +155,7 @@ bool tbk_ssh2_tunnel_open(tbk_ssh2_session *ssh2, const char *vm, const char *ho
                                 .why = why,
                                 .close = close_channel};
     (void)snprintf(target, sizeof target, "%s port %u", host, (unsigned)port);
-    if (!open_channel(it, vm, host, port, target, report, err)) {
+    if (!open_channel(it, host, port, report, err)) {
         close_channel(&end);
         return false;
     }

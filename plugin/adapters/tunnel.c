@@ -331,23 +331,21 @@ static bool start(tunnel *it, uint16_t *out_port, tbk_error *err)
     return true;
 }
 
-bool tbk_tunnel_fail_refused(const char *vm, const char *target, const char *reason, tbk_error *err)
+bool tbk_tunnel_fail_refused(const char *reason, tbk_error *err)
 {
     if (strstr(reason, "prohibited") != NULL)
         return tbk_fail(err, TBK_E_NETWORK,
                         "let the VM's SSH server forward connections: in /etc/ssh/sshd_config "
                         "'AllowTcpForwarding yes', then 'systemctl reload ssh'",
-                        "the SSH server of '%s' forwards no connection to %s: %s", vm, target,
-                        reason);
+                        "the SSH server forwards no connection: %s", reason);
     return tbk_fail(err, TBK_E_NETWORK, "see whether the container runs and listens there",
-                    "'%s' cannot connect to %s: %s", vm, target, reason);
+                    "nobody there takes the connection: %s", reason);
 }
 
-bool tbk_tunnel_fail_silent(const char *vm, const char *target, tbk_error *err)
+bool tbk_tunnel_fail_silent(tbk_error *err)
 {
     return tbk_fail(err, TBK_E_TIMEOUT, "see whether the address is right and no firewall drops it",
-                    "%s, as '%s' sees it, has not answered within %d s", target, vm,
-                    TBK_REMOTE_TUNNEL_LIMIT_MS / 1000);
+                    "nobody there has answered within %d s", TBK_REMOTE_TUNNEL_LIMIT_MS / 1000);
 }
 
 bool tbk_tunnel_begin(const tbk_tunnel_end *far_end, const char *vm, const char *target,

@@ -41,9 +41,9 @@ bool tbk_tunnel_begin(const tbk_tunnel_end *far_end, const char *vm, const char 
 /* A far end that is a connected stream socket, which must not block; close closes it. */
 tbk_tunnel_end tbk_tunnel_socket_end(int fd);
 
-/* Why there is no far end: refused (reason is the SSH server's), or no answer in time. */
-bool tbk_tunnel_fail_refused(const char *vm, const char *target, const char *reason,
-                             tbk_error *err);
-bool tbk_tunnel_fail_silent(const char *vm, const char *target, tbk_error *err);
+/* Why there is no far end: the reason is the SSH server's, or the system's; or no answer in time.
+ * The port adds which one it is. */
+bool tbk_tunnel_fail_refused(const char *reason, tbk_error *err);
+bool tbk_tunnel_fail_silent(tbk_error *err);
 
 #endif

@@ -10,6 +10,8 @@
  */
 #include "database/mysql_condition.h"
 
+#include <errmsg.h>
+
 #include <strings.h>
 
 TBK_AUTO_POINTER(MYSQL_STMT, mysql_stmt_close);
@@ -62,20 +64,30 @@ static const char *behind_quotes(const char *text)
     return end != NULL ? end + 1 : text + strlen(text);
 }
 
+/* A function may be called by its name in quotes, too. */
+static const char *wrong_with_quoted(const char *text, const char *end)
+{
+    bool is_called = *text != '\'' && end[strspn(end, " ")] == '(';
+    return is_called ? wrong_with_word(text + 1, (size_t)(end - text - 2)) : NULL;
+}
+
 static const char *wrong_with(const char *condition)
 {
-    for (const char *at = condition; *at != '\0';) {
-        size_t length = word_length(at);
-        const char *wrong = length > 0 ? wrong_with_word(at, length) : NULL;
-        if (wrong != NULL)
-            return wrong;
-        if (*at == '#')
-            return "it has a comment";
-        if (*at == '@')
-            return "it has a variable";
-        at = strchr("'\"`", *at) != NULL ? behind_quotes(at) : at + (length > 0 ? length : 1);
+    const char *wrong = NULL;
+    for (const char *at = condition, *end; *at != '\0' && wrong == NULL; at = end) {
+        const size_t length = word_length(at);
+        const bool is_quoted = strchr("'\"`", *at) != NULL;
+        end = is_quoted ? behind_quotes(at) : at + (length > 0 ? length : 1);
+        if (is_quoted)
+            wrong = wrong_with_quoted(at, end);
+        else if (length > 0)
+            wrong = wrong_with_word(at, length);
+        else if (*at == '#')
+            wrong = "it has a comment";
+        else if (*at == '@')
+            wrong = "it has a variable";
     }
-    return NULL;
+    return wrong;
 }
 
 static bool check_condition(tbk_arena *arena, MYSQL *session, const char *table,
@@ -90,7 +102,7 @@ static bool check_condition(tbk_arena *arena, MYSQL *session, const char *table,
     if (statement == NULL)
         return tbk_fail(err, TBK_E_FAILED, NULL, "there is no memory for a statement");
     if (mysql_stmt_prepare(statement, sql, strlen(sql)) != 0)
-        return mysql_stmt_sqlstate(statement)[0] == '0'
+        return mysql_stmt_errno(statement) >= CR_MIN_ERROR
                    ? tbk_mysql_fail(session, err, "cannot check the rule for '%s'", rule->table)
                    : fail_rule(rule, mysql_stmt_error(statement), err);
     return mysql_stmt_param_count(statement) == 0 || fail_rule(rule, "it has a parameter", err);

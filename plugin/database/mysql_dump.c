@@ -140,7 +140,8 @@ static bool read_rows(tbk_arena *arena, worker *self, const tbk_mysql_table *tab
         return fail_reading(self->session, table->name, err);
     bool ok = write_rows(self, result, table, writer, err);
     if (!ok)
-        (void)mariadb_cancel(self->session); /* or freeing the result would read all the rest */
+        tbk_mysql_snapshot_abandon(
+            self->session); /* or freeing the result would read all the rest */
     mysql_free_result(result);
     return ok;
 }
@@ -239,7 +240,7 @@ static void stop_workers(tbk_mysql_dump *dump)
         tbk_mysql_queue_close(dump->queue);
     for (unsigned i = 0; i < dump->sessions; i++)
         if (dump->workers[i].is_started)
-            (void)mariadb_cancel(dump->workers[i].session);
+            tbk_mysql_snapshot_abandon(dump->workers[i].session);
     for (unsigned i = 0; i < dump->sessions; i++)
         if (dump->workers[i].is_started)
             (void)pthread_join(dump->workers[i].thread, NULL);

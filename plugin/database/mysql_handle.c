@@ -107,12 +107,13 @@ bool(tbk_mysql_fail)(MYSQL *connection, tbk_error *err, const char *format, ...)
 
 static void begin_library(void) { (void)mysql_library_init(0, NULL, NULL); }
 
-static bool set_options(MYSQL *connection, const tbk_mysql_server *server, tbk_error *err)
+static bool set_options(MYSQL *connection, const tbk_mysql_server *server, bool with_tls,
+                        tbk_error *err)
 {
     const unsigned connect_s = CONNECT_LIMIT_S;
     const unsigned answer_s = server->answer_limit_s != 0 ? server->answer_limit_s : ANSWER_LIMIT_S;
     const unsigned long packet_bytes = PACKET_BYTES_MAX;
-    const my_bool off = 0, enforce = server->needs_tls;
+    const my_bool off = 0, tls = with_tls;
     const unsigned local_files = 0;
     /* Certificates of these servers are their own; who sits between two containers is root. */
     if (mysql_optionsv(connection, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s) == 0 &&
@@ -122,7 +123,7 @@ static bool set_options(MYSQL *connection, const tbk_mysql_server *server, tbk_e
         mysql_optionsv(connection, MYSQL_OPT_LOCAL_INFILE, &local_files) == 0 &&
         mysql_optionsv(connection, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet_bytes) == 0 &&
         mysql_optionsv(connection, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &off) == 0 &&
-        mysql_optionsv(connection, MYSQL_OPT_SSL_ENFORCE, &enforce) == 0 &&
+        mysql_optionsv(connection, MYSQL_OPT_SSL_ENFORCE, &tls) == 0 &&
         mysql_optionsv(connection, MYSQL_SET_CHARSET_NAME, "utf8mb4") == 0)
         return true;
     return tbk_mysql_fail(connection, err, "the client library refuses its settings");
@@ -131,8 +132,12 @@ static bool set_options(MYSQL *connection, const tbk_mysql_server *server, tbk_e
 /* What each session of ours relies on, whatever the server's own settings are. */
 static bool set_session(MYSQL *connection, tbk_error *err)
 {
-    return tbk_mysql_exec(connection,
+    /* The character set again, as a server may be told to ignore what clients ask for when they
+     * connect; and a global limit on rows would silently cut what we read. */
+    return tbk_mysql_exec(connection, "SET NAMES utf8mb4", err) &&
+           tbk_mysql_exec(connection,
                           "SET SESSION time_zone = '+00:00', sql_mode = '', "
+                          "sql_select_limit = 18446744073709551615, sql_big_selects = 1, "
                           "sql_quote_show_create = 1, autocommit = 1, lock_wait_timeout = 15, "
                           "innodb_lock_wait_timeout = 15, net_read_timeout = 600, "
                           "net_write_timeout = 600, wait_timeout = 28800, "
@@ -140,21 +145,86 @@ static bool set_session(MYSQL *connection, tbk_error *err)
                           err);
 }
 
-bool tbk_mysql_connect(const tbk_mysql_server *server, MYSQL **out, tbk_error *err)
+/* Whether the server said so in its greeting, even where logging in failed then. */
+static bool offers_tls(MYSQL *connection)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    (void)pthread_once(&once, begin_library);
+    unsigned capabilities = 0;
+    return mariadb_get_infov(connection, MARIADB_CONNECTION_SERVER_CAPABILITIES, &capabilities) ==
+               0 &&
+           (capabilities & CLIENT_SSL) != 0;
+}
+
+static bool log_in(const tbk_mysql_server *server, bool with_tls, MYSQL **out, bool *out_offers_tls,
+                   tbk_error *err)
+{
     tbk_auto(MYSQL) *connection = mysql_init(NULL);
     if (connection == NULL)
         return tbk_fail(err, TBK_E_FAILED, NULL, "there is no memory for a connection");
-    if (!set_options(connection, server, err))
+    if (!set_options(connection, server, with_tls, err))
         return false;
-    if (mysql_real_connect(connection, server->host, server->user, server->password, server->schema,
-                           server->port, NULL, 0) == NULL)
+    bool ok = mysql_real_connect(connection, server->host, server->user, server->password,
+                                 server->schema, server->port, NULL, 0) != NULL;
+    *out_offers_tls = offers_tls(connection);
+    if (!ok)
         return tbk_mysql_fail(connection, err,
                               "cannot log in to the database server '%s:%u' as '%s'", server->host,
                               (unsigned)server->port, server->user);
-    if (!set_session(connection, err))
+    *out = connection;
+    connection = NULL;
+    return true;
+}
+
+static bool fail_without_tls(const tbk_mysql_server *server, tbk_error *err)
+{
+    return tbk_fail(err, TBK_E_CONFIG, fix_of(CR_SSL_CONNECTION_ERROR),
+                    "the database server '%s:%u' offers no TLS, which is required", server->host,
+                    (unsigned)server->port);
+}
+
+static bool log_in_by_tls(const tbk_mysql_server *server, MYSQL **out, tbk_error *err)
+{
+    tbk_auto(MYSQL) *connection = NULL;
+    bool offers;
+    if (!log_in(server, true, &connection, &offers, err))
+        return false;
+    if (mysql_get_ssl_cipher(connection) == NULL)
+        return fail_without_tls(server, err);
+    *out = connection;
+    connection = NULL;
+    return true;
+}
+
+/*
+ * Without TLS first: the library must not be asked for TLS before the server is known to offer it.
+ * When it is asked and there is none, it goes on all the same, and takes the line for a safe one:
+ * it then sends a caching_sha2_password in clear text (seen with Connector/C 3.3). Without TLS it
+ * sends a proof of the password, or encrypts it.
+ */
+static bool log_in_safely(const tbk_mysql_server *server, MYSQL **out, tbk_error *err)
+{
+    tbk_auto(MYSQL) *plain = NULL;
+    tbk_error plain_err = {0}, tls_err = {0};
+    bool offers = false;
+    const bool is_in = log_in(server, false, &plain, &offers, &plain_err);
+    if (offers && log_in_by_tls(server, out, &tls_err))
+        return true;
+    if (is_in && !server->needs_tls) { /* also where its TLS does not work */
+        *out = plain;
+        plain = NULL;
+        return true;
+    }
+    if (is_in && !offers)
+        return fail_without_tls(server, err);
+    *err = offers ? tls_err : plain_err;
+    return false;
+}
+
+bool tbk_mysql_connect(const tbk_mysql_server *server, MYSQL **out, tbk_error *err)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    tbk_auto(MYSQL) *connection = NULL;
+    (void)pthread_once(&once, begin_library);
+    if (!log_in_safely(server, &connection, err) || !set_session(connection, err))
         return false;
     *out = connection;
     connection = NULL;

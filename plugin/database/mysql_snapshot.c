@@ -25,15 +25,15 @@
  */
 #include "database/mysql_snapshot.h"
 
+#include <sys/socket.h>
+
 #define START "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
 
 bool tbk_mysql_snapshot_connect(const tbk_mysql_server *server, MYSQL **out, tbk_error *err)
 {
     tbk_auto(MYSQL) *session = NULL;
     if (!tbk_mysql_connect(server, &session, err) ||
-        !tbk_mysql_exec(session,
-                        "SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES', "
-                        "sql_select_limit = 18446744073709551615, sql_big_selects = 1",
+        !tbk_mysql_exec(session, "SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'",
                         err) ||
         !tbk_mysql_exec(session,
                         mariadb_connection(session) ? "SET SESSION max_statement_time = 0"
@@ -91,8 +91,17 @@ static bool fail_busy(const char *why, tbk_error *err)
                     "the database is written to: %s", why);
 }
 
-/* Our own sessions but this one have nothing to do now, so they look as idle as others. */
-static bool check_others_idle(MYSQL *control, tbk_error *err)
+static bool is_ours(MYSQL *control, MYSQL *const *sessions, unsigned count, unsigned long id)
+{
+    bool is_ours = id == mysql_thread_id(control);
+    for (unsigned i = 0; i < count; i++)
+        is_ours = is_ours || id == mysql_thread_id(sessions[i]);
+    return is_ours;
+}
+
+/* Ours are left out: a session counts as busy for a moment after its answer has come. */
+static bool check_others_idle(MYSQL *control, MYSQL *const *sessions, unsigned count,
+                              tbk_error *err)
 {
     enum { ID = 0, COMMAND = 4 };
     tbk_auto(MYSQL_RES) *list = NULL;
@@ -100,7 +109,7 @@ static bool check_others_idle(MYSQL *control, tbk_error *err)
     if (!tbk_mysql_query(control, "SHOW PROCESSLIST", &list, err))
         return false;
     while ((row = mysql_fetch_row(list)) != NULL)
-        if (strtoull(row[ID], NULL, 10) != mysql_thread_id(control) &&
+        if (!is_ours(control, sessions, count, strtoul(row[ID], NULL, 10)) &&
             (row[COMMAND] == NULL || !is_idle(row[COMMAND])))
             return fail_busy("a session is executing a statement", err);
     return true;
@@ -125,7 +134,8 @@ static bool start_and_look(MYSQL *control, MYSQL *const *sessions, unsigned coun
     uint64_t own_before, own_after, before, after;
     if (!read_own_commits(sessions, count, &own_before, err) ||
         !read_commits(control, "GLOBAL", &before, err) ||
-        !tbk_mysql_snapshot_start(sessions, count, err) || !check_others_idle(control, err) ||
+        !tbk_mysql_snapshot_start(sessions, count, err) ||
+        !check_others_idle(control, sessions, count, err) ||
         !read_commits(control, "GLOBAL", &after, err) ||
         !read_own_commits(sessions, count, &own_after, err))
         return false;
@@ -157,4 +167,15 @@ bool tbk_mysql_snapshot_begin(MYSQL *session, tbk_error *err)
 bool tbk_mysql_snapshot_end(MYSQL *session, tbk_error *err)
 {
     return tbk_mysql_exec(session, "ROLLBACK TO SAVEPOINT torrust_backup", err);
+}
+
+/* By a reset: a socket that is closed in order leaves the server waiting for room to write the rest
+ * of its answer, for minutes, with the tables' definitions locked. */
+void tbk_mysql_snapshot_abandon(MYSQL *session)
+{
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    int fd = (int)mysql_get_socket(session);
+    if (fd >= 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    (void)mariadb_cancel(session);
 }

@@ -5,8 +5,8 @@
 
 #include "database/mysql_internal.h"
 
-/* Connects a session that can read a snapshot: repeatable reads, no limit on the time or the rows
- * of a statement, quotes and backslashes in conditions as the standard has them. */
+/* Connects a session that can read a snapshot: repeatable reads, no limit on the time of a
+ * statement, quotes and backslashes in conditions as the standard has them. */
 bool tbk_mysql_snapshot_connect(const tbk_mysql_server *server, MYSQL **out,
                                 tbk_error *err) TBK_MUST_CHECK;
 
@@ -27,5 +27,9 @@ bool tbk_mysql_snapshot_start(MYSQL *const *sessions, unsigned count,
  * stays. */
 bool tbk_mysql_snapshot_begin(MYSQL *session, tbk_error *err) TBK_MUST_CHECK;
 bool tbk_mysql_snapshot_end(MYSQL *session, tbk_error *err) TBK_MUST_CHECK;
+
+/* Ends a session in the middle of an answer, at once on both sides; it can only be closed then.
+ * May be called while another thread waits for that answer. */
+void tbk_mysql_snapshot_abandon(MYSQL *session);
 
 #endif

@@ -77,7 +77,7 @@ static void set_time(tbk_arena *arena, tbk_value *map, const char *key, int64_t 
     tbk_value_set_string(arena, map, key, text);
 }
 
-static tbk_value *error_value(tbk_arena *arena, const tbk_error *error)
+tbk_value *tbk_run_error_value(tbk_arena *arena, const tbk_error *error)
 {
     if (error == NULL)
         return tbk_value_null(arena);
@@ -113,7 +113,7 @@ static tbk_value *record(tbk_arena *arena, const tbk_last_run *run, const memory
     tbk_value_set_integer(arena, map, "finished_s", run->finished_s);
     tbk_value_set_integer(arena, map, "exit_status",
                           run->error != NULL ? tbk_error_exit_status(run->error->code) : 0);
-    tbk_value_set(arena, map, "error", error_value(arena, run->error));
+    tbk_value_set(arena, map, "error", tbk_run_error_value(arena, run->error));
     set_manifest(arena, map, run->manifest);
     tbk_value_set_integer(arena, map, "held_ms", run->held_ms);
     tbk_value_set_bool(arena, map, "tracker_was_stopped", run->tracker_was_stopped);

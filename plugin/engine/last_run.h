@@ -29,6 +29,9 @@ typedef struct tbk_last_run {
 bool tbk_last_run_write(const tbk_store *store, tbk_arena *arena, const tbk_last_run *run,
                         tbk_error *err) TBK_MUST_CHECK;
 
+/* How a record tells an error: name, message, fix; null where error is NULL. */
+tbk_value *tbk_run_error_value(tbk_arena *arena, const tbk_error *error);
+
 /* What the record says in numbers; 0 where it says nothing. */
 typedef struct tbk_run_facts {
     int64_t finished_s; /* wall clock; 0: there was no run yet */

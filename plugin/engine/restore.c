@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "engine/archive.h"
 #include "engine/held.h"
+#include "engine/last_run.h"
 #include "engine/prove.h"
 
 #include <errno.h>
@@ -177,17 +178,6 @@ static tbk_value *rows_value(tbk_arena *arena, const tbk_restore_result *result)
     return rows;
 }
 
-static tbk_value *error_value(tbk_arena *arena, const tbk_error *error)
-{
-    if (error == NULL)
-        return tbk_value_null(arena);
-    tbk_value *map = tbk_value_map(arena);
-    tbk_value_set_string(arena, map, "name", tbk_error_name(error->code));
-    tbk_value_set_string(arena, map, "message", error->message);
-    tbk_value_set_string(arena, map, "fix", error->fix);
-    return map;
-}
-
 tbk_value *tbk_restore_to_value(tbk_arena *arena, const tbk_restore_request *request,
                                 const tbk_restore_result *result, const tbk_error *error)
 {
@@ -205,7 +195,7 @@ tbk_value *tbk_restore_to_value(tbk_arena *arena, const tbk_restore_request *req
     tbk_value_set(arena, map, "rows", rows_value(arena, result));
     tbk_value_set_integer(arena, map, "exit_status",
                           error != NULL ? tbk_error_exit_status(error->code) : 0);
-    tbk_value_set(arena, map, "error", error_value(arena, error));
+    tbk_value_set(arena, map, "error", tbk_run_error_value(arena, error));
     return map;
 }
 

@@ -168,13 +168,13 @@ static bool find_address(const live *self, const char **out, tbk_error *err)
 /* --- its rows --- */
 
 /* What the client saw is the end of a connection; the tunnel may know why. */
-static bool fail_to_count(const tbk_remote_tunnel *tunnel, tbk_error *err)
+static bool fail_to_count(const tbk_remote_tunnel *tunnel, const char *address, tbk_error *err)
 {
     tbk_error reason;
     if ((err->code == TBK_E_NETWORK || err->code == TBK_E_TIMEOUT) &&
         !tunnel->check(tunnel->self, &reason))
         *err = reason;
-    return false;
+    return tbk_while(err, "through a tunnel to %s", address);
 }
 
 static bool count_rows(const live *self, tbk_mysql_live_rows **out, tbk_error *err)
@@ -196,7 +196,7 @@ static bool count_rows(const live *self, tbk_mysql_live_rows **out, tbk_error *e
                                      .needs_tls = self->input->needs_tls,
                                      .answer_limit_s = COUNT_LIMIT_S};
     return tbk_mysql_count_live(self->arena, &server, &self->input->manifest->mysql, out, err) ||
-           fail_to_count(&tunnel, err);
+           fail_to_count(&tunnel, address, err);
 }
 
 static void note_rows(live *self, const tbk_mysql_live_rows *rows)

@@ -133,7 +133,9 @@ static void assert_same_rows(MYSQL *root, const char *from, const char *to,
             err);
         char *ours = tbk_arena_copy(arena, mysql_fetch_row(result)[1]);
         const char *theirs = mysql_fetch_row(result)[1];
-        if (strcmp(ours, theirs) != 0 && strcmp(name, "sv") != 0) /* it has new times */
+        /* Versioned rows have new times; what is hidden behind an index on a function is counted
+         * in another order. */
+        if (strcmp(ours, theirs) != 0 && strcmp(name, "sv") != 0 && strcmp(name, "fn") != 0)
             fail_msg("the rows of '%s' differ: %s and %s", name, ours, theirs);
         mysql_free_result(result);
         assert_string_equal(restored.tables[i].table, name);
@@ -216,6 +218,8 @@ static void routines_that_the_user_may_not_read_are_read_as_root_or_named(void *
     MYSQL *root = make_schema("src");
     test_sql(root, "CREATE TABLE t (id INT PRIMARY KEY); "
                    "CREATE DEFINER = 'root'@'localhost' PROCEDURE hidden() SELECT 1");
+    if (strcmp(server.kind, "mariadb") == 0) /* a right of its own since 11.3 */
+        test_sql(root, "REVOKE SHOW CREATE ROUTINE ON src.* FROM 'tracker_user'@'%'");
     tbk_mysql_server source = user_of("src"), as_root = root_of(NULL);
     dumped of = new_dumped();
     tbk_mysql_dump_request request = {.server = &source, .sessions = 2};
@@ -337,18 +341,25 @@ static void assert_one_point_of_history(const char *sql)
     assert_memory_equal(payee, expected[1], sizeof payee);
 }
 
+/* How often it was busy before. */
+static unsigned pin_when_quiet(tbk_mysql_dump *dump)
+{
+    unsigned busy = 0;
+    while (!tbk_mysql_dump_pin(dump, &err)) {
+        if (err.code != TBK_E_BUSY)
+            fail_msg("%s", err.message);
+        if (++busy == 5000)
+            tbk_mysql_dump_alone(dump);
+    }
+    return busy;
+}
+
 /* Dumps as soon as it can be pinned. How often it was busy before. */
 static unsigned dump_when_quiet(tbk_mysql_dump_request *request, dumped *of)
 {
     tbk_auto(tbk_mysql_dump) *dump = NULL;
-    unsigned busy = 0;
     assert_succeeds(tbk_mysql_dump_open(request, &dump, &err), err);
-    while (!tbk_mysql_dump_pin(dump, &err)) {
-        if (err.code != TBK_E_BUSY)
-            fail_msg("%s", err.message);
-        if (++busy == 2000)
-            tbk_mysql_dump_alone(dump);
-    }
+    unsigned busy = pin_when_quiet(dump);
     tbk_text_clear(&of->sql);
     assert_succeeds(read_on(dump, &of->sql, &err), err);
     assert_succeeds(tbk_mysql_dump_finish(dump, of->arena, &of->facts, NULL, NULL, &err), err);
@@ -550,7 +561,7 @@ static void a_killed_session_is_an_error_at_once(void **state)
     mysql_close(root);
 }
 
-static bool is_cancelled(void *self) { return ++*(int *)self > 5; }
+static bool is_cancelled(void *self) { return ++*(int *)self > 9; }
 
 static void it_can_be_cancelled_and_closed_at_any_time(void **state)
 {
@@ -568,7 +579,7 @@ static void it_can_be_cancelled_and_closed_at_any_time(void **state)
         size_t got;
         assert_succeeds(tbk_mysql_dump_open(&request, &dump, &err), err);
         if (stop > 0)
-            assert_succeeds(tbk_mysql_dump_pin(dump, &err), err);
+            pin_when_quiet(dump);
         for (int i = 0; i < stop - 1; i++)
             assert_succeeds(tbk_mysql_dump_read(dump, buffer, sizeof buffer, &got, &err), err);
         if (stop > 2)
@@ -577,8 +588,15 @@ static void it_can_be_cancelled_and_closed_at_any_time(void **state)
         tbk_mysql_dump_close(dump);
         assert_true(tbk_clock_monotonic_ms() - before_ms < 3000);
     }
+    tbk_auto(tbk_mysql_dump) *dump = NULL;
     request.report = &report;
-    assert_fails(dump_all(&request, &of, &err), err, TBK_E_INTERRUPTED, "");
+    assert_succeeds(tbk_mysql_dump_open(&request, &dump, &err), err);
+    (void)pin_when_quiet(dump);
+    assert_fails(read_on(dump, &of.sql, &err), err, TBK_E_INTERRUPTED, "");
+    tbk_mysql_dump_close(dump);
+    dump = NULL;
+    /* The server lets go of what an abandoned dump held. */
+    test_sql(root, "SET lock_wait_timeout = 3; DROP TABLE big");
     end_dumped(&of);
     mysql_close(root);
 }
@@ -639,7 +657,7 @@ static void make_torrents(MYSQL *root)
                    "INSERT INTO `keys` VALUES (1), (2); "
                    "INSERT INTO torrents (info_hash, completed) WITH RECURSIVE n AS "
                    "(SELECT 1 i UNION ALL SELECT i + 1 FROM n WHERE i < 900) "
-                   "SELECT SHA1(i), IF(i % 9 = 0, i, 0) FROM n");
+                   "SELECT LEFT(SHA2(i, 256), 40), IF(i % 9 = 0, i, 0) FROM n");
 }
 
 static void rules_keep_what_they_say(void **state)
@@ -691,7 +709,7 @@ static void rules_that_do_more_are_refused(void **state)
         {"torrents", "completed > @@port", "variable"},
         {"torrents", "completed > 0 # and more", "comment"},
         {"torrents", "sleep(1)", "waits"},
-        {"torrents", "`SLEEP`(1)", NULL},
+        {"torrents", "`SLEEP` (1)", "waits"},
         {"torrents", "benchmark(10, 1)", "waits"},
         {"torrents", "load_file('/etc/passwd') = 'x'", "waits"},
         {"torrents", "get_lock('x', 1)", "waits"},
@@ -739,6 +757,7 @@ static void every_way_to_prove_a_password_works(void **state)
         as.user = name;
         as.password = password;
         assert_succeeds(tbk_mysql_connect(&as, &connection, &err), err);
+        assert_non_null(mysql_get_ssl_cipher(connection)); /* taken, as it is offered */
         mysql_close(connection);
         as.needs_tls = true;
         assert_succeeds(tbk_mysql_connect(&as, &connection, &err), err);
@@ -753,18 +772,21 @@ static void tls_is_required_when_asked_for(void **state)
     test_server plain = {0};
     const bool is_mariadb = strcmp(server.kind, "mariadb") == 0;
     if (!test_server_start(&plain, server.kind,
-                           is_mariadb ? "--option=--skip-ssl" : "--option=--tls-version="))
+                           is_mariadb ? "--option=--skip-ssl" : "--option=--ssl-cert=none.pem"))
         fail_msg("cannot start a server without TLS");
     MYSQL *connection = NULL;
     tbk_mysql_server user = plain.user;
     bool logs_in = tbk_mysql_connect(&user, &connection, &err);
-    if (logs_in)
+    if (logs_in) {
+        assert_null(mysql_get_ssl_cipher(connection));
         mysql_close(connection);
+    }
     user.needs_tls = true;
     tbk_error refused = {0};
     bool is_accepted = tbk_mysql_connect(&user, &connection, &refused);
     test_server_stop(&plain);
-    assert_succeeds(logs_in, err);
+    if (!logs_in)
+        fail_msg("%s", err.message);
     assert_false(is_accepted);
     assert_int_equal(refused.code, TBK_E_CONFIG);
 }

@@ -46,7 +46,7 @@ __attribute__((format(printf, 1, 2))) static const char *text_of(const char *for
 }
 
 /* A port where nothing listens now. */
-static uint16_t free_port(void)
+static inline uint16_t free_port(void)
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
     socklen_t length = sizeof address;
@@ -58,9 +58,12 @@ static uint16_t free_port(void)
     return ntohs(address.sin_port);
 }
 
-static const char *in_sshd(const char *name) { return text_of("%s/%s", sshd_directory, name); }
+static inline const char *in_sshd(const char *name)
+{
+    return text_of("%s/%s", sshd_directory, name);
+}
 
-static int sshd_start(void **state)
+static inline int sshd_start(void **state)
 {
     (void)state;
     (void)snprintf(sshd_directory, sizeof sshd_directory, "/tmp/tbk-sshd-XXXXXX");
@@ -80,7 +83,7 @@ static int sshd_start(void **state)
                : -1;
 }
 
-static int sshd_stop(void **state)
+static inline int sshd_stop(void **state)
 {
     (void)state;
     int status = system(text_of("%s/tests/contract/sshd.sh stop %s; rm -rf %s", TBK_SOURCE_DIR,
@@ -88,7 +91,7 @@ static int sshd_stop(void **state)
     return status == 0 ? 0 : -1;
 }
 
-static tbk_ssh_target target_of(tbk_ssh_program program, const char *key)
+static inline tbk_ssh_target target_of(tbk_ssh_program program, const char *key)
 {
     static char key_path[128];
     static char known_hosts_path[128];
@@ -137,7 +140,7 @@ static inline int open_descriptors(void)
 static inline bool has_children(void) { return waitpid(-1, NULL, WNOHANG) >= 0 || errno != ECHILD; }
 
 /* Ends the server's sides of all connections, as a crash would; the server itself goes on. */
-__attribute__((unused)) static void kill_children_of(pid_t parent, bool only_sshd)
+static inline void kill_children_of(pid_t parent, bool only_sshd)
 {
     char line[4096] = "";
     FILE *children = fopen(text_of("/proc/%d/task/%d/children", parent, parent), "r");
@@ -160,7 +163,7 @@ __attribute__((unused)) static void kill_children_of(pid_t parent, bool only_ssh
     }
 }
 
-__attribute__((unused)) static void cut_connections(void)
+static inline void cut_connections(void)
 {
     long pid = 0;
     FILE *file = fopen(in_sshd("pid"), "r");

@@ -105,12 +105,14 @@ instance_answers_or_died() {
     ! kill -0 "$launched" 2>/dev/null || instance_client mysqladmin ping >/dev/null 2>&1
 }
 
-# instance_client PROGRAM ARGUMENT...: a program of the server's own package, as root, through the socket.
+# instance_client PROGRAM ARGUMENT...: a program of the server's own package, as root, through the socket. MariaDB's want
+# TLS even there, which a server may be told not to have.
 instance_client() {
-    local program=$1
+    local program=$1 plain=()
     shift
+    [ "$(fact kind)" != mariadb ] || plain=(--skip-ssl)
     MYSQL_PWD=$(fact root_password) timeout "${TBK_CLIENT_LIMIT_S:-600}" chroot "$(fact root)" "/usr/bin/$program" --no-defaults \
-        --socket="$(instance_folder)/socket" --user=root --default-character-set=utf8mb4 "$@"
+        --socket="$(instance_folder)/socket" --user=root --default-character-set=utf8mb4 "${plain[@]}" "$@"
 }
 
 instance_kill() {
