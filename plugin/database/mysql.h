@@ -30,7 +30,8 @@ const char *tbk_mysql_client_version(void);
 /*
  * A dump of one state of a database, as a source of SQL text (mysql_stream.h has its form).
  *
- * Shape:  open, pin, read to the end, finish. One state: each session reads its own consistent
+ * Shape:  open, pin, read to the end, finish; close at any time. What the request points to must
+ *         outlive the dump. One state: each session reads its own consistent
  *         snapshot, and pin makes sure that nobody committed between the first and the last of
  *         them. Nothing is locked; writers go on. Memory: at most 12 MiB a session.
  * Errors: TBK_E_CONFIG, wrong password, missing rights, rules that do not fit; TBK_E_UNSUPPORTED,
@@ -45,8 +46,9 @@ typedef struct tbk_mysql_dump_request {
     const tbk_mysql_server *root; /* reads what the user may not see (routines); may be NULL */
     unsigned sessions;            /* 1 to 16 */
     const tbk_rules *rules;       /* which rows are kept; NULL: all */
-    bool is_still;                /* nobody writes (the tracker is stopped): any engine will do */
-    const tbk_report *report;     /* for cancelling and for remarks */
+    /* Nobody writes (the tracker is stopped): any engine will do, and pin does not look around. */
+    bool is_still;
+    const tbk_report *report; /* for cancelling and for remarks */
 } tbk_mysql_dump_request;
 
 bool tbk_mysql_dump_open(const tbk_mysql_dump_request *request, tbk_mysql_dump **out,

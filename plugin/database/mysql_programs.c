@@ -179,31 +179,33 @@ static bool write_event(reading *self, const char *name, const char *kind, tbk_e
 
 /* --- triggers: their statement may name the schema, so its head is written anew --- */
 
+/* Behind the word at text, whatever its letters' case, and the white space after it; NULL where
+ * another word stands there. */
+static const char *behind_word(const char *text, const char *word)
+{
+    size_t length = strlen(word);
+    if (text == NULL || strncasecmp(text, word, length) != 0)
+        return NULL;
+    return text + length + strspn(text + length, " \t\r\n");
+}
+
+/* Behind quotes, a comment or a single character. */
+static const char *behind_token(const char *text)
+{
+    if (strchr("'\"`", *text) != NULL)
+        return tbk_mysql_behind_quotes(text);
+    const char *end = strncmp(text, "/*", 2) == 0 ? strstr(text + 2, "*/") : text;
+    return end != NULL ? end + 1 : NULL;
+}
+
 /* Behind FOR EACH ROW, where the trigger's body begins. */
 static const char *body_of(const char *statement)
 {
-    static const char words[] = "FOR EACH ROW";
-    for (const char *at = statement; at != NULL && *at != '\0';) {
-        if (strchr("'\"`", *at) != NULL) {
-            at = tbk_mysql_behind_quotes(at);
-        } else if (strncmp(at, "/*", 2) == 0) {
-            at = strstr(at, "*/");
-        } else {
-            size_t i = 0; /* white space of any kind between the words */
-            const char *next = at;
-            while (words[i] != '\0' && strncasecmp(next, words + i, strcspn(words + i, " ")) == 0) {
-                size_t length = strcspn(words + i, " ");
-                next += length;
-                i += length;
-                if (words[i] == '\0')
-                    return next;
-                next += strspn(next, " \t\r\n");
-                i++;
-            }
-            at++;
-        }
-    }
-    return NULL;
+    const char *body = NULL;
+    for (const char *at = statement; body == NULL && at != NULL && *at != '\0';
+         at = behind_token(at))
+        body = behind_word(behind_word(behind_word(at, "FOR"), "EACH"), "ROW");
+    return body;
 }
 
 /* "user@host" with both quoted. */
@@ -231,7 +233,7 @@ static bool write_trigger_row(reading *self, MYSQL_ROW head, tbk_error *err)
     made_under under = {copy(self, row, SQL_MODE), NULL, copy(self, row, CHARSET),
                         copy(self, row, COLLATION), copy(self, row, DATABASE_COLLATION)};
     const char *statement =
-        tbk_arena_format(self->arena, "CREATE DEFINER=%s TRIGGER %s %s %s ON %s FOR EACH ROW%s",
+        tbk_arena_format(self->arena, "CREATE DEFINER=%s TRIGGER %s %s %s ON %s FOR EACH ROW %s",
                          definer_of(self, head[DEFINER]), tbk_mysql_name(self->arena, head[NAME]),
                          head[TIMING], head[EVENT], tbk_mysql_name(self->arena, head[TABLE]), body);
     add_statement(self, &under, statement);

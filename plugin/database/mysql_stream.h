@@ -6,10 +6,13 @@
  * A stream is made of lines. A line "-- torrust-backup: <section>" begins a section; they come in
  * the order of the list below, each at least once, data once a table. Statements:
  *   - end with the delimiter and a line feed; the pair does not occur inside a statement. The
- *     delimiter is ";" unless a line "DELIMITER <text>" changed it, as the clients have it;
+ *     delimiter is ";" unless a line "DELIMITER <text>" changed it, as the clients have it; a
+ *     changed one stands on a line of its own, so that a comment at a statement's end is over;
  *   - of section data are only "INSERT INTO `t` (`c`,...) VALUES\n(...),\n(...);\n": no line feed
- * in a value, about 1 MiB at most unless one row is longer;
+ *     in a value, about 1 MiB at most unless one row is longer;
  *   - of section settings hold for the session, so each session that loads executes them.
+ * A data section of a table without rows has no statement. Names of tables and columns have no line
+ * breaks; other names may have.
  * Indexes and foreign keys come after the data, by ALTER TABLE. Views come twice: first as
  * stand-ins with the same columns (section views), so that they can refer to each other, then as
  * they are. Comments on other lines, and empty lines, stand between statements only. The last line

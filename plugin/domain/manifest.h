@@ -51,8 +51,7 @@ typedef struct tbk_mysql_facts {
     const char *collation;         /* the schema's own */
     uint64_t size_bytes;           /* of data and indexes, as the server estimates it */
     int64_t sessions;              /* that read at the same time */
-    tbk_digest schema;             /* of all statements of the dump but those with rows; "" = not
-                                      read */
+    tbk_digest schema;             /* of all statements but those with rows, without counters */
     const tbk_table_facts *tables; /* by name */
     size_t table_count;
     int64_t views, triggers, routines, events;
