@@ -2,6 +2,7 @@
 /* Child processes of a plugin that lives in somebody else's process. */
 #include "adapters/process.h"
 
+#include "base/broken_pipe.h"
 #include "base/clock.h"
 #include "base/memory.h"
 
@@ -135,27 +136,11 @@ static bool child_start(const char *const *argv, child *it, tbk_error *err)
     return started;
 }
 
-/* write() to a pipe without reader raises SIGPIPE, which would end the host. Its disposition is the
- * host's, so the signal is held back for this thread and taken away before it can arrive. */
 static ssize_t write_quietly(int fd, const char *bytes, size_t length)
 {
-    sigset_t broken_pipe;
-    sigset_t before;
-    sigset_t pending;
-    (void)sigemptyset(&broken_pipe);
-    (void)sigaddset(&broken_pipe, SIGPIPE);
-    (void)sigpending(&pending);
-    (void)pthread_sigmask(SIG_BLOCK, &broken_pipe, &before);
-    ssize_t written = write(fd, bytes, length);
-    int why = errno;
-    if (written < 0 && why == EPIPE && sigismember(&pending, SIGPIPE) == 0) {
-        const struct timespec now = {0};
-        while (sigtimedwait(&broken_pipe, NULL, &now) < 0 && errno == EINTR)
-            ;
-    }
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    errno = why;
-    return written;
+    tbk_auto_broken_pipe held;
+    tbk_broken_pipe_hold_back(&held);
+    return write(fd, bytes, length);
 }
 
 static bool feed(child *it, tbk_exchange *exchange, tbk_error *err)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Rows of a live database, counted so that they can be compared with an earlier dump of it. */
+#include "base/broken_pipe.h"
 #include "database/mysql_internal.h"
 
 #include <inttypes.h>
@@ -115,7 +116,9 @@ static bool count_table(const counting *self, const tbk_table_facts *facts,
 bool tbk_mysql_count_live(tbk_arena *arena, const tbk_mysql_server *server,
                           const tbk_mysql_facts *facts, tbk_mysql_live_rows **out, tbk_error *err)
 {
+    tbk_auto_broken_pipe held; /* until the connection is closed: this is the host's process */
     tbk_auto(MYSQL) *connection = NULL;
+    tbk_broken_pipe_hold_back(&held);
     if (!tbk_mysql_connect(server, &connection, err))
         return false;
     const counting self = {.arena = arena,

@@ -519,7 +519,10 @@ bool tbk_mysql_dump_finish(tbk_mysql_dump *dump, tbk_arena *arena, tbk_mysql_fac
 bool tbk_mysql_inspect(tbk_arena *arena, const tbk_mysql_server *server, const tbk_rules *rules,
                        tbk_mysql_facts *out, tbk_error *err)
 {
-    const tbk_mysql_dump_request request = {.server = server, .sessions = 1, .rules = rules};
+    /* Whether its tables have snapshots is for the dump to say, which may be one of a still server.
+     */
+    const tbk_mysql_dump_request request = {
+        .server = server, .sessions = 1, .rules = rules, .is_still = true};
     tbk_auto(tbk_mysql_dump) *dump = NULL;
     if (!tbk_mysql_dump_open(&request, &dump, err))
         return false;

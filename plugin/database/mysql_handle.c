@@ -5,6 +5,7 @@
 #include <errmsg.h>
 #include <mysqld_error.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -103,7 +104,14 @@ bool(tbk_mysql_fail)(MYSQL *connection, tbk_error *err, const char *format, ...)
 
 /* --- connecting --- */
 
-static void begin_library(void) { (void)mysql_library_init(0, NULL, NULL); }
+/* The library has SIGPIPE ignored, which is the host's to decide. */
+static void begin_library(void)
+{
+    struct sigaction before;
+    (void)sigaction(SIGPIPE, NULL, &before);
+    (void)mysql_library_init(0, NULL, NULL);
+    (void)sigaction(SIGPIPE, &before, NULL);
+}
 
 static bool set_options(MYSQL *connection, const tbk_mysql_server *server, bool with_tls,
                         tbk_error *err)
