@@ -141,7 +141,7 @@ options() { printf '%s\n' "$1" >"$workspace/envs/minimal.backup.yml"; }
     refused minimal.backup.yml
 }
 
-@test "the sidecar: not for MySQL, and with no method that holds the tracker" {
+@test "methods: those of the database, and in the sidecar or with hold: never none that holds the tracker" {
     options 'mode: sidecar'
     "$TBK_BUILD/bin/torrust-backup" --working-dir "$workspace" render minimal >/dev/null
     [ "$(cd "$workspace/build/minimal/torrust-backup" && echo *.yml torrust-backup-hook* crontab* logrotate*)" = \
@@ -149,14 +149,26 @@ options() { printf '%s\n' "$1" >"$workspace/envs/minimal.backup.yml"; }
     rm -r "$workspace/build"
     options "$(printf 'mode: sidecar\nmethod: pause')"
     refused "the method pause holds the tracker" "method: auto"
+    options "$(printf 'hold: never\nmethod: stop')"
+    refused "the method stop holds the tracker" "hold: when_needed"
+    options 'method: snapshot'
+    refused "the method snapshot is for MySQL; this environment has SQLite"
+    options 'database_tls: required'
+    refused "is for MySQL; this environment has SQLite"
     options 'mode: cron'
     refused "minimal.backup.yml:1" "the mode 'cron' is unknown; known are: window, sidecar"
     cp "$TBK_SOURCE/tests/golden/mysql/environment.json" "$state"
     change 'inputs["name"] = "minimal"'
-    options 'mode: sidecar'
-    refused "the mode sidecar is for SQLite; this environment has MySQL"
-    rm "$workspace/envs/minimal.backup.yml"
+    options "$(printf 'mode: sidecar\nmethod: snapshot\ndatabase_tls: required')"
+    "$TBK_BUILD/bin/torrust-backup" --working-dir "$workspace" render minimal >/dev/null
+    rm -r "$workspace/build"
+    options 'method: hot'
+    refused "the method hot is for SQLite; this environment has MySQL" snapshot
+    options "$(printf 'mode: sidecar\nmethod: stop')"
+    refused "the method stop holds the tracker"
+    options 'method: stop'
     run -2 "$TBK_BUILD/bin/torrust-backup" --working-dir "$workspace" render minimal --mode sidecar
+    rm "$workspace/envs/minimal.backup.yml"
     run -2 "$TBK_BUILD/bin/torrust-backup" --working-dir "$workspace" render minimal --mode both
     [ ! -e "$workspace/build" ]
 }

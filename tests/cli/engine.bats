@@ -66,6 +66,14 @@ config: {root: $PWD/root, paths: [.env, missing.toml]}
 END
 }
 
+@test "the image has what logs in to MySQL, where the library looks for it" {
+    image=$TBK_BUILD/share/torrust-backup/torrust-backup-engine.json
+    [ -e "$image" ] || skip_because "this build makes no image"
+    for plugin in caching_sha2_password client_ed25519 sha256_password; do
+        jq -e --arg path "$(mariadb_config --plugindir)/$plugin.so" 'any(.files[]; .path == $path)' "$image"
+    done
+}
+
 @test "help shows examples; version names the libraries" {
     run -0 "$engine" help
     [[ $output == *"Examples:"*"--sqlite"* ]]
@@ -470,6 +478,25 @@ END
     [ "$(sets | wc -l)" = 4 ] # that one is good, and kept
 }
 
+@test "hold: never: the hook is asked for nothing, and what would need it is refused" {
+    make_database tracker.db 200 wal
+    write_config
+    sed -i 's/^method: .*/&\nhold: never/' engine.yml
+    run -0 with_hook --config engine.yml
+    [[ $output == *"@done 0"* && $output != *@hold* ]]
+    [ "$(jq -r .capture.method "store/$(sets)/manifest.json")" = hot ]
+    for words in "--method stop" "--journal-mode delete"; do
+        # shellcheck disable=SC2086 # a list of words
+        run -2 with_hook --config engine.yml $words
+        [[ $output == *"'hold: never' rules out"* && $output != *@hold* ]]
+    done
+    sqlite3 tracker.db 'PRAGMA journal_mode=delete' >/dev/null
+    run -2 with_hook --config engine.yml
+    [[ $output == *"the database allows no backup without a hold: hot: "*'"fix":'*"without 'hold: never'"* ]]
+    [[ $output != *@hold* ]]
+    [ "$(sets | wc -l)" = 1 ]
+}
+
 @test "the hook's protocol: a dead hook ends the run at once" {
     make_database tracker.db
     write_config
@@ -489,9 +516,9 @@ END
     run -1 with_hook --config engine.yml
     [[ $output != *"@hold"* ]]
     [[ $output == *"0 bytes"*"@done 1" ]]
-    sed -i 's/driver: sqlite3, path: [^}]*/driver: mysql/' engine.yml
+    sed -i "s|driver: sqlite3, path: [^}]*|driver: mysql, env_file: $PWD/root/.env|" engine.yml
     run -2 with_hook --config engine.yml
-    [[ $output == *MySQL*"@done 2" ]]
+    [[ $output == *root/.env*"@done 2" ]]
 }
 
 @test "as root with three capabilities it reads all, becomes the store's owner, and keeps no right" {

@@ -103,7 +103,7 @@ needs_no_clones() {
     rm tracker.db
     run -10 plan
     run -10 "$engine" plan --sqlite tracker.db --store store
-    sed -i 's/driver: sqlite3, path: [^}]*/driver: mysql/' engine.yml
+    sed -i "s|driver: sqlite3, path: [^}]*|driver: mysql, env_file: $PWD/.env|" engine.yml
     run -2 plan
     [[ $output == *MySQL* ]]
     run -2 "$engine" plan --config nowhere.yml
