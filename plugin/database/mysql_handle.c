@@ -25,12 +25,12 @@ static tbk_error_code code_of(unsigned number)
     case CR_SERVER_GONE_ERROR:
     case CR_SERVER_LOST:
     case CR_SERVER_LOST_EXTENDED:
+    case CR_SSL_CONNECTION_ERROR: /* also how a connection ends that is cut */
     case ER_SERVER_SHUTDOWN:
     case ER_CON_COUNT_ERROR:
     case ER_NEW_ABORTING_CONNECTION:
     case ER_CONNECTION_KILLED:
         return TBK_E_NETWORK;
-    case CR_SSL_CONNECTION_ERROR:
     case CR_AUTH_PLUGIN_CANNOT_LOAD:
     case ER_ACCESS_DENIED_ERROR:
     case ER_DBACCESS_DENIED_ERROR:
@@ -66,8 +66,6 @@ static const char *fix_of(unsigned number)
         return "the server has no connection left: raise its max_connections, or try again later";
     case CR_AUTH_PLUGIN_CANNOT_LOAD:
         return "give the user one of: caching_sha2_password, mysql_native_password, ed25519";
-    case CR_SSL_CONNECTION_ERROR:
-        return "let the server offer TLS, or do not require it (database.tls)";
     case ER_ACCESS_DENIED_ERROR:
         return "make the password in the tracker's .env and the one in the database the same";
     case ER_DBACCESS_DENIED_ERROR:
@@ -176,7 +174,8 @@ static bool log_in(const tbk_mysql_server *server, bool with_tls, MYSQL **out, b
 
 static bool fail_without_tls(const tbk_mysql_server *server, tbk_error *err)
 {
-    return tbk_fail(err, TBK_E_CONFIG, fix_of(CR_SSL_CONNECTION_ERROR),
+    return tbk_fail(err, TBK_E_CONFIG,
+                    "let the server offer TLS, or do not require it (database.tls)",
                     "the database server '%s:%u' offers no TLS, which is required", server->host,
                     (unsigned)server->port);
 }

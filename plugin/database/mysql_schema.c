@@ -137,7 +137,7 @@ static bool read_table_columns(tbk_arena *arena, column_list *list, tbk_mysql_ta
         if (table->column_count == capacity) {
             capacity = capacity * 2 + 16;
             tbk_mysql_column *grown = tbk_arena_alloc(arena, capacity * sizeof *grown);
-            if (table->column_count > 0)
+            if (columns != NULL)
                 memcpy(grown, columns, table->column_count * sizeof *grown);
             columns = grown;
         }

@@ -750,7 +750,7 @@ static void every_way_to_prove_a_password_works(void **state)
         assert_int_equal(
             test_server_run(&server, "user", "u%zu 'pa ss;#%zu' %s >/dev/null", i, i, plugins[i]),
             0);
-        char name[8], password[16];
+        char name[32], password[32];
         (void)snprintf(name, sizeof name, "u%zu", i);
         (void)snprintf(password, sizeof password, "pa ss;#%zu", i);
         tbk_mysql_server as = server.user;
