@@ -109,11 +109,13 @@ bool tbk_mysql_measure(tbk_arena *arena, const tbk_mysql_server *server, unsigne
 
 /* --- schemas of ours, made with the rights of root --- */
 
-/* "<schema>_restore" and "<schema>_before_<UTC time>", cut where the name would be too long. */
+/* "<schema>_torrust_restore" and "<schema>_torrust_before_<UTC time>", names that nobody else
+ * gives. Of a long schema's name, they have the beginning and a few digits of its digest. */
 const char *tbk_mysql_scratch_name(tbk_arena *arena, const char *schema);
 const char *tbk_mysql_kept_name(tbk_arena *arena, const char *schema, int64_t now_s);
 /* Makes an empty schema with the collation of root->schema; one of that name that a killed run left
- * is dropped first. Fails with TBK_E_CONFIG for a name that is not one of the two above. */
+ * is dropped first, and statements that the server still runs for it are ended. Fails with
+ * TBK_E_CONFIG for a name that is not one of the two above. */
 bool tbk_mysql_scratch_make(const tbk_mysql_server *root, const char *name,
                             tbk_error *err) TBK_MUST_CHECK;
 bool tbk_mysql_scratch_drop(const tbk_mysql_server *root, const char *name,
@@ -122,15 +124,21 @@ bool tbk_mysql_scratch_drop(const tbk_mysql_server *root, const char *name,
 /*
  * Puts the tables of the schema scratch in the place of those of root->schema, which move to the
  * schema kept, in one statement; then makes the objects anew. For a moment in which nobody uses the
- * database. On failure everything is as it was, or err says where what is.
+ * database. kept must not be there yet. On failure everything is as it was, or err says where what
+ * is, and the next call of swap or mend puts it in order; so it does after a kill at any moment
+ * (mysql_swap.c says what is where). Users' rights on root->schema stay.
  */
 bool tbk_mysql_swap(const tbk_mysql_server *root, const char *scratch, const char *kept,
                     const tbk_mysql_objects *objects, const tbk_report *report,
                     tbk_error *err) TBK_MUST_CHECK;
-/* Undoes a swap: the tables of kept go back, those that took their place go to the schema scratch.
- */
+/* Undoes a swap that is over: the tables of kept go back, those that took their place to the schema
+ * scratch. */
 bool tbk_mysql_swap_back(const tbk_mysql_server *root, const char *scratch, const char *kept,
                          const tbk_report *report, tbk_error *err) TBK_MUST_CHECK;
+/* Finishes, or takes back, what a swap that was killed has begun; does nothing where there is no
+ * such thing. Before anything else is done with a database that a run may have left. */
+bool tbk_mysql_swap_mend(const tbk_mysql_server *root, const tbk_report *report,
+                         tbk_error *err) TBK_MUST_CHECK;
 /* Drops what swaps have kept, all of it. Names in the arena, NULL behind the last. */
 bool tbk_mysql_forget_kept(const tbk_mysql_server *root, tbk_arena *arena, const char *const **out,
                            size_t *out_count, tbk_error *err) TBK_MUST_CHECK;

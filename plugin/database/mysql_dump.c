@@ -309,6 +309,7 @@ static bool open_dump(tbk_mysql_dump *dump, tbk_error *err)
     const tbk_mysql_dump_request *request = &dump->request;
     if (!open_control(request->server, &dump->control, err) ||
         !tbk_mysql_schema_read(dump->arena, dump->control, request->root, &dump->schema, err) ||
+        !tbk_mysql_schema_has_tables(&dump->schema, err) ||
         !(request->is_still || tbk_mysql_schema_has_snapshots(&dump->schema, err)) ||
         !connect_all(dump, err) ||
         !tbk_mysql_rules_check(dump->workers[0].session, &dump->schema, request->rules, err))

@@ -329,15 +329,19 @@ bool tbk_mysql_schema_read(tbk_arena *arena, MYSQL *control, const tbk_mysql_ser
     *out = (tbk_mysql_schema){.digesting = tbk_hasher_new()};
     if (!read_itself(arena, control, out, err) || !read_lists(arena, control, out, err))
         return false;
-    if (out->table_count == 0)
-        return tbk_fail(err, TBK_E_CORRUPT,
-                        "start the tracker once, which makes them, or name the right database",
-                        "the database '%s' has no tables", out->name);
     bool ok = write_all(arena, control, root, out, &later_on, err);
     end_later(&later_on);
     if (ok)
         tbk_hasher_finish(out->digesting, &out->digest);
     return ok;
+}
+
+bool tbk_mysql_schema_has_tables(const tbk_mysql_schema *schema, tbk_error *err)
+{
+    return schema->table_count > 0 ||
+           tbk_fail(err, TBK_E_CORRUPT,
+                    "start the tracker once, which makes them, or name the right database",
+                    "the database '%s' has no tables", schema->name);
 }
 
 bool tbk_mysql_schema_has_snapshots(const tbk_mysql_schema *schema, tbk_error *err)

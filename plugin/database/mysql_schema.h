@@ -44,12 +44,14 @@ void tbk_mysql_schema_end(tbk_mysql_schema *schema);
 /*
  * Reads all of the schema that control has chosen. root may be NULL (database/mysql.h). Text lives
  * in the arena.
- * Errors: TBK_E_CORRUPT, no tables; TBK_E_UNSUPPORTED, names that a dump cannot hold; TBK_E_BUSY,
+ * Errors: TBK_E_UNSUPPORTED, names that a dump cannot hold; TBK_E_BUSY,
  * something was dropped meanwhile.
  */
 bool tbk_mysql_schema_read(tbk_arena *arena, MYSQL *control, const tbk_mysql_server *root,
                            tbk_mysql_schema *out, tbk_error *err) TBK_MUST_CHECK;
 
+/* Fails with TBK_E_CORRUPT where it has none. */
+bool tbk_mysql_schema_has_tables(const tbk_mysql_schema *schema, tbk_error *err) TBK_MUST_CHECK;
 /* Fails with TBK_E_UNSUPPORTED where tables have no snapshots, and names them. */
 bool tbk_mysql_schema_has_snapshots(const tbk_mysql_schema *schema, tbk_error *err) TBK_MUST_CHECK;
 

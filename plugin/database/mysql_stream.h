@@ -27,7 +27,8 @@
 typedef enum tbk_mysql_section {
     TBK_MYSQL_SETTINGS, /* names, time zone, sql_mode, checks */
     TBK_MYSQL_TABLES,   /* ALTER DATABASE, CREATE TABLE (also sequences) */
-    TBK_MYSQL_DATA,     /* "-- torrust-backup: data `table`", one for each part of it */
+    TBK_MYSQL_DATA, /* "-- torrust-backup: data `table`", one for each part of it; the name is not
+                       escaped here */
     TBK_MYSQL_INDEXES,  /* ALTER TABLE ... ADD ... */
     TBK_MYSQL_ROUTINES, /* before views and triggers, which may call them */
     TBK_MYSQL_VIEWS,

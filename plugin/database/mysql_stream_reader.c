@@ -134,24 +134,18 @@ static bool take_line(tbk_mysql_stream *stream, tbk_mysql_statement *out, tbk_er
 
 /* --- what stands between statements --- */
 
-/* Whether the text is one name in backquotes. */
-static bool is_one_name(const char *text)
-{
-    const size_t length = strlen(text);
-    if (length < 3 || text[0] != '`' || text[length - 1] != '`')
-        return false;
-    for (size_t i = 1; i < length - 1; i++)
-        if (text[i] == '`' && (text[++i] != '`' || i == length - 1))
-            return false;
-    return true;
-}
-
+/* What stands between the outer backquotes is the name, as it is. */
 static bool begin_data(tbk_mysql_stream *stream, const char *table, tbk_error *err)
 {
-    if (!is_one_name(table))
+    const size_t length = strlen(table);
+    tbk_text *head = &stream->insert_head;
+    if (length < 3 || table[0] != '`' || table[length - 1] != '`')
         return fail_at(stream, err, "it names no table");
-    tbk_text_clear(&stream->insert_head);
-    tbk_text_format(&stream->insert_head, "INSERT INTO %s (", table);
+    tbk_text_clear(head);
+    tbk_text_append(head, "INSERT INTO `");
+    for (size_t i = 1; i < length - 1; i++)
+        tbk_text_append(head, table[i] == '`' ? "``" : (const char[]){table[i], '\0'});
+    tbk_text_append(head, "` (");
     return true;
 }
 

@@ -33,6 +33,7 @@ typedef struct mysql_database {
     tbk_mysql_server user;
     tbk_mysql_server root;
     bool has_root;
+    const tbk_report *report;
     /* Of a restore: the schema beside the real one, what is to be made in the real one, and where
      * the tables of before are. */
     tbk_mysql_server scratch;
@@ -51,11 +52,22 @@ static unsigned sessions_wanted(void)
 
 /* --- as it is now --- */
 
+/* A restore that was killed in its swap is brought to an end first. Where root cannot log in, there
+ * was none. */
+static void mend(const mysql_database *database)
+{
+    tbk_error why;
+    if (database->has_root && !tbk_mysql_swap_mend(&database->root, database->report, &why) &&
+        why.code != TBK_E_CONFIG)
+        tbk_report_log(database->report, TBK_LOG_WARNING, "begin", "%s", why.message);
+}
+
 static bool inspect(void *self, tbk_arena *arena, const tbk_rules *rules, tbk_database_view *out,
                     tbk_error *err)
 {
     const mysql_database *database = self;
     tbk_mysql_facts facts;
+    mend(database);
     if (!tbk_mysql_inspect(arena, &database->user, rules, &facts, err))
         return false;
     out->size_bytes = facts.size_bytes;
@@ -411,6 +423,7 @@ bool tbk_database_mysql(tbk_arena *arena, const tbk_engine_config *config, const
     self->root.user = "root";
     self->root.password = login.root_password;
     self->has_root = login.root_password != NULL;
+    self->report = report;
     self->scratch = self->root;
     self->scratch.schema = tbk_mysql_scratch_name(arena, login.schema);
     self->scratch.answer_limit_s = LOAD_ANSWER_LIMIT_S;

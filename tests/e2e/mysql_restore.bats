@@ -48,7 +48,7 @@ tracker_is_whole() {
     run -0 tb restore --set latest
     [[ $output == *"Tracker:    running, healthy"* ]]
     [ "$(marks)" = 0 ]
-    [[ $(schemas) == tracker_before_* ]]
+    [[ $(schemas) == tracker_torrust_before_* ]]
     [ "$(sql "$(schemas)" -e "SELECT count(*) FROM whitelist WHERE info_hash = 'not in any set'")" = 1 ]
     wait_until 30 tracker_commits
     tracker_is_whole
@@ -61,7 +61,7 @@ tracker_is_whole() {
 
 @test "$kind: what was kept goes when told so" {
     run -0 tb restore --forget-kept
-    [[ $output == *Removed:*tracker_before_* ]]
+    [[ $output == *Removed:*tracker_torrust_before_* ]]
     no_schema_of_ours_is_left
 }
 
