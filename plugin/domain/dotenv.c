@@ -137,7 +137,7 @@ static bool find_last(const tbk_dotenv *file, const char *name, assignment *out,
     bool has_mark = tbk_text_starts_with(file->text, BYTE_ORDER_MARK);
     const char *at = file->text + (has_mark ? strlen(BYTE_ORDER_MARK) : 0);
     for (at = skip_to_assignment(at); *at != '\0'; at = skip_to_assignment(at)) {
-        assignment next;
+        assignment next = {0};
         if (!read_name(file, &at, &next, err))
             return false;
         if (next.value == NULL)
