@@ -426,9 +426,26 @@ static void every_step_of_a_removal_can_fail(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* The descriptor of a stream that is closed when its scope ends. */
+static int descriptor_of(const char *path)
+{
+    tbk_auto(FILE) *file = fopen(path, "re");
+    return file != NULL ? fileno(file) : -1;
+}
+
+static void streams_are_closed_when_their_scope_ends(void **state)
+{
+    (void)state;
+    int fd = descriptor_of("/dev/null");
+    assert_true(fd >= 0);
+    assert_int_equal(fcntl(fd, F_GETFD), -1);
+    assert_int_equal(descriptor_of("/dev/null/nothing"), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(streams_are_closed_when_their_scope_ends),
         TEST(reads_up_to_its_limit),
         TEST(reads_files_that_do_not_know_their_size),
         TEST(what_is_no_regular_file_is_refused),
