@@ -3,12 +3,13 @@
 
 bats_require_minimum_version 1.5.0
 load common
+load by_hand
 
 document=$source_dir/docs/restore-by-hand.md
 
 setup_file() {
     start_machine e2e-restore --rows 50000 --rate 100
-    install_programs
+    install_programs sqlite3 zstd
     tb configure
     tb run # the set that is restored
     sleep 2
@@ -17,23 +18,6 @@ setup_file() {
 }
 teardown_file() { stop_machine; }
 
-# The machine has no way to Debian's packages: sqlite3 and zstd come from here, with their shared objects.
-install_programs() {
-    local root program target
-    root=$("$vm" path "$machine")/root
-    target=$root/opt/programs
-    mkdir -p "$target"
-    for program in sqlite3 zstd; do
-        cp "$(command -v $program)" "$target/$program.program"
-        ldd "$(command -v $program)" | grep -o '/[^ ]*' | xargs -I '{}' cp -L '{}' "$target/"
-        printf '#!/bin/sh\nexec /opt/programs/%s --library-path /opt/programs /opt/programs/%s.program "$@"\n' \
-            "$(basename "$(ldd "$(command -v $program)" | grep -o '/[^ ]*ld-linux[^ ]*')")" $program \
-            >"$root/usr/local/bin/$program"
-        chmod 0755 "$root/usr/local/bin/$program"
-        on_vm $program --version >/dev/null
-    done
-}
-
 # What no set has: a row that tells the database of now from one that was restored.
 mark_database() {
     sqlite3 -cmd '.timeout 20000' "$("$vm" path "$machine")/root$1" \
@@ -41,13 +25,6 @@ mark_database() {
 }
 marks() {
     sqlite3 -cmd '.timeout 20000' "$("$vm" path "$machine")/root$1" "SELECT count(*) FROM whitelist"
-}
-
-# blocks PATTERN: the shell blocks of the sections whose headings match.
-blocks() {
-    awk -v wanted="$1" '/^## / { in_section = $0 ~ wanted }
-        /^```/ { inside = in_section && $0 == "```sh"; next }
-        inside { print }' "$document"
 }
 
 # What was written down before a shell ended, for the next one.
