@@ -48,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     tbk_error err = {0};
     while (tbk_mysql_stream_next(stream, &statement, &err)) {
         if (statement.section == TBK_MYSQL_END) {
-            must(statement.length == 0 && from.left == 0);
+            must(statement.length == 0 && statement.bytes[0] == 0 && from.left == 0);
             return 0;
         }
         check(&statement, &before);
