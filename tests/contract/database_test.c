@@ -430,7 +430,7 @@ static void a_swap_can_be_undone(void **state)
     fixture *self = *state;
     tbk_restore_result restored;
     tbk_database database;
-    const char *const *names;
+    const char *const *names = NULL;
     assert_succeeds(backup(self), self->err);
     now->execute("DELETE FROM torrents WHERE id > 10");
     self->holder.was_stopped = true;

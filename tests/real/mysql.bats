@@ -77,7 +77,7 @@ compare_set() {
 }
 
 @test "the same after the password was changed in .env and in the server" {
-    local other='Other p#c%i@l/:?"&=;\' other_encoded='Other%20p%23c%25i%40l%2F%3A%3F"&=;\'
+    local other='Other p#c%i@l/:?"&=\;' other_encoded='Other%20p%23c%25i%40l%2F%3A%3F"&=\;'
     # shellcheck disable=SC2016 # expanded in the machine
     on_vm env OTHER="$other" ENCODED="$other_encoded" python3 -c '
 import os, re
