@@ -599,7 +599,8 @@ static pid_t start_swap(const small *of)
     _exit(ok ? 0 : 1);
 }
 
-/* Kills either the process that swaps or the server, at moments from its start to its end, and
+/* Kills either the process that swaps or the server, at moments from its start to long behind its
+ * end, and
  * looks whether mending leaves the old database or the new one, whole. */
 static void kill_in_the_middle(unsigned times, bool kills_server)
 {
@@ -609,7 +610,7 @@ static void kill_in_the_middle(unsigned times, bool kills_server)
         small of = {0};
         make_small(&of);
         pid_t child = start_swap(&of);
-        (void)usleep(whole_ms * 1000 * i / (times - 1));
+        (void)usleep(2 * whole_ms * 1000 * i / (times - 1));
         if (kills_server)
             (void)test_server_run(&server, "kill", ">/dev/null");
         end_child(child, 0);
