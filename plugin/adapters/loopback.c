@@ -47,20 +47,30 @@ static bool read_connection(const char *line, connection *out)
 }
 
 /* Looks for the connection as the other end has it: what is local here is remote there. */
+static bool is_listed_as_ours(FILE *list, const struct sockaddr_in *here,
+                              const struct sockaddr_in *there)
+{
+    char line[512];
+    connection found;
+    while (fgets(line, sizeof line, list) != NULL)
+        if (read_connection(line, &found) && found.state == ESTABLISHED &&
+            found.local == there->sin_addr.s_addr && found.local_port == ntohs(there->sin_port) &&
+            found.remote == here->sin_addr.s_addr && found.remote_port == ntohs(here->sin_port))
+            return found.user == geteuid();
+    return false;
+}
+
 bool tbk_loopback_peer_is_ours(int fd)
 {
     struct sockaddr_in here = {0}, there = {0};
     socklen_t here_length = sizeof here, there_length = sizeof there;
-    char line[512];
-    connection found;
-    tbk_auto(FILE) *list = fopen("/proc/thread-self/net/tcp", "re");
-    if (list == NULL || getsockname(fd, (struct sockaddr *)&here, &here_length) != 0 ||
+    if (getsockname(fd, (struct sockaddr *)&here, &here_length) != 0 ||
         getpeername(fd, (struct sockaddr *)&there, &there_length) != 0)
         return false;
-    while (fgets(line, sizeof line, list) != NULL)
-        if (read_connection(line, &found) && found.state == ESTABLISHED &&
-            found.local == there.sin_addr.s_addr && found.local_port == ntohs(there.sin_port) &&
-            found.remote == here.sin_addr.s_addr && found.remote_port == ntohs(here.sin_port))
-            return found.user == geteuid();
-    return false;
+    FILE *list = fopen("/proc/thread-self/net/tcp", "re");
+    if (list == NULL)
+        return false;
+    bool is_ours = is_listed_as_ours(list, &here, &there);
+    (void)fclose(list);
+    return is_ours;
 }

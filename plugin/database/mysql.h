@@ -23,6 +23,11 @@ typedef struct tbk_mysql_server {
     bool needs_tls;     /* refuse a connection without; else TLS is taken where it is offered */
     /* How long one statement may stay without an answer; 0 = a minute. */
     uint32_t answer_limit_s;
+    /* For a server that is far away, where each connection needs a way of its own (a tunnel takes
+     * one): gives the host and port for the next one. NULL: those above, which else are for
+     * messages. */
+    bool (*reach)(void *self, const char **out_host, uint16_t *out_port, tbk_error *err);
+    void *reach_self;
 } tbk_mysql_server;
 
 const char *tbk_mysql_client_version(void);

@@ -166,10 +166,13 @@ static bool log_in(const tbk_mysql_server *server, bool with_tls, MYSQL **out, b
     tbk_auto(MYSQL) *connection = mysql_init(NULL);
     if (connection == NULL)
         return tbk_fail(err, TBK_E_FAILED, NULL, "there is no memory for a connection");
-    if (!set_options(connection, server, with_tls, err))
+    const char *host = server->host;
+    uint16_t port = server->port;
+    if (!set_options(connection, server, with_tls, err) ||
+        (server->reach != NULL && !server->reach(server->reach_self, &host, &port, err)))
         return false;
-    bool ok = mysql_real_connect(connection, server->host, server->user, server->password,
-                                 server->schema, server->port, NULL, 0) != NULL;
+    bool ok = mysql_real_connect(connection, host, server->user, server->password, server->schema,
+                                 port, NULL, 0) != NULL;
     *out_offers_tls = offers_tls(connection);
     if (!ok)
         return tbk_mysql_fail(connection, err,
@@ -191,7 +194,7 @@ static bool fail_without_tls(const tbk_mysql_server *server, tbk_error *err)
 static bool log_in_by_tls(const tbk_mysql_server *server, MYSQL **out, tbk_error *err)
 {
     tbk_auto(MYSQL) *connection = NULL;
-    bool offers;
+    bool offers = false;
     if (!log_in(server, true, &connection, &offers, err))
         return false;
     if (mysql_get_ssl_cipher(connection) == NULL)

@@ -55,8 +55,19 @@ static void set(reading *self, const char *variable, const char *literal)
                          tbk_arena_format(self->arena, "SET %s = %s", variable, literal), NULL);
 }
 
-static void add_statement(reading *self, const made_under *under, const char *statement)
+/* Without the ';' that MySQL keeps at the end of what was sent among other statements: it is not
+ * there any more when the program is made again. */
+static const char *without_end(tbk_arena *arena, const char *statement)
 {
+    size_t length = strlen(statement);
+    while (length > 0 && strchr("; \t\r\n", statement[length - 1]) != NULL)
+        length--;
+    return tbk_arena_copy_bytes(arena, statement, length);
+}
+
+static void add_statement(reading *self, const made_under *under, const char *text)
+{
+    const char *statement = without_end(self->arena, text);
     const bool other_collation = under->database_collation != NULL &&
                                  strcmp(under->database_collation, self->schema->collation) != 0;
     if (under->sql_mode != NULL)

@@ -326,5 +326,5 @@ bool tbk_mysql_stream_next(tbk_mysql_stream *stream, tbk_mysql_statement *out, t
     if (!is_between)
         return take_rest(stream, out, err);
     out->length = 0;
-    return end_stream(stream, out, err);
+    return tbk_mysql_statement_append(out, "", 0, err) && end_stream(stream, out, err);
 }

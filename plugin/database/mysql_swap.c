@@ -214,12 +214,32 @@ static bool drop_kept(swapping *self, tbk_error *err)
     return run(self, err, "DROP DATABASE IF EXISTS %s", quoted(self, self->kept));
 }
 
+/* Before anything is touched: somebody's open transaction would let the tables not move, nor what
+ * was dropped be made again. */
+static bool check_unused(swapping *self, tbk_error *err)
+{
+    tbk_auto(MYSQL_RES) *tables = NULL;
+    tbk_auto_text lock = {0};
+    MYSQL_ROW row;
+    if (!tbk_mysql_query(self->session,
+                         tbk_arena_format(self->arena, ALL_TABLES,
+                                          tbk_mysql_literal(self->arena, self->live, false)),
+                         &tables, err))
+        return false;
+    while ((row = mysql_fetch_row(tables)) != NULL)
+        tbk_text_format(&lock, "%s%s.%s WRITE", lock.length > 0 ? ", " : "LOCK TABLES ",
+                        quoted(self, self->live), quoted(self, row[0]));
+    return lock.length == 0 || (tbk_mysql_exec(self->session, tbk_text_string(&lock), err) &&
+                                tbk_mysql_exec(self->session, "UNLOCK TABLES", err));
+}
+
 /* --- forward and back --- */
 
 static bool begin(swapping *self, const tbk_mysql_objects *objects, tbk_error *err)
 {
     return run(self, err, "CREATE DATABASE IF NOT EXISTS %s", quoted(self, self->live)) &&
-           make_schema_like(self, self->kept, self->live, err) && write_record(self, objects, err);
+           check_unused(self, err) && make_schema_like(self, self->kept, self->live, err) &&
+           write_record(self, objects, err);
 }
 
 static bool finish(swapping *self, tbk_error *err)

@@ -167,36 +167,72 @@ static bool find_address(const live *self, const char **out, tbk_error *err)
 
 /* --- its rows --- */
 
+/* A tunnel takes one connection. The client makes two: one to see whether TLS is offered. */
+#define TUNNELS_MAX 4
+
+typedef struct route {
+    const live *live;
+    const char *address;
+    tbk_remote_tunnel tunnels[TUNNELS_MAX];
+    size_t count;
+} route;
+
+static bool reach(void *self, const char **out_host, uint16_t *out_port, tbk_error *err)
+{
+    route *it = self;
+    const tbk_live_database_input *input = it->live->input;
+    if (it->count == TUNNELS_MAX)
+        return tbk_fail(err, TBK_E_NETWORK, NULL, "the server was asked for too many connections");
+    tbk_remote_tunnel *tunnel = &it->tunnels[it->count];
+    if (!tbk_remote_tunnel_open(input->remote, it->address, it->live->login.port, input->report,
+                                tunnel, err))
+        return false;
+    it->count++;
+    *out_host = tunnel->host;
+    *out_port = tunnel->port;
+    return true;
+}
+
+static void close_route(route *it)
+{
+    while (it->count > 0)
+        tbk_remote_tunnel_close(&it->tunnels[--it->count]);
+}
+
 /* What the client saw is the end of a connection; the tunnel may know why. */
-static bool fail_to_count(const tbk_remote_tunnel *tunnel, const char *address, tbk_error *err)
+static bool fail_to_count(const route *it, tbk_error *err)
 {
     tbk_error reason;
-    if ((err->code == TBK_E_NETWORK || err->code == TBK_E_TIMEOUT) &&
-        !tunnel->check(tunnel->self, &reason))
-        *err = reason;
-    return tbk_while(err, "through a tunnel to %s", address);
+    if (it->count > 0 && (err->code == TBK_E_NETWORK || err->code == TBK_E_TIMEOUT)) {
+        const tbk_remote_tunnel *last = &it->tunnels[it->count - 1];
+        if (!last->check(last->self, &reason))
+            *err = reason;
+    }
+    return tbk_while(err, "through a tunnel");
 }
 
 static bool count_rows(const live *self, tbk_mysql_live_rows **out, tbk_error *err)
 {
-    const char *address = NULL;
-    tbk_auto_remote_tunnel tunnel = {0};
-    if (!find_address(self, &address, err) ||
-        !tbk_remote_tunnel_open(self->input->remote, address, self->login.port, self->input->report,
-                                &tunnel, err))
+    route way = {.live = self};
+    if (!find_address(self, &way.address, err))
         return false;
     tbk_report_log(self->input->report, TBK_LOG_INFO, "verify",
                    "counting the rows of '%s' at %s port %u, through a tunnel", self->login.schema,
-                   address, (unsigned)self->login.port);
-    const tbk_mysql_server server = {.host = tunnel.host,
-                                     .port = tunnel.port,
+                   way.address, (unsigned)self->login.port);
+    const tbk_mysql_server server = {.host = way.address,
+                                     .port = self->login.port,
                                      .user = self->login.user,
                                      .password = self->login.password,
                                      .schema = self->login.schema,
                                      .needs_tls = self->input->needs_tls,
-                                     .answer_limit_s = COUNT_LIMIT_S};
-    return tbk_mysql_count_live(self->arena, &server, &self->input->manifest->mysql, out, err) ||
-           fail_to_count(&tunnel, address, err);
+                                     .answer_limit_s = COUNT_LIMIT_S,
+                                     .reach = reach,
+                                     .reach_self = &way};
+    bool counted =
+        tbk_mysql_count_live(self->arena, &server, &self->input->manifest->mysql, out, err) ||
+        fail_to_count(&way, err);
+    close_route(&way);
+    return counted;
 }
 
 static void note_rows(live *self, const tbk_mysql_live_rows *rows)

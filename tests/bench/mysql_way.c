@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -185,6 +186,7 @@ static int run(const struct way *way, char **arguments)
 
 int main(int count, char **arguments)
 {
+    (void)signal(SIGPIPE, SIG_IGN); /* as the engine does */
     for (const struct way *way = WAYS; count >= 2 && way < WAYS + sizeof WAYS / sizeof *WAYS; way++)
         if (strcmp(arguments[1], way->name) == 0 && count == way->arguments)
             return run(way, arguments);

@@ -78,6 +78,13 @@ static int64_t mysql_number(const char *sql)
 static void mysql_clear(void)
 {
     MYSQL *connection = test_server_connect(&server, NULL);
+    const char *ours;
+    while ((ours = test_value(connection, "SELECT schema_name FROM information_schema.schemata "
+                                          "WHERE schema_name LIKE 'tracker\\_%'"))[0] != '\0') {
+        char sql[128];
+        (void)snprintf(sql, sizeof sql, "DROP DATABASE `%s`", ours);
+        test_sql(connection, sql);
+    }
     test_sql(connection, "DROP DATABASE IF EXISTS tracker; CREATE DATABASE tracker");
     mysql_close(connection);
 }

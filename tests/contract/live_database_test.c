@@ -184,6 +184,23 @@ static void tells_that_the_variables_contradict_each_other(void **state)
     assert_check(&found.database, "ok", "2 of 2");
 }
 
+/* The client looks whether TLS is offered in a connection of its own. */
+static void takes_a_server_that_wants_tls(void **state)
+{
+    (void)state;
+    tbk_live_database found;
+    const tbk_manifest manifest = a_set();
+    const tbk_live_database_input input = {.remote = &vm, .manifest = &manifest, .needs_tls = true};
+    MYSQL *root = test_server_connect(&server, server.database);
+    test_sql(root, "ALTER USER tracker_user@'%' REQUIRE SSL");
+    bool checked = tbk_live_database_check(arena, &input, &found, &err);
+    test_sql(root, "ALTER USER tracker_user@'%' REQUIRE NONE");
+    mysql_close(root);
+    assert_ok(checked);
+    assert_check(&found.credentials, "ok", "the server takes");
+    assert_check(&found.database, "ok", "2 of 2");
+}
+
 static void tells_that_the_server_takes_another_password(void **state)
 {
     (void)state;
@@ -245,7 +262,7 @@ static void waits_no_longer_than_its_limit_for_a_silent_server(void **state)
     const tbk_live_database found = check();
     int64_t took_ms = tbk_clock_monotonic_ms() - begin_ms;
     assert_int_equal(test_server_run(&server, "resume", ">/dev/null"), 0);
-    assert_check(&found.database, "warning", "through a tunnel to 127.0.0.1");
+    assert_check(&found.database, "warning", "'127.0.0.1:");
     assert_true(took_ms < 15000);
 }
 
@@ -295,6 +312,7 @@ int main(void)
         TEST(takes_every_byte_of_the_address_into_account),
         TEST(says_nothing_of_a_tracker_that_has_no_such_variable),
         TEST(tells_that_the_variables_contradict_each_other),
+        TEST(takes_a_server_that_wants_tls),
         TEST(tells_that_the_server_takes_another_password),
         TEST(tells_that_there_are_no_credentials),
         TEST(finds_a_server_that_is_no_container),

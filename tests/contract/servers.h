@@ -75,6 +75,7 @@ static inline void test_server_read_facts(test_server *server)
 static inline bool test_server_start(test_server *server, const char *kind, const char *options)
 {
     static unsigned started;
+    (void)signal(SIGPIPE, SIG_IGN); /* as the engine does: a server may be gone */
     (void)snprintf(server->name, sizeof server->name, "test-%d-%u", (int)getpid(), ++started);
     char kind_and_name[64];
     (void)snprintf(kind_and_name, sizeof kind_and_name, "start %s", kind);

@@ -105,7 +105,7 @@ tracker_is_whole() {
         echo 'set -eu'
         blocks '^## [1-6][.] '
         # shellcheck disable=SC2016 # the machine's shell expands it
-        echo 'for name in DATABASE NEW OLD; do eval "echo $name=\$$name"; done >/root/variables; declare -f sql renames >>/root/variables'
+        echo 'for name in DATABASE NEW OLD; do eval "echo $name=\$$name"; done >/root/variables; declare -f sql ask renames >>/root/variables'
     } >"$BATS_TEST_TMPDIR/script"
     on_vm bash -s <"$BATS_TEST_TMPDIR/script" >"$BATS_TEST_TMPDIR/output" || { cat "$BATS_TEST_TMPDIR/output"; return 1; }
     grep -x 'database.sql.zst: OK' "$BATS_TEST_TMPDIR/output"
