@@ -168,7 +168,7 @@ static bool write_routine(reading *self, const char *name, const char *kind, tbk
     }
     made_under under = {copy(self, row, SQL_MODE), NULL, copy(self, row, CHARSET),
                         copy(self, row, COLLATION), copy(self, row, DATABASE_COLLATION)};
-    add_statement(self, &under, copy(self, row, TEXT));
+    add_statement(self, &under, row[TEXT]);
     return true;
 }
 
@@ -184,7 +184,7 @@ static bool write_event(reading *self, const char *name, const char *kind, tbk_e
     made_under under = {copy(self, row, SQL_MODE), copy(self, row, TIME_ZONE),
                         copy(self, row, CHARSET), copy(self, row, COLLATION),
                         copy(self, row, DATABASE_COLLATION)};
-    add_statement(self, &under, copy(self, row, TEXT));
+    add_statement(self, &under, row[TEXT]);
     return true;
 }
 
