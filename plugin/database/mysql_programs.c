@@ -137,6 +137,12 @@ static bool fail_gone(const char *what, const char *name, tbk_error *err)
 typedef bool (*each_name)(reading *self, const char *name, const char *kind, tbk_error *err);
 
 /* Calls it for each row of a query for a name and a kind. */
+/* A name, which is never NULL. */
+static const char *name_in(reading *self, MYSQL_ROW row, unsigned column)
+{
+    return tbk_arena_copy(self->arena, row[column] != NULL ? row[column] : "");
+}
+
 static bool for_each(reading *self, const char *sql, each_name call, int64_t *count, tbk_error *err)
 {
     tbk_auto(MYSQL_RES) *names = NULL;
@@ -145,7 +151,7 @@ static bool for_each(reading *self, const char *sql, each_name call, int64_t *co
         return false;
     *count = (int64_t)mysql_num_rows(names);
     while ((row = mysql_fetch_row(names)) != NULL)
-        if (!call(self, copy(self, row, 0), copy(self, row, 1), err))
+        if (!call(self, name_in(self, row, 0), name_in(self, row, 1), err))
             return false;
     return true;
 }
