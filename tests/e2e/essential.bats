@@ -26,6 +26,8 @@ with_options() {
     cat >"$workspace/envs/standin.backup.yml"
     tb configure
 }
+# Waits for the tracker, which writes a hundred times a second with a rollback journal and has the database locked then.
+in_live_database() { sqlite3 -cmd '.timeout 20000' "$("$vm" path "$machine")/root$database" "$1"; }
 field() { last_run | jq -r "$1"; }
 newest() { sets | tail -n 1; }
 in_newest() {
@@ -145,5 +147,5 @@ END
     healthy() { [ "$(on_vm docker inspect -f '{{.State.Health.Status}}' tracker)" = healthy ]; }
     wait_until 60 healthy
     sleep 2
-    [ "$(sqlite3 "$("$vm" path "$machine")/root$database" 'SELECT count(*) FROM swarm')" = 3125 ]
+    [ "$(in_live_database 'SELECT count(*) FROM swarm')" = 3125 ]
 }
