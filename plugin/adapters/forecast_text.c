@@ -36,13 +36,18 @@ static void print_held(FILE *out, const tbk_value *forecast)
     char bytes[TBK_SIZE_TEXT], rate[TBK_SIZE_TEXT];
     const tbk_value *held = tbk_value_find(forecast, "expected_held_ms");
     if (held == NULL) {
-        (void)fprintf(out,
-                      "Held:       for one copy of the database; the disk was not measured: %s\n",
+        (void)fprintf(out, "Held:       for one copy of the database; not foretold: %s\n",
                       text_in(forecast, "measured.not_measured"));
         return;
     }
     if (held->integer == 0) {
         (void)fputs("Held:       never\n", out);
+        return;
+    }
+    if (number_in(forecast, "copy_bytes_per_second") == 0) {
+        (void)fprintf(out,
+                      "Held:       for an instant, at most %.1f s: somebody commits all the time\n",
+                      (double)held->integer / 1000);
         return;
     }
     tbk_console_size((uint64_t)number_in(forecast, "copy_bytes"), bytes);
@@ -85,14 +90,24 @@ static void print_advice(FILE *out, const tbk_value *forecast)
     }
 }
 
-void tbk_forecast_print(FILE *out, const tbk_value *forecast)
+static void print_database(FILE *out, const tbk_value *forecast)
 {
     char bytes[TBK_SIZE_TEXT];
     tbk_console_size((uint64_t)number_in(forecast, "database.bytes"), bytes);
-    (void)fprintf(out, "Database:   %s, %s\n", bytes,
-                  strcmp(text_in(forecast, "database.journal_mode"), "wal") == 0
-                      ? "write-ahead log"
-                      : "rollback journal");
+    if (tbk_value_find(forecast, "database.server") != NULL)
+        (void)fprintf(out, "Database:   %s, %s %s, %" PRId64 " tables\n", bytes,
+                      text_in(forecast, "database.server"), text_in(forecast, "database.version"),
+                      number_in(forecast, "database.tables"));
+    else
+        (void)fprintf(out, "Database:   %s, %s\n", bytes,
+                      strcmp(text_in(forecast, "database.journal_mode"), "wal") == 0
+                          ? "write-ahead log"
+                          : "rollback journal");
+}
+
+void tbk_forecast_print(FILE *out, const tbk_value *forecast)
+{
+    print_database(out, forecast);
     (void)fprintf(out, "Method:     %s (configured: %s)\n", text_in(forecast, "method"),
                   text_in(forecast, "configured_method"));
     print_held(out, forecast);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The hold port over the hook's lines: one request, one answer, each with a limit. */
+/* Holds and spare servers by the hook's lines: one request, one answer, each with a limit. */
 #include "adapters/hold_hook.h"
 
 #include "base/auto.h"
@@ -94,14 +94,22 @@ static bool await_answer(tbk_hold_hook *hook, const char *request, const tbk_rep
     return true;
 }
 
-static bool ask(tbk_hold_hook *hook, const char *request, const tbk_report *report,
-                char out[ANSWER_BYTES_MAX], tbk_error *err)
+/* secret follows the request, and is told nobody but the hook. */
+static bool ask_with(tbk_hold_hook *hook, const char *request, const char *secret,
+                     const tbk_report *report, char out[ANSWER_BYTES_MAX], tbk_error *err)
 {
     tbk_error why;
     if (!tbk_file_write_all(hook->output, request, strlen(request), &why) ||
+        !tbk_file_write_all(hook->output, secret, strlen(secret), &why) ||
         !tbk_file_write_all(hook->output, "\n", 1, &why))
         return hook_gone(err);
     return await_answer(hook, request, report, out, err);
+}
+
+static bool ask(tbk_hold_hook *hook, const char *request, const tbk_report *report,
+                char out[ANSWER_BYTES_MAX], tbk_error *err)
+{
+    return ask_with(hook, request, "", report, out, err);
 }
 
 /* What the hook says after "failed ", for people. */
@@ -162,6 +170,25 @@ static bool release(void *self, tbk_error *err)
     const char *reason = reason_in(answer);
     return tbk_fail(err, TBK_E_TRACKER_DOWN, "start it on the VM: docker compose up -d tracker",
                     "the tracker did not come back: %s", reason != NULL ? reason : answer);
+}
+
+static bool start_server(void *self, const char *root_password, tbk_error *err)
+{
+    tbk_hold_hook *hook = self;
+    char answer[ANSWER_BYTES_MAX];
+    if (!ask_with(hook, "@server ", root_password, hook->report, answer, err))
+        return false;
+    const char *reason = reason_in(answer);
+    return strcmp(answer, "serving") == 0 ||
+           tbk_fail(err, TBK_E_FAILED, "see the hook's lines in the log, and 'docker ps -a'",
+                    "a server for the proof could not be started: %s",
+                    reason != NULL ? reason : answer);
+}
+
+tbk_spare_server tbk_hold_hook_spare_server(tbk_hold_hook *hook)
+{
+    return (tbk_spare_server){
+        .self = hook, .host = "127.0.0.1", .port = 3306, .start = start_server};
 }
 
 tbk_hold tbk_hold_hook_port(tbk_hold_hook *hook)

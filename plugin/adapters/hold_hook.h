@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hold port over the hook's line protocol (docs/protocol.md): requests "@hold pause|stop",
- * "@release" on output, answers on input. Every wait has a limit.
+ * The ports that the hook serves, over its line protocol (docs/protocol.md): requests "@hold
+ * pause|stop", "@release", "@server" on output, answers on input. Every wait has a limit.
  */
 #ifndef TBK_ADAPTERS_HOLD_HOOK_H
 #define TBK_ADAPTERS_HOLD_HOOK_H
 
 #include "ports/hold.h"
 #include "ports/report.h"
+#include "ports/spare_server.h"
 
 #include <stdint.h>
 
@@ -19,5 +20,6 @@ tbk_hold_hook *tbk_hold_hook_new(int input_fd, int output_fd, uint32_t answer_ti
                                  const tbk_report *report);
 void tbk_hold_hook_free(tbk_hold_hook *hook);
 tbk_hold tbk_hold_hook_port(tbk_hold_hook *hook);
+tbk_spare_server tbk_hold_hook_spare_server(tbk_hold_hook *hook);
 
 #endif

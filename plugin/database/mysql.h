@@ -21,6 +21,9 @@ typedef struct tbk_mysql_server {
     const char *password;
     const char *schema; /* the database's name; NULL: none is chosen */
     bool needs_tls;     /* refuse a connection without; else TLS is taken where it is offered */
+    /* What is done is nobody's business but this server's, and does not go into its binary log.
+     * For root only. */
+    bool is_unlogged;
     /* How long one statement may stay without an answer; 0 = a minute. */
     uint32_t answer_limit_s;
     /* For a server that is far away, where each connection needs a way of its own (a tunnel takes

@@ -234,7 +234,8 @@ bool tbk_mysql_connect(const tbk_mysql_server *server, MYSQL **out, tbk_error *e
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     tbk_auto(MYSQL) *connection = NULL;
     (void)pthread_once(&once, begin_library);
-    if (!log_in_safely(server, &connection, err) || !set_session(connection, err))
+    if (!log_in_safely(server, &connection, err) || !set_session(connection, err) ||
+        (server->is_unlogged && !tbk_mysql_exec(connection, "SET SESSION sql_log_bin = 0", err)))
         return false;
     *out = connection;
     connection = NULL;

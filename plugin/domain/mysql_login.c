@@ -186,15 +186,16 @@ static const char *describe_drift(tbk_arena *arena, const variables *read,
         {"MYSQL_DATABASE", read->schema, login->schema},
     };
     tbk_auto_text names = {0};
+    size_t count = 0;
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
         if (pairs[i].server != NULL && strcmp(pairs[i].server, pairs[i].tracker) != 0)
-            tbk_text_format(&names, "%s%s", names.length > 0 ? ", " : "", pairs[i].name);
-    if (names.length == 0)
+            tbk_text_format(&names, "%s%s", count++ > 0 ? ", " : "", pairs[i].name);
+    if (count == 0)
         return NULL;
     return tbk_arena_format(arena,
-                            "%s differ from " ADDRESS ": the server was made with the former, "
-                            "the tracker uses the latter",
-                            tbk_text_string(&names));
+                            "%s %s not what " ADDRESS " says: the server was made with the former, "
+                            "the tracker logs in with the latter",
+                            tbk_text_string(&names), count > 1 ? "are" : "is");
 }
 
 bool tbk_mysql_login_read(tbk_arena *arena, const tbk_dotenv *file, tbk_mysql_login *out,

@@ -159,7 +159,8 @@ static bool begin(cycle *self, tbk_error *err)
     const tbk_backup_request *request = self->request;
     const char *id;
     if (!tbk_store_list(self->store, self->arena, &self->earlier, err) ||
-        !tbk_database_open(self->arena, request->config, self->report, &self->database, err) ||
+        !tbk_database_open(self->arena, request->config, request->spare, self->report,
+                           &self->database, err) ||
         !check_journal_mode(self, err) ||
         !self->database.inspect(self->database.self, self->arena, rules_of(self), &self->view, err))
         return false;

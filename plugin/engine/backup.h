@@ -8,10 +8,12 @@
 #include "engine/store.h"
 #include "ports/hold.h"
 #include "ports/report.h"
+#include "ports/spare_server.h"
 
 typedef struct tbk_backup_request {
     const tbk_engine_config *config;
     const tbk_hold *hold;          /* NULL: nobody can hold the tracker */
+    const tbk_spare_server *spare; /* for proofs; NULL: there is none */
     tbk_journal_mode journal_mode; /* what the database's is to become, inside the hold */
     tbk_files *files;              /* NULL: no configuration files are saved */
     const char *run_id;

@@ -4,11 +4,12 @@
 
 #include "engine/mysql_database.h"
 
-bool tbk_database_open(tbk_arena *arena, const tbk_engine_config *config, const tbk_report *report,
-                       tbk_database *out, tbk_error *err)
+bool tbk_database_open(tbk_arena *arena, const tbk_engine_config *config,
+                       const tbk_spare_server *spare, const tbk_report *report, tbk_database *out,
+                       tbk_error *err)
 {
     if (config->driver == TBK_DRIVER_MYSQL)
-        return tbk_database_mysql(arena, config, report, out, err);
+        return tbk_database_mysql(arena, config, spare, report, out, err);
     *out = tbk_database_sqlite(arena, config->database_path);
     return true;
 }

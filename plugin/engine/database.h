@@ -10,9 +10,11 @@
 
 #include "domain/engine_config.h"
 #include "domain/manifest.h"
+#include "engine/forecast.h"
 #include "ports/hold.h"
 #include "ports/report.h"
 #include "ports/source.h"
+#include "ports/spare_server.h"
 
 /* Of the database as it is now. */
 typedef struct tbk_database_view {
@@ -76,6 +78,9 @@ typedef struct tbk_database {
      */
     bool (*inspect)(void *self, tbk_arena *arena, const tbk_rules *rules, tbk_database_view *out,
                     tbk_error *err);
+    /* What capture would do; locks and holds nothing. Errors: as inspect; TBK_E_INTERRUPTED. */
+    bool (*foretell)(void *self, tbk_arena *arena, const tbk_forecast_request *request,
+                     tbk_forecast *out, tbk_error *err);
     /*
      * Copies one committed state, and has it stored.
      * Shape:  out is filled on failure too, as far as it went.
@@ -112,9 +117,11 @@ typedef struct tbk_database {
     bool (*forget_kept)(void *self, tbk_arena *arena, const char *const **out, tbk_error *err);
 } tbk_database;
 
-/* The one that the configuration names. Credentials are read now, from the tracker's own .env. */
-bool tbk_database_open(tbk_arena *arena, const tbk_engine_config *config, const tbk_report *report,
-                       tbk_database *out, tbk_error *err) TBK_MUST_CHECK;
+/* The one that the configuration names. Credentials are read now, from the tracker's own .env.
+ * spare is for check_restored where the tracker's server cannot be used for it; may be NULL. */
+bool tbk_database_open(tbk_arena *arena, const tbk_engine_config *config,
+                       const tbk_spare_server *spare, const tbk_report *report, tbk_database *out,
+                       tbk_error *err) TBK_MUST_CHECK;
 
 /* SQLite; path may be NULL where only check_restored is wanted. */
 tbk_database tbk_database_sqlite(tbk_arena *arena, const char *path);

@@ -1,31 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * MySQL behind the engine's interface: dumped from snapshots of one moment, restored into a schema
- * beside the real one.
- *
- * The moment is found without a hold where nobody commits for an instant; else the tracker is
- * paused for it; else one session reads alone, which is right at any time, and slower.
- */
+/* MySQL behind the engine's interface: captured by engine/mysql_capture.h, restored into a schema
+ * beside the real one, or into an empty server. */
 #include "engine/mysql_database.h"
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "database/mysql.h"
 #include "domain/mysql_login.h"
-#include "engine/held.h"
+#include "engine/mysql_capture.h"
+#include "engine/spare_server.h"
 
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-#define SESSIONS_MIN 2
-#define SESSIONS_MAX 4
-/* How long a common moment is looked for, without and with the tracker paused. */
-#define FREE_LIMIT_MS 1000
-#define HELD_LIMIT_MS 300
-#define PIN_PAUSE_MS 5
-#define SNAPSHOT_TRIES 3
 /* An index of many rows takes its time to be made. */
 #define LOAD_ANSWER_LIMIT_S 7200
 
@@ -33,6 +19,7 @@ typedef struct mysql_database {
     tbk_mysql_server user;
     tbk_mysql_server root;
     bool has_root;
+    const tbk_spare_server *spare; /* NULL: there is none */
     const tbk_report *report;
     /* Of a restore: the schema beside the real one, what is to be made in the real one, and where
      * the tables of before are. */
@@ -40,15 +27,6 @@ typedef struct mysql_database {
     tbk_mysql_objects *objects;
     const char *kept;
 } mysql_database;
-
-/* As many as there are processors: more would only take the server's from the tracker. */
-static unsigned sessions_wanted(void)
-{
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    return processors < SESSIONS_MIN   ? SESSIONS_MIN
-           : processors > SESSIONS_MAX ? SESSIONS_MAX
-                                       : (unsigned)processors;
-}
 
 /* --- as it is now --- */
 
@@ -81,179 +59,30 @@ static bool inspect(void *self, tbk_arena *arena, const tbk_rules *rules, tbk_da
 
 /* --- capture --- */
 
-typedef struct capturing {
-    const mysql_database *database;
-    tbk_arena *arena;
-    const tbk_capture_request *request;
-    tbk_mysql_dump *dump;
-    tbk_capture *out;
-} capturing;
-
-static void note_reason(capturing *self, const char *what, const char *why)
+static const tbk_mysql_server *root_of(const mysql_database *database)
 {
-    self->out->reason = tbk_arena_format(self->arena, "%s%s%s: %s", self->out->reason,
-                                         self->out->reason[0] != '\0' ? "; " : "", what, why);
-    tbk_report_log(self->request->prompt, TBK_LOG_INFO, "capture", "%s: %s", what, why);
+    return database->has_root ? &database->root : NULL;
 }
 
-/* is_still: the tracker is stopped, so that any storage engine will do. */
-static bool open_dump(capturing *self, bool is_still, const tbk_report *report, tbk_error *err)
+static bool foretell(void *self, tbk_arena *arena, const tbk_forecast_request *request,
+                     tbk_forecast *out, tbk_error *err)
 {
-    const tbk_mysql_dump_request request = {.server = &self->database->user,
-                                            .root = self->database->has_root ? &self->database->root
-                                                                             : NULL,
-                                            .sessions = sessions_wanted(),
-                                            .rules = self->request->rules,
-                                            .is_still = is_still,
-                                            .report = report};
-    return tbk_mysql_dump_open(&request, &self->dump, err);
-}
-
-/* Tries again and again, since the next moment may be the one. */
-static bool pin_within(const capturing *self, int64_t limit_ms, tbk_error *err)
-{
-    const struct timespec pause = {.tv_nsec = PIN_PAUSE_MS * 1000000};
-    int64_t end_ms = tbk_clock_monotonic_ms() + limit_ms;
-    while (!tbk_mysql_dump_pin(self->dump, err)) {
-        if (err->code != TBK_E_BUSY || tbk_clock_monotonic_ms() >= end_ms)
-            return false;
-        if (!tbk_report_go_on(self->request->prompt, err))
-            return false;
-        (void)nanosleep(&pause, NULL);
-    }
-    return true;
-}
-
-static bool pin_held(void *self, const tbk_report *watched, tbk_error *err)
-{
-    (void)watched;
-    return pin_within(self, HELD_LIMIT_MS, err);
-}
-
-/* True with *out_pinned false: no hold was to be had, or no moment in it. */
-static bool pin_in_pause(capturing *self, bool *out_pinned, tbk_error *err)
-{
-    bool declined = false;
-    const tbk_held_work work = {.hold = self->request->hold,
-                                .kind = TBK_HOLD_PAUSE,
-                                .report = self->request->prompt,
-                                .self = self,
-                                .work = pin_held};
-    *out_pinned = tbk_held_do(&work, self->out, &declined, err);
-    return *out_pinned || declined || err->code == TBK_E_BUSY;
-}
-
-static bool pin(capturing *self, tbk_error *err)
-{
-    bool pinned = false;
-    if (pin_within(self, FREE_LIMIT_MS, err))
-        return true;
-    if (err->code != TBK_E_BUSY)
-        return false;
-    if (self->request->hold != NULL) {
-        note_reason(self, "without a hold", err->message);
-        if (!pin_in_pause(self, &pinned, err) || pinned)
-            return pinned;
-    }
-    note_reason(self, "with several sessions", err->message);
-    tbk_mysql_dump_alone(self->dump);
-    return tbk_mysql_dump_pin(self->dump, err);
-}
-
-static bool store(capturing *self, const tbk_report *report, tbk_error *err)
-{
-    tbk_capture *out = self->out;
-    const tbk_source source = {.self = self->dump,
-                               .total_bytes = tbk_mysql_dump_size_bytes(self->dump),
-                               .read = tbk_mysql_dump_read};
-    bool selects = self->request->rules != NULL;
-    return self->request->store(self->request->self, &source, "capture", report, err) &&
-           tbk_mysql_dump_finish(self->dump, self->arena, &out->mysql,
-                                 selects ? &out->selection : NULL,
-                                 selects ? &out->selection_count : NULL, err);
-}
-
-static void close_dump(capturing *self)
-{
-    tbk_mysql_dump_close(self->dump);
-    self->dump = NULL;
-}
-
-static bool dump_live(capturing *self, tbk_error *err)
-{
-    bool ok = open_dump(self, false, self->request->prompt, err) && pin(self, err) &&
-              store(self, self->request->report, err);
-    close_dump(self);
-    return ok;
-}
-
-/* A schema that changes meanwhile does so once, or somebody is at work on it. */
-static bool snapshot(capturing *self, tbk_error *err)
-{
-    for (int tries = 1; !dump_live(self, err); tries++) {
-        if (err->code != TBK_E_BUSY || tries == SNAPSHOT_TRIES)
-            return false;
-        tbk_report_log(self->request->prompt, TBK_LOG_WARNING, "capture", "%s; trying again",
-                       err->message);
-    }
-    self->out->method = tbk_method_name(TBK_METHOD_SNAPSHOT);
-    return true;
-}
-
-static bool dump_still(void *self, const tbk_report *watched, tbk_error *err)
-{
-    capturing *capture = self;
-    return open_dump(capture, true, watched, err) && tbk_mysql_dump_pin(capture->dump, err) &&
-           store(capture, watched, err);
-}
-
-static bool stop(capturing *self, tbk_error *err)
-{
-    bool declined;
-    const tbk_held_work work = {.hold = self->request->hold,
-                                .kind = TBK_HOLD_STOP,
-                                .report = self->request->prompt,
-                                .self = self,
-                                .work = dump_still};
-    if (self->request->hold == NULL)
-        return tbk_fail(err, TBK_E_CONFIG, "run it through the hook, or use the method snapshot",
-                        "the method stop needs somebody who stops the tracker");
-    bool ok = tbk_held_do(&work, self->out, &declined, err);
-    close_dump(self);
-    if (ok)
-        self->out->method = tbk_method_name(TBK_METHOD_STOP);
-    return ok;
-}
-
-static bool take(capturing *self, tbk_error *err)
-{
-    tbk_method method = self->request->method;
-    if (method == TBK_METHOD_STOP)
-        return stop(self, err);
-    if (snapshot(self, err))
-        return true;
-    /* Tables without snapshots. */
-    if (err->code != TBK_E_UNSUPPORTED || method != TBK_METHOD_AUTO || self->request->hold == NULL)
-        return false;
-    note_reason(self, tbk_method_name(TBK_METHOD_SNAPSHOT), err->message);
-    return stop(self, err);
+    const mysql_database *database = self;
+    return tbk_mysql_forecast(arena, &database->user, root_of(database), request, out, err);
 }
 
 static bool capture(void *self, tbk_arena *arena, const tbk_capture_request *request,
                     tbk_capture *out, tbk_error *err)
 {
-    capturing work = {.database = self, .arena = arena, .request = request, .out = out};
-    int64_t started_ms = tbk_clock_monotonic_ms();
-    bool ok = take(&work, err);
-    request->phase_ended(request->self, "capture", started_ms);
-    return ok || tbk_while(err, "capturing the database");
+    const mysql_database *database = self;
+    return tbk_mysql_capture(arena, &database->user, root_of(database), request, out, err);
 }
 
 /* --- proof --- */
 
-static bool can_restore(void *self, tbk_error *why)
+/* Whether the tracker's own server can be restored into. */
+static bool can_use_root(const mysql_database *database, tbk_error *why)
 {
-    const mysql_database *database = self;
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     tbk_mysql_facts facts;
     if (!database->has_root)
@@ -262,6 +91,12 @@ static bool can_restore(void *self, tbk_error *why)
                         "known");
     return tbk_mysql_inspect(arena, &database->root, NULL, &facts, why) ||
            tbk_while(why, "a schema to restore into can be made by root only");
+}
+
+static bool can_restore(void *self, tbk_error *why)
+{
+    const mysql_database *database = self;
+    return database->spare != NULL || can_use_root(database, why);
 }
 
 static const tbk_table_facts *table_in(const tbk_mysql_facts *facts, const char *table)
@@ -316,6 +151,15 @@ static void try_objects(const tbk_mysql_server *scratch, const tbk_mysql_objects
                        why.message);
 }
 
+/* Where a set is restored to: a schema of ours on a server where root's password is known. */
+static void set_root(mysql_database *database, const tbk_mysql_server *root, const char *schema)
+{
+    database->root = *root;
+    database->scratch = *root;
+    database->scratch.schema = schema;
+    database->scratch.answer_limit_s = LOAD_ANSWER_LIMIT_S;
+}
+
 static bool restore_beside(void *self, tbk_arena *arena, const tbk_unpacked *unpacked,
                            const tbk_manifest *manifest, const tbk_report *report,
                            tbk_restored_check *out, tbk_error *err)
@@ -326,9 +170,9 @@ static bool restore_beside(void *self, tbk_arena *arena, const tbk_unpacked *unp
     tbk_report_log(report, TBK_LOG_INFO, "restore", "loading into the schema '%s'",
                    scratch->schema);
     if (!tbk_mysql_scratch_make(&database->root, scratch->schema, err) ||
-        !tbk_mysql_load(scratch, sessions_wanted(), unpacked->source, report, &database->objects,
-                        err) ||
-        !tbk_mysql_measure(arena, scratch, sessions_wanted(), report, &found, err))
+        !tbk_mysql_load(scratch, tbk_mysql_capture_sessions(), unpacked->source, report,
+                        &database->objects, err) ||
+        !tbk_mysql_measure(arena, scratch, tbk_mysql_capture_sessions(), report, &found, err))
         return false;
     *out = (tbk_restored_check){.tables = rows_of(arena, &found),
                                 .table_count = found.table_count,
@@ -347,15 +191,38 @@ static void discard(void *self, const tbk_report *report)
                        database->scratch.schema, why.message);
 }
 
+/* The tracker's server, without a trace in its binary log, which would grow by the whole database
+ * each time; else one that is started for it. */
+static bool choose_server(const mysql_database *database, tbk_arena *arena,
+                          const tbk_report *report, tbk_mysql_server *out, tbk_error *err)
+{
+    tbk_error why;
+    *out = database->root;
+    out->is_unlogged = true;
+    if (can_use_root(database, &why))
+        return true;
+    if (database->spare == NULL) {
+        *err = why;
+        return false;
+    }
+    tbk_report_log(report, TBK_LOG_INFO, "restore",
+                   "a server of its own is started for it, since %s", why.message);
+    return tbk_spare_server_start(arena, database->spare, database->user.schema, report, out, err);
+}
+
 static bool check_restored(void *self, tbk_arena *arena, const tbk_unpacked *unpacked,
                            const tbk_manifest *manifest, const tbk_report *report,
                            tbk_restored_check *out, tbk_error *err)
 {
-    mysql_database *database = self;
-    bool ok = restore_beside(self, arena, unpacked, manifest, report, out, err);
+    mysql_database proving = *(const mysql_database *)self;
+    tbk_mysql_server root;
+    if (!choose_server(&proving, arena, report, &root, err))
+        return false;
+    set_root(&proving, &root, proving.scratch.schema);
+    bool ok = restore_beside(&proving, arena, unpacked, manifest, report, out, err);
     if (ok)
-        try_objects(&database->scratch, database->objects, report);
-    discard(self, report);
+        try_objects(&proving.scratch, proving.objects, report);
+    discard(&proving, report);
     return ok;
 }
 
@@ -409,8 +276,9 @@ static bool read_login(tbk_arena *arena, const char *path, tbk_mysql_login *out,
     return tbk_mysql_login_read(arena, &file, out, err);
 }
 
-bool tbk_database_mysql(tbk_arena *arena, const tbk_engine_config *config, const tbk_report *report,
-                        tbk_database *out, tbk_error *err)
+bool tbk_database_mysql(tbk_arena *arena, const tbk_engine_config *config,
+                        const tbk_spare_server *spare, const tbk_report *report, tbk_database *out,
+                        tbk_error *err)
 {
     tbk_mysql_login login;
     mysql_database *self = TBK_ARENA_NEW(arena, mysql_database);
@@ -419,17 +287,17 @@ bool tbk_database_mysql(tbk_arena *arena, const tbk_engine_config *config, const
     if (login.drift != NULL)
         tbk_report_log(report, TBK_LOG_WARNING, "begin", "%s: %s", config->env_file, login.drift);
     self->user = server_of(config, &login);
-    self->root = self->user;
-    self->root.user = "root";
-    self->root.password = login.root_password;
+    tbk_mysql_server root = self->user;
+    root.user = "root";
+    root.password = login.root_password;
+    set_root(self, &root, tbk_mysql_scratch_name(arena, login.schema));
     self->has_root = login.root_password != NULL;
+    self->spare = spare;
     self->report = report;
-    self->scratch = self->root;
-    self->scratch.schema = tbk_mysql_scratch_name(arena, login.schema);
-    self->scratch.answer_limit_s = LOAD_ANSWER_LIMIT_S;
     *out = (tbk_database){.self = self,
                           .driver = TBK_DRIVER_MYSQL,
                           .inspect = inspect,
+                          .foretell = foretell,
                           .capture = capture,
                           .can_restore = can_restore,
                           .check_restored = check_restored,

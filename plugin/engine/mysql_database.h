@@ -6,7 +6,8 @@
 #include "engine/database.h"
 
 /* Reads the credentials from config->env_file. Errors: TBK_E_CONFIG, TBK_E_NOT_FOUND. */
-bool tbk_database_mysql(tbk_arena *arena, const tbk_engine_config *config, const tbk_report *report,
-                        tbk_database *out, tbk_error *err) TBK_MUST_CHECK;
+bool tbk_database_mysql(tbk_arena *arena, const tbk_engine_config *config,
+                        const tbk_spare_server *spare, const tbk_report *report, tbk_database *out,
+                        tbk_error *err) TBK_MUST_CHECK;
 
 #endif

@@ -224,7 +224,7 @@ bool tbk_restore_run(tbk_arena *arena, const tbk_restore_request *request, const
     if (!tbk_store_open(request->config->store, TBK_STORE_WRITE, &store, err))
         return false;
     self.store = store;
-    bool ok = tbk_database_open(arena, request->config, report, &self.database, err) &&
+    bool ok = tbk_database_open(arena, request->config, NULL, report, &self.database, err) &&
               choose_set(&self, err) && check_files(&self, err) &&
               self.database.can_restore(self.database.self, err) && restore(&self, err);
     record(&self, ok ? NULL : err);

@@ -7,6 +7,7 @@
 #include "database/sqlite.h"
 #include "database/sqlite_select.h"
 #include "engine/archive.h"
+#include "engine/sqlite_forecast.h"
 #include "engine/sqlite_ladder.h"
 
 #include <errno.h>
@@ -51,6 +52,12 @@ static bool inspect(void *self, tbk_arena *arena, const tbk_rules *rules, tbk_da
     out->words = tbk_arena_format(arena, "'%s' (%" PRIu64 " bytes, %s)", path, facts.size_bytes,
                                   facts.wal ? "write-ahead log" : "rollback journal");
     return true;
+}
+
+static bool foretell(void *self, tbk_arena *arena, const tbk_forecast_request *request,
+                     tbk_forecast *out, tbk_error *err)
+{
+    return tbk_sqlite_forecast(arena, ((const sqlite_database *)self)->path, request, out, err);
 }
 
 /* --- capture --- */
@@ -262,6 +269,7 @@ tbk_database tbk_database_sqlite(tbk_arena *arena, const char *path)
                           .driver = TBK_DRIVER_SQLITE,
                           .unpacked_name = UNPACKED_NAME,
                           .inspect = inspect,
+                          .foretell = foretell,
                           .capture = capture,
                           .can_restore = can_restore,
                           .check_restored = check_restored,

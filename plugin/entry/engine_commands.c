@@ -153,6 +153,7 @@ static bool backup_as_configured(const engine_args *args, engine_output *output,
     tbk_auto(tbk_files) *files = NULL;
     tbk_auto(tbk_hold_hook) *hook = NULL;
     tbk_hold hold;
+    tbk_spare_server spare;
     tbk_report report = engine_output_report(output);
     tbk_engine_config config;
     if (!engine_config_load(arena, args->config, &config, err))
@@ -170,10 +171,12 @@ static bool backup_as_configured(const engine_args *args, engine_output *output,
                                   .journal_mode = args->journal_mode,
                                   .holds_nothing = holds_nothing(&config),
                                   .create_store = is_sidecar};
-    if (args->hook && !request.holds_nothing) {
+    if (args->hook) {
         hook = tbk_hold_hook_new(STDIN_FILENO, STDOUT_FILENO, HOLD_ANSWER_TIMEOUT_MS, &report);
         hold = tbk_hold_hook_port(hook);
-        request.hold = &hold;
+        spare = tbk_hold_hook_spare_server(hook);
+        request.hold = request.holds_nothing ? NULL : &hold;
+        request.spare = &spare;
     }
     return run_backup(arena, &request, output, err);
 }
@@ -353,7 +356,7 @@ bool engine_command_prove(const engine_args *args, engine_output *output, bool *
     tbk_proof proof;
     const char *scratch;
     if (!open_store(arena, args, TBK_STORE_WRITE, &config, &store, err) ||
-        (restores && !tbk_database_open(arena, &config, &report, &database, err)) ||
+        (restores && !tbk_database_open(arena, &config, NULL, &report, &database, err)) ||
         !tbk_store_find(store, arena, args->set, &set, err) ||
         !tbk_store_scratch(store, arena, &scratch, err) ||
         !tbk_prove_set(arena, restores ? &database : NULL, set->path, set->manifest,
@@ -377,12 +380,8 @@ static void print_plan(const tbk_value *result) { tbk_forecast_print(stdout, res
 static bool plan_config(tbk_arena *arena, const engine_args *args, tbk_engine_config *out,
                         tbk_error *err)
 {
-    if (args->sqlite != NULL)
-        return config_by_hand(arena, args, out, err);
-    if (!engine_config_load(arena, args->config, out, err))
-        return false;
-    return out->driver == TBK_DRIVER_SQLITE ||
-           tbk_fail(err, TBK_E_UNSUPPORTED, NULL, "captures of MySQL cannot be foretold");
+    return args->sqlite != NULL ? config_by_hand(arena, args, out, err)
+                                : engine_config_load(arena, args->config, out, err);
 }
 
 /* Before the first run there is no store: then as whom the hook will give it to. */
@@ -391,12 +390,13 @@ bool engine_command_plan(const engine_args *args, engine_output *output, tbk_err
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     tbk_report report = engine_output_report(output);
     tbk_engine_config config;
+    tbk_database database;
     tbk_plan plan;
     if (!plan_config(arena, args, &config, err))
         return false;
     const char *owned =
         access(config.store, F_OK) == 0 ? config.store : tbk_engine_config_owned_file(&config);
-    const tbk_plan_request request = {.database_path = config.database_path,
+    const tbk_plan_request request = {.database = &database,
                                       .store = config.store,
                                       .method = config.method,
                                       .profile = config.profile,
@@ -404,6 +404,7 @@ bool engine_command_plan(const engine_args *args, engine_output *output, tbk_err
                                       .holds_nothing = holds_nothing(&config),
                                       .restores = config.prove_restored_every_days > 0};
     if (!engine_rights_become_owner(owned, args->sqlite == NULL, err) ||
+        !tbk_database_open(arena, &config, NULL, &report, &database, err) ||
         !tbk_plan_make(arena, &request, &report, &plan, err))
         return false;
     engine_output_result(output, tbk_plan_to_value(arena, &request, &plan), print_plan);

@@ -74,7 +74,7 @@ static bool forget_kept(tbk_arena *arena, const tbk_engine_config *config, engin
     tbk_database database;
     const char *const *names;
     if (!tbk_store_open(config->store, TBK_STORE_WRITE, &store, err) ||
-        !tbk_database_open(arena, config, &report, &database, err) ||
+        !tbk_database_open(arena, config, NULL, &report, &database, err) ||
         !database.forget_kept(database.self, arena, &names, err))
         return false;
     tbk_value *result = tbk_value_map(arena);

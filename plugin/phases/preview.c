@@ -293,9 +293,7 @@ static bool is_installed(const preview *self, const char *target)
 
 static bool preview_backup(preview *self, tbk_error *err)
 {
-    if (self->input->workspace->environment.driver == TBK_DRIVER_MYSQL)
-        no_forecast(self, "captures of MySQL cannot be foretold");
-    else if (!is_installed(self, TBK_COMPOSE_FILE))
+    if (!is_installed(self, TBK_COMPOSE_FILE))
         no_forecast(self, "the backup is not installed yet; run 'torrust-backup configure' first");
     else if (self->facts.tracker_id[0] == '\0')
         no_forecast(self, "there is no tracker on the VM yet");

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "engine/backup.h"
+#include "engine/plan.h"
 #include "engine/prove.h"
 #include "engine/restore.h"
 
@@ -243,12 +244,38 @@ static void says_what_is_there(void **state)
     fixture *self = *state;
     tbk_database database;
     tbk_database_view view = {0};
-    assert_succeeds(tbk_database_open(self->arena, &self->config, NULL, &database, &self->err),
-                    self->err);
+    assert_succeeds(
+        tbk_database_open(self->arena, &self->config, NULL, NULL, &database, &self->err),
+        self->err);
     assert_succeeds(database.inspect(database.self, self->arena, NULL, &view, &self->err),
                     self->err);
     assert_true(view.size_bytes > 0);
     assert_non_null(strstr(view.words, "tracker"));
+}
+
+static void make_plan(fixture *self, tbk_plan *out)
+{
+    tbk_database *database = TBK_ARENA_NEW(self->arena, tbk_database);
+    const tbk_plan_request request = {
+        .database = database, .store = self->config.store, .environment = "demo", .restores = true};
+    assert_succeeds(
+        tbk_database_open(self->arena, &self->config, NULL, NULL, database, &self->err) &&
+            tbk_plan_make(self->arena, &request, NULL, out, &self->err),
+        self->err);
+}
+
+static void what_is_foretold_is_what_is_done(void **state)
+{
+    fixture *self = *state;
+    tbk_plan plan;
+    make_plan(self, &plan);
+    assert_false(has_sets());
+    assert_int_equal(plan.forecast.expected_held_ms, 0);
+    assert_true(plan.needed_bytes > 0 && plan.free_bytes > plan.needed_bytes);
+    assert_null(plan.forecast.remedy);
+    assert_succeeds(backup(self), self->err);
+    assert_string_equal(plan.forecast.method, self->result.manifest->method);
+    assert_int_equal(self->result.manifest->held_ms, 0);
 }
 
 static void a_set_is_proved_by_restoring_it(void **state)
@@ -389,11 +416,11 @@ static void a_difference_is_found_when_restored(void **state)
         manifest.mysql.tables = tables;
     }
     assert_int_equal(shell("mkdir scratch"), 0);
-    assert_succeeds(tbk_database_open(self->arena, &self->config, NULL, &database, &self->err) &&
-                        tbk_prove_set(self->arena, &database, self->result.path, &manifest,
-                                      TBK_PROOF_RESTORED, "scratch", START_S, NULL, &proof,
-                                      &self->err),
-                    self->err);
+    assert_succeeds(
+        tbk_database_open(self->arena, &self->config, NULL, NULL, &database, &self->err) &&
+            tbk_prove_set(self->arena, &database, self->result.path, &manifest, TBK_PROOF_RESTORED,
+                          "scratch", START_S, NULL, &proof, &self->err),
+        self->err);
     assert_false(proof.ok);
     assert_non_null(proof.reason);
 }
@@ -437,9 +464,10 @@ static void a_swap_can_be_undone(void **state)
     const tbk_restore_request request = {
         .config = &self->config, .hold = &self->hold, .run_id = "restore", .now_s = START_S + 60};
     assert_succeeds(tbk_restore_run(self->arena, &request, NULL, &restored, &self->err), self->err);
-    assert_succeeds(tbk_database_open(self->arena, &self->config, NULL, &database, &self->err) &&
-                        database.forget_kept(database.self, self->arena, &names, &self->err),
-                    self->err);
+    assert_succeeds(
+        tbk_database_open(self->arena, &self->config, NULL, NULL, &database, &self->err) &&
+            database.forget_kept(database.self, self->arena, &names, &self->err),
+        self->err);
     assert_non_null(names[0]);
     assert_null(names[1]);
     assert_int_equal(live_rows(), ROWS);
@@ -484,9 +512,105 @@ static void without_root_the_set_is_proved_by_its_checksums(void **state)
     assert_int_equal(self->result.proof.level, TBK_PROOF_CHECKSUMS);
 }
 
+static void tables_without_snapshots_are_foretold_a_stop(void **state)
+{
+    fixture *self = *state;
+    tbk_plan plan;
+    if (now->driver != TBK_DRIVER_MYSQL)
+        return;
+    now->execute("CREATE TABLE notes (id INTEGER PRIMARY KEY) ENGINE=MyISAM");
+    make_plan(self, &plan);
+    assert_string_equal(plan.forecast.method, "stop");
+    assert_int_equal(plan.forecast.expected_held_ms, TBK_FORECAST_HELD_UNKNOWN);
+    assert_non_null(strstr(tbk_forecast_why_not(&plan.forecast, "snapshot"), "notes"));
+    assert_non_null(strstr(plan.forecast.remedy, "InnoDB"));
+    assert_succeeds(backup(self), self->err);
+    assert_string_equal(self->result.manifest->method, "stop");
+}
+
+/* An empty server beside the tracker's, as the hook starts one. */
+typedef struct empty_server {
+    test_server server;
+    unsigned starts;
+} empty_server;
+
+static bool set_password(void *self, const char *root_password, tbk_error *err)
+{
+    empty_server *empty = self;
+    char sql[128];
+    (void)err;
+    MYSQL *connection = test_server_connect(&empty->server, NULL);
+    (void)snprintf(sql, sizeof sql, "ALTER USER root@'%%' IDENTIFIED BY '%s'", root_password);
+    test_sql(connection, sql);
+    mysql_close(connection);
+    empty->starts++;
+    return true;
+}
+
+static void without_root_an_empty_server_proves_the_set(void **state)
+{
+    fixture *self = *state;
+    empty_server empty = {.starts = 0};
+    if (now->driver != TBK_DRIVER_MYSQL)
+        return;
+    assert_true(test_server_start(&empty.server, now->name, ""));
+    const tbk_spare_server spare = {.self = &empty,
+                                    .host = empty.server.host,
+                                    .port = empty.server.user.port,
+                                    .start = set_password};
+    self->request.spare = &spare;
+    assert_succeeds(backup(self), self->err); /* root is known */
+    assert_int_equal(empty.starts, 0);
+    write_env(NULL);
+    self->config.prove_restored_every_days = 1;
+    self->request.now_s += 2 * 86400;
+    assert_succeeds(backup(self), self->err);
+    test_server_stop(&empty.server);
+    assert_int_equal(empty.starts, 1);
+    const tbk_proof *proof = &self->result.proof;
+    assert_int_equal(proof->level, TBK_PROOF_RESTORED);
+    assert_int_equal(rows_in(proof->tables, proof->table_count, "torrents"), ROWS);
+}
+
+static bool refuse(void *self, const char *root_password, tbk_error *err)
+{
+    (void)self;
+    (void)root_password;
+    return tbk_fail(err, TBK_E_FAILED, NULL, "Docker refused it");
+}
+
+static void where_no_empty_server_is_to_be_had_the_set_is_kept_and_the_run_is_partial(void **state)
+{
+    fixture *self = *state;
+    const tbk_spare_server spare = {.host = "127.0.0.1", .port = 1, .start = refuse};
+    if (now->driver != TBK_DRIVER_MYSQL)
+        return;
+    write_env(NULL);
+    self->request.spare = &spare;
+    assert_fails(backup(self), self->err, TBK_E_PARTIAL, "Docker refused it");
+    assert_int_equal(self->result.proof.level, TBK_PROOF_CHECKSUMS);
+    assert_true(has_sets());
+}
+
+/* The binary log would grow by the whole database each time, and replicas would load it too. */
+static void a_proof_leaves_no_trace_in_the_binary_log(void **state)
+{
+    fixture *self = *state;
+    static const char position[] =
+        "SELECT local->>'$.binary_log_position' FROM performance_schema.log_status";
+    if (strcmp(now->name, "mysql") != 0)
+        return;
+    int64_t before = now->number(position);
+    assert_true(before > 0);
+    assert_succeeds(backup(self), self->err);
+    assert_int_equal(self->result.proof.level, TBK_PROOF_RESTORED);
+    assert_int_equal(now->number(position), before);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 static const struct CMUnitTest TESTS[] = {
     CASE(says_what_is_there),
+    CASE(what_is_foretold_is_what_is_done),
     CASE(a_set_is_proved_by_restoring_it),
     CASE(nothing_of_a_proof_is_left),
     CASE(a_backup_that_may_hold_nothing_holds_nothing),
@@ -502,6 +626,10 @@ static const struct CMUnitTest TESTS[] = {
     CASE(a_swap_can_be_undone),
     CASE(a_tracker_that_does_not_start_gets_its_old_database_back),
     CASE(without_root_the_set_is_proved_by_its_checksums),
+    CASE(tables_without_snapshots_are_foretold_a_stop),
+    CASE(without_root_an_empty_server_proves_the_set),
+    CASE(where_no_empty_server_is_to_be_had_the_set_is_kept_and_the_run_is_partial),
+    CASE(a_proof_leaves_no_trace_in_the_binary_log),
 };
 
 static void no_server(void **state)

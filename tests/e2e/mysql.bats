@@ -92,6 +92,59 @@ END
     on_vm test ! -e /pwned
 }
 
+@test "$kind: plan foretells it without a hold, in its schema, and as text" {
+    local life
+    life=$(tracker_life)
+    tb plan --output-format json 2>/dev/null >"$BATS_TEST_TMPDIR/plan.json"
+    python3 - "$source_dir/docs/schemas/plan.schema.json" "$BATS_TEST_TMPDIR/plan.json" <<'END'
+import json, sys, jsonschema
+schema, plan = (json.load(open(path)) for path in sys.argv[1:])
+jsonschema.Draft7Validator(schema).validate(plan)
+END
+    [ "$(jq -r '.forecast | [.method, .database.host, .database.schema, .needed_bytes > 0, (.expected_held_ms <= 300)] | join(" ")' \
+        "$BATS_TEST_TMPDIR/plan.json")" = "snapshot mysql tracker true true" ]
+    run --separate-stderr tb plan
+    echo "$output"
+    [[ $output == *"Database:"*" tables"*"Method:     snapshot (configured: auto)"*"Held:"*"Room:"* ]]
+    [ "$(tracker_life)" = "$life" ]
+}
+
+# A server that cannot be used for a proof is one whose root's password is not known.
+@test "$kind: without root's password a server of its own proves the set, and goes with the run" {
+    local life volumes secret
+    life=$(tracker_life)
+    volumes=$(on_vm docker volume ls -q)
+    sh_on_vm "cp -p /opt/torrust/.env /root/env.before && sed -i '/^MYSQL_ROOT_PASSWORD=/d' /opt/torrust/.env && rm -r $store/2*"
+    sh_on_vm "$hook >/root/run.log 2>&1 & pid=\$!
+        while kill -0 \$pid 2>/dev/null; do
+            cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' >>/root/arguments
+            docker inspect -f '{{.Config.Env}}' torrust-backup-server >>/root/environments 2>/dev/null
+            sleep 0.1
+        done
+        wait \$pid" || { on_vm cat /root/run.log; on_vm cp -p /root/env.before /opt/torrust/.env; return 1; }
+    on_vm cp -p /root/env.before /opt/torrust/.env
+    on_vm cat /root/run.log
+    [ "$(on_vm cat "$store/$(newest)/proof.json" | jq -r '.level, .ok' | xargs)" = "restored true" ]
+    secret=$(sh_on_vm "sed -n 's/.*MYSQL_ROOT_PASSWORD=\\([0-9a-f]*\\).*/\\1/p' /root/environments | sort -u")
+    [[ $secret =~ ^[0-9a-f]{32}$ ]]
+    run ! on_vm grep -F -e "$secret" /root/run.log /root/arguments /var/log/torrust-backup/run.log
+    [ -z "$(on_vm docker ps -aq --filter name=torrust-backup)" ]
+    [ "$(on_vm docker volume ls -q)" = "$volumes" ]
+    [ "$(tracker_life)" = "$life" ]
+    no_schema_of_ours_is_left
+}
+
+@test "$kind: where no such server can be started either, the set is kept, and the run ends with 3" {
+    sh_on_vm "sed -i '/^MYSQL_ROOT_PASSWORD=/d' /opt/torrust/.env && rm -r $store/2* && docker rename mysql another"
+    run on_vm $hook
+    sh_on_vm "docker rename another mysql && cp -p /root/env.before /opt/torrust/.env"
+    [ "$status" = 3 ]
+    [[ $output == *"Docker refused it"* ]]
+    [ "$(on_vm cat "$store/$(newest)/proof.json" | jq -r '.level, .ok' | xargs)" = "checksums true" ]
+    store_is_whole
+    tb run
+}
+
 @test "$kind: a tracker that an operator had stopped is saved, and stays stopped" {
     local last
     on_vm docker kill -s INT tracker >/dev/null

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The hold port over the hook's lines: a child process is the hook. */
+/* The ports over the hook's lines: the test is the hook. */
 #include "unit/unit.h"
 
 #include "adapters/hold_hook.h"
@@ -182,6 +182,41 @@ static void an_answer_without_end_is_refused(void **state)
                  TBK_E_FAILED, "no end");
 }
 
+static void a_spare_server_is_started_with_its_password(void **state)
+{
+    fixture *self = *state;
+    tbk_spare_server spare = tbk_hold_hook_spare_server(self->hook);
+    tbk_error err;
+    answer(self, "serving\n");
+    assert_succeeds(spare.start(spare.self, "0123456789abcdef", &err), err);
+    assert_requested(self, "@server 0123456789abcdef\n");
+    assert_string_equal(spare.host, "127.0.0.1");
+    assert_int_equal(spare.port, 3306);
+}
+
+static void a_spare_server_may_be_refused(void **state)
+{
+    fixture *self = *state;
+    tbk_spare_server spare = tbk_hold_hook_spare_server(self->hook);
+    tbk_error err;
+    answer(self, "failed Docker refused it\n");
+    assert_fails(spare.start(spare.self, "secret", &err), err, TBK_E_FAILED, "Docker refused it");
+    answer(self, "released\n");
+    assert_fails(spare.start(spare.self, "secret", &err), err, TBK_E_FAILED, "released");
+}
+
+static void no_message_has_the_password(void **state)
+{
+    fixture *self = *state;
+    tbk_spare_server spare = tbk_hold_hook_spare_server(self->hook);
+    tbk_error err;
+    assert_fails(spare.start(spare.self, "secret", &err), err, TBK_E_TIMEOUT, "'@server '");
+    assert_null(strstr(err.message, "secret"));
+    hook_dies(self);
+    assert_fails(spare.start(spare.self, "secret", &err), err, TBK_E_INTERRUPTED, "gone");
+    assert_null(strstr(err.message, "secret"));
+}
+
 int main(void)
 {
     (void)signal(SIGPIPE, SIG_IGN);
@@ -197,6 +232,9 @@ int main(void)
         CASE(a_line_during_the_hold_ends_it),
         CASE(knows_a_tracker_that_did_not_come_back),
         CASE(an_answer_without_end_is_refused),
+        CASE(a_spare_server_is_started_with_its_password),
+        CASE(a_spare_server_may_be_refused),
+        CASE(no_message_has_the_password),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -183,8 +183,8 @@ static void drift_names_the_variables_and_no_value(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
-        {"MYSQL_PASSWORD='new'", "MYSQL_PASSWORD differ from " ADDRESS},
-        {"MYSQL_USER='new'\nMYSQL_DATABASE='new'", "MYSQL_USER, MYSQL_DATABASE differ from"},
+        {"MYSQL_PASSWORD='new'", "MYSQL_PASSWORD is not what " ADDRESS},
+        {"MYSQL_USER='new'\nMYSQL_DATABASE='new'", "MYSQL_USER, MYSQL_DATABASE are not what"},
         {"MYSQL_PASSWORD='PrivateTrackerPassword123!'", NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

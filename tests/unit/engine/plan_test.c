@@ -9,6 +9,7 @@
 #define ROWS "120000"
 
 static tbk_arena *arena;
+static tbk_database database;
 static tbk_plan plan;
 static tbk_error err;
 
@@ -30,6 +31,7 @@ static int setup(void **state)
             "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n LIMIT " ROWS ") "
             "INSERT INTO torrents SELECT i, hex(randomblob(20)) FROM n");
     arena = tbk_arena_new();
+    database = tbk_database_sqlite(arena, "tracker.db");
     return 0;
 }
 
@@ -43,7 +45,7 @@ static int teardown(void **state)
 static tbk_plan_request request_for(tbk_method method)
 {
     return (tbk_plan_request){
-        .database_path = "tracker.db", .store = "store", .method = method, .environment = "demo"};
+        .database = &database, .store = "store", .method = method, .environment = "demo"};
 }
 
 static void make_plan(tbk_method method)
@@ -54,11 +56,12 @@ static void make_plan(tbk_method method)
 
 static bool is_possible(const char *method)
 {
-    for (size_t i = 0; i < plan.rung_count; i++)
-        if (strcmp(plan.rungs[i].method, method) == 0) {
+    for (size_t i = 0; i < plan.forecast.rung_count; i++)
+        if (strcmp(plan.forecast.rungs[i].method, method) == 0) {
             /* A reason belongs to what is not possible, and to nothing else. */
-            assert_true(plan.rungs[i].possible == (plan.rungs[i].reason[0] == '\0'));
-            return plan.rungs[i].possible;
+            assert_true(plan.forecast.rungs[i].possible ==
+                        (plan.forecast.rungs[i].reason[0] == '\0'));
+            return plan.forecast.rungs[i].possible;
         }
     fail_msg("there is no rung '%s'", method);
     return false;
@@ -86,11 +89,12 @@ static void a_rollback_journal_is_paused_for(void **state)
         skip_because("this file system clones");
     assert_false(is_possible("hot"));
     assert_true(is_possible("pause") && is_possible("stop"));
-    assert_string_equal(plan.method, "pause");
-    assert_true(plan.expected_held_ms >= 350 && plan.expected_held_ms < 10000);
-    assert_true(plan.speed.bytes_per_second > 0);
-    assert_int_equal(plan.speed.copied_bytes, plan.copy_bytes);
-    assert_true(plan.needed_bytes > 2 * plan.copy_bytes && plan.needed_bytes < plan.free_bytes);
+    assert_string_equal(plan.forecast.method, "pause");
+    assert_true(plan.forecast.expected_held_ms >= 350 && plan.forecast.expected_held_ms < 10000);
+    assert_true(plan.forecast.speed.bytes_per_second > 0);
+    assert_int_equal(plan.forecast.speed.copied_bytes, plan.forecast.copy_bytes);
+    assert_true(plan.needed_bytes > 2 * plan.forecast.copy_bytes &&
+                plan.needed_bytes < plan.free_bytes);
     assert_non_null(strstr(advice_for(TBK_METHOD_AUTO), "run demo --journal-mode wal"));
     assert_nothing_left();
 }
@@ -102,10 +106,11 @@ static void wal_is_read_hot(void **state)
     make_plan(TBK_METHOD_AUTO);
     assert_true(is_possible("hot"));
     assert_false(is_possible("reflink"));
-    assert_string_equal(plan.method, "hot");
-    assert_int_equal(plan.expected_held_ms, 0);
-    assert_int_equal(plan.speed.copied_bytes, 0); /* nothing waits for the disk, so no measuring */
-    assert_true(plan.needed_bytes < 2 * plan.copy_bytes);
+    assert_string_equal(plan.forecast.method, "hot");
+    assert_int_equal(plan.forecast.expected_held_ms, 0);
+    assert_int_equal(plan.forecast.speed.copied_bytes,
+                     0); /* nothing waits for the disk, so no measuring */
+    assert_true(plan.needed_bytes < 2 * plan.forecast.copy_bytes);
     assert_string_equal(advice_for(TBK_METHOD_AUTO), "");
     assert_nothing_left();
 }
@@ -117,7 +122,7 @@ static void a_proof_that_restores_needs_room(void **state)
     tbk_plan_request request = request_for(TBK_METHOD_AUTO);
     request.restores = true;
     assert_succeeds(tbk_plan_make(arena, &request, NULL, &plan, &err), err);
-    assert_true(plan.needed_bytes > 2 * plan.copy_bytes);
+    assert_true(plan.needed_bytes > 2 * plan.forecast.copy_bytes);
 }
 
 static void a_sidecar_holds_nothing_or_is_not_to_be_had(void **state)
@@ -126,8 +131,8 @@ static void a_sidecar_holds_nothing_or_is_not_to_be_had(void **state)
     tbk_plan_request request = request_for(TBK_METHOD_AUTO);
     request.holds_nothing = true;
     assert_succeeds(tbk_plan_make(arena, &request, NULL, &plan, &err), err);
-    assert_int_equal(plan.rung_count, 2);
-    assert_int_equal(plan.expected_held_ms, 0);
+    assert_int_equal(plan.forecast.rung_count, 2);
+    assert_int_equal(plan.forecast.expected_held_ms, 0);
     if (is_possible("reflink"))
         skip_because("this file system clones");
     const tbk_value *value = tbk_plan_to_value(arena, &request, &plan);
@@ -140,16 +145,16 @@ static void a_forced_method_is_what_it_is(void **state)
 {
     (void)state;
     make_plan(TBK_METHOD_HOT);
-    assert_string_equal(plan.method, "hot");
+    assert_string_equal(plan.forecast.method, "hot");
     assert_non_null(strstr(advice_for(TBK_METHOD_HOT), "would fail: the database is not in WAL"));
     make_plan(TBK_METHOD_STOP);
-    assert_string_equal(plan.method, "stop");
-    assert_true(plan.expected_held_ms >= 950);
+    assert_string_equal(plan.forecast.method, "stop");
+    assert_true(plan.forecast.expected_held_ms >= 950);
     if (!is_possible("reflink"))
         assert_non_null(strstr(advice_for(TBK_METHOD_STOP), "keeps its memory"));
     execute("PRAGMA journal_mode=WAL");
     make_plan(TBK_METHOD_STOP);
-    assert_string_equal(plan.method, "stop");
+    assert_string_equal(plan.forecast.method, "stop");
     assert_non_null(strstr(advice_for(TBK_METHOD_STOP), "would take 'hot', which holds nothing"));
 }
 
@@ -160,8 +165,8 @@ static void by_hand_nobody_is_held(void **state)
     request.environment = NULL;
     assert_succeeds(tbk_plan_make(arena, &request, NULL, &plan, &err), err);
     assert_true(is_possible("locked"));
-    assert_int_equal(plan.rung_count, 3);
-    assert_int_equal(plan.expected_held_ms, 0);
+    assert_int_equal(plan.forecast.rung_count, 3);
+    assert_int_equal(plan.forecast.expected_held_ms, 0);
 }
 
 static void before_the_first_run_there_is_no_store(void **state)
@@ -170,7 +175,7 @@ static void before_the_first_run_there_is_no_store(void **state)
     tbk_plan_request request = request_for(TBK_METHOD_PAUSE);
     request.store = "not/made/yet";
     assert_succeeds(tbk_plan_make(arena, &request, NULL, &plan, &err), err);
-    assert_true(plan.expected_held_ms > 0 && plan.free_bytes > 0);
+    assert_true(plan.forecast.expected_held_ms > 0 && plan.free_bytes > 0);
     assert_int_equal(shell("test ! -e not"), 0);
     assert_int_equal(shell("test \"$(ls -A | tr '\\n' ' ')\" = 'store tracker.db '"), 0);
 }
@@ -212,8 +217,8 @@ static void a_full_disk_is_not_measured(void **state)
     make_plan(TBK_METHOD_PAUSE);
     assert_nothing_left();
     assert_int_equal(shell("umount store"), 0);
-    assert_int_equal(plan.expected_held_ms, TBK_PLAN_HELD_UNKNOWN);
-    assert_non_null(strstr(plan.speed.not_measured, "MiB free"));
+    assert_int_equal(plan.forecast.expected_held_ms, TBK_FORECAST_HELD_UNKNOWN);
+    assert_non_null(strstr(plan.forecast.speed.not_measured, "MiB free"));
     assert_non_null(strstr(advice_for(TBK_METHOD_PAUSE), "make room"));
 }
 

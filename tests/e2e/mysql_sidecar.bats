@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+# The sidecar beside a real database server: it makes its backups by the tracker's own network, holds nothing, and is
+# proved and compared as the window's are. MySQL, or MariaDB with TBK_SERVER=mariadb.
+
+bats_require_minimum_version 1.5.0
+load common
+load mysql
+
+setup_file() {
+    start_machine "e2e-sidecar-$kind" --database "$kind" --rows 20000 --rate 50
+    printf '%s\n' 'mode: sidecar' "schedule: '* * * * *'" >"$workspace/envs/standin.backup.yml"
+}
+teardown_file() { stop_machine; }
+
+more_sets_than() { [ "$(sets | wc -l)" -gt "$1" ]; }
+in_quiet_time() {
+    while [ "$(on_vm date +%-S)" -gt 25 ]; do sleep 1; done
+}
+
+@test "$kind: it is installed and proved, the live database compared, nothing held" {
+    local life
+    life=$(tracker_life)
+    tb configure
+    in_quiet_time
+    run --separate-stderr tb verify
+    printf '%s\n' "$output" "$stderr" >&2
+    [ "$status" = 0 ]
+    [[ $output == *"Everything is proved."* ]]
+    [ "$(last_run | jq -r '.method, .held_ms' | xargs)" = "snapshot 0" ]
+    [ "$(tracker_life)" = "$life" ]
+    no_schema_of_ours_is_left
+}
+
+@test "$kind: its schedule makes sets that equal one point of the tracker's history" {
+    local before number
+    number=$(committed)
+    before=$(sets | wc -l)
+    wait_until 130 more_sets_than "$before"
+    [ "$(check_restored_mysql "$(newest)")" -ge "$number" ]
+    [ "$(last_run | jq -r .exit_status)" = 0 ]
+}
+
+@test "$kind: without root's password its sets are proved by their checksums, and it says so" {
+    sh_on_vm "cp -p /opt/torrust/.env /root/env.before && sed -i '/^MYSQL_ROOT_PASSWORD=/d' /opt/torrust/.env && rm -r $store/2*"
+    in_quiet_time
+    run --separate-stderr tb run
+    on_vm cp -p /root/env.before /opt/torrust/.env
+    printf '%s\n' "$output" "$stderr" >&2
+    [ "$status" = 0 ]
+    [[ $stderr == *"will not be proved by restoring it"* ]]
+    [ "$(on_vm cat "$store/$(newest)/proof.json" | jq -r .level)" = checksums ]
+}
+
+@test "$kind: a dry run of a restore works beside it; the restore itself is refused with the way" {
+    in_quiet_time
+    run -0 tb restore --set latest --dry-run
+    [[ $output == *"Dry run"* ]]
+    run tb restore --set latest
+    [ "$status" = 2 ]
+    [[ $output == *"--mode window"* ]]
+    wait_until 30 tracker_commits
+    no_schema_of_ours_is_left
+}
