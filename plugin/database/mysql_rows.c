@@ -162,11 +162,37 @@ static char *write_hex(char *to, const char *bytes, size_t length)
     return to;
 }
 
+/* Whether eight bytes stand for themselves: ASCII, no control character, no quote, no backslash. */
+static bool is_plain(uint64_t bytes)
+{
+    const uint64_t each = 0x0101010101010101u, tops = each << 7;
+    const uint64_t quotes = bytes ^ each * '\'', backslashes = bytes ^ each * '\\';
+    return (((bytes - each * ' ') | (quotes - each) | (backslashes - each) | bytes) & tops) == 0;
+}
+
+/* Copies what stands for itself, up to the first eight bytes that do not. */
+static size_t copy_plain(char *to, const char *text, size_t length)
+{
+    size_t done = 0;
+    for (uint64_t bytes; length - done >= sizeof bytes; done += sizeof bytes) {
+        memcpy(&bytes, text + done, sizeof bytes);
+        if (!is_plain(bytes))
+            break;
+        memcpy(to + done, &bytes, sizeof bytes);
+    }
+    return done;
+}
+
 /* NULL where it is not UTF-8. */
 static char *write_quoted(char *to, const char *text, size_t length)
 {
     *to++ = '\'';
     for (size_t i = 0; i < length;) {
+        size_t plain = copy_plain(to, text + i, length - i);
+        to += plain;
+        i += plain;
+        if (i == length)
+            break;
         char escape = escapes[(unsigned char)text[i]];
         size_t step = escape == NOT_ASCII ? tbk_text_utf8_step(text + i, length - i) : 1;
         if (step == 0)

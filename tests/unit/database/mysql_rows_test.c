@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "database/mysql_rows.h"
 
+#include "base/text.h"
 #include "database/mysql_stream.h"
 #include "unit/unit.h"
 
@@ -49,6 +50,47 @@ static void values_stand_as_their_type_needs(void **state)
     assert_string_equal(row_of("json", NULL, "{}", 2), "('{}')");
     assert_string_equal(row_of("datetime", NULL, "0000-00-00 00:00:00", 19),
                         "('0000-00-00 00:00:00')");
+}
+
+/* How a byte of ASCII stands in quotes, by the manual of the SQL dialect. */
+static const char *quoted(char byte)
+{
+    static char plain[2];
+    plain[0] = byte;
+    return byte == '\0'     ? "\\0"
+           : byte == '\n'   ? "\\n"
+           : byte == '\r'   ? "\\r"
+           : byte == '\x1a' ? "\\Z"
+           : byte == '\''   ? "\\'"
+           : byte == '\\'   ? "\\\\"
+                            : plain;
+}
+
+/* Bytes are looked at in eights: so each one at each place, and another one beside it. */
+static void every_byte_is_quoted_wherever_it_stands(void **state)
+{
+    (void)state;
+    enum { LENGTH = 19 };
+    for (int byte = 0; byte < 256; byte++)
+        for (int at = 0; at < LENGTH; at++) {
+            char value[] = "0123456789abcdefghi";
+            value[at] = (char)byte;
+            value[(at + 7) % LENGTH] = ' ';
+            tbk_auto_text expected = {0};
+            if (byte < 128) {
+                tbk_text_append(&expected, "('");
+                for (int i = 0; i < LENGTH; i++)
+                    tbk_text_append(&expected, quoted(value[i]));
+                tbk_text_append(&expected, "')");
+            } else { /* not UTF-8 */
+                tbk_text_append(&expected, "(0x");
+                for (int i = 0; i < LENGTH; i++)
+                    tbk_text_format(&expected, "%02X", (unsigned char)value[i]);
+                tbk_text_append(&expected, ")");
+            }
+            assert_string_equal(row_of("varchar", "utf8mb4", value, LENGTH),
+                                tbk_text_string(&expected));
+        }
 }
 
 static void values_are_asked_for_as_they_are_written(void **state)
@@ -135,6 +177,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_stand_as_their_type_needs),
+        cmocka_unit_test(every_byte_is_quoted_wherever_it_stands),
         cmocka_unit_test(values_are_asked_for_as_they_are_written),
         cmocka_unit_test(statements_end_before_they_grow_too_long),
         cmocka_unit_test(checksums_see_values_and_not_their_order),
