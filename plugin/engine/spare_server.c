@@ -25,8 +25,9 @@ static bool answers(const tbk_mysql_server *root, tbk_error *why)
 {
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     tbk_mysql_facts facts;
-    /* It has no such schema: then it was asked, and did answer. */
-    return tbk_mysql_inspect(arena, root, NULL, &facts, why) || why->code == TBK_E_NOT_FOUND;
+    /* That it has no such schema, or an empty one, is an answer too. */
+    return tbk_mysql_inspect(arena, root, NULL, &facts, why) || why->code == TBK_E_NOT_FOUND ||
+           why->code == TBK_E_CORRUPT;
 }
 
 static bool wait_until_ready(const tbk_mysql_server *root, const tbk_report *report, tbk_error *err)
@@ -37,12 +38,12 @@ static bool wait_until_ready(const tbk_mysql_server *root, const tbk_report *rep
     while (!answers(root, &why)) {
         if (!tbk_report_go_on(report, err))
             return false;
-        if (tbk_clock_monotonic_ms() >= end_ms)
+        if (tbk_clock_monotonic_ms() >= end_ms || why.code == TBK_E_CONFIG)
             return tbk_fail(err, TBK_E_TIMEOUT,
                             "give the machine more memory, or set MYSQL_ROOT_PASSWORD in the "
                             "tracker's .env, so that the tracker's own server is used",
-                            "the server that was started for the proof was not ready within %d s: "
-                            "%s",
+                            "the server that was started for the proof cannot be used (it has %d s "
+                            "to be ready): %s",
                             READY_LIMIT_MS / 1000, why.message);
         (void)nanosleep(&pause, NULL);
     }

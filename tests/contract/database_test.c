@@ -537,10 +537,12 @@ typedef struct empty_server {
 static bool set_password(void *self, const char *root_password, tbk_error *err)
 {
     empty_server *empty = self;
-    char sql[128];
+    char sql[256];
     (void)err;
     MYSQL *connection = test_server_connect(&empty->server, NULL);
-    (void)snprintf(sql, sizeof sql, "ALTER USER root@'%%' IDENTIFIED BY '%s'", root_password);
+    (void)snprintf(sql, sizeof sql,
+                   "ALTER USER root@localhost IDENTIFIED BY '%s', root@'%%' IDENTIFIED BY '%s'",
+                   root_password, root_password);
     test_sql(connection, sql);
     mysql_close(connection);
     empty->starts++;
