@@ -87,6 +87,40 @@ teardown() { tidy; }
     [ "$(on_vm grep -c ': failed ' /tmp/log)" = 2 ]
 }
 
+no_server() { [ -z "$(on_vm docker ps -aq --filter 'name=^/torrust-backup-server$')" ]; }
+# A database's container, as far as the hook looks at it.
+begin_server() {
+    sh_on_vm 'docker rm -f mysql >/dev/null 2>&1; docker run -d --name mysql stubborn-tracker:1 --one --two=2' >/dev/null
+    start_hook "ask 'server 0123abcd'; $1"
+    wait_until 30 log_has 'server 0123abcd: serving'
+}
+
+@test "a server for a proof has the database's image and arguments and the engine's network, and ends with the run" {
+    local what='{{.Image}} {{.Config.Cmd}}'
+    begin_server 'nap 5; echo "@done 0"'
+    [ "$(on_vm docker inspect -f "$what {{.HostConfig.OomScoreAdj}} {{.HostConfig.NetworkMode}}" torrust-backup-server)" = \
+        "$(on_vm docker inspect -f "$what" mysql) 1000 container:$(on_vm docker inspect -f '{{.Id}}' torrust-backup-run)" ]
+    [[ $(on_vm docker inspect -f '{{.Config.Env}}' torrust-backup-server) == *MYSQL_ROOT_PASSWORD=0123abcd* ]]
+    ends_with 0
+    no_server
+    everything_is_as_before
+}
+
+@test "a server that a killed run has left is ended by the next one" {
+    begin_server 'nap 100'
+    signal_hook KILL
+    run ! no_server
+    backup 0 'echo "@done 0"'
+    no_server
+    on_vm docker rm -f mysql >/dev/null
+}
+
+@test "a server that cannot be started is refused" {
+    backup 0 'ask "server 0123abcd"; echo "@done 0"'
+    log_has 'server 0123abcd: failed Docker refused it'
+    no_server
+}
+
 @test "the tracker's own compose file and .env may be broken" {
     sh_on_vm 'cd /opt/torrust && mv docker-compose.yml whole && echo "{" >docker-compose.yml && mv .env .env.whole'
     held_by stop 'ask release; echo "@done 0"' || true
