@@ -362,6 +362,39 @@ static void tells_that_the_server_died(void **state)
     tbk_text_end(&sql);
 }
 
+/* So that the folder of the schema dst is a small file system; or is no more. */
+static void give_little_room(bool little)
+{
+    char command[1024];
+    (void)snprintf(command, sizeof command,
+                   "data=$('%s/tests/servers/server' info %s | sed -n 's/^data=//p')/dst && %s",
+                   TBK_SOURCE_DIR, server.name,
+                   little ? "mount -t tmpfs -o \"size=12m,mode=750,$(stat -c uid=%u,gid=%g "
+                            "\"$data\")\" tmpfs \"$data\""
+                          : "umount \"$data\"");
+    assert_int_equal(system(command), 0);
+}
+
+static void tells_that_the_server_has_no_room(void **state)
+{
+    (void)state;
+    tbk_text sql = rows_dump(400000);
+    tbk_mysql_objects *objects = NULL;
+    const tbk_mysql_server into = root_of("dst");
+    make_schema("dst", "");
+    give_little_room(true);
+    const bool loaded = load_text(&into, sql.bytes, sql.length, NULL, &objects, &err);
+    MYSQL *root = test_server_connect(&server, NULL);
+    test_sql(root, "DROP TABLE dst.t"); /* it serves, and takes what is left away */
+    mysql_close(root);
+    give_little_room(false);
+    assert_false(loaded);
+    assert_int_equal(err.code, TBK_E_SPACE);
+    assert_non_null(strstr(err.message, "full"));
+    assert_non_null(strstr(err.fix, "make room"));
+    tbk_text_end(&sql);
+}
+
 /* A process that ends when this one does. */
 static pid_t fork_child(void)
 {
@@ -717,6 +750,7 @@ int main(int count, char **arguments)
         TEST(ends_soon_when_it_is_cancelled),
         TEST(tells_that_a_session_was_killed),
         TEST(tells_that_the_server_died),
+        TEST(tells_that_the_server_has_no_room),
         TEST(a_killed_loader_leaves_the_live_database_alone),
         TEST(tells_that_roots_password_is_wrong),
         TEST(puts_a_restored_database_in_place),
