@@ -222,6 +222,9 @@ static bool expect_hold(const tbk_forecast_request *request, tbk_mysql_dump *dum
                         tbk_forecast *out, tbk_error *err)
 {
     tbk_error why = {.code = TBK_E_OK};
+    out->expected_held_ms = 0;
+    if (request->holds_nothing)
+        return true;
     if (tbk_forecast_holds(out->method) || dump == NULL) {
         out->expected_held_ms = TBK_FORECAST_HELD_UNKNOWN;
         (void)snprintf(out->speed.not_measured, sizeof out->speed.not_measured,
@@ -232,8 +235,8 @@ static bool expect_hold(const tbk_forecast_request *request, tbk_mysql_dump *dum
         *err = why;
         return false;
     }
-    bool needs_pause = why.code == TBK_E_BUSY;
-    out->expected_held_ms = needs_pause && !request->holds_nothing ? HELD_LIMIT_MS : 0;
+    if (why.code == TBK_E_BUSY)
+        out->expected_held_ms = HELD_LIMIT_MS;
     return true;
 }
 
