@@ -8,6 +8,8 @@ load mysql
 
 setup_file() {
     start_machine "srv-faults-$kind" --database "$kind" --rows 300000 --rate 50
+    # So that a dump takes some seconds, in which something can happen to it.
+    echo 'rate_limit_mib: 4' >"$workspace/envs/standin.backup.yml"
     tb configure
     on_vm $hook >/dev/null
 }
