@@ -31,6 +31,12 @@ typedef struct kind {
 
 static test_server server;
 
+/* An empty server beside the tracker's, as the hook starts one. */
+static struct empty_server {
+    test_server server;
+    unsigned starts;
+} empty;
+
 static void sqlite_execute(const char *sql)
 {
     sqlite3 *db;
@@ -216,6 +222,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     fixture *self = *state;
+    test_server_stop(&empty.server); /* also after a failure */
     tbk_arena_free(self->arena);
     free(self);
     return 0;
@@ -528,33 +535,27 @@ static void tables_without_snapshots_are_foretold_a_stop(void **state)
     assert_string_equal(self->result.manifest->method, "stop");
 }
 
-/* An empty server beside the tracker's, as the hook starts one. */
-typedef struct empty_server {
-    test_server server;
-    unsigned starts;
-} empty_server;
-
 static bool set_password(void *self, const char *root_password, tbk_error *err)
 {
-    empty_server *empty = self;
+    struct empty_server *starting = self;
     char sql[256];
     (void)err;
-    MYSQL *connection = test_server_connect(&empty->server, NULL);
+    MYSQL *connection = test_server_connect(&starting->server, NULL);
     (void)snprintf(sql, sizeof sql,
                    "ALTER USER root@localhost IDENTIFIED BY '%s', root@'%%' IDENTIFIED BY '%s'",
                    root_password, root_password);
     test_sql(connection, sql);
     mysql_close(connection);
-    empty->starts++;
+    starting->starts++;
     return true;
 }
 
 static void without_root_an_empty_server_proves_the_set(void **state)
 {
     fixture *self = *state;
-    empty_server empty = {.starts = 0};
     if (now->driver != TBK_DRIVER_MYSQL)
         return;
+    empty.starts = 0;
     assert_true(test_server_start(&empty.server, now->name, ""));
     const tbk_spare_server spare = {.self = &empty,
                                     .host = empty.server.host,
@@ -567,7 +568,6 @@ static void without_root_an_empty_server_proves_the_set(void **state)
     self->config.prove_restored_every_days = 1;
     self->request.now_s += 2 * 86400;
     assert_succeeds(backup(self), self->err);
-    test_server_stop(&empty.server);
     assert_int_equal(empty.starts, 1);
     const tbk_proof *proof = &self->result.proof;
     assert_int_equal(proof->level, TBK_PROOF_RESTORED);
