@@ -10,8 +10,6 @@
 #include "base/clock.h"
 #include "engine/held.h"
 
-#include <inttypes.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -78,9 +76,9 @@ static bool open_dump(capturing *self, bool is_still, const tbk_report *report, 
 
 static bool pin_held(void *self, const tbk_report *watched, tbk_error *err)
 {
+    const capturing *capture = self;
     (void)watched;
-    return pin_within(((capturing *)self)->dump, HELD_LIMIT_MS,
-                      ((capturing *)self)->request->prompt, err);
+    return pin_within(capture->dump, HELD_LIMIT_MS, capture->request->prompt, err);
 }
 
 /* True with *out_pinned false: no hold was to be had, or no moment in it. */
