@@ -169,6 +169,11 @@ static void add_database(tbk_files *files, const char *path, const struct stat *
         note(files, path, "not saved: %s", why.message);
         return;
     }
+    if (!tbk_sqlite_reader_is(reader, status)) {
+        tbk_sqlite_reader_close(reader);
+        note(files, path, "not saved, its path leads through a link");
+        return;
+    }
     add_entry(files, path, status)->reader = reader;
     /* For a while it is there twice: as a copy, and stored. */
     files->size_bytes += 2 * (uint64_t)status->st_size;

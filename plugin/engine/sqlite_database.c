@@ -242,10 +242,9 @@ static bool swap(void *self, tbk_arena *arena, int64_t now_s, const tbk_report *
 {
     sqlite_database *database = self;
     char at[TBK_CLOCK_TEXT_SIZE];
-    (void)report;
     tbk_clock_format_compact(now_s, at);
     const char *kept = tbk_arena_format(arena, "%s" KEPT_SUFFIX "%s", database->path, at);
-    if (!tbk_sqlite_swap(database->path, beside_path(self, arena), kept, err))
+    if (!tbk_sqlite_swap(database->path, beside_path(self, arena), kept, report, err))
         return false;
     database->kept = kept;
     *out_kept = tbk_arena_format(arena, "the file '%s'", kept);
