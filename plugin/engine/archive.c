@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #define ZSTD_STATIC_LINKING_ONLY /* for ZSTD_c_literalCompressionMode; the library is shared */
 #include <zstd.h>
+#include <zstd_errors.h>
 
 enum {
     WORKERS_MAX = 4,
@@ -547,6 +548,8 @@ static bool decompress(tbk_archive_reader *self, void *buffer, size_t size_bytes
     ZSTD_outBuffer out = {.dst = buffer, .size = size_bytes};
     size_t before = self->in.pos;
     size_t pending = ZSTD_decompressStream(self->context, &out, &self->in);
+    if (ZSTD_getErrorCode(pending) == ZSTD_error_memory_allocation)
+        return fail_memory(err);
     if (ZSTD_isError(pending))
         return fail_corrupt(err, self, ZSTD_getErrorName(pending));
     /* At the end of a frame, with nothing to read, zstd speaks of the next one. */

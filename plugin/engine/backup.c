@@ -315,7 +315,7 @@ static bool prove_at_best(cycle *self, tbk_proof_level *level, tbk_error *err)
 {
     if (prove_at(self, *level, &self->proof, err))
         return true;
-    if (*level != TBK_PROOF_RESTORED || err->code == TBK_E_INTERRUPTED || err->code == TBK_E_IO)
+    if (*level != TBK_PROOF_RESTORED || err->code == TBK_E_INTERRUPTED)
         return false;
     self->unproved = *err;
     tbk_report_log(self->report, TBK_LOG_WARNING, "prove", "%s", err->message);

@@ -63,9 +63,7 @@ static bool open_stored(const restoring *self, int *out_fd, tbk_error *err)
 {
     const char *path = tbk_arena_format(self->arena, "%s/%s", self->set->path,
                                         tbk_manifest_database_file(self->database.driver));
-    *out_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    return *out_fd >= 0 ||
-           tbk_fail_errno(err, TBK_E_CORRUPT, errno, NULL, "cannot read '%s'", path);
+    return tbk_file_open(path, out_fd, err);
 }
 
 static bool restore_unpacked(restoring *self, const tbk_unpacked *unpacked, tbk_error *err)

@@ -281,7 +281,7 @@ static bool fetch(verify *self, const char *directory, const char *name, uint64_
                                         self->input->workspace->options.store, self->set_id, name);
     const char *local = tbk_arena_format(self->arena, "%s/%s", directory, name);
     tbk_digest digest;
-    tbk_auto_fd int fd = open(local, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    tbk_auto_fd int fd = open(local, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
     if (fd < 0)
         return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "creating '%s'", local);
