@@ -331,11 +331,11 @@ static bool write_proof(tbk_arena *arena, const tbk_stored_set *set, const tbk_p
 
 static void print_proof(const tbk_value *result)
 {
-    const tbk_value *reason = tbk_value_find(result, "proof.reason");
+    const char *reason = tbk_value_text_at(result, "proof.reason", NULL);
     const tbk_value *tables = tbk_value_find(result, "proof.rows");
-    (void)printf("Set:   %s\n", tbk_value_find(result, "set")->string);
-    (void)printf("Proof: %s%s%s\n", tbk_value_find(result, "proof.level")->string,
-                 reason != NULL ? ", FAILED: " : ", ok", reason != NULL ? reason->string : "");
+    (void)printf("Set:   %s\n", tbk_value_text_at(result, "set", "-"));
+    (void)printf("Proof: %s%s%s\n", tbk_value_text_at(result, "proof.level", "-"),
+                 reason != NULL ? ", FAILED: " : ", ok", reason != NULL ? reason : "");
     if (tables == NULL)
         return;
     tbk_auto_text rows = {0};

@@ -240,7 +240,9 @@ static bool prove_on_vm(verify *self, tbk_error *err)
           exit_status, reason != NULL ? reason : "it gave no reason");
     if (answer != NULL && tbk_value_find(answer, "proof") != NULL) {
         tbk_value *proof = tbk_value_map(self->arena);
-        const tbk_value *found = tbk_value_find(answer, "proof");
+        const tbk_value *found = NULL;
+        if (!tbk_value_need_map(answer, "proof", &found, err))
+            return false;
         for (const tbk_member *member = found->first; member != NULL; member = member->next)
             tbk_value_set(self->arena, proof, member->key, member->value);
         tbk_value_set(self->arena, self->result, "proof_on_vm", proof);
