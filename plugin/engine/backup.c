@@ -10,6 +10,7 @@
 #include "engine/archive.h"
 #include "engine/database.h"
 #include "engine/gentle.h"
+#include "engine/in_use.h"
 #include "engine/last_run.h"
 #include "engine/prove.h"
 #include "engine/room.h"
@@ -162,7 +163,10 @@ static bool begin(cycle *self, tbk_error *err)
         !tbk_database_open(self->arena, request->config, request->spare, self->report,
                            &self->database, err) ||
         !check_journal_mode(self, err) ||
-        !self->database.inspect(self->database.self, self->arena, rules_of(self), &self->view, err))
+        !self->database.inspect(self->database.self, self->arena, rules_of(self), &self->view,
+                                err) ||
+        !tbk_in_use_check(self->arena, request->tracker, request->config->database_path,
+                          TBK_IN_USE_WAIT_MS, self->report, err))
         return false;
     self->level = level_possible(self);
     if (!need_space(self, false, err) ||
