@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "engine/archive.h"
 #include "engine/held.h"
+#include "engine/in_use.h"
 #include "engine/last_run.h"
 #include "engine/prove.h"
 
@@ -227,6 +228,8 @@ bool tbk_restore_run(tbk_arena *arena, const tbk_restore_request *request, const
         return false;
     self.store = store;
     bool ok = tbk_database_open(arena, request->config, NULL, report, &self.database, err) &&
+              tbk_in_use_check(arena, request->tracker, request->config->database_path,
+                               TBK_IN_USE_WAIT_MS, report, err) &&
               choose_set(&self, err) && check_files(&self, err) &&
               self.database.can_restore(self.database.self, err) && restore(&self, err);
     record(&self, ok ? NULL : err);
