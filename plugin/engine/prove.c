@@ -125,7 +125,8 @@ static bool check_file(proving *self, const tbk_set_file *expected, tbk_error *e
                                   "cannot write '%s'", self->unpacked_path);
     }
     if (!open_stored(self, expected->name, &in, err) ||
-        !tbk_archive_extract(in, out, restore ? "restore" : "check", self->report, &found, err))
+        !tbk_archive_extract(in, expected, out, restore ? "restore" : "check", self->report, &found,
+                             err))
         return refute_or_fail(self, expected->name, err);
     if (found.stored_bytes != expected->stored_bytes ||
         !tbk_digest_equal(&found.stored, &expected->stored))
@@ -158,11 +159,11 @@ static bool check_unpacked(proving *self, tbk_restored_check *out, tbk_error *er
                                               self->manifest, self->report, out, err);
     tbk_auto_fd int in = -1;
     tbk_auto(tbk_archive_reader) *reader = NULL;
-    if (!open_stored(self, database_file(self), &in, err) ||
-        !tbk_archive_reader_open(in, &reader, err))
-        return false;
     const tbk_set_file *file = tbk_manifest_file(self->manifest, database_file(self));
-    const tbk_source source = tbk_archive_reader_source(reader, file->raw_bytes);
+    if (!open_stored(self, database_file(self), &in, err) ||
+        !tbk_archive_reader_open(in, file, &reader, err))
+        return false;
+    const tbk_source source = tbk_archive_reader_source(reader);
     unpacked.source = &source;
     return self->database->check_restored(self->database->self, self->arena, &unpacked,
                                           self->manifest, self->report, out, err);
