@@ -539,7 +539,7 @@ static bool pin_source(selecting *self, const char *source, tbk_error *err)
     if (open_source(source, &self->from, err) && tbk_sqlite_exec(self->from, "BEGIN", err) &&
         tbk_sqlite_integer(self->from, "SELECT count(*) FROM main.sqlite_schema", &objects, err))
         return true;
-    if (err->code == TBK_E_IO || err->code == TBK_E_CONFIG)
+    if (err->code == TBK_E_IO)
         err->code = TBK_E_UNSUPPORTED;
     return false;
 }

@@ -49,7 +49,7 @@ static bool settle(const char *path, const tbk_report *report, tbk_error *err)
 static bool settle_if_sound(const char *path, const tbk_report *report, tbk_error *err)
 {
     tbk_error why;
-    if (settle(path, report, &why) || why.code == TBK_E_CORRUPT || why.code == TBK_E_CONFIG)
+    if (settle(path, report, &why) || why.code == TBK_E_CORRUPT)
         return true;
     *err = why;
     return false;
