@@ -245,13 +245,14 @@ bool tbk_store_free_bytes(const tbk_store *store, uint64_t *out, tbk_error *err)
 static bool read_document(int set_fd, tbk_arena *arena, const char *name, const tbk_value **out,
                           tbk_error *err)
 {
-    struct stat status;
-    if (fstatat(set_fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
-        return tbk_fail_errno(err, TBK_E_CORRUPT, errno, NULL, "cannot read '%s'", name);
-    if (!S_ISREG(status.st_mode)) /* never through a link, out of the store */
-        return tbk_fail(err, TBK_E_CORRUPT, NULL, "'%s' is not a regular file", name);
+    tbk_auto_fd int fd = -1; /* never through a link, out of the store */
     char *bytes;
     size_t length;
+    if (!tbk_file_open_at(set_fd, name, &fd, err)) {
+        if (err->code != TBK_E_IO) /* it is missing, or no file */
+            err->code = TBK_E_CORRUPT;
+        return false;
+    }
     return tbk_file_read_at(arena, set_fd, name, JSON_LIMIT_BYTES, &bytes, &length, err) &&
            tbk_json_parse(arena, bytes, length, name, out, err);
 }
@@ -269,6 +270,12 @@ static bool read_manifest(int set_fd, tbk_arena *arena, const char *id, tbk_mani
     return true;
 }
 
+/* It is gone, or no folder; all else is this machine's fault. */
+static bool is_wrong_there(int errno_value)
+{
+    return errno_value == ENOENT || errno_value == ENOTDIR || errno_value == ELOOP;
+}
+
 static tbk_stored_set *read_set(const tbk_store *store, tbk_arena *arena, const char *name)
 {
     tbk_stored_set *set = TBK_ARENA_NEW(arena, tbk_stored_set);
@@ -280,11 +287,14 @@ static tbk_stored_set *read_set(const tbk_store *store, tbk_arena *arena, const 
     tbk_manifest *manifest = TBK_ARENA_NEW(arena, tbk_manifest);
     tbk_auto_fd int fd = openat(store->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
-        (void)tbk_fail_errno(&err, TBK_E_CORRUPT, errno, NULL, "cannot be opened");
+        (void)tbk_fail_errno(&err, is_wrong_there(errno) ? TBK_E_CORRUPT : TBK_E_IO, errno, NULL,
+                             "cannot be opened");
     else if (read_manifest(fd, arena, set->id, manifest, &err))
         set->manifest = manifest;
-    if (set->manifest == NULL)
+    if (set->manifest == NULL) {
         set->damage = tbk_arena_copy(arena, err.message);
+        set->is_unread = err.code == TBK_E_IO;
+    }
 
     /* A proof that is missing or cannot be read proves nothing, and is no damage. */
     const tbk_value *document;
@@ -333,6 +343,9 @@ bool tbk_store_find(const tbk_store *store, tbk_arena *arena, const char *id, tb
     if (set == NULL)
         return tbk_fail(err, TBK_E_NOT_FOUND, "'list' shows the sets that there are",
                         "there is no set '%s' in '%s'", id, store->path);
+    if (set->is_unread)
+        return tbk_fail(err, TBK_E_IO, "look for disk errors in the system's log",
+                        "the set '%s' could not be looked at: %s", set->path, set->damage);
     if (set->damage != NULL)
         return tbk_fail(err, TBK_E_CORRUPT, "choose another set, or make a new backup",
                         "the set '%s' is damaged: %s", set->path, set->damage);

@@ -36,6 +36,7 @@ typedef struct tbk_stored_set {
     int64_t time_s;
     const char *path;             /* absolute */
     const char *damage;           /* NULL, or why the manifest cannot be read */
+    bool is_unread;               /* that is this machine's fault, and says nothing of the set */
     const tbk_manifest *manifest; /* NULL when damaged */
     tbk_proof proof;              /* level none where there is no proof.json */
     struct tbk_stored_set *next;

@@ -266,6 +266,9 @@ static bool check_set(tbk_arena *arena, const tbk_stored_set *set, engine_output
 {
     tbk_proof proof = {.level = TBK_PROOF_CHECKSUMS, .ok = false, .reason = set->damage};
     tbk_report report = engine_output_report(output);
+    if (set->is_unread)
+        return tbk_fail(err, TBK_E_IO, "look for disk errors in the system's log",
+                        "the set '%s' could not be looked at: %s", set->path, set->damage);
     if (set->manifest != NULL &&
         !tbk_prove_set(arena, NULL, set->path, set->manifest, TBK_PROOF_CHECKSUMS, NULL,
                        tbk_clock_now_s(), &report, &proof, err))
