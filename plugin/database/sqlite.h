@@ -44,8 +44,8 @@ bool tbk_sqlite_need_wal(const char *path, tbk_error *err) TBK_MUST_CHECK;
  *         copy is too slow for this database; TBK_E_IO, TBK_E_SPACE.
  */
 typedef struct tbk_sqlite_hot tbk_sqlite_hot;
-bool tbk_sqlite_hot_open(const char *path, const char *scratch, tbk_sqlite_hot **out,
-                         tbk_error *err) TBK_MUST_CHECK;
+bool tbk_sqlite_hot_open(const char *path, const char *scratch, const tbk_report *report,
+                         tbk_sqlite_hot **out, tbk_error *err) TBK_MUST_CHECK;
 uint64_t tbk_sqlite_hot_size_bytes(const tbk_sqlite_hot *hot);
 /* The next bytes, front to back; *out_got is 0 at the end. self is the tbk_sqlite_hot. */
 bool tbk_sqlite_hot_read(void *self, void *buffer, size_t size_bytes, size_t *out_got,

@@ -287,7 +287,8 @@ static bool measure(tbk_sqlite_hot *hot, tbk_error *err)
     return true;
 }
 
-static bool open_hot(tbk_sqlite_hot *hot, const char *path, const char *scratch, tbk_error *err)
+static bool open_hot(tbk_sqlite_hot *hot, const char *path, const char *scratch,
+                     const tbk_report *report, tbk_error *err)
 {
     struct stat status;
     if (!open_files(hot, path, err))
@@ -301,11 +302,12 @@ static bool open_hot(tbk_sqlite_hot *hot, const char *path, const char *scratch,
                            hot->is_file_alone ? FILE_ALONE_GROWTH_BYTES : 0, &hot->limit, err) ||
         !start_guard(hot, err))
         return tbk_while(err, "beginning a snapshot of '%s'", path);
-    return hot->is_file_alone || tbk_wal_map_read(hot->wal, &hot->index, scratch, &hot->map, err);
+    return hot->is_file_alone ||
+           tbk_wal_map_read(hot->wal, &hot->index, scratch, report, &hot->map, err);
 }
 
-bool tbk_sqlite_hot_open(const char *path, const char *scratch, tbk_sqlite_hot **out,
-                         tbk_error *err)
+bool tbk_sqlite_hot_open(const char *path, const char *scratch, const tbk_report *report,
+                         tbk_sqlite_hot **out, tbk_error *err)
 {
     /* Before any lock is held: it closes a descriptor of the database. And before SQLite opens it,
      * which would roll back what a crashed writer left: the original is only read. */
@@ -315,7 +317,7 @@ bool tbk_sqlite_hot_open(const char *path, const char *scratch, tbk_sqlite_hot *
     hot->fd = hot->wal = -1;
     (void)pthread_mutex_init(&hot->lock, NULL);
     (void)pthread_cond_init(&hot->ending, NULL);
-    if (!open_hot(hot, path, scratch, err))
+    if (!open_hot(hot, path, scratch, report, err))
         return false;
     *out = hot;
     hot = NULL;

@@ -105,7 +105,7 @@ static bool stream(climb *self, bool *out_declined, tbk_error *err)
     if (request->select != NULL)
         return select_live(self, err);
     tbk_auto(tbk_sqlite_hot) *hot = NULL;
-    if (!tbk_sqlite_hot_open(request->database, capture->scratch, &hot, err)) {
+    if (!tbk_sqlite_hot_open(request->database, capture->scratch, capture->prompt, &hot, err)) {
         *out_declined = open_declined(err);
         return false;
     }

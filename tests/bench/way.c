@@ -62,7 +62,7 @@ static bool open_hot(const char *path, const char *target, tbk_sqlite_hot **out,
 {
     char scratch[PATH_MAX];
     (void)snprintf(scratch, sizeof scratch, "%s", target);
-    return tbk_sqlite_hot_open(path, dirname(scratch), out, err);
+    return tbk_sqlite_hot_open(path, dirname(scratch), NULL, out, err);
 }
 
 /* --- hot and raw: hashed on another thread, so that it costs no time --- */

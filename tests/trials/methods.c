@@ -110,7 +110,7 @@ static bool copy_hot(capture *self, void (*between)(const capture *of), tbk_erro
     tbk_auto(tbk_sqlite_hot) *hot = NULL;
     tbk_sqlite_facts facts;
     self->from = load_committed(self->load);
-    if (!tbk_sqlite_hot_open(self->database, self->scratch, &hot, err))
+    if (!tbk_sqlite_hot_open(self->database, self->scratch, NULL, &hot, err))
         return false;
     self->to = load_begun(self->load);
     if (between != NULL)
