@@ -153,6 +153,7 @@ static bool backup_as_configured(const engine_args *args, engine_output *output,
     tbk_auto(tbk_files) *files = NULL;
     tbk_auto(tbk_hold_hook) *hook = NULL;
     tbk_hold hold;
+    tbk_tracker_files tracker;
     tbk_spare_server spare;
     tbk_report report = engine_output_report(output);
     tbk_engine_config config;
@@ -174,7 +175,9 @@ static bool backup_as_configured(const engine_args *args, engine_output *output,
     if (args->hook) {
         hook = tbk_hold_hook_new(STDIN_FILENO, STDOUT_FILENO, HOLD_ANSWER_TIMEOUT_MS, &report);
         hold = tbk_hold_hook_port(hook);
+        tracker = tbk_hold_hook_tracker_files(hook);
         spare = tbk_hold_hook_spare_server(hook);
+        request.tracker = &tracker;
         request.hold = request.holds_nothing ? NULL : &hold;
         request.spare = &spare;
     }
