@@ -49,6 +49,22 @@ END
     [[ $output == *"0 4 * * sun"* ]]
 }
 
+@test "rules that do not fit the database are refused by configure and plan, with what there is, and nothing changes" {
+    before=$(on_vm cat /opt/torrust-backup/engine.yml)
+    cp "$workspace/envs/standin.backup.yml" good.yml
+    sed 's/completed > 0/complete > 0/' good.yml >"$workspace/envs/standin.backup.yml"
+    run -2 tb plan
+    [[ $output == *"no such column: complete (the table's columns: id, info_hash, completed)"* ]]
+    run -2 tb configure
+    [[ $output == *"no such column: complete (the table's columns: id, info_hash, completed)"* ]]
+    sed 's/swarm:/swarms:/' good.yml >"$workspace/envs/standin.backup.yml"
+    run -2 tb configure
+    [[ $output == *"'swarms'"*"there is no such table (the tables are: "*"swarm"* ]]
+    [ "$(on_vm cat /opt/torrust-backup/engine.yml)" = "$before" ]
+    [ -z "$(sh_on_vm 'ls -d /tmp/tmp.* 2>/dev/null')" ]
+    with_options <good.yml
+}
+
 @test "from the live database in WAL mode: proved, nothing held, what was left out is counted" {
     run --separate-stderr tb verify
     printf '%s\n' "$output" "$stderr" >&2
