@@ -98,17 +98,19 @@ END
     [[ $output == *essential*full* || $output == *full*essential* ]]
 }
 
-@test "rules that do not fit the database hold nobody, and say what is wrong" {
+@test "rules that no longer fit the database hold nobody, and say what is wrong" {
     with_options <<'END'
 profile: essential
 method: pause
 essential:
-  swarm: completd > 0
+  swarm: completed > 0
 END
+    in_live_database 'ALTER TABLE swarm RENAME COLUMN completed TO finished'
     before=$(on_vm docker inspect -f '{{.State.StartedAt}}' tracker)
     run tb run
+    in_live_database 'ALTER TABLE swarm RENAME COLUMN finished TO completed'
     [ "$status" = 2 ]
-    [[ $output == *"swarm"*"no such column: completd"* ]]
+    [[ $output == *"swarm"*"no such column: completed"* ]]
     [ "$(on_vm docker inspect -f '{{.State.StartedAt}}' tracker)" = "$before" ]
     [ "$(on_vm grep -c '"the tracker is paused"' /var/log/torrust-backup/run.log || true)" = 0 ]
 }
