@@ -375,7 +375,8 @@ static int enter(walk *self, int directory, const char *name, const char *above,
     int why = errno;
     if (below >= 0)
         tbk_files_note(self->files, path, OWN);
-    else if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(status.st_mode)) {
+    else if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+             S_ISLNK(status.st_mode)) {
         add_link(self, directory, name, above, &status);
         follow_later(self, path);
     } else {
