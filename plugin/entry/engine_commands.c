@@ -402,13 +402,15 @@ bool engine_command_plan(const engine_args *args, engine_output *output, tbk_err
         return false;
     const char *owned =
         access(config.store, F_OK) == 0 ? config.store : tbk_engine_config_owned_file(&config);
-    const tbk_plan_request request = {.database = &database,
-                                      .store = config.store,
-                                      .method = config.method,
-                                      .profile = config.profile,
-                                      .environment = config.environment,
-                                      .holds_nothing = holds_nothing(&config),
-                                      .restores = config.prove_restored_every_days > 0};
+    const tbk_plan_request request = {
+        .database = &database,
+        .store = config.store,
+        .method = config.method,
+        .profile = config.profile,
+        .rules = config.profile == TBK_PROFILE_ESSENTIAL ? &config.essential : NULL,
+        .environment = config.environment,
+        .holds_nothing = holds_nothing(&config),
+        .restores = config.prove_restored_every_days > 0};
     if (!engine_rights_become_owner(owned, args->sqlite == NULL, err) ||
         !tbk_database_open(arena, &config, NULL, &report, &database, err) ||
         !tbk_plan_make(arena, &request, &report, &plan, err))
