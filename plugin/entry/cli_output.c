@@ -158,6 +158,17 @@ static void print_restore(FILE *out, const tbk_value *result)
     (void)fprintf(out, "Tracker:    %s\n", string_in(result, "tracker", "not waited for"));
 }
 
+/* What keeps a set from being the latest stands where its proof would. */
+static const char *state_of(const tbk_value *set)
+{
+    const char *damage = string_in(set, "damage", NULL);
+
+    if (damage != NULL)
+        return damage;
+    return true_in(set, "from_future") ? "from the future: the clock went back"
+                                       : string_in(set, "proof", "none");
+}
+
 static void print_list(FILE *out, const tbk_value *result)
 {
     const tbk_member *item = items_of(result, "sets");
@@ -176,9 +187,19 @@ static void print_list(FILE *out, const tbk_value *result)
         (void)fprintf(out, "%-17s %-9s %-8s %9s %9s %9" PRId64 "  %s\n",
                       string_in(item->value, "id", ""), string_in(item->value, "profile", "-"),
                       string_in(item->value, "method", "-"), raw, stored,
-                      integer_in(item->value, "held_ms"),
-                      string_in(item->value, "damage", string_in(item->value, "proof", "none")));
+                      integer_in(item->value, "held_ms"), state_of(item->value));
     }
+}
+
+static void print_acknowledged(FILE *out, const tbk_value *result)
+{
+    const tbk_member *item = items_of(result, "acknowledged");
+
+    (void)fprintf(out, "%s\n",
+                  item != NULL ? "From the next run on, older sets are pruned again."
+                               : "There was nothing to acknowledge.");
+    for (; item != NULL; item = item->next)
+        (void)fprintf(out, "  %s\n", string_in(item->value, "reason", ""));
 }
 
 static void print_status(FILE *out, const tbk_value *result)
@@ -279,10 +300,16 @@ void cli_print_result(FILE *out, const char *command, const tbk_value *result)
     static const struct {
         const char *command;
         void (*print)(FILE *out, const tbk_value *result);
-    } printers[] = {
-        {"render", print_render},   {"plan", print_plan},     {"configure", print_configure},
-        {"verify", print_verify},   {"run", print_run},       {"list", print_list},
-        {"restore", print_restore}, {"status", print_status}, {"version", print_version}};
+    } printers[] = {{"render", print_render},
+                    {"plan", print_plan},
+                    {"configure", print_configure},
+                    {"verify", print_verify},
+                    {"run", print_run},
+                    {"list", print_list},
+                    {"restore", print_restore},
+                    {"status", print_status},
+                    {"version", print_version},
+                    {"acknowledge", print_acknowledged}};
 
     for (size_t i = 0; i < sizeof printers / sizeof printers[0]; i++)
         if (strcmp(printers[i].command, command) == 0)

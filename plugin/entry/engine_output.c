@@ -189,6 +189,17 @@ void engine_print_backup(const tbk_value *result)
     (void)printf("\n");
 }
 
+/* What keeps a set from being the latest stands where its proof would. */
+static const char *state_of(const tbk_value *set)
+{
+    const tbk_value *future = tbk_value_find(set, "from_future");
+    const char *damage = text_in(set, "damage", NULL);
+    if (damage != NULL)
+        return damage;
+    return future != NULL && future->boolean ? "from the future: the clock went back"
+                                             : text_in(set, "proof", "none");
+}
+
 static const tbk_member *sets_of(const tbk_value *result)
 {
     const tbk_value *sets = tbk_value_find(result, "sets");
@@ -210,8 +221,7 @@ void engine_print_list(const tbk_value *result)
         size_in(item->value, "stored_bytes", stored);
         (void)printf("%-17s %-9s %-8s %9s %9s %9" PRId64 "  %s\n", text_in(item->value, "id", ""),
                      text_in(item->value, "profile", "-"), text_in(item->value, "method", "-"), raw,
-                     stored, number_in(item->value, "held_ms"),
-                     text_in(item->value, "damage", text_in(item->value, "proof", "none")));
+                     stored, number_in(item->value, "held_ms"), state_of(item->value));
     }
 }
 

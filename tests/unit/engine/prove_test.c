@@ -40,6 +40,7 @@ static int setup(void **state)
                                       .store =
                                           tbk_arena_format(self->arena, "%s/store", self->folder),
                                       .keep_days = 7,
+                                      .keep_last = 3,
                                       .compression_level = 1};
     const tbk_backup_request request = {
         .config = &config, .run_id = "run", .create_store = true, .now_s = 1771264603};
@@ -197,22 +198,6 @@ static void a_scratch_folder_that_is_not_there_is_an_error(void **state)
     assert_fails(prove(self, TBK_PROOF_RESTORED), self->err, TBK_E_IO, "scratch");
 }
 
-static void warns_of_tables_that_lost_their_rows(void **state)
-{
-    (void)state;
-    const tbk_table_rows before[] = {{"torrents", 5000}, {"keys", 3}, {"gone", 2000}};
-    const tbk_table_rows same[] = {{"torrents", 2500}, {"keys", 0}, {"gone", 2000}};
-    const tbk_table_rows fewer[] = {{"torrents", 2499}, {"keys", 3}, {"gone", 2000}};
-    const tbk_table_rows none[] = {{"torrents", 5000}, {"keys", 3}};
-    const tbk_proof earlier = {.tables = before, .table_count = 3};
-    assert_false(
-        tbk_prove_rows_dropped(&earlier, &(tbk_proof){.tables = same, .table_count = 3}, NULL));
-    assert_true(
-        tbk_prove_rows_dropped(&earlier, &(tbk_proof){.tables = fewer, .table_count = 3}, NULL));
-    assert_true(
-        tbk_prove_rows_dropped(&earlier, &(tbk_proof){.tables = none, .table_count = 2}, NULL));
-}
-
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -227,7 +212,6 @@ int main(void)
         CASE(header_and_schema_must_be_those_that_were_captured),
         CASE(a_set_without_database_proves_nothing),
         CASE(a_scratch_folder_that_is_not_there_is_an_error),
-        cmocka_unit_test(warns_of_tables_that_lost_their_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
