@@ -21,6 +21,7 @@ typedef struct memory {
     const char *proof_set;
     int64_t full_attempt_s, essential_attempt_s;
     int64_t first_run_s;                     /* since when there is a record */
+    bool tells_profiles;                     /* records of earlier versions do not */
     const tbk_value *profiles[TBK_PROFILES]; /* what each profile's last run left; NULL: nothing */
 } memory;
 
@@ -59,6 +60,7 @@ static void remember(const tbk_store *store, tbk_arena *arena, memory *out)
                                 &ignored) ||
         !tbk_value_read_integer(earlier, "first_run_s", &out->first_run_s, &ignored))
         *out = (memory){0};
+    out->tells_profiles = tbk_value_find(earlier, "profiles") != NULL;
     for (int profile = 0; profile < TBK_PROFILES; profile++)
         out->profiles[profile] = profile_in(earlier, (tbk_profile)profile);
 }
@@ -361,7 +363,7 @@ bool tbk_last_run_write(const tbk_store *store, tbk_arena *arena, const tbk_last
 {
     memory known = {0};
     remember(store, arena, &known);
-    int64_t success_before_s = known.success_s;
+    int64_t success_before_s = known.tells_profiles ? 0 : known.success_s;
     update(&known, run);
     return write_record(store, record(arena, run, &known, success_before_s), err);
 }
