@@ -212,6 +212,32 @@ static const tbk_stored_set *find_rows(tbk_arena *arena, const tbk_brake_request
     return found;
 }
 
+static const char *rule_in(const tbk_manifest *manifest, const char *table)
+{
+    for (size_t i = 0; i < manifest->selection_count; i++)
+        if (strcmp(manifest->selection[i].table, table) == 0)
+            return manifest->selection[i].rule;
+    return "";
+}
+
+/* Rows that another rule leaves out now were not lost. */
+static void forget_other_rules(tbk_arena *arena, const tbk_manifest *before,
+                               const tbk_manifest *now, tbk_brake *out)
+{
+    tbk_table_rows *rows = tbk_arena_alloc(arena, (out->row_count + 1) * sizeof *rows);
+    size_t count = 0;
+    for (size_t i = 0; i < out->row_count; i++) {
+        const char *table = out->rows[i].table;
+        if (rule_in(now, table)[0] == '\0' ||
+            strcmp(rule_in(before, table), rule_in(now, table)) == 0)
+            rows[count++] = out->rows[i];
+    }
+    if (count < out->row_count)
+        out->bytes = 0;
+    out->rows = rows;
+    out->row_count = count;
+}
+
 /* What there is to compare with where the brake is off; false: there is nothing. */
 static bool look_back(tbk_arena *arena, const tbk_brake_request *request, tbk_brake *out)
 {
@@ -225,8 +251,8 @@ static bool look_back(tbk_arena *arena, const tbk_brake_request *request, tbk_br
         return false;
     out->set = rows != NULL ? rows->id : newest->id;
     out->bytes = tbk_manifest_database_bytes(newest->manifest);
-    if (rows != NULL)
-        (void)rows_of(arena, rows->manifest, &rows->proof, out);
+    if (rows != NULL && rows_of(arena, rows->manifest, &rows->proof, out))
+        forget_other_rules(arena, rows->manifest, request->manifest, out);
     return true;
 }
 

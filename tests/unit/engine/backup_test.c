@@ -506,6 +506,24 @@ static void a_record_of_the_brake_that_cannot_be_read_is_a_brake(void **state)
     assert_succeeds(backup(self), self->err);
 }
 
+/* The operator keeps less of a table from now on: that is no loss. */
+static void another_rule_is_no_drop(void **state)
+{
+    fixture *self = *state;
+    self->config.profile = TBK_PROFILE_ESSENTIAL;
+    self->config.prove_restored_every_days = 1;
+    tbk_rules_default(&self->config.essential); /* all 5000 rows are completed */
+    run_daily(self, 2);
+    self->config.essential.list[0].condition = "id <= 100";
+    run_daily(self, 2);
+    execute(self->database, "DELETE FROM torrents WHERE id <= 90");
+    run_daily(self, 1); /* below 1000 rows nothing is sudden */
+    self->config.essential.list[0].condition = "id > 0";
+    run_daily(self, 2);
+    execute(self->database, "DELETE FROM torrents");
+    assert_braked(self, "had 4910 rows");
+}
+
 /* Half of the size is gone, and all of the rows are there: a VACUUM. */
 static void a_vacuum_is_no_drop(void **state)
 {
@@ -668,6 +686,7 @@ int main(void)
         CASE(the_brake_stays_on_until_it_is_acknowledged),
         CASE(the_brake_outlives_a_killed_run),
         CASE(a_record_of_the_brake_that_cannot_be_read_is_a_brake),
+        CASE(another_rule_is_no_drop),
         CASE(a_vacuum_is_no_drop),
         CASE(a_size_that_dropped_is_a_drop_where_no_rows_tell),
         CASE(keeps_a_damaged_database_and_says_so),
