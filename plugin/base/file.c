@@ -74,6 +74,38 @@ bool tbk_file_read(tbk_arena *arena, const char *path, size_t limit_bytes, char 
     return tbk_file_read_at(arena, AT_FDCWD, path, limit_bytes, out_bytes, out_length, err);
 }
 
+static bool fail_not_regular(const char *path, tbk_error *err)
+{
+    return tbk_fail(err, TBK_E_CONFIG, NULL, "'%s' is not a regular file", path);
+}
+
+static bool fail_open(int errno_value, const char *path, tbk_error *err)
+{
+    if (errno_value == ELOOP)
+        return fail_not_regular(path, err);
+    return tbk_fail_errno(err, errno_value == ENOENT ? TBK_E_NOT_FOUND : TBK_E_IO, errno_value,
+                          NULL, "cannot read '%s'", path);
+}
+
+bool tbk_file_open_at(int directory, const char *path, int *out_fd, tbk_error *err)
+{
+    tbk_auto_fd int fd =
+        openat(directory, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) != 0)
+        return fail_open(errno, path, err);
+    if (!S_ISREG(status.st_mode))
+        return fail_not_regular(path, err);
+    *out_fd = fd;
+    fd = -1;
+    return true;
+}
+
+bool tbk_file_open(const char *path, int *out_fd, tbk_error *err)
+{
+    return tbk_file_open_at(AT_FDCWD, path, out_fd, err);
+}
+
 /* --- writing --- */
 
 bool tbk_file_write_all(int fd, const void *bytes, size_t length, tbk_error *err)

@@ -78,8 +78,13 @@ bool tbk_sqlite_copy_locked(const char *path, const char *target, const tbk_repo
 
 /* Opens the copy, lets SQLite recover it to one file without journal or log, and gives the facts
  * with the schema's digest. Not synced: the copy is read once and removed. Fails with
- * TBK_E_CORRUPT. */
-bool tbk_sqlite_recover(const char *copy, tbk_sqlite_facts *out, tbk_error *err) TBK_MUST_CHECK;
+ * TBK_E_CORRUPT, TBK_E_INTERRUPTED. */
+bool tbk_sqlite_recover(const char *copy, const tbk_report *report, tbk_sqlite_facts *out,
+                        tbk_error *err) TBK_MUST_CHECK;
+
+/* Marks a whole file that nobody has open, and beside which there is no journal, as in WAL mode:
+ * who opens it next goes on so. */
+bool tbk_sqlite_mark_wal(const char *path, tbk_error *err) TBK_MUST_CHECK;
 
 /*
  * Puts the file restored in the place of the database, which is kept under the name kept; all three
@@ -98,8 +103,9 @@ typedef struct tbk_sqlite_check {
     size_t table_count;
 } tbk_sqlite_check;
 
-/* integrity_check, facts, rows of every table. Fails with TBK_E_CORRUPT naming the first findings.
- */
+/* integrity_check, facts, rows of every table, of a whole file: what stands beside it is not looked
+ * at. Fails with TBK_E_CORRUPT naming the first findings; with any other code nothing is known of
+ * the database. */
 bool tbk_sqlite_prove(tbk_arena *arena, const char *copy, const tbk_report *report,
                       tbk_sqlite_check *out, tbk_error *err) TBK_MUST_CHECK;
 

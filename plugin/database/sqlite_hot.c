@@ -81,8 +81,10 @@ static bool open_connection(const char *path, sqlite3 **out, tbk_error *err)
         return false;
     int64_t objects; /* a first read: before it, SQLite has not opened the log */
     (void)sqlite3_busy_timeout(*out, BUSY_TIMEOUT_MS);
-    return tbk_sqlite_exec(*out, "PRAGMA wal_autocheckpoint=0; PRAGMA query_only=ON", err) &&
-           tbk_sqlite_integer(*out, "SELECT count(*) FROM sqlite_schema", &objects, err);
+    bool ok = tbk_sqlite_exec(*out, "PRAGMA wal_autocheckpoint=0; PRAGMA query_only=ON", err) &&
+              tbk_sqlite_integer(*out, "SELECT count(*) FROM sqlite_schema", &objects, err);
+    tbk_sqlite_watch(*out, 0, NULL, NULL); /* it lives as long as the copy takes */
+    return ok;
 }
 
 static bool is_in_wal_mode(sqlite3 *db, bool *out, tbk_error *err)
@@ -140,20 +142,15 @@ static bool open_files(tbk_sqlite_hot *hot, const char *path, tbk_error *err)
         !tbk_sqlite_companion(path, "-wal", log, err))
         return false;
     hot->log_stays = tbk_wal_is_left_behind(hot->path);
-    hot->fd = open(hot->path, O_RDONLY | O_CLOEXEC);
-    if (hot->fd < 0)
-        return tbk_fail_errno(err, TBK_E_IO, errno, "run as the database's owner",
-                              "cannot read the database '%s'", path);
-    if (!open_connection(hot->path, &hot->pin, err) ||
+    if (!tbk_sqlite_open_file(hot->path, "", &hot->fd, err) ||
+        !open_connection(hot->path, &hot->pin, err) ||
         !open_connection(hot->path, &hot->checkpointer, err) ||
         !is_in_wal_mode(hot->pin, &wal, err))
         return false;
     if (!wal)
         return fail_not_wal(err);
-    hot->wal = open(log, O_RDONLY | O_CLOEXEC);
-    if (hot->wal < 0)
-        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot read '%s'", log);
-    return tbk_wal_files_note(hot->path, &hot->files, err) &&
+    return tbk_sqlite_open_file(hot->path, "-wal", &hot->wal, err) &&
+           tbk_wal_files_note(hot->path, &hot->files, err) &&
            ((tbk_sqlite_is_named(hot->fd, hot->path) && tbk_sqlite_is_named(hot->wal, log)) ||
             tbk_fail(err, TBK_E_BUSY, "try again when nothing replaces the database",
                      "'%s' was replaced while it was opened", path));
@@ -329,7 +326,7 @@ static void close_connection(sqlite3 *db, bool log_stays)
 {
     if (db != NULL && log_stays)
         (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    (void)sqlite3_close(db);
+    tbk_sqlite_close(db);
 }
 
 /* However the copy ended: a log that became long meanwhile is taken in beside the writers. */

@@ -33,7 +33,7 @@ void tbk_sqlite_reader_close(tbk_sqlite_reader *reader)
 {
     if (reader == NULL)
         return;
-    (void)sqlite3_close(reader->db);
+    tbk_sqlite_close(reader->db);
     if (reader->fd >= 0)
         (void)close(reader->fd);
     if (reader->directory >= 0)
@@ -84,11 +84,7 @@ static void end(tbk_sqlite_reader *reader)
 
 static bool open_files(tbk_sqlite_reader *reader, tbk_error *err)
 {
-    reader->fd = open(reader->path, O_RDONLY | O_CLOEXEC);
-    if (reader->fd < 0)
-        return tbk_fail_errno(err, TBK_E_IO, errno, "run as the database's owner",
-                              "cannot read the database '%s'", reader->path);
-    if (!open_directory(reader, err) ||
+    if (!tbk_sqlite_open_file(reader->path, "", &reader->fd, err) || !open_directory(reader, err) ||
         !tbk_sqlite_open(reader->path, SQLITE_OPEN_READONLY, &reader->db, err))
         return false;
     /* The original is only read: closing must not write its log back into it. */
@@ -98,6 +94,7 @@ static bool open_files(tbk_sqlite_reader *reader, tbk_error *err)
         return tbk_while(err, "reading '%s'", reader->path);
     bool same = same_file(reader);
     end(reader);
+    tbk_sqlite_watch(reader->db, 0, NULL, NULL); /* it is read much later */
     if (!same)
         return tbk_fail(err, TBK_E_BUSY, "try again when nothing replaces the database",
                         "'%s' was replaced while it was opened", reader->path);

@@ -39,15 +39,6 @@ static bool open_target(const char *target, int *out, tbk_error *err)
     return true;
 }
 
-static bool open_source(const char *path, int *out, tbk_error *err)
-{
-    *out = open(path, O_RDONLY | O_CLOEXEC);
-    if (*out < 0)
-        return tbk_fail_errno(err, TBK_E_IO, errno, "run as the database's owner",
-                              "cannot read the database '%s'", path);
-    return true;
-}
-
 /* One block: tells the same as the whole file, without any lock. */
 static bool try_block(int source, int target, const char *name, tbk_error *err)
 {
@@ -78,7 +69,7 @@ static int open_trial(const char *scratch)
 bool tbk_sqlite_can_reflink(const char *path, const char *scratch, tbk_error *err)
 {
     tbk_auto_fd int source = -1;
-    if (!open_source(path, &source, err))
+    if (!tbk_sqlite_open_file(path, "", &source, err))
         return false;
     tbk_auto_fd int target = open_trial(scratch);
     if (target < 0)
@@ -139,7 +130,7 @@ bool tbk_sqlite_copy_reflink(const char *path, const char *target, int64_t *out_
     if (facts.wal)
         return tbk_fail(err, TBK_E_UNSUPPORTED, "use the method hot",
                         "the database is in WAL mode");
-    if (!open_source(path, &source, err) || !open_target(target, &copy, err))
+    if (!tbk_sqlite_open_file(path, "", &source, err) || !open_target(target, &copy, err))
         return false;
     bool ok = try_block(source, copy, target, err) &&
               clone(path, source, copy, target, out_locked_ms, err);

@@ -134,8 +134,9 @@ bool tbk_wal_is_left_behind(const char *path)
         .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = SHARED_FIRST, .l_len = SHARED_SIZE};
     if (!tbk_sqlite_companion(path, "-wal", log, &ignored) || access(log, F_OK) != 0)
         return false;
-    tbk_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-    return fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
+    tbk_auto_fd int fd = -1;
+    return tbk_sqlite_open_file(path, "", &fd, &ignored) && fcntl(fd, F_GETLK, &lock) == 0 &&
+           lock.l_type == F_UNLCK;
 }
 
 bool tbk_wal_files_note(const char *path, tbk_wal_files *out, tbk_error *err)

@@ -216,7 +216,15 @@ static bool need_map(const tbk_value *value, const char *what, tbk_error *err)
     return true;
 }
 
-static bool read_file(const tbk_value *value, tbk_set_file *out, tbk_error *err)
+/* The name is opened, and on the operator's machine written, in a folder, and SQLite gives names
+ * that end in "-journal" or "-wal" a meaning: there are no other files than these. */
+static bool is_of_a_set(const char *name, tbk_driver driver)
+{
+    return strcmp(name, tbk_manifest_database_file(driver)) == 0 ||
+           strcmp(name, TBK_SET_CONFIG_FILE) == 0;
+}
+
+static bool read_file(const tbk_value *value, tbk_driver driver, tbk_set_file *out, tbk_error *err)
 {
     if (!need_map(value, "files", err) || !tbk_value_need_string(value, "name", &out->name, err) ||
         !read_count(value, "stored_bytes", COUNT_MAX, &out->stored_bytes, err) ||
@@ -224,8 +232,8 @@ static bool read_file(const tbk_value *value, tbk_set_file *out, tbk_error *err)
         !read_count(value, "raw_bytes", COUNT_MAX, &out->raw_bytes, err) ||
         !read_digest(value, "raw_sha256", &out->raw, err))
         return false;
-    /* The name is opened, and on the operator's machine written, in a folder: it stays there. */
-    return tbk_path_check_name(out->name, err) || tbk_while(err, "'files'");
+    return is_of_a_set(out->name, driver) ||
+           fail_value("files", "names a file that no set of this database has", err);
 }
 
 static bool read_files(const tbk_value *root, tbk_manifest *out, tbk_error *err)
@@ -237,7 +245,7 @@ static bool read_files(const tbk_value *root, tbk_manifest *out, tbk_error *err)
         return fail_value("files", "has too many files", err);
     for (const tbk_member *item = list->first; item != NULL; item = item->next) {
         tbk_set_file file = {0};
-        if (!read_file(item->value, &file, err))
+        if (!read_file(item->value, out->driver, &file, err))
             return false;
         if (tbk_manifest_file(out, file.name) != NULL)
             return fail_value("files", "has a file twice", err);

@@ -106,9 +106,9 @@ typedef struct tbk_manifest {
 } tbk_manifest;
 
 tbk_value *tbk_manifest_to_value(tbk_arena *arena, const tbk_manifest *manifest);
-/* Fails with TBK_E_CORRUPT; a newer schema version with TBK_E_UNSUPPORTED. File names are single
- * names in the set's folder, ids are times: both can be used as paths. Text is borrowed from value.
- */
+/* Fails with TBK_E_CORRUPT; a newer schema version with TBK_E_UNSUPPORTED. Files are those that a
+ * set of this driver has, and no others; ids are times: both can be used as paths. Text is borrowed
+ * from value. */
 bool tbk_manifest_read(tbk_arena *arena, const tbk_value *value, tbk_manifest *out,
                        tbk_error *err) TBK_MUST_CHECK;
 const tbk_set_file *tbk_manifest_file(const tbk_manifest *manifest, const char *name);

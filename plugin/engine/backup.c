@@ -11,6 +11,7 @@
 #include "engine/brake.h"
 #include "engine/database.h"
 #include "engine/gentle.h"
+#include "engine/in_use.h"
 #include "engine/last_run.h"
 #include "engine/prove.h"
 #include "engine/room.h"
@@ -43,6 +44,7 @@ typedef struct cycle {
     tbk_manifest *manifest;
     tbk_proof proof;
     bool published;
+    tbk_error unsaved;  /* code TBK_E_OK, or why the set has no configuration files */
     tbk_error unproved; /* code TBK_E_OK, or why the proof that was due could not be made */
     size_t pruned;
     int64_t phase_started_ms;
@@ -192,9 +194,7 @@ static bool prune(cycle *self, tbk_error *err)
 static uint64_t needed_bytes(const cycle *self, bool copies)
 {
     tbk_room room = tbk_room_expect(self->earlier, &self->kind, self->view.size_bytes);
-    uint64_t needed = tbk_room_needed_bytes(&room, copies, self->level == TBK_PROOF_RESTORED);
-    return self->request->files != NULL ? needed + tbk_files_size_bytes(self->request->files)
-                                        : needed;
+    return tbk_room_needed_bytes(&room, copies, self->level == TBK_PROOF_RESTORED);
 }
 
 /* What would help is said, and nothing that would not: what may go is gone by now. */
@@ -211,17 +211,21 @@ static bool fail_space(const cycle *self, uint64_t needed, uint64_t free_bytes, 
                     tbk_store_path(self->store), free_bytes >> 20);
 }
 
-/* Expired sets go first where they are in the way of the next one; the floor stays. */
+/* Expired sets go first where they are in the way of the next one; the floor stays. Configuration
+ * files that do not fit are left out: they must not cost the database its backup. */
 static bool need_space(cycle *self, bool copies, tbk_error *err)
 {
     uint64_t free_bytes, needed = needed_bytes(self, copies);
     if (!tbk_store_free_bytes(self->store, &free_bytes, err))
         return false;
-    if (free_bytes >= needed)
-        return true;
-    if (!prune(self, err) || !tbk_store_free_bytes(self->store, &free_bytes, err))
+    if (free_bytes < needed &&
+        (!prune(self, err) || !tbk_store_free_bytes(self->store, &free_bytes, err)))
         return tbk_while(err, "making room");
-    return free_bytes >= needed || fail_space(self, needed, free_bytes, err);
+    if (free_bytes < needed)
+        return fail_space(self, needed, free_bytes, err);
+    if (self->request->files != NULL)
+        tbk_files_limit(self->request->files, free_bytes - needed);
+    return true;
 }
 
 static bool has_room_for_copy(void *self, tbk_error *err) { return need_space(self, true, err); }
@@ -259,7 +263,10 @@ static bool begin(cycle *self, tbk_error *err)
         !tbk_database_open(self->arena, request->config, request->spare, self->report,
                            &self->database, err) ||
         !check_journal_mode(self, err) || !tbk_store_probe(self->store, self->report, err) ||
-        !self->database.inspect(self->database.self, self->arena, rules_of(self), &self->view, err))
+        !self->database.inspect(self->database.self, self->arena, rules_of(self), &self->view,
+                                err) ||
+        !tbk_in_use_check(self->arena, request->tracker, request->config->database_path,
+                          TBK_IN_USE_WAIT_MS, self->report, err))
         return false;
     self->level = level_possible(self);
     if (!need_space(self, false, err) ||
@@ -356,23 +363,47 @@ static bool capture(cycle *self, tbk_error *err)
 
 /* --- the configuration files --- */
 
-static bool store_files(cycle *self, tbk_error *err)
+static bool write_files(cycle *self, tbk_set_file *file, tbk_error *err)
 {
-    tbk_files *files = self->request->files;
-    if (files == NULL)
-        return true;
-    phase_begin(self);
     tbk_auto_fd int out = -1;
     tbk_auto(tbk_archive_writer) *writer = NULL;
+    return create_in_set(self, TBK_SET_CONFIG_FILE, &out, err) &&
+           tbk_archive_writer_open(out, (int)self->request->config->compression_level, 1, &writer,
+                                   err) &&
+           tbk_files_store(self->request->files, self->scratch, writer, self->prompt, err) &&
+           tbk_archive_writer_finish(writer, file, err);
+}
+
+/* The set goes without them. */
+static bool discard_files(cycle *self, tbk_error *err)
+{
+    const char *path = tbk_arena_format(self->arena, "%s/" TBK_SET_CONFIG_FILE, self->set_path);
+    self->manifest->file_count--;
+    self->unsaved = *err;
+    tbk_report_log(self->report, TBK_LOG_WARNING, "config",
+                   "the configuration files are not saved: %s", err->message);
+    return unlink(path) == 0 || errno == ENOENT ||
+           tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot remove '%s'", path);
+}
+
+static void tell_missing(const cycle *self)
+{
+    for (const char **note = self->manifest->config_missing; *note != NULL; note++)
+        tbk_report_log(self->report, TBK_LOG_WARNING, "config", "configuration files: %s", *note);
+}
+
+static bool store_files(cycle *self, tbk_error *err)
+{
+    if (self->request->files == NULL)
+        return true;
+    phase_begin(self);
     tbk_set_file *file = new_file(self);
-    if (!create_in_set(self, TBK_SET_CONFIG_FILE, &out, err) ||
-        !tbk_archive_writer_open(out, (int)self->request->config->compression_level, 1, &writer,
-                                 err) ||
-        !tbk_files_store(files, self->scratch, writer, err) ||
-        !tbk_archive_writer_finish(writer, file, err))
+    if (write_files(self, file, err))
+        file->name = TBK_SET_CONFIG_FILE;
+    else if (err->code == TBK_E_INTERRUPTED || !discard_files(self, err))
         return tbk_while(err, "saving the configuration files");
-    file->name = TBK_SET_CONFIG_FILE;
-    self->manifest->config_missing = tbk_files_missing(files);
+    self->manifest->config_missing = tbk_files_missing(self->request->files);
+    tell_missing(self);
     phase_end(self, "config");
     return true;
 }
@@ -413,7 +444,7 @@ static bool prove_at_best(cycle *self, tbk_proof_level *level, tbk_error *err)
 {
     if (prove_at(self, *level, &self->proof, err))
         return true;
-    if (*level != TBK_PROOF_RESTORED || err->code == TBK_E_INTERRUPTED || err->code == TBK_E_IO)
+    if (*level != TBK_PROOF_RESTORED || err->code == TBK_E_INTERRUPTED)
         return false;
     self->unproved = *err;
     tbk_report_log(self->report, TBK_LOG_WARNING, "prove", "%s", err->message);
@@ -492,6 +523,21 @@ static bool fail_braked(const cycle *self, tbk_error *err)
 }
 
 /* What is right but not all that was to be done. */
+static bool conclude_files(const cycle *self, tbk_error *err)
+{
+    const char *fix = "see config_missing in its manifest; mend that, or name other paths";
+    const tbk_files *files = self->request->files;
+    if (self->unsaved.code != TBK_E_OK)
+        return tbk_fail(err, TBK_E_PARTIAL, self->unsaved.fix,
+                        "set %s has the database, but no configuration files: %s",
+                        self->manifest->id, self->unsaved.message);
+    size_t lost = files != NULL ? tbk_files_lost(files) : 0;
+    return lost == 0 || tbk_fail(err, TBK_E_PARTIAL, fix,
+                                 "set %s has the database, but not all configuration files: %zu "
+                                 "left out or not whole, among them %s",
+                                 self->manifest->id, lost, tbk_files_first_lost(files));
+}
+
 static bool conclude_whole(const cycle *self, tbk_error *err)
 {
     if (self->unproved.code != TBK_E_OK)
@@ -504,7 +550,7 @@ static bool conclude_whole(const cycle *self, tbk_error *err)
                         "tracker's .env",
                         "set %s has all rows, but not all of the schema: %s", self->manifest->id,
                         self->manifest->mysql.missing);
-    return true;
+    return conclude_files(self, err);
 }
 
 /* What is wrong although a whole set was published; pruning waits until all is well. */

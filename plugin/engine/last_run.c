@@ -105,6 +105,15 @@ tbk_value *tbk_run_error_value(tbk_arena *arena, const tbk_error *error)
     return map;
 }
 
+static tbk_value *missing_value(tbk_arena *arena, const tbk_manifest *manifest)
+{
+    tbk_value *list = tbk_value_list(arena);
+    for (const char **path = manifest != NULL ? manifest->config_missing : NULL;
+         path != NULL && *path != NULL; path++)
+        tbk_value_append(arena, list, tbk_value_string(arena, *path));
+    return list;
+}
+
 static void set_manifest(tbk_arena *arena, tbk_value *map, const tbk_manifest *manifest)
 {
     tbk_value *phases = tbk_value_map(arena);
@@ -112,6 +121,7 @@ static void set_manifest(tbk_arena *arena, tbk_value *map, const tbk_manifest *m
     tbk_value_set_string(arena, map, "profile",
                          manifest != NULL ? tbk_profile_name(manifest->profile) : NULL);
     tbk_value_set_string(arena, map, "method", manifest != NULL ? manifest->method : NULL);
+    tbk_value_set(arena, map, "config_missing", missing_value(arena, manifest));
     tbk_value_set_string(arena, map, "method_reason",
                          manifest != NULL ? manifest->method_reason : NULL);
     for (size_t i = 0; manifest != NULL && i < manifest->phase_count; i++)

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "engine/archive.h"
 #include "engine/held.h"
+#include "engine/in_use.h"
 #include "engine/last_run.h"
 #include "engine/prove.h"
 
@@ -69,9 +70,7 @@ static bool open_stored(const restoring *self, int *out_fd, tbk_error *err)
 {
     const char *path = tbk_arena_format(self->arena, "%s/%s", self->set->path,
                                         tbk_manifest_database_file(self->database.driver));
-    *out_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    return *out_fd >= 0 ||
-           tbk_fail_errno(err, TBK_E_CORRUPT, errno, NULL, "cannot read '%s'", path);
+    return tbk_file_open(path, out_fd, err);
 }
 
 static bool restore_unpacked(restoring *self, const tbk_unpacked *unpacked, tbk_error *err)
@@ -87,6 +86,12 @@ static bool restore_unpacked(restoring *self, const tbk_unpacked *unpacked, tbk_
                     self->set->id, check.wrong);
 }
 
+static const tbk_set_file *stored_file(const restoring *self)
+{
+    return tbk_manifest_file(self->set->manifest,
+                             tbk_manifest_database_file(self->database.driver));
+}
+
 static bool unpack_to_file(restoring *self, const char *path, int in, tbk_error *err)
 {
     tbk_set_file found;
@@ -95,7 +100,7 @@ static bool unpack_to_file(restoring *self, const char *path, int in, tbk_error 
     if (out < 0)
         return tbk_fail_errno(err, errno == ENOSPC ? TBK_E_SPACE : TBK_E_IO, errno, NULL,
                               "cannot write '%s'", path);
-    return tbk_archive_extract(in, out, "restore", self->report, &found, err);
+    return tbk_archive_extract(in, stored_file(self), out, "restore", self->report, &found, err);
 }
 
 static bool restore_beside(restoring *self, tbk_error *err)
@@ -110,11 +115,9 @@ static bool restore_beside(restoring *self, tbk_error *err)
         return unpack_to_file(self, unpacked.path, in, err) &&
                restore_unpacked(self, &unpacked, err);
     }
-    const tbk_set_file *file =
-        tbk_manifest_file(self->set->manifest, tbk_manifest_database_file(self->database.driver));
-    if (!tbk_archive_reader_open(in, &reader, err))
+    if (!tbk_archive_reader_open(in, stored_file(self), &reader, err))
         return false;
-    const tbk_source source = tbk_archive_reader_source(reader, file->raw_bytes);
+    const tbk_source source = tbk_archive_reader_source(reader);
     unpacked.source = &source;
     return restore_unpacked(self, &unpacked, err);
 }
@@ -231,6 +234,8 @@ bool tbk_restore_run(tbk_arena *arena, const tbk_restore_request *request, const
         return false;
     self.store = store;
     bool ok = tbk_database_open(arena, request->config, NULL, report, &self.database, err) &&
+              tbk_in_use_check(arena, request->tracker, request->config->database_path,
+                               TBK_IN_USE_WAIT_MS, report, err) &&
               choose_set(&self, err) && check_files(&self, err) &&
               self.database.can_restore(self.database.self, err) && restore(&self, err);
     record(&self, ok ? NULL : err);

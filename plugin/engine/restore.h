@@ -9,8 +9,9 @@
 
 typedef struct tbk_restore_request {
     const tbk_engine_config *config;
-    const tbk_hold *hold; /* stops the tracker; NULL with dry_run only */
-    const char *set;      /* an id, or "latest"; NULL as "latest" */
+    const tbk_hold *hold;             /* stops the tracker; NULL with dry_run only */
+    const tbk_tracker_files *tracker; /* NULL: nobody can see which files it has open */
+    const char *set;                  /* an id, or "latest"; NULL as "latest" */
     const char *run_id;
     bool dry_run; /* all but the swap */
     int64_t now_s;

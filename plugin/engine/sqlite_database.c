@@ -96,7 +96,7 @@ static bool select_live(void *self, tbk_error *err)
 static bool recover(capturing *self, const char *copy, tbk_error *err)
 {
     int64_t started_ms = tbk_clock_monotonic_ms();
-    if (!tbk_sqlite_recover(copy, &self->out->sqlite, err))
+    if (!tbk_sqlite_recover(copy, self->request->report, &self->out->sqlite, err))
         return false;
     phase_ended(self, "recover", started_ms);
     return true;
@@ -117,7 +117,7 @@ static bool select_staged(capturing *self, tbk_error *err)
 static bool store_copy(capturing *self, const char *copy, tbk_error *err)
 {
     int64_t started_ms = tbk_clock_monotonic_ms();
-    tbk_auto_fd int in = open(copy, O_RDONLY | O_CLOEXEC);
+    tbk_auto_fd int in = open(copy, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (in < 0)
         return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot read '%s'", copy);
     const tbk_source source = tbk_archive_file_source(&in);
@@ -206,6 +206,37 @@ static const char *beside_path(void *self, tbk_arena *arena)
     return tbk_arena_format(arena, "%s" BESIDE_SUFFIX, ((const sqlite_database *)self)->path);
 }
 
+/* An older set must not undo what was changed for the sake of backups without a hold. */
+static bool keep_journal_mode(const sqlite_database *database, const char *restored,
+                              const tbk_report *report, tbk_error *err)
+{
+    tbk_sqlite_facts live, set;
+    tbk_error ignored;
+    if (!tbk_sqlite_inspect(database->path, &live, &ignored)) /* why somebody restores */
+        return true;
+    if (!tbk_sqlite_inspect(restored, &set, err))
+        return false;
+    if (live.wal == set.wal)
+        return true;
+    if (!live.wal) {
+        tbk_report_log(report, TBK_LOG_INFO, "restore",
+                       "the set is in WAL mode, which the database in use is not: it will be");
+        return true;
+    }
+    tbk_report_log(report, TBK_LOG_INFO, "restore",
+                   "the database in use is in WAL mode, the set is not: WAL mode stays");
+    return tbk_sqlite_mark_wal(restored, err);
+}
+
+static bool restore_beside(void *self, tbk_arena *arena, const tbk_unpacked *unpacked,
+                           const tbk_manifest *manifest, const tbk_report *report,
+                           tbk_restored_check *out, tbk_error *err)
+{
+    if (!check_restored(self, arena, unpacked, manifest, report, out, err))
+        return false;
+    return out->wrong != NULL || keep_journal_mode(self, unpacked->path, report, err);
+}
+
 static bool swap(void *self, tbk_arena *arena, int64_t now_s, const tbk_report *report,
                  const char **out_kept, tbk_error *err)
 {
@@ -274,7 +305,7 @@ tbk_database tbk_database_sqlite(tbk_arena *arena, const char *path)
                           .can_restore = can_restore,
                           .check_restored = check_restored,
                           .beside_path = beside_path,
-                          .restore_beside = check_restored,
+                          .restore_beside = restore_beside,
                           .swap = swap,
                           .swap_back = swap_back,
                           .discard = discard,

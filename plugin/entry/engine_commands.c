@@ -156,6 +156,7 @@ static bool backup_as_configured(const engine_args *args, engine_output *output,
     tbk_auto(tbk_files) *files = NULL;
     tbk_auto(tbk_hold_hook) *hook = NULL;
     tbk_hold hold;
+    tbk_tracker_files tracker;
     tbk_spare_server spare;
     tbk_report report = engine_output_report(output);
     tbk_engine_config config;
@@ -177,7 +178,9 @@ static bool backup_as_configured(const engine_args *args, engine_output *output,
     if (args->hook) {
         hook = tbk_hold_hook_new(STDIN_FILENO, STDOUT_FILENO, HOLD_ANSWER_TIMEOUT_MS, &report);
         hold = tbk_hold_hook_port(hook);
+        tracker = tbk_hold_hook_tracker_files(hook);
         spare = tbk_hold_hook_spare_server(hook);
+        request.tracker = &tracker;
         request.hold = request.holds_nothing ? NULL : &hold;
         request.spare = &spare;
     }
@@ -361,11 +364,11 @@ static bool write_proof(tbk_arena *arena, const tbk_stored_set *set, const tbk_p
 
 static void print_proof(const tbk_value *result)
 {
-    const tbk_value *reason = tbk_value_find(result, "proof.reason");
+    const char *reason = tbk_value_text_at(result, "proof.reason", NULL);
     const tbk_value *tables = tbk_value_find(result, "proof.rows");
-    (void)printf("Set:   %s\n", tbk_value_find(result, "set")->string);
-    (void)printf("Proof: %s%s%s\n", tbk_value_find(result, "proof.level")->string,
-                 reason != NULL ? ", FAILED: " : ", ok", reason != NULL ? reason->string : "");
+    (void)printf("Set:   %s\n", tbk_value_text_at(result, "set", "-"));
+    (void)printf("Proof: %s%s%s\n", tbk_value_text_at(result, "proof.level", "-"),
+                 reason != NULL ? ", FAILED: " : ", ok", reason != NULL ? reason : "");
     if (tables == NULL)
         return;
     tbk_auto_text rows = {0};

@@ -113,6 +113,10 @@ int main(int argc, char **argv)
     } else if (!ok) {
         outcome = args.command == ENGINE_HEALTH ? TBK_E_FAILED : TBK_E_UNPROVED;
     }
+    if (!engine_output_delivered(&output, &err) && outcome == TBK_E_OK) {
+        engine_output_error(&output, &err);
+        outcome = err.code;
+    }
     int exit_status = tbk_error_exit_status(outcome);
     engine_output_done(&output, exit_status);
     return exit_status;

@@ -39,6 +39,7 @@ static bool restore_set(tbk_arena *arena, const engine_args *args, const tbk_eng
     tbk_report report = engine_output_report(output);
     tbk_restore_result result;
     tbk_hold hold;
+    tbk_tracker_files tracker;
     tbk_restore_request request = {.config = config,
                                    .set = args->set,
                                    .run_id = output->run_id,
@@ -47,7 +48,9 @@ static bool restore_set(tbk_arena *arena, const engine_args *args, const tbk_eng
     if (args->hook) {
         hook = tbk_hold_hook_new(STDIN_FILENO, STDOUT_FILENO, HOLD_ANSWER_TIMEOUT_MS, &report);
         hold = tbk_hold_hook_port(hook);
+        tracker = tbk_hold_hook_tracker_files(hook);
         request.hold = &hold;
+        request.tracker = &tracker;
     }
     if (!tbk_restore_run(arena, &request, &report, &result, err))
         return false;

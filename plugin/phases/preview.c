@@ -266,7 +266,8 @@ static bool ask_engine(preview *self, tbk_error *err)
     bool ran =
         tbk_on_vm_run_engine(self->arena, self->input->remote, arguments, FORECAST_TIMEOUT_MS,
                              self->input->report, &exit_status, &answer, &why);
-    if (!ran && why.code != TBK_E_CONTAINER && why.code != TBK_E_CONFIG) {
+    if (!ran && why.code != TBK_E_CONTAINER && why.code != TBK_E_CONFIG &&
+        why.code != TBK_E_REMOTE) {
         *err = why;
         return false;
     }

@@ -84,15 +84,20 @@ static tbk_value *config_sqlite_paths(tbk_arena *arena, const tbk_environment *e
     return list;
 }
 
+const char *tbk_render_database_path(tbk_arena *arena, const tbk_environment *environment)
+{
+    return environment->driver == TBK_DRIVER_SQLITE
+               ? tbk_arena_format(arena, STORAGE "/tracker/lib/database/%s",
+                                  environment->database_name)
+               : NULL;
+}
+
 /* Returns the file whose owner the store gets. */
 static const char *set_database(tbk_arena *arena, const tbk_render_input *input, tbk_value *values)
 {
     const tbk_environment *environment = input->environment;
-    bool is_sqlite = environment->driver == TBK_DRIVER_SQLITE;
-    const char *path = NULL;
-    if (is_sqlite)
-        path =
-            tbk_arena_format(arena, STORAGE "/tracker/lib/database/%s", environment->database_name);
+    const char *path = tbk_render_database_path(arena, environment);
+    bool is_sqlite = path != NULL;
     tbk_value *database = tbk_value_map(arena);
     tbk_value_set_string(arena, database, "driver", tbk_driver_name(environment->driver));
     tbk_value_set_string(arena, database, "name", environment->database_name);

@@ -86,6 +86,9 @@ typedef struct tbk_render_input {
     const char *override_path;  /* data/<env>/templates/torrust-backup; need not exist */
 } tbk_render_input;
 
+/* The database's file on the VM, in the arena; NULL where it is none (MySQL). */
+const char *tbk_render_database_path(tbk_arena *arena, const tbk_environment *environment);
+
 /*
  * Renders all files. A template of the same name (for example "compose.yml.tera") in override_path
  * wins over the installed one.

@@ -3,6 +3,7 @@
 #include "phases/restore.h"
 
 #include "base/clock.h"
+#include "phases/database_use.h"
 #include "phases/host_facts.h"
 #include "phases/on_vm.h"
 
@@ -88,6 +89,21 @@ static bool wait_until_well(tbk_arena *arena, const tbk_restore_input *input, tb
                     facts.tracker_health);
 }
 
+/* The set would come into a place at which the tracker does not look, and what only the tracker has
+ * open would be lost. The engine looks too; here the files have names. */
+static bool check_database_use(tbk_arena *arena, const tbk_restore_input *input, tbk_error *err)
+{
+    tbk_database_use use;
+    if (!tbk_database_use_look(arena, input->vm.remote, &input->vm.workspace->environment,
+                               input->vm.report, &use, err))
+        return false;
+    return use.problem == NULL ||
+           tbk_fail(err, TBK_E_CONFIG,
+                    tbk_arena_format(arena, "%s; a tracker that is down is no obstacle",
+                                     tbk_database_use_fix),
+                    "%s", use.problem);
+}
+
 static bool restore(tbk_arena *arena, const tbk_restore_input *input, tbk_value **out_result,
                     tbk_error *err)
 {
@@ -95,6 +111,8 @@ static bool restore(tbk_arena *arena, const tbk_restore_input *input, tbk_value 
     const tbk_value *record = NULL;
     bool was_stopped = false;
     int exit_status = 0;
+    if (!check_database_use(arena, input, err))
+        return false;
     tbk_text_append(&arguments, "restore --set ");
     tbk_text_append_shell_word(&arguments, input->set);
     if (!tbk_on_vm_restore(arena, input->vm.remote, input->vm.workspace->options.store,

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "domain/schedule.h"
 #include "engine/last_run.h"
+#include "phases/database_use.h"
 #include "phases/host_facts.h"
 #include "phases/on_vm.h"
 #include "phases/schedule_report.h"
@@ -22,6 +23,7 @@ typedef struct status {
     const tbk_value *record; /* NULL = there was no run yet */
     tbk_value *result;
     tbk_value *problems;
+    tbk_value *remarks;
 } status;
 
 static void TBK_PRINTF(2, 3) problem(status *self, const char *format, ...)
@@ -241,6 +243,45 @@ static bool look_at_last_run(status *self, tbk_error *err)
     return true;
 }
 
+static void remark(status *self, const char *text)
+{
+    tbk_value_append(self->arena, self->remarks, tbk_value_string(self->arena, text));
+}
+
+/* A backup that holds it has stopped it, or a restore is just putting another one in its place. */
+static bool look_at_database(status *self, tbk_error *err)
+{
+    tbk_database_use use;
+
+    if (!docker_answers(self) || self->facts.tracker_id[0] == '\0' || self->facts.hook_runs)
+        return true;
+    if (!tbk_database_use_look(self->arena, self->input->remote,
+                               &self->input->workspace->environment, self->input->report, &use,
+                               err))
+        return false;
+    if (use.problem != NULL)
+        problem(self, "%s; %s", use.problem, tbk_database_use_fix);
+    else if (use.unknown != NULL)
+        remark(self, tbk_arena_format(self->arena,
+                                      "whether the tracker uses this database is not known: %s",
+                                      use.unknown));
+    return true;
+}
+
+/* What the last set lacks; where that is more than a link, the run has ended with 3 as well. */
+static void look_at_config(status *self)
+{
+    const tbk_value *list =
+        self->record != NULL ? tbk_value_find(self->record, "config_missing") : NULL;
+
+    if (list == NULL || list->type != TBK_VALUE_LIST)
+        return;
+    for (const tbk_member *item = list->first; item != NULL; item = item->next)
+        if (item->value->type == TBK_VALUE_STRING)
+            remark(self,
+                   tbk_arena_format(self->arena, "not in the last set: %s", item->value->string));
+}
+
 static bool look(status *self, tbk_error *err)
 {
     const tbk_status_input *input = self->input;
@@ -254,7 +295,8 @@ static bool look(status *self, tbk_error *err)
     look_at_tracker(self);
     look_at_sidecar(self);
     judge_tracker(self);
-    return look_at_last_run(self, err) &&
+    look_at_config(self);
+    return look_at_database(self, err) && look_at_last_run(self, err) &&
            tbk_schedule_report(self->arena, input->workspace, &self->facts, self->result, err);
 }
 
@@ -296,12 +338,14 @@ bool tbk_status(tbk_arena *arena, const tbk_status_input *input, tbk_value **out
     status self = {.arena = arena,
                    .input = input,
                    .result = tbk_value_map(arena),
-                   .problems = tbk_value_list(arena)};
+                   .problems = tbk_value_list(arena),
+                   .remarks = tbk_value_list(arena)};
 
     *out_result = self.result;
     tbk_value_set_string(arena, self.result, "host", input->remote->name);
     tbk_value_set_string(arena, self.result, "health", "failing");
     tbk_value_set(arena, self.result, "problems", self.problems);
+    tbk_value_set(arena, self.result, "remarks", self.remarks);
     if (!look(&self, err))
         return false;
     tbk_value_set(arena, self.result, "last_run", shallow_copy(arena, self.record));

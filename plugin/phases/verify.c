@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "domain/manifest.h"
 #include "engine/prove.h"
+#include "phases/database_use.h"
 #include "phases/host_facts.h"
 #include "phases/live_database.h"
 #include "phases/on_vm.h"
@@ -107,6 +108,29 @@ static bool has_server(const verify *self)
     return self->input->workspace->environment.driver == TBK_DRIVER_MYSQL;
 }
 
+/* Before the run: what it would save and prove were another database. */
+static bool check_database_use(verify *self, tbk_error *err)
+{
+    tbk_database_use use;
+
+    if (has_server(self))
+        return true;
+    if (!tbk_database_use_look(self->arena, self->input->remote,
+                               &self->input->workspace->environment, self->input->report, &use,
+                               err))
+        return false;
+    if (use.problem != NULL)
+        note_failed(self, "database in use",
+                    tbk_arena_format(self->arena, "%s; %s", use.problem, tbk_database_use_fix));
+    else if (use.unknown != NULL)
+        note_check(self, "database in use", "warning",
+                   tbk_arena_format(self->arena, "could not look: %s", use.unknown));
+    else
+        note_check(self, "database in use", "ok",
+                   use.is_open ? "the tracker has it open" : "the tracker does not run");
+    return true;
+}
+
 static bool check_installation(verify *self, tbk_error *err)
 {
     if (!read_facts(self, err))
@@ -133,7 +157,7 @@ static bool check_installation(verify *self, tbk_error *err)
     if (mode_of(self) == TBK_MODE_SIDECAR)
         check(self, "sidecar", strcmp(self->facts.sidecar_state, "running") == 0, "%s",
               self->facts.sidecar_state[0] != '\0' ? self->facts.sidecar_state : "it is not there");
-    return true;
+    return check_database_use(self, err);
 }
 
 /* Enters a finished run into the report, and remembers its set. */
@@ -240,7 +264,9 @@ static bool prove_on_vm(verify *self, tbk_error *err)
           exit_status, reason != NULL ? reason : "it gave no reason");
     if (answer != NULL && tbk_value_find(answer, "proof") != NULL) {
         tbk_value *proof = tbk_value_map(self->arena);
-        const tbk_value *found = tbk_value_find(answer, "proof");
+        const tbk_value *found = NULL;
+        if (!tbk_value_need_map(answer, "proof", &found, err))
+            return false;
         for (const tbk_member *member = found->first; member != NULL; member = member->next)
             tbk_value_set(self->arena, proof, member->key, member->value);
         tbk_value_set(self->arena, self->result, "proof_on_vm", proof);
@@ -281,7 +307,7 @@ static bool fetch(verify *self, const char *directory, const char *name, uint64_
                                         self->input->workspace->options.store, self->set_id, name);
     const char *local = tbk_arena_format(self->arena, "%s/%s", directory, name);
     tbk_digest digest;
-    tbk_auto_fd int fd = open(local, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    tbk_auto_fd int fd = open(local, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
     if (fd < 0)
         return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "creating '%s'", local);
@@ -350,6 +376,18 @@ static bool prove_files(verify *self, const char *directory, tbk_proof *out, tbk
                          tbk_clock_now_s(), self->input->report, out, err);
 }
 
+static void note_config(verify *self, const tbk_manifest *manifest)
+{
+    tbk_auto_text missing = {0};
+
+    for (const char **path = manifest->config_missing; path != NULL && *path != NULL; path++)
+        tbk_text_format(&missing, "%s%s", missing.length > 0 ? "; " : "", *path);
+    note_check(self, "configuration files", missing.length > 0 ? "warning" : "ok",
+               missing.length > 0
+                   ? tbk_arena_format(self->arena, "not in the set: %s", tbk_text_string(&missing))
+                   : "all that are configured are in the set");
+}
+
 static bool prove_fetched(verify *self, const char *directory, tbk_error *err)
 {
     tbk_manifest *manifest = TBK_ARENA_NEW(self->arena, tbk_manifest);
@@ -359,6 +397,7 @@ static bool prove_fetched(verify *self, const char *directory, tbk_error *err)
     if (!fetch_manifest(self, directory, manifest, err))
         return false;
     self->manifest = manifest;
+    note_config(self, manifest);
     tbk_value_set(self->arena, self->result, "manifest",
                   tbk_manifest_to_value(self->arena, manifest));
     if (!self->input->fetch_all && tbk_manifest_stored_bytes(manifest) > limit_bytes) {

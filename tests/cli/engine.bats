@@ -27,18 +27,22 @@ backup() { "$engine" backup --sqlite tracker.db --store store "$@"; }
 sets() { find store -mindepth 1 -maxdepth 1 -name '[0-9]*' -printf '%f\n' 2>/dev/null | sort; }
 hidden() { find store -mindepth 1 -maxdepth 1 -name '.*' ! -name .state -printf '%f\n' 2>/dev/null; }
 
-# answers REQUEST=ANSWER...: what the hook answers; by default it grants all. Runs the engine with it.
+# answers REQUEST=ANSWER...: what the hook answers; by default it grants all, and the tracker has the
+# database open. Runs the engine with it.
 with_hook() {
     python3 - "$engine" "$@" <<'END'
-import subprocess, sys
+import os, subprocess, sys
 answers = dict(word.split("=", 1) for word in sys.argv[2:] if word.startswith("@"))
+found = os.stat("tracker.db" if os.path.exists("tracker.db") else "/dev/null")
+grants = {"@files": f"files 1:2 {found.st_dev}:{found.st_ino}", "@hold pause": "held", "@hold stop": "held",
+          "@release": "released"}
 arguments = [word for word in sys.argv[2:] if not word.startswith("@")]
 run = subprocess.Popen([sys.argv[1], "backup", "--hook", *arguments], stdin=subprocess.PIPE,
                        stdout=subprocess.PIPE, text=True, bufsize=1)
 for line in run.stdout:
     print(line, end="")
     request = line.strip()
-    answer = answers.get(request, {"@hold pause": "held", "@hold stop": "held", "@release": "released"}.get(request))
+    answer = answers.get(request, grants.get(request))
     if answer == "EOF":
         run.stdin.close()
     elif answer:
@@ -406,10 +410,12 @@ for line in run.stdout:
         run.stdin.write("held\n")
     elif line.startswith("@release"):
         run.stdin.write("released\n")
+    elif line.startswith("@files"):
+        run.stdin.write("files\n")
     run.stdin.flush()
 sys.exit(run.wait())
 END
-    [ "$(grep '^@' <<<"$output" | tr '\n' ' ')" = "@hold pause @release @done 22 " ]
+    [ "$(grep '^@' <<<"$output" | tr '\n' ' ')" = "@files @hold pause @release @done 22 " ]
     [ -z "$(find small/store -mindepth 1 -maxdepth 1 ! -name .state)" ]
     rm small/filler
     run -0 with_hook --config engine.yml # and onto another file system
@@ -624,7 +630,8 @@ END
     make_database tracker.db
     write_config
     run -0 with_hook --config engine.yml
-    [ "$(grep '^@' <<<"$output")" = "@hold pause
+    [ "$(grep '^@' <<<"$output")" = "@files
+@hold pause
 @release
 @done 0" ]
     grep -v '^@' <<<"$output" | jq -e 'has("time") and has("run") and has("phase") and has("level")' >/dev/null
@@ -636,15 +643,55 @@ END
     grep -q '^torrust_backup_last_exit_status 0$' store/.state/torrust_backup.prom
 }
 
+@test "a database that the tracker does not have open is not saved: it is another one" {
+    make_database tracker.db
+    write_config
+    run -2 with_hook --config engine.yml "@files=files 1:2 3:4"
+    [ "$(grep '^@' <<<"$output" | sort -u | tr '\n' ' ')" = "@done 2 @files " ]
+    [[ $output == *"not on the database '$PWD/tracker.db'"*"has 2 other files open"*"restart it"* ]]
+    [ -z "$(sets)" ]
+}
+
+@test "where nobody can look which files the tracker has open, that is said, and the backup is made" {
+    make_database tracker.db
+    write_config
+    run -0 with_hook --config engine.yml "@files=failed unknown request"
+    [[ $output == *'"warning"'*"could not look"*"unknown request"* ]]
+    run -0 with_hook --config engine.yml "@files=files" # it does not run
+    [[ $output != *"could not look"* ]]
+}
+
+@test "odd files among the configuration cost themselves, not the backup" {
+    make_database tracker.db
+    write_config
+    sed -i 's/paths: .*/paths: [.env, etc, link.env]}/' engine.yml
+    mkdir root/etc other
+    echo SECRET >other/app.env
+    ln -s ../other/app.env root/link.env
+    mkfifo root/etc/pipe
+    mkfifo "$(printf 'root/etc/a\n\033[2Jb')"
+    run -0 with_hook --config engine.yml
+    [[ $output == *'"warning"'*"link.env: the link alone is saved: it leads out"* ]]
+    [ "$(jq -r '.config_missing[]' "store/$(sets)/manifest.json" | grep -c .)" = 3 ]
+    ! LC_ALL=C grep -q "$(printf '\033')" <<<"$output"
+    ! zstd -qdc "store/$(sets)/config.tar.zst" | grep -aq SECRET
+    rm -r store/2*
+    truncate -s 8T root/etc/core
+    run -3 with_hook --config engine.yml
+    [[ $output == *"has the database, but not all configuration files"*"etc/core: not saved"* ]]
+    "$engine" check --store store
+    [ "$(zstd -qdc "store/$(sets)/config.tar.zst" | tar -xO .env)" = A=1 ]
+}
+
 @test "the hook's protocol: refusals, forced methods, a stopped tracker, one that does not come back" {
     make_database tracker.db
     write_config
     run -0 with_hook --config engine.yml "@hold pause=failed no freezer"
-    [ "$(grep '^@' <<<"$output" | tr '\n' ' ')" = "@hold pause @hold stop @release @done 0 " ]
+    [ "$(grep '^@' <<<"$output" | tr '\n' ' ')" = "@files @hold pause @hold stop @release @done 0 " ]
     run -1 with_hook --config engine.yml --method pause "@hold pause=failed no freezer"
-    [ "$(grep '^@' <<<"$output" | tr '\n' ' ')" = "@hold pause @done 1 " ]
+    [ "$(grep '^@' <<<"$output" | tr '\n' ' ')" = "@files @hold pause @done 1 " ]
     run -0 with_hook --config engine.yml --method stop
-    [ "$(grep '^@' <<<"$output" | tr '\n' ' ')" = "@hold stop @release @done 0 " ]
+    [ "$(grep '^@' <<<"$output" | tr '\n' ' ')" = "@files @hold stop @release @done 0 " ]
     run -0 with_hook --config engine.yml "@hold pause=held was-stopped"
     [[ $output == *"was not running before, and was left so"* ]]
     run -20 with_hook --config engine.yml "@release=failed it exited"
@@ -722,6 +769,8 @@ for line in run.stdout:
         run.stdin.write("held\n")
     elif line.startswith("@release"):
         run.stdin.write("released\n")
+    elif line.startswith("@files"):
+        run.stdin.write("files\n")
     elif not line.startswith("@done 0"):
         continue
     run.stdin.flush()

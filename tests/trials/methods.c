@@ -173,7 +173,7 @@ static bool hot_without_pin(capture *self, tbk_error *err)
         !open_companion(self, "-wal", &wal, err) || !pour_descriptor(self, wal, "-wal", err))
         return false;
     self->to = load_begun(self->load);
-    return tbk_sqlite_recover(self->copy, &facts, err);
+    return tbk_sqlite_recover(self->copy, NULL, &facts, err);
 }
 
 /* --- held --- */
@@ -187,7 +187,7 @@ static bool held(capture *self, tbk_error *err)
     self->to = load_begun(self->load);
     bool ok = tbk_sqlite_copy_held(self->database, self->copy, NULL, err);
     load_thaw(self->load);
-    return ok && tbk_sqlite_recover(self->copy, &facts, err);
+    return ok && tbk_sqlite_recover(self->copy, NULL, &facts, err);
 }
 
 /* --- reflink --- */

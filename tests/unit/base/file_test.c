@@ -129,6 +129,36 @@ static bool holds_when_fstat_is_refused(bool (*check)(void))
            holds_when_refused(&(refused_call){SYS_fstat, -1, 0, EIO}, check);
 }
 
+static void opens_what_others_wrote_only_where_it_is_a_file(void **state)
+{
+    (void)state;
+    tbk_error err;
+    int fd = -1;
+    put("file", "content");
+    assert_succeeds(tbk_file_open(path_of("file"), &fd, &err), err);
+    assert_int_equal(close(fd), 0);
+    fd = -1;
+    assert_fails(tbk_file_open_at(scratch_fd, "missing", &fd, &err), err, TBK_E_NOT_FOUND,
+                 "cannot read 'missing'");
+    assert_fails(tbk_file_open_at(scratch_fd, "file/below", &fd, &err), err, TBK_E_IO,
+                 "cannot read 'file/below'");
+    assert_int_equal(symlinkat("file", scratch_fd, "link"), 0);
+    assert_fails(tbk_file_open_at(scratch_fd, "link", &fd, &err), err, TBK_E_CONFIG,
+                 "is not a regular file");
+    assert_int_equal(mkfifoat(scratch_fd, "pipe", 0600), 0); /* which nobody writes to */
+    assert_fails(tbk_file_open_at(scratch_fd, "pipe", &fd, &err), err, TBK_E_CONFIG,
+                 "is not a regular file");
+    assert_fails(tbk_file_open(scratch, &fd, &err), err, TBK_E_CONFIG, "is not a regular file");
+    assert_int_equal(fd, -1);
+}
+
+static bool open_says_input_output_error(void)
+{
+    int fd = -1;
+    tbk_error err = {0};
+    return !tbk_file_open(path_of("f"), &fd, &err) && err.code == TBK_E_IO && fd == -1;
+}
+
 static void failing_disks_are_told(void **state)
 {
     (void)state;
@@ -138,6 +168,7 @@ static void failing_disks_are_told(void **state)
     assert_true(holds_when_fstat_is_refused(read_says_input_output_error));
     assert_true(holds_when_refused(&(refused_call){SYS_read, 2, 16 * 1024, EIO},
                                    read_says_input_output_error));
+    assert_true(holds_when_fstat_is_refused(open_says_input_output_error));
 }
 
 /* --- publishing --- */
@@ -482,6 +513,7 @@ int main(void)
         TEST(reads_up_to_its_limit),
         TEST(reads_files_that_do_not_know_their_size),
         TEST(what_is_no_regular_file_is_refused),
+        TEST(opens_what_others_wrote_only_where_it_is_a_file),
         TEST(failing_disks_are_told),
         TEST(publishes_with_its_mode_and_replaces),
         TEST(publishes_below_an_open_directory),

@@ -141,6 +141,20 @@ static void a_cut_file_is_found(void **state)
     assert_refuted(self, TBK_PROOF_RESTORED, TBK_SET_DATABASE_FILE);
 }
 
+/* With all sums right: who can write the stored file can write the manifest. */
+static void a_file_that_unpacks_to_more_than_its_manifest_says_is_refuted(void **state)
+{
+    fixture *self = *state;
+    tbk_set_file *file = &self->manifest.files[0];
+    const char *path = in_set(self, TBK_SET_DATABASE_FILE);
+    assert_int_equal(system(tbk_arena_format(
+                         self->arena, "head -c 50000000 /dev/zero | zstd -q -f -o '%s'", path)),
+                     0);
+    file->stored_bytes = (uint64_t)size_of(path);
+    assert_refuted(self, TBK_PROOF_RESTORED, "unpacks to more than");
+    assert_int_equal(rmdir(self->scratch), 0); /* nothing is left in it */
+}
+
 static void missing_files_are_found(void **state)
 {
     fixture *self = *state;
@@ -205,6 +219,7 @@ int main(void)
         CASE(a_good_set_is_proved),
         CASE(every_flipped_bit_is_found),
         CASE(a_cut_file_is_found),
+        CASE(a_file_that_unpacks_to_more_than_its_manifest_says_is_refuted),
         CASE(missing_files_are_found),
         CASE(sums_and_manifest_must_agree),
         CASE(a_changed_manifest_is_found),
