@@ -10,6 +10,7 @@
 
 #include "domain/engine_config.h"
 #include "domain/manifest.h"
+#include "domain/origin.h"
 #include "engine/forecast.h"
 #include "ports/hold.h"
 #include "ports/report.h"
@@ -131,6 +132,10 @@ typedef struct tbk_database {
 bool tbk_database_open(tbk_arena *arena, const tbk_engine_config *config,
                        const tbk_spare_server *spare, const tbk_report *report, tbk_database *out,
                        tbk_error *err) TBK_MUST_CHECK;
+
+/* Which database of which environment the configuration means; its location is NULL where MySQL's
+ * .env, which has it, cannot be read. */
+tbk_origin tbk_database_origin(tbk_arena *arena, const tbk_engine_config *config);
 
 /* SQLite; path may be NULL where only check_restored is wanted. */
 tbk_database tbk_database_sqlite(tbk_arena *arena, const char *path);

@@ -291,6 +291,15 @@ static bool read_login(tbk_arena *arena, const char *path, tbk_mysql_login *out,
     return tbk_mysql_login_read(arena, &file, out, err);
 }
 
+const char *tbk_database_mysql_location(tbk_arena *arena, const tbk_engine_config *config)
+{
+    tbk_mysql_login login;
+    tbk_error ignored; /* who opens the database tells it */
+    if (!read_login(arena, config->env_file, &login, &ignored))
+        return NULL;
+    return tbk_arena_format(arena, "%s:%u/%s", login.host, (unsigned)login.port, login.schema);
+}
+
 bool tbk_database_mysql(tbk_arena *arena, const tbk_engine_config *config,
                         const tbk_spare_server *spare, const tbk_report *report, tbk_database *out,
                         tbk_error *err)

@@ -2,6 +2,7 @@
 /* Looks at database and store before anything is held, and says what a run would do. */
 #include "engine/plan.h"
 
+#include "base/clock.h"
 #include "engine/room.h"
 
 #include <errno.h>
@@ -53,7 +54,9 @@ static bool look_at_store(tbk_arena *arena, const tbk_plan_request *request, con
     tbk_stored_set *earlier;
     if (!look_at_room(folder, out, err) || !read_sets(arena, request->store, &earlier, err))
         return false;
-    tbk_room room = tbk_room_expect(earlier, request->profile, out->forecast.copy_bytes);
+    const tbk_set_kind kind = {
+        .origin = request->origin, .profile = request->profile, .now_s = tbk_clock_now_s()};
+    tbk_room room = tbk_room_expect(earlier, &kind, out->forecast.copy_bytes);
     out->needed_bytes = tbk_room_needed_bytes(&room, out->forecast.stages_copy, request->restores);
     return true;
 }

@@ -10,10 +10,11 @@ typedef struct tbk_plan_request {
     const char *store; /* need not be there: the first run makes it */
     tbk_method method; /* as configured */
     tbk_profile profile;
-    const tbk_rules *rules;  /* that have to fit the database; NULL: none are used */
-    const char *environment; /* NULL by hand, where nobody holds the tracker */
-    bool holds_nothing;      /* only what holds nothing is to be had: the sidecar */
-    bool restores;           /* proofs restore the database, now and then */
+    const tbk_origin *origin; /* whose earlier sets tell how large a set will be; NULL: all */
+    const tbk_rules *rules;   /* that have to fit the database; NULL: none are used */
+    const char *environment;  /* NULL by hand, where nobody holds the tracker */
+    bool holds_nothing;       /* only what holds nothing is to be had: the sidecar */
+    bool restores;            /* proofs restore the database, now and then */
 } tbk_plan_request;
 
 typedef struct tbk_plan {

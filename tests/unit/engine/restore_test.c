@@ -92,6 +92,7 @@ static int setup(void **state)
                             .database_path = tbk_arena_format(self->arena, "%s/tracker.db", folder),
                             .store = tbk_arena_format(self->arena, "%s/store", folder),
                             .keep_days = 7,
+                            .keep_last = 3,
                             .compression_level = 1};
     const tbk_backup_request request = {
         .config = &self->config, .run_id = "run", .create_store = true, .now_s = START_S};
