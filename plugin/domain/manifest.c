@@ -129,6 +129,8 @@ static tbk_value *database_to_value(tbk_arena *arena, const tbk_manifest *manife
 {
     tbk_value *value = tbk_value_map(arena);
     tbk_value_set_string(arena, value, "driver", tbk_driver_name(manifest->driver));
+    if (manifest->location != NULL)
+        tbk_value_set_string(arena, value, "location", manifest->location);
     if (manifest->driver == TBK_DRIVER_SQLITE)
         set_sqlite(arena, value, &manifest->sqlite);
     else
@@ -366,7 +368,8 @@ static bool read_database(tbk_arena *arena, const tbk_value *root, tbk_manifest 
     const char *driver = NULL;
 
     if (!tbk_value_need_string(root, "database.driver", &driver, err) ||
-        !tbk_driver_parse(driver, &out->driver, err))
+        !tbk_driver_parse(driver, &out->driver, err) ||
+        !tbk_value_read_string(root, "database.location", &out->location, err))
         return false;
     return out->driver == TBK_DRIVER_SQLITE ? read_sqlite(root, &out->sqlite, err)
                                             : read_mysql(arena, root, &out->mysql, err);

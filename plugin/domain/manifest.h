@@ -87,6 +87,8 @@ typedef struct tbk_manifest {
     const char *environment; /* NULL when used by hand */
     const char *engine_version, *sqlite_version, *zstd_version;
     tbk_driver driver;
+    const char *location;      /* which database, without secrets: a file's absolute path, or
+                                * "host:port/schema"; NULL in sets of earlier versions */
     const char *method;        /* "hot", "reflink", "pause", "stop", "locked", "snapshot" */
     const char *method_reason; /* why not the ones before; may be "" */
     bool tracker_was_stopped;

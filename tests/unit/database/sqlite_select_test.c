@@ -240,9 +240,9 @@ static void what_is_no_rule_of_this_database_is_refused(void **state)
 {
     fixture *self = *state;
     static const char *const cases[][3] = {
-        {"peers", "all", "there is no such table"},
+        {"peers", "all", "there is no such table (the tables are: "},
         {"sqlite_sequence", "none", "there is no such table"},
-        {"keys", "completed > 0", "no such column: completed"},
+        {"keys", "completed > 0", "no such column: completed (the table's columns: "},
         {"keys", "\"valid_untl\" > 0", "no such column"},
         {"keys", "valid_until >", "syntax error"},
         {"keys", "valid_until = (SELECT 5)", "more than to look at the table's own columns"},

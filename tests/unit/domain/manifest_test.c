@@ -19,6 +19,7 @@ static tbk_manifest sample(void)
         .sqlite_version = "3.46.1",
         .zstd_version = "1.5.7",
         .driver = TBK_DRIVER_SQLITE,
+        .location = "/srv/tracker/t.db",
         .method = "pause",
         .method_reason = "",
         .tracker_was_stopped = true,
@@ -204,6 +205,7 @@ static void mysql_manifest_is_read_as_it_was_written(void **state)
     assert_null(tbk_value_find(value, "database.pages"));
     assert_succeeds(tbk_manifest_read(arena, value, &read, &err), err);
     assert_int_equal(read.driver, TBK_DRIVER_MYSQL);
+    assert_string_equal(read.location, "/srv/tracker/t.db");
     assert_string_equal(read.mysql.version, "9.4.0");
     assert_int_equal(read.mysql.size_bytes, 5000000000);
     assert_string_equal(read.mysql.schema.hex, SUM_B);
@@ -224,6 +226,7 @@ static void mysql_manifest_may_know_little(void **state)
     tbk_manifest written = mysql_sample();
     tbk_manifest read;
     tbk_error err;
+    written.location = NULL;
     written.mysql.schema = (tbk_digest){0};
     written.mysql.table_count = 0;
     written.mysql.missing = NULL;
@@ -231,6 +234,7 @@ static void mysql_manifest_may_know_little(void **state)
                                       as_written(arena, tbk_manifest_to_value(arena, &written)),
                                       &read, &err),
                     err);
+    assert_null(read.location);
     assert_string_equal(read.mysql.schema.hex, "");
     assert_null(read.mysql.missing);
     check_same(arena, &written, &read);
@@ -289,6 +293,7 @@ static void damaged_manifest_is_refused(void **state)
          "'left_out_rows' is missing"},
         {"database", "5", "'database' must be a map"},
         {"database.driver", "\"oracle\"", "the driver 'oracle' is unknown"},
+        {"database.location", "5", "'database.location' must be text"},
         {"database.size_bytes", "-5", "'database.size_bytes' is out of range"},
         {"database.size_bytes", "9007199254740993", "'database.size_bytes' is out of range"},
         {"database.page_size_bytes", "4294967296", "'database.page_size_bytes' is out of range"},

@@ -40,6 +40,7 @@ static int setup(void **state)
                                       .store =
                                           tbk_arena_format(self->arena, "%s/store", self->folder),
                                       .keep_days = 7,
+                                      .keep_last = 3,
                                       .compression_level = 1};
     const tbk_backup_request request = {
         .config = &config, .run_id = "run", .create_store = true, .now_s = 1771264603};
@@ -259,22 +260,6 @@ static void what_cannot_be_opened_or_read_refutes_nothing(void **state)
         holds_when_refused(&(refused_call){SYS_read, 2, 16 * 1024, EIO}, proof_is_not_carried_out));
 }
 
-static void warns_of_tables_that_lost_their_rows(void **state)
-{
-    (void)state;
-    const tbk_table_rows before[] = {{"torrents", 5000}, {"keys", 3}, {"gone", 2000}};
-    const tbk_table_rows same[] = {{"torrents", 2500}, {"keys", 0}, {"gone", 2000}};
-    const tbk_table_rows fewer[] = {{"torrents", 2499}, {"keys", 3}, {"gone", 2000}};
-    const tbk_table_rows none[] = {{"torrents", 5000}, {"keys", 3}};
-    const tbk_proof earlier = {.tables = before, .table_count = 3};
-    assert_false(
-        tbk_prove_rows_dropped(&earlier, &(tbk_proof){.tables = same, .table_count = 3}, NULL));
-    assert_true(
-        tbk_prove_rows_dropped(&earlier, &(tbk_proof){.tables = fewer, .table_count = 3}, NULL));
-    assert_true(
-        tbk_prove_rows_dropped(&earlier, &(tbk_proof){.tables = none, .table_count = 2}, NULL));
-}
-
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -293,7 +278,6 @@ int main(void)
         CASE(what_lies_in_the_scratch_folder_has_no_part_in_it),
         CASE(a_link_in_a_set_is_no_file_of_it),
         CASE(what_cannot_be_opened_or_read_refutes_nothing),
-        cmocka_unit_test(warns_of_tables_that_lost_their_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,6 +92,7 @@ static int setup(void **state)
                             .database_path = tbk_arena_format(self->arena, "%s/tracker.db", folder),
                             .store = tbk_arena_format(self->arena, "%s/store", folder),
                             .keep_days = 7,
+                            .keep_last = 3,
                             .compression_level = 1};
     const tbk_backup_request request = {
         .config = &self->config, .run_id = "run", .create_store = true, .now_s = START_S};
@@ -291,6 +292,28 @@ static void what_stands_beside_the_restored_file_is_not_looked_at(void **state)
     assert_int_equal(shell("grep -qx rubbish tracker.db.restoring-journal"), 0);
 }
 
+static void what_is_kept_is_listed_with_its_size(void **state)
+{
+    fixture *self = *state;
+    tbk_database database = tbk_database_sqlite(self->arena, self->config.database_path);
+    const tbk_kept *kept;
+    size_t count = 1;
+    assert_succeeds(database.list_kept(database.self, self->arena, &kept, &count, &self->err),
+                    self->err);
+    assert_int_equal(count, 0);
+    assert_succeeds(restore(self), self->err);
+    assert_int_equal(shell("truncate -s 100 " KEPT "-wal && ln -s /etc/passwd "
+                           "tracker.db.before-restore-link"),
+                     0);
+    struct stat status;
+    assert_int_equal(stat(KEPT, &status), 0);
+    assert_succeeds(database.list_kept(database.self, self->arena, &kept, &count, &self->err),
+                    self->err);
+    assert_int_equal(count, 1);
+    assert_non_null(strstr(kept[0].name, KEPT));
+    assert_int_equal(kept[0].size_bytes, status.st_size + 100);
+}
+
 static void what_was_kept_is_removed_when_told_so(void **state)
 {
     fixture *self = *state;
@@ -325,6 +348,7 @@ int main(void)
         CASE(a_restored_set_does_not_undo_wal),
         CASE(a_database_without_wal_stays_so),
         CASE(what_stands_beside_the_restored_file_is_not_looked_at),
+        CASE(what_is_kept_is_listed_with_its_size),
         CASE(what_was_kept_is_removed_when_told_so),
     };
     return cmocka_run_group_tests(tests, enter_folder, remove_folder);
