@@ -21,7 +21,7 @@
 #define WATCH_OPERATIONS 500
 #define ASK_EVERY_MS 50
 #define OPEN_LIMIT_MS (5 * 60000)
-#define MEMORY_BYTES_MAX (128ll << 20)
+#define MEMORY_MIB_MAX 128
 
 /* A tracker's and Grafana's stay far below. */
 static const struct limit {
@@ -234,10 +234,9 @@ void tbk_sqlite_authorize(sqlite3 *db, tbk_sqlite_authorizer *asked, void *conte
 
 static bool has_memory(confined *self)
 {
-    return sqlite3_memory_used() - self->memory_before <= MEMORY_BYTES_MAX ||
+    return (sqlite3_memory_used() - self->memory_before) >> 20 < MEMORY_MIB_MAX ||
            tbk_fail(&self->stop, TBK_E_FAILED, "look at it with 'sqlite3' on another machine",
-                    "'%s' needs more than %lld MiB of memory to be read", self->path,
-                    MEMORY_BYTES_MAX >> 20);
+                    "'%s' needs more than %d MiB of memory to be read", self->path, MEMORY_MIB_MAX);
 }
 
 static bool has_time(confined *self, int64_t now_ms)
