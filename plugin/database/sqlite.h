@@ -62,8 +62,8 @@ TBK_AUTO_POINTER(tbk_sqlite_hot, tbk_sqlite_hot_close);
  * SQLite's SHARED lock; writers wait for *out_locked_ms. Errors: TBK_E_UNSUPPORTED, the file system
  * cannot, target is on another one, or the database is in WAL mode; TBK_E_BUSY.
  */
-bool tbk_sqlite_copy_reflink(const char *path, const char *target, int64_t *out_locked_ms,
-                             tbk_error *err) TBK_MUST_CHECK;
+bool tbk_sqlite_copy_reflink(const char *path, const char *target, const tbk_report *report,
+                             int64_t *out_locked_ms, tbk_error *err) TBK_MUST_CHECK;
 /* Whether that would work with copies in the folder scratch, found out by trying with a block. */
 bool tbk_sqlite_can_reflink(const char *path, const char *scratch, tbk_error *err) TBK_MUST_CHECK;
 

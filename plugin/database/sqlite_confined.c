@@ -20,8 +20,8 @@
 /* Of SQLite's machine, between two looks at the clock: each can be a slow function. */
 #define WATCH_OPERATIONS 500
 #define ASK_EVERY_MS 50
-#define OPEN_LIMIT_MS (5 * 60000)
-#define MEMORY_MIB_MAX 128
+#define OPEN_LIMIT_MS 60000
+#define MEMORY_MIB_MAX 64
 
 /* A tracker's and Grafana's stay far below. */
 static const struct limit {
@@ -234,7 +234,7 @@ void tbk_sqlite_authorize(sqlite3 *db, tbk_sqlite_authorizer *asked, void *conte
 
 static bool has_memory(confined *self)
 {
-    return (sqlite3_memory_used() - self->memory_before) >> 20 < MEMORY_MIB_MAX ||
+    return sqlite3_memory_used() - self->memory_before <= (int64_t)MEMORY_MIB_MAX << 20 ||
            tbk_fail(&self->stop, TBK_E_FAILED, "look at it with 'sqlite3' on another machine",
                     "'%s' needs more than %d MiB of memory to be read", self->path, MEMORY_MIB_MAX);
 }
@@ -268,6 +268,13 @@ void tbk_sqlite_watch(sqlite3 *db, int64_t limit_ms, tbk_sqlite_may_go_on *may_g
     self->asked_ms = 0;
     self->may_go_on = may_go_on;
     self->context = context;
+}
+
+static bool go_on(void *report, tbk_error *err) { return tbk_report_go_on(report, err); }
+
+void tbk_sqlite_heed(sqlite3 *db, const tbk_report *report)
+{
+    tbk_sqlite_watch(db, OPEN_LIMIT_MS, report != NULL ? go_on : NULL, (void *)(uintptr_t)report);
 }
 
 bool tbk_sqlite_was_stopped(sqlite3 *db, tbk_error *err)

@@ -75,11 +75,13 @@ struct tbk_sqlite_hot {
 
 /* --- opening --- */
 
-static bool open_connection(const char *path, sqlite3 **out, tbk_error *err)
+static bool open_connection(const char *path, const tbk_report *report, sqlite3 **out,
+                            tbk_error *err)
 {
     if (!tbk_sqlite_open(path, SQLITE_OPEN_READWRITE, out, err))
         return false;
     int64_t objects; /* a first read: before it, SQLite has not opened the log */
+    tbk_sqlite_heed(*out, report);
     (void)sqlite3_busy_timeout(*out, BUSY_TIMEOUT_MS);
     bool ok = tbk_sqlite_exec(*out, "PRAGMA wal_autocheckpoint=0; PRAGMA query_only=ON", err) &&
               tbk_sqlite_integer(*out, "SELECT count(*) FROM sqlite_schema", &objects, err);
@@ -134,7 +136,8 @@ static bool may_make_files(const char *path, tbk_error *err)
                     "'%s' belongs to another user, and is not in use", path);
 }
 
-static bool open_files(tbk_sqlite_hot *hot, const char *path, tbk_error *err)
+static bool open_files(tbk_sqlite_hot *hot, const char *path, const tbk_report *report,
+                       tbk_error *err)
 {
     char log[PATH_MAX];
     bool wal;
@@ -143,8 +146,8 @@ static bool open_files(tbk_sqlite_hot *hot, const char *path, tbk_error *err)
         return false;
     hot->log_stays = tbk_wal_is_left_behind(hot->path);
     if (!tbk_sqlite_open_file(hot->path, "", &hot->fd, err) ||
-        !open_connection(hot->path, &hot->pin, err) ||
-        !open_connection(hot->path, &hot->checkpointer, err) ||
+        !open_connection(hot->path, report, &hot->pin, err) ||
+        !open_connection(hot->path, report, &hot->checkpointer, err) ||
         !is_in_wal_mode(hot->pin, &wal, err))
         return false;
     if (!wal)
@@ -291,7 +294,7 @@ static bool open_hot(tbk_sqlite_hot *hot, const char *path, const char *scratch,
                      const tbk_report *report, tbk_error *err)
 {
     struct stat status;
-    if (!open_files(hot, path, err))
+    if (!open_files(hot, path, report, err))
         return false;
     if (fstat(hot->fd, &status) != 0)
         return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot look at '%s'", path);

@@ -337,6 +337,7 @@ typedef struct making {
     const char *table; /* that is made, or that the index is of */
     bool is_index;
     bool is_made; /* the statement is the one that is wanted */
+    bool is_refused;
 } making;
 
 /* Not those whose time grows with the square of what they are given (instr, replace, trim, ...):
@@ -398,9 +399,12 @@ static bool may_make(making *self, int action, const char *first, const char *se
 static int authorize_making(void *self, int action, const char *first, const char *second,
                             const char *database, const char *trigger)
 {
+    making *object = self;
     bool is_main = database == NULL || strcmp(database, "main") == 0;
-    return trigger == NULL && is_main && may_make(self, action, first, second) ? SQLITE_OK
-                                                                               : SQLITE_DENY;
+    if (trigger == NULL && is_main && may_make(object, action, first, second))
+        return SQLITE_OK;
+    object->is_refused = true;
+    return SQLITE_DENY;
 }
 
 static bool fail_statement(const char *table, tbk_error *err)
@@ -420,7 +424,7 @@ static bool make_object(selecting *self, making *object, const char *sql, tbk_er
     if (is_one)
         rc = sqlite3_step(statement);
     tbk_sqlite_authorize(self->to, NULL, NULL);
-    if (rc == SQLITE_AUTH || (rc == SQLITE_OK && !is_one))
+    if (object->is_refused || (rc == SQLITE_OK && !is_one))
         return fail_statement(object->table, err);
     return rc == SQLITE_DONE ||
            tbk_sqlite_fail(self->to, rc, err, "cannot make the table '%.200s'", object->table);

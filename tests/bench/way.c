@@ -189,7 +189,7 @@ static bool copy_reflink(const char *path, const char *target, int level, outcom
 {
     int64_t locked_ms = 0;
     (void)level;
-    bool ok = tbk_sqlite_copy_reflink(path, target, &locked_ms, err);
+    bool ok = tbk_sqlite_copy_reflink(path, target, NULL, &locked_ms, err);
     out->locked_ms = (double)locked_ms;
     return ok;
 }

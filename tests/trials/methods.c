@@ -196,7 +196,7 @@ static bool reflink(capture *self, tbk_error *err)
 {
     int64_t locked_ms;
     self->from = load_committed(self->load);
-    bool ok = tbk_sqlite_copy_reflink(self->database, self->copy, &locked_ms, err);
+    bool ok = tbk_sqlite_copy_reflink(self->database, self->copy, NULL, &locked_ms, err);
     self->to = load_begun(self->load);
     return ok;
 }

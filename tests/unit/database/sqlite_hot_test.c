@@ -557,13 +557,14 @@ static void a_file_system_without_clones_says_so(void **state)
     int64_t locked_ms;
     must(self->writer, "PRAGMA journal_mode=DELETE");
     if (clones(self)) { /* then the database is cloned */
-        assert_succeeds(tbk_sqlite_copy_reflink(self->database, self->copy, &locked_ms, &self->err),
-                        self->err);
+        assert_succeeds(
+            tbk_sqlite_copy_reflink(self->database, self->copy, NULL, &locked_ms, &self->err),
+            self->err);
         assert_copy_is(self, 1);
         return;
     }
     assert_int_equal(self->err.code, TBK_E_UNSUPPORTED);
-    assert_fails(tbk_sqlite_copy_reflink(self->database, self->copy, &locked_ms, &self->err),
+    assert_fails(tbk_sqlite_copy_reflink(self->database, self->copy, NULL, &locked_ms, &self->err),
                  self->err, TBK_E_UNSUPPORTED, "does not clone");
     assert_int_not_equal(access(self->copy, F_OK), 0);
 }
@@ -572,7 +573,7 @@ static void a_database_in_wal_mode_is_not_cloned(void **state)
 {
     fixture *self = *state;
     int64_t locked_ms;
-    assert_fails(tbk_sqlite_copy_reflink(self->database, self->copy, &locked_ms, &self->err),
+    assert_fails(tbk_sqlite_copy_reflink(self->database, self->copy, NULL, &locked_ms, &self->err),
                  self->err, TBK_E_UNSUPPORTED, "is in WAL mode");
 }
 
