@@ -81,7 +81,7 @@ static bool is_file_or_nothing(confined *self, const char *name)
     struct stat status;
     if (lstat(name, &status) != 0 || S_ISREG(status.st_mode))
         return true;
-    return tbk_fail(&self->stop, TBK_E_CONFIG, "move it away: SQLite keeps files there",
+    return tbk_fail(&self->stop, TBK_E_IO, "move it away: SQLite keeps files there",
                     "'%s' is not a regular file", name);
 }
 

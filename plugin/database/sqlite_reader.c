@@ -64,6 +64,13 @@ static bool same_file(const tbk_sqlite_reader *reader)
            ours.st_dev == named.st_dev;
 }
 
+bool tbk_sqlite_reader_is(const tbk_sqlite_reader *reader, const struct stat *file)
+{
+    struct stat ours;
+    return fstat(reader->fd, &ours) == 0 && ours.st_ino == file->st_ino &&
+           ours.st_dev == file->st_dev;
+}
+
 /* A first read makes SQLite open the log and its index, if there are any, while we have the right.
  */
 static bool begin(tbk_sqlite_reader *reader, tbk_error *err)

@@ -99,6 +99,29 @@ static bool fail_rule(const tbk_rule *rule, const char *why, tbk_error *err)
                     tbk_rule_text(rule), why);
 }
 
+/* What there is to choose from, in the words of the database itself. */
+static bool fail_names(sqlite3 *db, const tbk_rule *rule, const char *why, const char *sql,
+                       const char *kind, tbk_error *err)
+{
+    tbk_auto(sqlite3_stmt) *names = NULL;
+    tbk_auto(char) *text = NULL;
+    tbk_error ignored;
+    if (prepare(db, sql, &names, &ignored)) {
+        (void)sqlite3_bind_text(names, 1, rule->table, -1, SQLITE_STATIC);
+        if (sqlite3_step(names) == SQLITE_ROW && sqlite3_column_text(names, 0) != NULL)
+            text = sqlite3_mprintf("%s (%s: %.300s)", why, kind, sqlite3_column_text(names, 0));
+    }
+    return fail_rule(rule, text != NULL ? text : why, err);
+}
+
+static bool fail_column(sqlite3 *db, const tbk_rule *rule, tbk_error *err)
+{
+    tbk_auto(char) *why = sqlite3_mprintf("%s", sqlite3_errmsg(db));
+    return fail_names(db, rule, why != NULL ? why : "it is no condition",
+                      "SELECT group_concat(name, ', ') FROM pragma_table_info(?1)",
+                      "the table's columns", err);
+}
+
 static bool check_condition(sqlite3 *db, const tbk_rule *rule, tbk_error *err)
 {
     tbk_auto(sqlite3_stmt) *statement = NULL;
@@ -114,7 +137,7 @@ static bool check_condition(sqlite3 *db, const tbk_rule *rule, tbk_error *err)
     if (rc == SQLITE_AUTH)
         return fail_rule(rule, "it does more than to look at the table's own columns", err);
     if (rc != SQLITE_OK)
-        return fail_rule(rule, sqlite3_errmsg(db), err);
+        return fail_column(db, rule, err);
     if (rest[0] != '\0')
         return fail_rule(rule, "it is more than one condition", err);
     return sqlite3_bind_parameter_count(statement) == 0 ||
@@ -131,7 +154,11 @@ static bool check_rule(sqlite3 *db, const tbk_rule *rule, tbk_error *err)
         return false;
     (void)sqlite3_bind_text(table, 1, rule->table, -1, SQLITE_STATIC);
     if (sqlite3_step(table) != SQLITE_ROW)
-        return fail_rule(rule, "there is no such table", err);
+        return fail_names(db, rule, "there is no such table",
+                          "SELECT group_concat(name, ', ') FROM pragma_table_list "
+                          "WHERE schema = 'main' AND type = 'table' AND ?1 = ?1 "
+                          "AND name NOT LIKE 'sqlite~_%' ESCAPE '~'",
+                          "the tables are", err);
     return rule->kind != TBK_RULE_ROWS || check_condition(db, rule, err);
 }
 

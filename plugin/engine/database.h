@@ -68,6 +68,12 @@ typedef struct tbk_restored_check {
     const char *wrong; /* how it is not what the manifest says; NULL: it is */
 } tbk_restored_check;
 
+/* A database that a restore has replaced. */
+typedef struct tbk_kept {
+    const char *name;    /* a path, or a schema */
+    uint64_t size_bytes; /* with its journal or log; MySQL's as the server estimates it */
+} tbk_kept;
+
 typedef struct tbk_database {
     void *self;
     tbk_driver driver;
@@ -114,6 +120,9 @@ typedef struct tbk_database {
     bool (*swap_back)(void *self, tbk_arena *arena, const tbk_report *report, tbk_error *err);
     /* Removes what restore_beside made and no swap took. */
     void (*discard)(void *self, const tbk_report *report);
+    /* What swaps have kept; only looks. */
+    bool (*list_kept)(void *self, tbk_arena *arena, const tbk_kept **out, size_t *out_count,
+                      tbk_error *err);
     /* Removes what swaps have kept; names end with NULL. */
     bool (*forget_kept)(void *self, tbk_arena *arena, const char *const **out, tbk_error *err);
 } tbk_database;

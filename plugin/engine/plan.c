@@ -61,6 +61,14 @@ static bool look_at_store(tbk_arena *arena, const tbk_plan_request *request, con
     return true;
 }
 
+/* A run would look, too, and end there. */
+static bool check_rules(tbk_arena *arena, const tbk_plan_request *request, tbk_error *err)
+{
+    tbk_database_view view;
+    return request->rules == NULL ||
+           request->database->inspect(request->database->self, arena, request->rules, &view, err);
+}
+
 bool tbk_plan_make(tbk_arena *arena, const tbk_plan_request *request, const tbk_report *report,
                    tbk_plan *out, tbk_error *err)
 {
@@ -71,7 +79,8 @@ bool tbk_plan_make(tbk_arena *arena, const tbk_plan_request *request, const tbk_
                                         .holds_nothing = request->holds_nothing,
                                         .report = report};
     tbk_plan plan = {.configured_method = tbk_method_name(request->method)};
-    if (!database->foretell(database->self, arena, &asked, &plan.forecast, err) ||
+    if (!check_rules(arena, request, err) ||
+        !database->foretell(database->self, arena, &asked, &plan.forecast, err) ||
         !look_at_store(arena, request, asked.folder, &plan, err))
         return false;
     *out = plan;

@@ -325,13 +325,14 @@ static bool fail_unseen(const char *name, tbk_error *err)
 static bool read_document(int set_fd, tbk_arena *arena, const char *name, const tbk_value **out,
                           tbk_error *err)
 {
-    struct stat status;
-    if (fstatat(set_fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
-        return fail_unseen(name, err);
-    if (!S_ISREG(status.st_mode)) /* never through a link, out of the store */
-        return tbk_fail(err, TBK_E_CORRUPT, NULL, "'%s' is not a regular file", name);
+    tbk_auto_fd int fd = -1; /* never through a link, out of the store */
     char *bytes;
     size_t length;
+    if (!tbk_file_open_at(set_fd, name, &fd, err)) {
+        if (err->code != TBK_E_IO) /* it is missing, or no file */
+            err->code = TBK_E_CORRUPT;
+        return false;
+    }
     return tbk_file_read_at(arena, set_fd, name, JSON_LIMIT_BYTES, &bytes, &length, err) &&
            tbk_json_parse(arena, bytes, length, name, out, err);
 }

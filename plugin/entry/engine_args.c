@@ -37,7 +37,8 @@ const char *const engine_help[ENGINE_HELP_PARTS] = {
     "  torrust-backup-engine restore [--set ID|latest] [--config FILE] --hook | --dry-run\n"
     "      Puts a set back: restored beside the real database, checked, and swapped in while the\n"
     "      tracker is stopped. The database of before is kept. --dry-run does all but the swap;\n"
-    "      restore --forget-kept removes what earlier restores have kept.\n"
+    "      restore --forget-kept removes what earlier restores have kept; with\n"
+    "      --dry-run it lists that.\n"
     "  torrust-backup-engine plan [--sqlite FILE --store DIR | --config FILE]\n"
     "      What a backup would do: by which method, how long the tracker would be held at the "
     "speed "
@@ -339,7 +340,7 @@ static bool settle_restore(const engine_args *args, tbk_error *err)
     if (args->store != NULL)
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--store does not go with this command");
     if (args->forget_kept)
-        return (!args->dry_run && args->set == NULL) ||
+        return args->set == NULL ||
                tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--forget-kept restores nothing");
     return args->hook || args->dry_run ||
            tbk_fail(err, TBK_E_USAGE, "use 'torrust-backup restore ENVIRONMENT'",

@@ -283,6 +283,9 @@ static bool check_set(tbk_arena *arena, const tbk_stored_set *set, engine_output
 {
     tbk_proof proof = {.level = TBK_PROOF_CHECKSUMS, .ok = false, .reason = set->damage};
     tbk_report report = engine_output_report(output);
+    if (set->is_unread)
+        return tbk_fail(err, TBK_E_IO, "look for disk errors in the system's log",
+                        "the set '%s' could not be looked at: %s", set->path, set->damage);
     if (set->manifest != NULL &&
         !tbk_prove_set(arena, NULL, set->path, set->manifest, TBK_PROOF_CHECKSUMS, NULL,
                        tbk_clock_now_s(), &report, &proof, err))
@@ -461,14 +464,16 @@ bool engine_command_plan(const engine_args *args, engine_output *output, tbk_err
     const char *owned =
         access(config.store, F_OK) == 0 ? config.store : tbk_engine_config_owned_file(&config);
     const tbk_origin origin = tbk_database_origin(arena, &config);
-    const tbk_plan_request request = {.database = &database,
-                                      .origin = &origin,
-                                      .store = config.store,
-                                      .method = config.method,
-                                      .profile = config.profile,
-                                      .environment = config.environment,
-                                      .holds_nothing = holds_nothing(&config),
-                                      .restores = config.prove_restored_every_days > 0};
+    const tbk_plan_request request = {
+        .database = &database,
+        .origin = &origin,
+        .store = config.store,
+        .method = config.method,
+        .profile = config.profile,
+        .rules = config.profile == TBK_PROFILE_ESSENTIAL ? &config.essential : NULL,
+        .environment = config.environment,
+        .holds_nothing = holds_nothing(&config),
+        .restores = config.prove_restored_every_days > 0};
     if (!engine_rights_become_owner(owned, args->sqlite == NULL, err) ||
         !tbk_database_open(arena, &config, NULL, &report, &database, err) ||
         !tbk_plan_make(arena, &request, &report, &plan, err))

@@ -90,6 +90,39 @@ static bool forget_kept(tbk_arena *arena, const tbk_engine_config *config, engin
     return true;
 }
 
+static void print_kept(const tbk_value *result)
+{
+    const tbk_value *kept = tbk_value_find(result, "kept");
+    for (const tbk_member *item = kept->first; item != NULL; item = item->next)
+        (void)printf("Kept:    %s (%" PRId64 " bytes)\n", text_in(item->value, "name"),
+                     tbk_value_find(item->value, "bytes")->integer);
+    if (kept->first == NULL)
+        (void)printf("Nothing is kept.\n");
+}
+
+static bool list_kept(tbk_arena *arena, const tbk_engine_config *config, engine_output *output,
+                      tbk_error *err)
+{
+    tbk_report report = engine_output_report(output);
+    tbk_database database;
+    const tbk_kept *kept;
+    size_t count;
+    if (!tbk_database_open(arena, config, NULL, &report, &database, err) ||
+        !database.list_kept(database.self, arena, &kept, &count, err))
+        return false;
+    tbk_value *result = tbk_value_map(arena), *list = tbk_value_list(arena);
+    tbk_value_set_integer(arena, result, "schema", RESULT_SCHEMA);
+    tbk_value_set(arena, result, "kept", list);
+    for (size_t i = 0; i < count; i++) {
+        tbk_value *item = tbk_value_map(arena);
+        tbk_value_set_string(arena, item, "name", kept[i].name);
+        tbk_value_set_integer(arena, item, "bytes", (int64_t)kept[i].size_bytes);
+        tbk_value_append(arena, list, item);
+    }
+    engine_output_result(output, result, print_kept);
+    return true;
+}
+
 /* Nobody holds the tracker for a sidecar. */
 static bool check_mode(const engine_args *args, const tbk_engine_config *config, tbk_error *err)
 {
@@ -107,6 +140,7 @@ bool engine_command_restore(const engine_args *args, engine_output *output, tbk_
     if (!engine_config_load(arena, args->config, &config, err) || !check_mode(args, &config, err) ||
         !engine_rights_become_owner(config.store, true, err))
         return false;
-    return args->forget_kept ? forget_kept(arena, &config, output, err)
-                             : restore_set(arena, args, &config, output, err);
+    if (args->forget_kept)
+        return (args->dry_run ? list_kept : forget_kept)(arena, &config, output, err);
+    return restore_set(arena, args, &config, output, err);
 }

@@ -13,6 +13,7 @@
 #include <inttypes.h>
 
 #define ENGINE_TIMEOUT_MS 300000
+#define KEPT_TIMEOUT_MS 60000
 /* A run may take a while; this much later than due, it is missing. */
 #define OVERDUE_SLACK_S (2 * 3600)
 
@@ -35,6 +36,17 @@ static void TBK_PRINTF(2, 3) problem(status *self, const char *format, ...)
         self->arena, self->problems,
         tbk_value_string(self->arena, tbk_arena_vformat(self->arena, format, arguments)));
     va_end(arguments);
+}
+
+/* A copy that can be put into a result; the children are shared. */
+static tbk_value *shallow_copy(tbk_arena *arena, const tbk_value *value)
+{
+    tbk_value *copy = TBK_ARENA_NEW(arena, tbk_value);
+
+    if (value == NULL)
+        return tbk_value_null(arena);
+    *copy = *value;
+    return copy;
 }
 
 static bool docker_answers(const status *self) { return self->facts.docker_version[0] != '\0'; }
@@ -268,6 +280,64 @@ static bool look_at_database(status *self, tbk_error *err)
     return true;
 }
 
+static bool ask_for_kept(status *self, const tbk_value **out_kept, tbk_error *err)
+{
+    const char *const arguments[] = {"restore",  "--forget-kept", "--dry-run",
+                                     "--output", "json",          NULL};
+    const tbk_value *answer = NULL;
+    int exit_status = 0;
+
+    return tbk_on_vm_run_engine(self->arena, self->input->remote, arguments, KEPT_TIMEOUT_MS,
+                                self->input->report, &exit_status, &answer, err) &&
+           tbk_on_vm_outcome(exit_status, answer, err) &&
+           (answer != NULL ? tbk_value_need_list(answer, "kept", out_kept, err)
+                           : tbk_fail(err, TBK_E_CONTAINER, NULL, "the engine said nothing"));
+}
+
+static void remark_kept(status *self, const tbk_value *kept)
+{
+    tbk_auto_text names = {0};
+    int64_t bytes = 0, all_bytes = 0;
+    const char *name = "";
+    tbk_error ignored;
+
+    for (const tbk_member *item = kept->first; item != NULL; item = item->next) {
+        if (!tbk_value_need_string(item->value, "name", &name, &ignored) ||
+            !tbk_value_need_integer(item->value, "bytes", &bytes, &ignored))
+            continue;
+        tbk_text_format(&names, "%s'%s'", names.length > 0 ? ", " : "", name);
+        all_bytes += bytes > 0 && bytes < INT64_MAX - all_bytes ? bytes : 0;
+    }
+    if (names.length > 0)
+        remark(self, tbk_arena_format(self->arena,
+                                      "databases of before a restore are kept (%zu, %" PRId64
+                                      " MiB): %s; 'torrust-backup restore %s --forget-kept' "
+                                      "removes them",
+                                      kept->count, all_bytes >> 20, tbk_text_string(&names),
+                                      self->input->workspace->environment.name));
+}
+
+/* By the engine, which knows how they are called. It needs no hold and no lock. */
+static bool look_for_kept(status *self, tbk_error *err)
+{
+    const tbk_value *kept = NULL;
+    tbk_error why = {.code = TBK_E_OK};
+
+    if (!docker_answers(self) || !self->facts.image_present || self->facts.tracker_id[0] == '\0' ||
+        self->record == NULL)
+        return true;
+    if (ask_for_kept(self, &kept, &why)) {
+        tbk_value_set(self->arena, self->result, "kept", shallow_copy(self->arena, kept));
+        remark_kept(self, kept);
+        return true;
+    }
+    if (!tbk_report_go_on(self->input->report, err))
+        return false;
+    tbk_report_log(self->input->report, TBK_LOG_DETAIL, "status",
+                   "databases of before a restore could not be listed: %s", why.message);
+    return true;
+}
+
 /* What the last set lacks; where that is more than a link, the run has ended with 3 as well. */
 static void look_at_config(status *self)
 {
@@ -296,7 +366,7 @@ static bool look(status *self, tbk_error *err)
     look_at_sidecar(self);
     judge_tracker(self);
     look_at_config(self);
-    return look_at_database(self, err) && look_at_last_run(self, err) &&
+    return look_at_database(self, err) && look_for_kept(self, err) && look_at_last_run(self, err) &&
            tbk_schedule_report(self->arena, input->workspace, &self->facts, self->result, err);
 }
 
@@ -319,17 +389,6 @@ static bool conclude(const status *self, tbk_error *err)
                         self->input->workspace->environment.name,
                         self->problems->first->value->string);
     return true;
-}
-
-/* A copy that can be put into a result; the children are shared. */
-static tbk_value *shallow_copy(tbk_arena *arena, const tbk_value *value)
-{
-    tbk_value *copy = TBK_ARENA_NEW(arena, tbk_value);
-
-    if (value == NULL)
-        return tbk_value_null(arena);
-    *copy = *value;
-    return copy;
 }
 
 bool tbk_status(tbk_arena *arena, const tbk_status_input *input, tbk_value **out_result,

@@ -48,6 +48,25 @@ field() { status_json | python3 -c "import json, sys; print(json.load(sys.stdin)
     [ "$(field '["problems"]')" = "[]" ]
 }
 
+# As an operator who "cleans up", or copies an older file over the new one.
+replace_database() { sh_on_vm "cp -p $database $database.new && mv $database.new $database"; }
+
+@test "a database that was replaced under the running tracker is told by each command, and saved by none" {
+    replace_database
+    expect 1 "the tracker does not work on '$database', which is backed up: it has '" status
+    [[ $output == *"/tracker.db (deleted)' open"*"docker restart tracker"* ]]
+    count=$(sets | wc -l)
+    expect 2 "not on the database '$database'" run
+    [ "$(sets | wc -l)" = "$count" ]
+    expect 21 "database in use: the tracker does not work on" verify
+    expect 0 "backups would fail: the tracker does not work on" configure
+    expect 2 "the tracker does not work on" restore --set latest
+    on_vm docker restart tracker
+    wait_until 20 tracker_runs
+    expect 0 "Health:     ok" status
+    tb run
+}
+
 @test "a run that is under way is told, and another one gives way without showing an old record as its own" {
     sh_on_vm "setsid flock $state_dir/lock sleep 25 </dev/null >/dev/null 2>&1 &"
     wait_until 5 sh_on_vm "! flock -n $state_dir/lock true"

@@ -677,6 +677,41 @@ static bool at_once(void *self)
     return true;
 }
 
+static void pauses_where_the_index_of_the_log_cannot_be_opened(void **state)
+{
+    fixture *self = *state;
+    const char *index = tbk_arena_format(self->arena, "%s-shm", self->database);
+    essential(self);
+    self->config.profile = TBK_PROFILE_FULL;
+    execute(self->database, "PRAGMA journal_mode=WAL; INSERT INTO torrents VALUES (5001, 'x', 1)");
+    assert_int_equal(mkdir(index, 0700), 0);
+    assert_succeeds(backup(self), self->err);
+    assert_string_equal(self->result.manifest->method, "pause");
+    assert_int_equal(self->result.proof.tables[0].rows, 5001);
+    self->config.profile = TBK_PROFILE_ESSENTIAL;
+    self->request.now_s += 60;
+    assert_succeeds(backup(self), self->err);
+    assert_string_equal(self->result.manifest->method, "pause");
+    assert_int_equal(self->holder.releases, 2);
+}
+
+/* A pipe would be waited for while the tracker is held, without end. */
+static void a_pipe_in_the_journals_place_lets_the_tracker_go(void **state)
+{
+    fixture *self = *state;
+    static const char *const SUFFIXES[] = {"-journal", "-wal"};
+    for (size_t i = 0; i < 2; i++) {
+        const char *pipe = tbk_arena_format(self->arena, "%s%s", self->database, SUFFIXES[i]);
+        assert_int_equal(mkfifo(pipe, 0600), 0);
+        (void)alarm(20);
+        assert_fails(backup(self), self->err, TBK_E_CONFIG, "is not a regular file");
+        (void)alarm(0);
+        assert_int_equal(self->holder.releases, self->holder.holds);
+        assert_int_equal(unlink(pipe), 0);
+    }
+    assert_int_equal(sets(self), 0);
+}
+
 static void leaves_nothing_behind_when_it_is_stopped(void **state)
 {
     fixture *self = *state;
@@ -722,6 +757,8 @@ int main(void)
         CASE(an_essential_set_of_a_database_in_wal_mode_needs_no_hold),
         CASE(wrong_rules_hold_nobody),
         CASE(profiles_do_not_stand_in_for_each_other),
+        CASE(pauses_where_the_index_of_the_log_cannot_be_opened),
+        CASE(a_pipe_in_the_journals_place_lets_the_tracker_go),
         CASE(leaves_nothing_behind_when_it_is_stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -466,6 +466,37 @@ static void a_set_with_something_strange_in_it_is_not_published(void **state)
 
 /* --- listing --- */
 
+static tbk_store *shared; /* with the child in which the kernel refuses a call */
+
+static tbk_stored_set *only_set(void)
+{
+    tbk_stored_set *set = NULL;
+    tbk_error err;
+    return tbk_store_list(shared, arena, &set, &err) ? set : NULL;
+}
+
+static bool set_is_unread(void)
+{
+    const tbk_stored_set *set = only_set();
+    tbk_stored_set *found;
+    tbk_error err;
+    return set != NULL && set->is_unread && !find(shared, ID, &found, &err) && err.code == TBK_E_IO;
+}
+
+static void a_set_that_cannot_be_opened_is_not_called_damaged(void **state)
+{
+    (void)state;
+    const uint32_t flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY;
+    shared = open_store(TBK_STORE_WRITE);
+    (void)publish_set(shared, NOW);
+    assert_false(only_set()->is_unread);
+    assert_true(holds_when_refused(&(refused_call){SYS_openat, 2, flags, EMFILE}, set_is_unread));
+    assert_int_equal(shell("rm sets/" ID "/manifest.json"), 0);
+    assert_non_null(only_set()->damage);
+    assert_false(only_set()->is_unread); /* that it is missing was seen */
+    tbk_store_close(shared);
+}
+
 static void damaged_sets_are_listed_with_their_damage(void **state)
 {
     (void)state;
@@ -834,6 +865,7 @@ int main(int argc, char **argv)
         TEST(a_clock_that_says_nonsense_is_an_error),
         TEST(an_unpublished_set_goes_with_its_run),
         TEST(a_set_with_something_strange_in_it_is_not_published),
+        TEST(a_set_that_cannot_be_opened_is_not_called_damaged),
         TEST(damaged_sets_are_listed_with_their_damage),
         TEST(a_set_without_its_files_or_with_others_is_damaged),
         TEST(a_set_that_cannot_be_looked_at_is_not_called_damaged),
