@@ -610,6 +610,7 @@ static void record(cycle *self, int64_t started_ms, const tbk_error *error)
     tbk_error why;
     tbk_stored_set *list = NULL;
     tbk_last_run last = {.run_id = self->request->run_id,
+                         .environment = self->request->config->environment,
                          .started_s = self->request->now_s,
                          .finished_s = tbk_clock_now_s(),
                          .duration_ms = tbk_clock_monotonic_ms() - started_ms,

@@ -7,6 +7,7 @@
 #include "base/json.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #define RECORD_NAME "last-run.json"
 #define METRICS_NAME "torrust_backup.prom"
@@ -25,18 +26,40 @@ typedef struct memory {
     const tbk_value *profiles[TBK_PROFILES]; /* what each profile's last run left; NULL: nothing */
 } memory;
 
+/* The environment's own record; names of environments are plain (tbk_environment_check_name). */
+static const char *own_name(tbk_arena *arena, const char *environment)
+{
+    return tbk_arena_format(arena, "last-run.%s.json", environment);
+}
+
 /* NULL for a record that is missing or broken: it tells nothing, and is written anew. */
-static const tbk_value *read_record(const char *store, tbk_arena *arena)
+static const tbk_value *read_file(const char *store, tbk_arena *arena, const char *name)
 {
     tbk_error ignored;
     char *bytes;
     size_t length;
     const tbk_value *record;
-    const char *path = tbk_arena_format(arena, "%s/.state/" RECORD_NAME, store);
+    const char *path = tbk_arena_format(arena, "%s/.state/%s", store, name);
     if (!tbk_file_read(arena, path, RECORD_BYTES_MAX, &bytes, &length, &ignored) ||
-        !tbk_json_parse(arena, bytes, length, RECORD_NAME, &record, &ignored))
+        !tbk_json_parse(arena, bytes, length, name, &record, &ignored))
         return NULL;
     return record;
+}
+
+/* Records of earlier versions do not say whose they are: they are taken for anybody's. */
+static bool is_of(const tbk_value *record, const char *environment)
+{
+    const char *of = tbk_value_text_at(record, "environment", "");
+    return tbk_value_find(record, "profiles") == NULL ||
+           strcmp(of, environment != NULL ? environment : "") == 0;
+}
+
+static const tbk_value *read_record(const char *store, tbk_arena *arena, const char *environment)
+{
+    const tbk_value *record = read_file(store, arena, RECORD_NAME);
+    if (record != NULL && is_of(record, environment))
+        return record;
+    return environment != NULL ? read_file(store, arena, own_name(arena, environment)) : NULL;
 }
 
 static const tbk_value *profile_in(const tbk_value *record, tbk_profile profile)
@@ -45,10 +68,10 @@ static const tbk_value *profile_in(const tbk_value *record, tbk_profile profile)
     return profiles != NULL ? tbk_value_find(profiles, tbk_profile_name(profile)) : NULL;
 }
 
-static void remember(const tbk_store *store, tbk_arena *arena, memory *out)
+static void remember(const tbk_store *store, tbk_arena *arena, const char *environment, memory *out)
 {
     tbk_error ignored;
-    const tbk_value *earlier = read_record(tbk_store_path(store), arena);
+    const tbk_value *earlier = read_record(tbk_store_path(store), arena, environment);
     if (earlier == NULL)
         return;
     if (!tbk_value_read_integer(earlier, "last_success_s", &out->success_s, &ignored) ||
@@ -187,6 +210,7 @@ static tbk_value *record(tbk_arena *arena, const tbk_last_run *run, const memory
     tbk_value *map = tbk_value_map(arena);
     tbk_value_set_integer(arena, map, "schema", RECORD_SCHEMA);
     tbk_value_set_string(arena, map, "run", run->run_id);
+    tbk_value_set_string(arena, map, "environment", run->environment);
     set_time(arena, map, "started", run->started_s);
     set_time(arena, map, "time", run->finished_s);
     tbk_value_set_integer(arena, map, "finished_s", run->finished_s);
@@ -278,10 +302,10 @@ static void read_facts(const tbk_value *record, tbk_run_facts *out)
     read_brakes(record, out);
 }
 
-void tbk_run_facts_read(const char *store, tbk_run_facts *out)
+void tbk_run_facts_read(const char *store, const char *environment, tbk_run_facts *out)
 {
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
-    const tbk_value *record = read_record(store, arena);
+    const tbk_value *record = read_record(store, arena, environment);
     *out = (tbk_run_facts){.finished_s = 0};
     if (record != NULL)
         read_facts(record, out);
@@ -356,14 +380,18 @@ void tbk_run_facts_metrics(tbk_text *text, const tbk_run_facts *facts)
     metrics_of_profiles(text, facts->profiles);
 }
 
-static bool write_record(const tbk_store *store, const tbk_value *map, tbk_error *err)
+static bool write_record(const tbk_store *store, tbk_arena *arena, const tbk_value *map,
+                         tbk_error *err)
 {
     tbk_auto_text json = {0}, prometheus = {0};
     tbk_run_facts facts;
+    const char *environment = tbk_value_text_at(map, "environment", NULL);
     read_facts(map, &facts);
     tbk_json_write(&json, map, true);
     tbk_run_facts_metrics(&prometheus, &facts);
     return tbk_store_write_state(store, RECORD_NAME, json.bytes, json.length, err) &&
+           (environment == NULL || tbk_store_write_state(store, own_name(arena, environment),
+                                                         json.bytes, json.length, err)) &&
            tbk_store_write_public_state(store, METRICS_NAME, prometheus.bytes, prometheus.length,
                                         err);
 }
@@ -372,10 +400,10 @@ bool tbk_last_run_write(const tbk_store *store, tbk_arena *arena, const tbk_last
                         tbk_error *err)
 {
     memory known = {0};
-    remember(store, arena, &known);
+    remember(store, arena, run->environment, &known);
     int64_t success_before_s = known.tells_profiles ? 0 : known.success_s;
     update(&known, run);
-    return write_record(store, record(arena, run, &known, success_before_s), err);
+    return write_record(store, arena, record(arena, run, &known, success_before_s), err);
 }
 
 /* Where the brake was all that was wrong, nothing is now. */
@@ -392,9 +420,12 @@ static tbk_value *without_brake(tbk_arena *arena, const tbk_value *outcome)
     return map;
 }
 
-bool tbk_last_run_acknowledge(const tbk_store *store, tbk_arena *arena, tbk_error *err)
+bool tbk_last_run_acknowledge(const tbk_store *store, tbk_arena *arena, const char *environment,
+                              tbk_error *err)
 {
-    const tbk_value *earlier = read_record(tbk_store_path(store), arena);
+    const char *path = tbk_store_path(store);
+    const tbk_value *earlier = environment != NULL ? read_record(path, arena, environment)
+                                                   : read_file(path, arena, RECORD_NAME);
     if (earlier == NULL || earlier->type != TBK_VALUE_MAP)
         return true;
     tbk_value *map = without_brake(arena, earlier), *profiles = tbk_value_map(arena);
@@ -406,5 +437,5 @@ bool tbk_last_run_acknowledge(const tbk_store *store, tbk_arena *arena, tbk_erro
     }
     tbk_value_set(arena, map, "profiles", profiles);
     tbk_value_set(arena, map, "retention_brakes", tbk_value_list(arena));
-    return write_record(store, map, err);
+    return write_record(store, arena, map, err);
 }

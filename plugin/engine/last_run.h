@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The record of the last run, for `status` and for whoever watches: `.state/last-run.json` and
- * `.state/torrust_backup.prom` (a textfile for node_exporter).
+ * `.state/torrust_backup.prom` (a textfile for node_exporter). Where several environments share a
+ * store, these are those of the last of them; each finds its own in `last-run.<environment>.json`.
  */
 #ifndef TBK_ENGINE_LAST_RUN_H
 #define TBK_ENGINE_LAST_RUN_H
@@ -11,6 +12,7 @@
 
 typedef struct tbk_last_run {
     const char *run_id;
+    const char *environment;       /* NULL by hand */
     int64_t started_s, finished_s; /* wall clock */
     int64_t duration_ms;
     tbk_profile profile;          /* that was asked for */
@@ -33,8 +35,9 @@ bool tbk_last_run_write(const tbk_store *store, tbk_arena *arena, const tbk_last
                         tbk_error *err) TBK_MUST_CHECK;
 
 /* After the brakes were taken off: the record no longer tells of them, nor of a failure that was
- * nothing but them. Does nothing where there is no record. */
-bool tbk_last_run_acknowledge(const tbk_store *store, tbk_arena *arena,
+ * nothing but them. Does nothing where there is no record. environment may be NULL: the last one's.
+ */
+bool tbk_last_run_acknowledge(const tbk_store *store, tbk_arena *arena, const char *environment,
                               tbk_error *err) TBK_MUST_CHECK;
 
 /* How a record tells an error: name, message, fix; null where error is NULL. */
@@ -65,7 +68,7 @@ typedef struct tbk_run_facts {
 } tbk_run_facts;
 
 /* Without the store's lock. A record that is missing or broken tells nothing: all is 0. */
-void tbk_run_facts_read(const char *store, tbk_run_facts *out);
+void tbk_run_facts_read(const char *store, const char *environment, tbk_run_facts *out);
 /* Appends them in Prometheus' text format. */
 void tbk_run_facts_metrics(tbk_text *text, const tbk_run_facts *facts);
 /* Why a last success of that time says nothing: the clock went back. False where it is well. */

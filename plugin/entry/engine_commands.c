@@ -430,7 +430,7 @@ bool engine_command_acknowledge(const engine_args *args, engine_output *output, 
     tbk_brakes lifted;
     if (!open_store(arena, args, TBK_STORE_WRITE, &config, &store, err) ||
         !tbk_brakes_acknowledge(store, arena, origin_of(arena, &config), &lifted, err) ||
-        !tbk_last_run_acknowledge(store, arena, err))
+        !tbk_last_run_acknowledge(store, arena, config.environment, err))
         return false;
     tbk_value *result = tbk_value_map(arena);
     tbk_value_set_integer(arena, result, "schema", RESULT_SCHEMA);

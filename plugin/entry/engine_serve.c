@@ -313,7 +313,7 @@ static void note_failure(serve *self, int exit_status, int64_t now_s)
 {
     tbk_profile which = self->profiles[self->run_item];
     tbk_run_facts facts;
-    tbk_run_facts_read(self->config.store, &facts);
+    tbk_run_facts_read(self->config.store, self->config.environment, &facts);
     bool is_recorded = facts.profiles[which].finished_s >= self->run_started_s;
     bool is_failure = exit_status != 0 && exit_status != tbk_error_exit_status(TBK_E_INTERRUPTED) &&
                       exit_status != tbk_error_exit_status(TBK_E_LOCKED);
@@ -388,7 +388,7 @@ static int64_t wake_up(serve *self, bool is_start)
     int64_t due_s = 0, now_s = tbk_clock_now_s();
     reap(self);
     set_problem(self, refresh_config(self, now_s, &err) ? "" : err.message);
-    tbk_run_facts_read(self->config.store, &self->status.last);
+    tbk_run_facts_read(self->config.store, self->config.environment, &self->status.last);
     set_state(self);
     settle_agenda(self, is_start, now_s);
     size_t item = tbk_agenda_first(self->items, self->item_count, &due_s);

@@ -11,6 +11,7 @@
 #define RUN_IDLE_TIMEOUT_MS (HOUR_MS / 2)
 #define LINE_LIMIT_BYTES 65536
 #define RUN_RECORD "/.state/last-run.json"
+#define RUN_RECORD_OF "/.state/last-run.%s.json"
 #define RESTORE_RECORD "/.state/last-restore.json"
 /* Our scripts' own exit status, which no program in them has. */
 #define NOT_INSTALLED 119
@@ -356,9 +357,16 @@ bool tbk_on_vm_run_engine(tbk_arena *arena, const tbk_remote *remote, const char
 }
 
 bool tbk_on_vm_last_run(tbk_arena *arena, const tbk_remote *remote, const char *store,
-                        const tbk_value **out, tbk_error *err)
+                        const char *environment, const tbk_value **out, tbk_error *err)
 {
-    return read_record(arena, remote, tbk_arena_format(arena, "%s" RUN_RECORD, store), out, err);
+    if (!read_record(arena, remote, tbk_arena_format(arena, "%s" RUN_RECORD, store), out, err))
+        return false;
+    /* Another environment, or a run by hand, may have used the store last (engine/last_run.h). */
+    if (*out == NULL || tbk_value_find(*out, "profiles") == NULL ||
+        strcmp(tbk_value_text_at(*out, "environment", ""), environment) == 0)
+        return true;
+    return read_record(arena, remote,
+                       tbk_arena_format(arena, "%s" RUN_RECORD_OF, store, environment), out, err);
 }
 
 static tbk_error_code code_of(int exit_status, const char *name)

@@ -359,7 +359,7 @@ static bool look(status *self, tbk_error *err)
     if (!tbk_host_facts_read(self->arena, input->remote, input->rendering, input->image->tag,
                              input->workspace->options.store, &self->facts, err) ||
         !tbk_on_vm_last_run(self->arena, input->remote, input->workspace->options.store,
-                            &self->record, err))
+                            input->workspace->environment.name, &self->record, err))
         return false;
     look_at_installation(self);
     look_at_tracker(self);

@@ -579,7 +579,8 @@ static bool await_next_run(verify *self, const tbk_value **out_record, tbk_error
         wait_a_moment();
         if (!tbk_report_go_on(self->input->report, err) ||
             !tbk_on_vm_last_run(self->arena, self->input->remote,
-                                self->input->workspace->options.store, &record, err))
+                                self->input->workspace->options.store,
+                                self->input->workspace->environment.name, &record, err))
             return false;
         if (record == NULL)
             continue;

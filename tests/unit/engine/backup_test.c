@@ -290,11 +290,11 @@ static void attempts_are_remembered_for_each_profile(void **state)
 {
     fixture *self = *state;
     tbk_run_facts facts;
-    tbk_run_facts_read(self->store, &facts);
+    tbk_run_facts_read(self->store, self->config.environment, &facts);
     assert_int_equal(facts.finished_s, 0);
     self->holder.was_stopped = true;
     assert_succeeds(backup(self), self->err);
-    tbk_run_facts_read(self->store, &facts);
+    tbk_run_facts_read(self->store, self->config.environment, &facts);
     assert_true(facts.full_attempt_s != 0 && facts.full_attempt_s == facts.finished_s);
     assert_int_equal(facts.essential_attempt_s, 0);
     assert_int_equal(facts.success_s, facts.finished_s);
@@ -302,7 +302,7 @@ static void attempts_are_remembered_for_each_profile(void **state)
     self->config.profile = TBK_PROFILE_ESSENTIAL;
     self->config.database_path = "/nowhere";
     assert_false(backup(self));
-    tbk_run_facts_read(self->store, &facts);
+    tbk_run_facts_read(self->store, self->config.environment, &facts);
     assert_true(facts.essential_attempt_s != 0);
     assert_int_not_equal(facts.exit_status, 0);
     assert_non_null(strstr(facts.message, "/nowhere"));
@@ -407,6 +407,32 @@ static void what_is_not_of_this_database_is_left_alone(void **state)
     assert_int_equal(sets(self), 2 + 9);
 }
 
+/* Nor does what became of the other one's runs stand in for one's own. */
+static void environments_in_one_store_have_records_of_their_own(void **state)
+{
+    fixture *self = *state;
+    tbk_run_facts mine, others;
+    const char *database = self->config.database_path;
+    self->config.database_path = "/nowhere";
+    assert_false(backup(self));
+    self->config.environment = "other";
+    self->config.database_path = database;
+    self->request.now_s += 60;
+    assert_succeeds(backup(self), self->err);
+    tbk_run_facts_read(self->store, "demo", &mine);
+    tbk_run_facts_read(self->store, "other", &others);
+    assert_int_equal(mine.success_s, 0);
+    assert_int_not_equal(mine.exit_status, 0);
+    assert_int_not_equal(others.success_s, 0);
+    assert_int_equal(others.exit_status, 0);
+    self->config.environment = "demo";
+    assert_succeeds(backup(self), self->err);
+    tbk_run_facts_read(self->store, "other", &others);
+    assert_int_not_equal(others.success_s, 0);
+    tbk_run_facts_read(self->store, "third", &others);
+    assert_int_equal(others.finished_s, 0);
+}
+
 static void assert_braked(fixture *self, const char *part)
 {
     assert_fails(backup(self), self->err, TBK_E_BRAKE, part);
@@ -422,7 +448,7 @@ static void acknowledge(fixture *self)
     tbk_error err;
     assert_succeeds(tbk_store_open(self->store, TBK_STORE_WRITE, &store, &err), err);
     assert_succeeds(tbk_brakes_acknowledge(store, self->arena, NULL, &lifted, &err) &&
-                        tbk_last_run_acknowledge(store, self->arena, &err),
+                        tbk_last_run_acknowledge(store, self->arena, "demo", &err),
                     err);
     assert_int_equal(lifted.count, 1);
 }
@@ -445,7 +471,7 @@ static void the_brake_stays_on_until_the_rows_are_back(void **state)
     for (int day = 0; day < 12; day++)
         assert_braked(self, "nothing is pruned: table 'torrents' had 5000 rows in set 20260223");
     assert_int_equal(sets(self), 8 + 12);
-    tbk_run_facts_read(self->store, &facts);
+    tbk_run_facts_read(self->store, self->config.environment, &facts);
     assert_int_equal(facts.brakes, 1);
     assert_int_equal(facts.exit_status, 3);
     assert_true(facts.success_s == facts.finished_s); /* the sets themselves are good */
@@ -453,7 +479,7 @@ static void the_brake_stays_on_until_the_rows_are_back(void **state)
     restore_rows(self);
     assert_succeeds(backup(self), self->err);
     assert_true(self->result.pruned > 0);
-    tbk_run_facts_read(self->store, &facts);
+    tbk_run_facts_read(self->store, self->config.environment, &facts);
     assert_int_equal(facts.brakes, 0);
 }
 
@@ -467,7 +493,7 @@ static void the_brake_stays_on_until_it_is_acknowledged(void **state)
     assert_braked(self, "had 5000 rows");
     assert_braked(self, "had 5000 rows"); /* counted again, though no proof is due */
     acknowledge(self);
-    tbk_run_facts_read(self->store, &facts);
+    tbk_run_facts_read(self->store, self->config.environment, &facts);
     assert_int_equal(facts.brakes, 0);
     assert_int_equal(facts.exit_status, 0);
     assert_int_equal(facts.profiles[TBK_PROFILE_FULL].exit_status, 0);
@@ -733,6 +759,7 @@ int main(void)
         CASE(prunes_after_success_only),
         CASE(a_gap_costs_no_history),
         CASE(what_is_not_of_this_database_is_left_alone),
+        CASE(environments_in_one_store_have_records_of_their_own),
         CASE(the_brake_stays_on_until_the_rows_are_back),
         CASE(the_brake_stays_on_until_it_is_acknowledged),
         CASE(the_brake_outlives_a_killed_run),
