@@ -29,8 +29,9 @@ static int newest_first(const void *a, const void *b)
 
 static past_sets select_past(tbk_arena *arena, tbk_retention_set *sets, size_t count, int64_t now_s)
 {
-    past_sets past = {.list = tbk_arena_alloc(arena, (count + 1) * sizeof(tbk_retention_set *)),
-                      .ages_s = tbk_arena_alloc(arena, (count + 1) * sizeof(int64_t))};
+    past_sets past = {0};
+    past.list = tbk_arena_alloc(arena, (count + 1) * sizeof *past.list);
+    past.ages_s = tbk_arena_alloc(arena, (count + 1) * sizeof *past.ages_s);
     for (size_t i = 0; i < count; i++)
         if (sets[i].is_new || !tbk_retention_is_future(sets[i].time_s, now_s))
             past.list[past.count++] = &sets[i];
