@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The engine's command `restore`: a set goes back, or what earlier restores kept goes away. */
 #include "adapters/hold_hook.h"
+#include "adapters/restored_text.h"
 #include "base/clock.h"
 #include "engine/restore.h"
 #include "entry/engine_commands.h"
 #include "entry/engine_rights.h"
 
-#include <inttypes.h>
 #include <unistd.h>
 
 #define HOLD_ANSWER_TIMEOUT_MS 60000
@@ -14,22 +14,13 @@
 
 TBK_AUTO_POINTER(tbk_hold_hook, tbk_hold_hook_free);
 
-static const char *text_in(const tbk_value *map, const char *key)
-{
-    const tbk_value *value = tbk_value_find(map, key);
-    return value != NULL && value->type == TBK_VALUE_STRING ? value->string : "-";
-}
-
 static void print_restore(const tbk_value *result)
 {
-    const tbk_value *rows = tbk_value_find(result, "rows");
-    (void)printf("Set:     %s\n", text_in(result, "set"));
-    (void)printf("Result:  %s\n", tbk_value_find(result, "dry_run")->boolean
-                                      ? "it can be restored (dry run: nothing was changed)"
-                                      : "it is in place");
-    (void)printf("Before:  %s\n", text_in(result, "kept"));
-    for (const tbk_member *table = rows->first; table != NULL; table = table->next)
-        (void)printf("Rows:    %-24s %" PRId64 "\n", table->key, table->value->integer);
+    tbk_restored_print(stdout, result);
+    (void)printf("Result:     %s\n", tbk_value_true_at(result, "dry_run")
+                                         ? "it can be restored (dry run: nothing was changed)"
+                                         : "it is in place");
+    (void)printf("Before:     %s\n", tbk_value_text_at(result, "kept", "-"));
 }
 
 static bool restore_set(tbk_arena *arena, const engine_args *args, const tbk_engine_config *config,
@@ -61,10 +52,9 @@ static bool restore_set(tbk_arena *arena, const engine_args *args, const tbk_eng
 
 static void print_forgotten(const tbk_value *result)
 {
-    const tbk_value *names = tbk_value_find(result, "removed");
-    for (const tbk_member *name = names->first; name != NULL; name = name->next)
-        (void)printf("Removed: %s\n", name->value->string);
-    if (names->first == NULL)
+    const tbk_member *names = tbk_value_members_at(result, "removed");
+    tbk_texts_print(stdout, "Removed:", names);
+    if (names == NULL)
         (void)printf("There was nothing to remove.\n");
 }
 
