@@ -20,14 +20,27 @@ static bool take_log_in(sqlite3 *db, tbk_error *err)
     return true;
 }
 
-static bool recover(const char *copy, tbk_digest *schema, tbk_error *err)
+static bool recover_run(void *context, sqlite3 *db, tbk_error *err)
+{
+    int64_t objects;
+    return tbk_sqlite_exec(db, SETTINGS, err) &&
+           tbk_sqlite_integer(db, "SELECT count(*) FROM sqlite_schema", &objects, err) &&
+           take_log_in(db, err) && tbk_sqlite_schema_digest(db, context, err);
+}
+
+static bool recover(const char *copy, const tbk_report *report, tbk_digest *schema, tbk_error *err)
 {
     tbk_auto(sqlite3) *db = NULL;
-    int64_t objects;
-    return tbk_sqlite_open(copy, SQLITE_OPEN_READWRITE, &db, err) &&
-           tbk_sqlite_exec(db, SETTINGS, err) &&
-           tbk_sqlite_integer(db, "SELECT count(*) FROM sqlite_schema", &objects, err) &&
-           take_log_in(db, err) && tbk_sqlite_schema_digest(db, schema, err);
+    uint64_t bytes;
+    if (!tbk_sqlite_size(copy, &bytes, err) ||
+        !tbk_sqlite_open(copy, SQLITE_OPEN_READWRITE, &db, err))
+        return false;
+    const tbk_sqlite_task task = {.what = "recovering the copy",
+                                  .limit_ms = tbk_sqlite_patience_ms(bytes),
+                                  .work = recover_run,
+                                  .context = schema};
+    tbk_sqlite_watch(db, 0, NULL, NULL);
+    return tbk_sqlite_run(db, &task, report, err);
 }
 
 /* What is left now is empty, or a journal that SQLite found to be finished business. */
@@ -44,11 +57,12 @@ static bool remove_companions(const char *copy, tbk_error *err)
     return true;
 }
 
-bool tbk_sqlite_recover(const char *copy, tbk_sqlite_facts *out, tbk_error *err)
+bool tbk_sqlite_recover(const char *copy, const tbk_report *report, tbk_sqlite_facts *out,
+                        tbk_error *err)
 {
     tbk_sqlite_facts facts;
     tbk_digest schema;
-    if (!recover(copy, &schema, err) || !remove_companions(copy, err) ||
+    if (!recover(copy, report, &schema, err) || !remove_companions(copy, err) ||
         !tbk_sqlite_inspect(copy, &facts, err))
         return tbk_while(err, "recovering the copy");
     facts.schema = schema;

@@ -572,6 +572,8 @@ static bool decompress(tbk_archive_reader *self, void *buffer, size_t size_bytes
     ZSTD_outBuffer out = {.dst = buffer, .size = size_bytes};
     size_t before = self->in.pos;
     size_t pending = ZSTD_decompressStream(self->context, &out, &self->in);
+    if (ZSTD_getErrorCode(pending) == ZSTD_error_memory_allocation)
+        return fail_memory(err);
     if (ZSTD_isError(pending))
         return fail_zstd(err, self, pending);
     /* At the end of a frame, with nothing to read, zstd speaks of the next one. */

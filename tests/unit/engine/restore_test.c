@@ -3,6 +3,7 @@
  * holder is played by the test. */
 #include "unit/scratch.h"
 
+#include "database/sqlite.h"
 #include "engine/backup.h"
 #include "engine/restore.h"
 
@@ -91,6 +92,7 @@ static int setup(void **state)
                             .database_path = tbk_arena_format(self->arena, "%s/tracker.db", folder),
                             .store = tbk_arena_format(self->arena, "%s/store", folder),
                             .keep_days = 7,
+                            .keep_last = 3,
                             .compression_level = 1};
     const tbk_backup_request request = {
         .config = &self->config, .run_id = "run", .create_store = true, .now_s = START_S};
@@ -253,6 +255,65 @@ static void a_damaged_database_is_replaced(void **state)
     assert_int_equal(shell("cmp before " KEPT), 0);
 }
 
+static bool is_in_wal_mode(const char *path)
+{
+    tbk_sqlite_facts facts;
+    tbk_error err;
+    assert_succeeds(tbk_sqlite_inspect(path, &facts, &err), err);
+    return facts.wal;
+}
+
+static void a_restored_set_does_not_undo_wal(void **state)
+{
+    fixture *self = *state;
+    execute("tracker.db", "PRAGMA journal_mode=WAL");
+    assert_succeeds(restore(self), self->err);
+    assert_true(is_in_wal_mode("tracker.db"));
+    assert_true(is_in_wal_mode(KEPT));
+    execute("tracker.db", "INSERT INTO torrents (completed) VALUES (5)");
+    assert_int_equal(rows("tracker.db"), 501);
+}
+
+static void a_database_without_wal_stays_so(void **state)
+{
+    fixture *self = *state;
+    assert_succeeds(restore(self), self->err);
+    assert_false(is_in_wal_mode("tracker.db"));
+}
+
+/* The tracker, or who has broken into it, writes to that folder. */
+static void what_stands_beside_the_restored_file_is_not_looked_at(void **state)
+{
+    fixture *self = *state;
+    assert_int_equal(
+        shell("echo rubbish | tee tracker.db.restoring-journal >tracker.db.restoring-wal"), 0);
+    assert_succeeds(restore(self), self->err);
+    assert_int_equal(rows("tracker.db"), 500);
+    assert_int_equal(shell("grep -qx rubbish tracker.db.restoring-journal"), 0);
+}
+
+static void what_is_kept_is_listed_with_its_size(void **state)
+{
+    fixture *self = *state;
+    tbk_database database = tbk_database_sqlite(self->arena, self->config.database_path);
+    const tbk_kept *kept;
+    size_t count = 1;
+    assert_succeeds(database.list_kept(database.self, self->arena, &kept, &count, &self->err),
+                    self->err);
+    assert_int_equal(count, 0);
+    assert_succeeds(restore(self), self->err);
+    assert_int_equal(shell("truncate -s 100 " KEPT "-wal && ln -s /etc/passwd "
+                           "tracker.db.before-restore-link"),
+                     0);
+    struct stat status;
+    assert_int_equal(stat(KEPT, &status), 0);
+    assert_succeeds(database.list_kept(database.self, self->arena, &kept, &count, &self->err),
+                    self->err);
+    assert_int_equal(count, 1);
+    assert_non_null(strstr(kept[0].name, KEPT));
+    assert_int_equal(kept[0].size_bytes, status.st_size + 100);
+}
+
 static void what_was_kept_is_removed_when_told_so(void **state)
 {
     fixture *self = *state;
@@ -284,6 +345,10 @@ int main(void)
         CASE(a_database_that_is_in_use_is_left_alone),
         CASE(the_log_of_the_old_one_is_taken_in),
         CASE(a_damaged_database_is_replaced),
+        CASE(a_restored_set_does_not_undo_wal),
+        CASE(a_database_without_wal_stays_so),
+        CASE(what_stands_beside_the_restored_file_is_not_looked_at),
+        CASE(what_is_kept_is_listed_with_its_size),
         CASE(what_was_kept_is_removed_when_told_so),
     };
     return cmocka_run_group_tests(tests, enter_folder, remove_folder);
