@@ -34,6 +34,8 @@ static ssize_t take_packet(int fd, unsigned char *number, unsigned char *bytes, 
         return -1;
     const size_t length = (size_t)head[0] | (size_t)head[1] << 8;
     *number = head[3];
+    if (length == 0)
+        return 0;
     return length <= size ? recv(fd, bytes, length, MSG_WAITALL) : -1;
 }
 
