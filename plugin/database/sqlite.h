@@ -44,8 +44,8 @@ bool tbk_sqlite_need_wal(const char *path, tbk_error *err) TBK_MUST_CHECK;
  *         copy is too slow for this database; TBK_E_IO, TBK_E_SPACE.
  */
 typedef struct tbk_sqlite_hot tbk_sqlite_hot;
-bool tbk_sqlite_hot_open(const char *path, const char *scratch, tbk_sqlite_hot **out,
-                         tbk_error *err) TBK_MUST_CHECK;
+bool tbk_sqlite_hot_open(const char *path, const char *scratch, const tbk_report *report,
+                         tbk_sqlite_hot **out, tbk_error *err) TBK_MUST_CHECK;
 uint64_t tbk_sqlite_hot_size_bytes(const tbk_sqlite_hot *hot);
 /* The next bytes, front to back; *out_got is 0 at the end. self is the tbk_sqlite_hot. */
 bool tbk_sqlite_hot_read(void *self, void *buffer, size_t size_bytes, size_t *out_got,
@@ -62,8 +62,8 @@ TBK_AUTO_POINTER(tbk_sqlite_hot, tbk_sqlite_hot_close);
  * SQLite's SHARED lock; writers wait for *out_locked_ms. Errors: TBK_E_UNSUPPORTED, the file system
  * cannot, target is on another one, or the database is in WAL mode; TBK_E_BUSY.
  */
-bool tbk_sqlite_copy_reflink(const char *path, const char *target, int64_t *out_locked_ms,
-                             tbk_error *err) TBK_MUST_CHECK;
+bool tbk_sqlite_copy_reflink(const char *path, const char *target, const tbk_report *report,
+                             int64_t *out_locked_ms, tbk_error *err) TBK_MUST_CHECK;
 /* Whether that would work with copies in the folder scratch, found out by trying with a block. */
 bool tbk_sqlite_can_reflink(const char *path, const char *scratch, tbk_error *err) TBK_MUST_CHECK;
 

@@ -3,7 +3,6 @@
 #include "domain/manifest.h"
 
 #include "base/clock.h"
-#include "domain/path.h"
 
 #include <inttypes.h>
 #include <string.h>

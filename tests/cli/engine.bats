@@ -365,6 +365,56 @@ time.sleep(60)' &
     [ "$(jq .exit_status store/.state/last-run.json)" = 130 ]
 }
 
+# write_trap JOURNAL FILE: a journal that names the file, which SQLite would delete.
+write_trap() {
+    python3 - "$1" "$2" <<'END'
+import os, struct, sys
+name = sys.argv[2].encode()
+magic = bytes([0xd9, 0xd5, 5, 0xf9, 0x20, 0xa1, 0x63, 0xd7])
+with open(sys.argv[1], "wb") as journal:
+    journal.write(b"A" * 8 + b"\0" * 504 + name + struct.pack(">II", len(name), sum(name)) + magic)
+END
+}
+
+@test "a journal that names another file deletes nothing: not in a backup, nor by changing the mode" {
+    make_database tracker.db
+    write_config
+    with_hook --config engine.yml
+    manifest=$PWD/store/$(sets)/manifest.json
+    write_trap tracker.db-journal "$manifest"
+    run -1 with_hook --config engine.yml
+    [[ $output == *@release* ]]
+    run -1 with_hook --config engine.yml --journal-mode wal
+    run -1 backup
+    [ -e "$manifest" ]
+    [ -e tracker.db-journal ]
+    rm tracker.db-journal
+    with_hook --config engine.yml
+}
+
+@test "a pipe in the journal's or the log's place is told at once, and the tracker is let go" {
+    make_database tracker.db
+    write_config
+    for suffix in journal wal; do
+        mkfifo tracker.db-$suffix
+        run -2 timeout 20 "$BASH" -c "$(declare -f with_hook); engine=$engine; with_hook --config engine.yml"
+        [[ $output == *'is not a regular file'* && $output == *@release* ]]
+        rm tracker.db-$suffix
+    done
+    [ -z "$(hidden)" ]
+}
+
+@test "essential: what else stands in the schema is not carried out" {
+    make_database tracker.db
+    sqlite3 tracker.db "CREATE TABLE extra (a)"
+    sqlite3 -cmd '.dbconfig defensive off' tracker.db "PRAGMA writable_schema=ON;
+        UPDATE sqlite_schema SET sql = sql || '; COMMIT; VACUUM INTO ''$PWD/planted''; BEGIN' WHERE name = 'extra'"
+    run -2 backup --profile essential
+    [[ $output == *'does more than to make it'* ]]
+    [ ! -e planted ]
+    backup # in full it is saved as it is
+}
+
 @test "two runs exclude each other: 11" {
     make_database tracker.db 200000
     "$engine" backup --sqlite tracker.db --store store --quiet &

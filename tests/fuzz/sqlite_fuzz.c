@@ -239,7 +239,7 @@ static void capture_live(void)
     tbk_sqlite_facts facts;
     tbk_auto(tbk_sqlite_hot) *hot = NULL;
     size_t got = 1;
-    if (tbk_sqlite_hot_open(NAMES[0], "scratch", &hot, &err)) {
+    if (tbk_sqlite_hot_open(NAMES[0], "scratch", NULL, &hot, &err)) {
         bool ok = true;
         while (ok && got > 0)
             ok = tbk_sqlite_hot_read(hot, bytes, sizeof bytes, &got, &err);

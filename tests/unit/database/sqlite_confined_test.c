@@ -79,7 +79,7 @@ static void put_journal(const char *path, const void *head, size_t head_length, 
     size_t length = strlen(name), at = 1024;
     uint32_t sum = 0;
     memcpy(journal, head, head_length);
-    memcpy(journal + at, name, length);
+    (void)snprintf((char *)journal + at, sizeof journal - at, "%s", name);
     for (size_t i = 0; i < length; i++)
         sum += (unsigned char)name[i];
     at += length;

@@ -309,7 +309,7 @@ static void a_schema_that_is_more_than_its_tables_runs_nothing(void **state)
                                  "PRAGMA writable_schema=ON;"
                                  "UPDATE sqlite_schema SET sql = %s WHERE name = '%s'",
                                  trap, name));
-        assert_fails(select_rows(self), self->err, TBK_E_CORRUPT, "does more than to make it");
+        assert_fails(select_rows(self), self->err, TBK_E_CONFIG, "does more than to make it");
         assert_int_not_equal(access(self->target, F_OK), 0);
         execute(self->database,
                 tbk_arena_format(self->arena,

@@ -693,6 +693,22 @@ static bool at_once(void *self)
     return true;
 }
 
+static fixture *shared; /* with a child in which the kernel refuses a call */
+
+static bool set_is_kept_without_the_proof(void)
+{
+    return !backup(shared) && shared->err.code == TBK_E_PARTIAL && shared->result.proof.ok &&
+           shared->result.proof.level == TBK_PROOF_CHECKSUMS && sets(shared) == 1;
+}
+
+/* A page of the restored copy: that it cannot be read here says nothing about the tracker's. */
+static void a_proof_that_cannot_be_read_costs_neither_set_nor_good_name(void **state)
+{
+    shared = *state;
+    assert_true(holds_when_refused(&(refused_call){SYS_pread64, 3, 20 * 4096, EIO},
+                                   set_is_kept_without_the_proof));
+}
+
 static void pauses_where_the_index_of_the_log_cannot_be_opened(void **state)
 {
     fixture *self = *state;
@@ -774,6 +790,7 @@ int main(void)
         CASE(an_essential_set_of_a_database_in_wal_mode_needs_no_hold),
         CASE(wrong_rules_hold_nobody),
         CASE(profiles_do_not_stand_in_for_each_other),
+        CASE(a_proof_that_cannot_be_read_costs_neither_set_nor_good_name),
         CASE(pauses_where_the_index_of_the_log_cannot_be_opened),
         CASE(a_pipe_in_the_journals_place_lets_the_tracker_go),
         CASE(leaves_nothing_behind_when_it_is_stopped),
