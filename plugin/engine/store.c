@@ -254,6 +254,7 @@ bool tbk_store_free_bytes(const tbk_store *store, uint64_t *out, tbk_error *err)
 
 #define PROBE_FILE "probe"
 #define PROBE_RENAMED "renamed"
+#define PROBE_FOLDER "folder"
 #define SHARE_FIX                                                                                  \
     "put the store on a file system that can do this (a local disk, or another kind of share)"
 
@@ -271,6 +272,10 @@ static bool probe_file(const tbk_store *store, int folder, const tbk_report *rep
     tbk_auto_fd int fd = openat(folder, PROBE_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0 || write(fd, "x", 1) != 1)
         return fail_probe(store, "write a file", err);
+    /* SQLite locks what it recovers and proves there. */
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+    if (fcntl(fd, F_SETLK, &lock) != 0)
+        return fail_probe(store, "lock a file", err);
     if (fsync(fd) != 0)
         return fail_probe(store, "sync a file", err);
     if (renameat(folder, PROBE_FILE, folder, PROBE_RENAMED) != 0)
@@ -288,6 +293,9 @@ static bool probe_file(const tbk_store *store, int folder, const tbk_report *rep
 static bool probe_folder(const tbk_store *store, int folder, const tbk_report *report,
                          tbk_error *err)
 {
+    if (mkdirat(folder, PROBE_FOLDER, 0700) != 0 ||
+        renameat(folder, PROBE_FOLDER, folder, PROBE_FOLDER PROBE_RENAMED) != 0)
+        return fail_probe(store, "rename a folder", err);
     if (fsync(folder) == 0)
         return true;
     if (!tbk_file_cannot_sync_directory(errno))
