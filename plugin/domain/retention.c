@@ -12,16 +12,20 @@
 
 bool tbk_retention_is_future(int64_t time_s, int64_t now_s) { return time_s - now_s > AHEAD_MAX_S; }
 
+typedef struct aged_set {
+    tbk_retention_set *set;
+    int64_t age_s;
+} aged_set;
+
 typedef struct past_sets {
-    tbk_retention_set **list; /* the newest first; none from the future */
+    aged_set *list; /* the newest first; none from the future */
     size_t count;
-    int64_t *ages_s; /* of each */
 } past_sets;
 
 static int newest_first(const void *a, const void *b)
 {
-    const tbk_retention_set *left = *(tbk_retention_set *const *)a;
-    const tbk_retention_set *right = *(tbk_retention_set *const *)b;
+    const tbk_retention_set *left = ((const aged_set *)a)->set;
+    const tbk_retention_set *right = ((const aged_set *)b)->set;
     if (left->time_s != right->time_s)
         return left->time_s > right->time_s ? -1 : 1;
     return strcmp(right->id, left->id);
@@ -29,11 +33,11 @@ static int newest_first(const void *a, const void *b)
 
 static past_sets select_past(tbk_arena *arena, tbk_retention_set *sets, size_t count, int64_t now_s)
 {
-    past_sets past = {.list = tbk_arena_alloc(arena, (count + 1) * sizeof(tbk_retention_set *)),
-                      .ages_s = tbk_arena_alloc(arena, (count + 1) * sizeof(int64_t))};
+    past_sets past = {0};
+    past.list = tbk_arena_alloc(arena, (count + 1) * sizeof *past.list);
     for (size_t i = 0; i < count; i++)
         if (sets[i].is_new || !tbk_retention_is_future(sets[i].time_s, now_s))
-            past.list[past.count++] = &sets[i];
+            past.list[past.count++].set = &sets[i];
     qsort(past.list, past.count, sizeof *past.list, newest_first);
     return past;
 }
@@ -46,6 +50,12 @@ static int by_length(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
+/* Between the set and the next newer one. */
+static int64_t gap_before(const past_sets *past, size_t i)
+{
+    return past->list[i - 1].set->time_s - past->list[i].set->time_s;
+}
+
 /* Of the time between two sets no more counts than this: a pause, or a clock that jumped, makes no
  * set older than a few runs would. */
 static int64_t longest_gap(tbk_arena *arena, const past_sets *past, size_t first)
@@ -53,7 +63,7 @@ static int64_t longest_gap(tbk_arena *arena, const past_sets *past, size_t first
     size_t count = 0;
     int64_t *gaps_s = tbk_arena_alloc(arena, (past->count + 1) * sizeof *gaps_s);
     for (size_t i = first + 1; i < past->count; i++)
-        gaps_s[count++] = past->list[i - 1]->time_s - past->list[i]->time_s;
+        gaps_s[count++] = gap_before(past, i);
     if (count == 0)
         return DAY_S;
     qsort(gaps_s, count, sizeof *gaps_s, by_length);
@@ -64,13 +74,12 @@ static int64_t longest_gap(tbk_arena *arena, const past_sets *past, size_t first
 /* What this run has made is no measure: its clock may be the wrong one. */
 static void measure_ages(tbk_arena *arena, past_sets *past)
 {
-    size_t first = past->list[0]->is_new ? 1 : 0;
+    size_t first = past->list[0].set->is_new ? 1 : 0;
     int64_t most_s = longest_gap(arena, past, first), age_s = 0;
-    past->ages_s[0] = 0;
     for (size_t i = first; i < past->count; i++) {
-        int64_t gap_s = i > first ? past->list[i - 1]->time_s - past->list[i]->time_s : 0;
+        int64_t gap_s = i > first ? gap_before(past, i) : 0;
         age_s += gap_s < most_s ? gap_s : most_s;
-        past->ages_s[i] = age_s;
+        past->list[i].age_s = age_s;
     }
 }
 
@@ -79,10 +88,10 @@ static void measure_ages(tbk_arena *arena, past_sets *past)
 /* The newest of those with the strongest proof that any has. */
 static const tbk_retention_set *find_best(const past_sets *past)
 {
-    const tbk_retention_set *found = past->list[0];
+    const tbk_retention_set *found = past->list[0].set;
     for (size_t i = 1; i < past->count; i++)
-        if (past->list[i]->proof > found->proof)
-            found = past->list[i];
+        if (past->list[i].set->proof > found->proof)
+            found = past->list[i].set;
     return found;
 }
 
@@ -97,12 +106,12 @@ static void decide_past(tbk_arena *arena, const past_sets *past, const tbk_reten
     const tbk_retention_set *best = find_best(past);
     int64_t proved = 0;
     for (size_t i = 0; i < past->count; i++) {
-        tbk_retention_set *set = past->list[i];
+        tbk_retention_set *set = past->list[i].set;
         proved += set->proof != TBK_PROOF_NONE;
-        set->keep = past->ages_s[i] <= limits->keep_days * DAY_S;
+        set->keep = past->list[i].age_s <= limits->keep_days * DAY_S;
         set->reason = tbk_arena_format(
             arena, "it is %" PRId64 " days old, and sets are kept for %" PRId64 " days",
-            past->ages_s[i] / DAY_S, limits->keep_days);
+            past->list[i].age_s / DAY_S, limits->keep_days);
         if (set->keep)
             continue;
         if (set->proof != TBK_PROOF_NONE && proved <= limits->keep_last)

@@ -80,22 +80,25 @@ static const tbk_stored_set *last_restored(const cycle *self)
     return set;
 }
 
-/* Whether rows were lost, or are back, only counting them tells. */
+/* Whether rows were lost, or are back, only counting them tells. What is captured is known after
+ * the capture only. */
 static bool rows_matter(const cycle *self)
 {
     const tbk_stored_set *last = tbk_stored_set_first_of(self->earlier, &self->kind);
     return tbk_brakes_find(&self->brakes, &self->origin, self->kind.profile) != NULL ||
-           (last != NULL && tbk_brake_size_dropped(tbk_manifest_database_bytes(last->manifest),
-                                                   self->view.size_bytes));
+           (last != NULL && self->manifest->file_count > 0 &&
+            tbk_brake_is_suspicious(last->manifest, self->manifest));
 }
 
 static tbk_proof_level level_due(const cycle *self)
 {
     int64_t every_days = self->request->config->prove_restored_every_days;
     const tbk_stored_set *last = last_restored(self);
+    if (rows_matter(self))
+        return TBK_PROOF_RESTORED;
     if (every_days == 0)
         return TBK_PROOF_CHECKSUMS;
-    if (last == NULL || rows_matter(self))
+    if (last == NULL)
         return TBK_PROOF_RESTORED;
     /* An hour less, so that a run that comes a little early does not shift the proof by a day. */
     int64_t age_s = self->request->now_s - last->time_s;
@@ -162,6 +165,7 @@ static bool prune_profile(cycle *self, const tbk_stored_set *list, tbk_profile p
 /* What retention never touches, and nobody else will: that it is there is said. */
 static void tell_strangers(const cycle *self, const tbk_stored_set *list)
 {
+    size_t others = 0;
     for (const tbk_stored_set *set = list; set != NULL; set = set->next) {
         if (set->manifest == NULL)
             tbk_report_log(self->report, TBK_LOG_WARNING, "prune",
@@ -170,10 +174,14 @@ static void tell_strangers(const cycle *self, const tbk_stored_set *list)
             tbk_report_log(self->report, TBK_LOG_WARNING, "prune",
                            "%s is left alone, it holds a file that is not of a set: %s", set->path,
                            set->stranger);
-        else if (!tbk_origin_owns(&self->origin, set->manifest))
-            tbk_report_log(self->report, TBK_LOG_DETAIL, "prune",
-                           "%s is left alone, it is of another database", set->path);
+        else
+            others += !tbk_origin_owns(&self->origin, set->manifest);
     }
+    if (others > 0)
+        tbk_report_log(self->report, TBK_LOG_INFO, "prune",
+                       "%zu sets are left alone: they are of other databases, or of a version that "
+                       "did not note which",
+                       others);
 }
 
 /* While the brake of either profile is on, older sets of both may be needed. */
@@ -201,14 +209,16 @@ static uint64_t needed_bytes(const cycle *self, bool copies)
 static bool fail_space(const cycle *self, uint64_t needed, uint64_t free_bytes, tbk_error *err)
 {
     bool is_held = tbk_brakes_hold(&self->brakes, &self->origin);
-    return tbk_fail(err, TBK_E_SPACE,
-                    is_held ? "make room on the store's file system, or put the store elsewhere; "
-                              "no older set goes while the brake is on ('status' tells why, "
-                              "'acknowledge' takes it off)"
-                            : "make room on the store's file system, or put the store elsewhere; "
-                              "the sets that keep_days and keep_last let go are gone already",
-                    "the backup needs %" PRIu64 " MiB, '%s' has %" PRIu64 " MiB free", needed >> 20,
-                    tbk_store_path(self->store), free_bytes >> 20);
+    return tbk_fail(
+        err, TBK_E_SPACE,
+        is_held ? "make room on the store's file system, or put the store elsewhere; "
+                  "no older set goes while the brake is on ('status' tells why, "
+                  "'acknowledge' takes it off)"
+                : "make room on the store's file system, or put the store elsewhere; "
+                  "the sets that keep_days and keep_last let go are gone already, and those "
+                  "of other databases stay until you remove them ('list' shows them)",
+        "the backup needs %" PRIu64 " MiB, '%s' has %" PRIu64 " MiB free", needed >> 20,
+        tbk_store_path(self->store), free_bytes >> 20);
 }
 
 /* Expired sets go first where they are in the way of the next one; the floor stays. Configuration
@@ -458,7 +468,7 @@ static bool prove_at_best(cycle *self, tbk_proof_level *level, tbk_error *err)
 static bool prove(cycle *self, tbk_error *err)
 {
     tbk_auto_text text = {0};
-    tbk_proof_level level = self->level;
+    tbk_proof_level level = rows_matter(self) ? level_possible(self) : self->level;
     phase_begin(self);
     if (!prove_at_best(self, &level, err))
         return tbk_while(err, "proving the new set");

@@ -10,9 +10,13 @@
 
 #define RECORD_NAME "brake.json"
 #define RECORD_SCHEMA 1
-/* Below this many rows, losing half of them is a tracker's daily life. */
+/* Below this many rows, losing half of them is a tracker's daily life; losing all of that many is
+ * not. */
 #define DROP_ROWS_MIN 1000
+#define LOST_ROWS_MIN 100
 #define DROP_BYTES_MIN (16u << 20)
+/* From here on rows are counted, which decides. */
+#define SUSPICIOUS_BYTES_MIN (64u << 10)
 
 /* --- the record --- */
 
@@ -34,7 +38,7 @@ static bool read_rows(tbk_arena *arena, const tbk_value *value, tbk_brake *out, 
 static bool read_brake(tbk_arena *arena, const tbk_value *value, tbk_brake *out, tbk_error *err)
 {
     const char *driver = NULL, *profile = NULL;
-    int64_t bytes = 0;
+    int64_t bytes = 0, used_bytes = 0;
     if (value->type != TBK_VALUE_MAP)
         return tbk_fail(err, TBK_E_CORRUPT, NULL, "'brakes' holds something that is none");
     if (!tbk_value_read_string(value, "environment", &out->origin.environment, err) ||
@@ -46,9 +50,12 @@ static bool read_brake(tbk_arena *arena, const tbk_value *value, tbk_brake *out,
         !tbk_value_need_integer(value, "since_s", &out->since_s, err) ||
         !tbk_value_need_string(value, "reason", &out->reason, err) ||
         !tbk_value_need_string(value, "set", &out->set, err) ||
-        !tbk_value_need_integer(value, "bytes", &bytes, err) || !read_rows(arena, value, out, err))
+        !tbk_value_need_integer(value, "bytes", &bytes, err) ||
+        !tbk_value_read_integer(value, "used_bytes", &used_bytes, err) ||
+        !read_rows(arena, value, out, err))
         return false;
     out->bytes = bytes > 0 ? (uint64_t)bytes : 0;
+    out->used_bytes = used_bytes > 0 ? (uint64_t)used_bytes : 0;
     return true;
 }
 
@@ -103,6 +110,7 @@ static tbk_value *brake_to_value(tbk_arena *arena, const tbk_brake *brake)
     tbk_value_set_string(arena, map, "reason", brake->reason);
     tbk_value_set_string(arena, map, "set", brake->set);
     tbk_value_set_integer(arena, map, "bytes", (int64_t)brake->bytes);
+    tbk_value_set_integer(arena, map, "used_bytes", (int64_t)brake->used_bytes);
     tbk_value_set(arena, map, "rows", rows);
     return map;
 }
@@ -233,7 +241,7 @@ static void forget_other_rules(tbk_arena *arena, const tbk_manifest *before,
             rows[count++] = out->rows[i];
     }
     if (count < out->row_count)
-        out->bytes = 0;
+        out->bytes = out->used_bytes = 0;
     out->rows = rows;
     out->row_count = count;
 }
@@ -251,6 +259,8 @@ static bool look_back(tbk_arena *arena, const tbk_brake_request *request, tbk_br
         return false;
     out->set = rows != NULL ? rows->id : newest->id;
     out->bytes = tbk_manifest_database_bytes(newest->manifest);
+    if (!tbk_manifest_used_bytes(newest->manifest, &out->used_bytes))
+        out->used_bytes = 0;
     if (rows != NULL && rows_of(arena, rows->manifest, &rows->proof, out))
         forget_other_rules(arena, rows->manifest, request->manifest, out);
     return true;
@@ -264,6 +274,13 @@ static const tbk_table_rows *table_in(const tbk_brake *now, const char *table)
     return NULL;
 }
 
+static bool is_telling(const tbk_table_rows *before) { return before->rows >= LOST_ROWS_MIN; }
+
+static bool is_drop(int64_t before, int64_t now)
+{
+    return before >= DROP_ROWS_MIN ? now < before / 2 : now == 0;
+}
+
 /* Sets *out_reason for the first that dropped. */
 static verdict compare_rows(tbk_arena *arena, const tbk_brake *before, const tbk_brake *now,
                             const char **out_reason)
@@ -273,10 +290,10 @@ static verdict compare_rows(tbk_arena *arena, const tbk_brake *before, const tbk
         const tbk_table_rows *earlier = &before->rows[i];
         const tbk_table_rows *later = table_in(now, earlier->table);
         int64_t rows = later != NULL ? later->rows : 0;
-        if (earlier->rows < DROP_ROWS_MIN)
+        if (!is_telling(earlier))
             continue;
         found = WHOLE;
-        if (rows >= earlier->rows / 2)
+        if (!is_drop(earlier->rows, rows))
             continue;
         *out_reason = tbk_arena_format(
             arena, "table '%s' had %" PRId64 " rows in set %s and has %" PRId64 " now%s",
@@ -286,27 +303,36 @@ static verdict compare_rows(tbk_arena *arena, const tbk_brake *before, const tbk
     return found;
 }
 
-bool tbk_brake_size_dropped(uint64_t before_bytes, uint64_t now_bytes)
+bool tbk_brake_is_suspicious(const tbk_manifest *before, const tbk_manifest *now)
 {
-    return before_bytes >= DROP_BYTES_MIN && now_bytes < before_bytes / 2;
+    uint64_t used_before, used_now;
+    return tbk_manifest_used_bytes(before, &used_before) &&
+           tbk_manifest_used_bytes(now, &used_now) && used_before >= SUSPICIOUS_BYTES_MIN &&
+           used_now < used_before / 2;
 }
 
+/* What is used where that is known of both; a VACUUM changes the size only. */
 static verdict compare_size(tbk_arena *arena, const tbk_brake *before, const tbk_manifest *manifest,
                             const char **out_reason)
 {
-    uint64_t now = tbk_manifest_database_bytes(manifest);
-    if (!tbk_brake_size_dropped(before->bytes, now))
-        return before->bytes >= DROP_BYTES_MIN ? WHOLE : UNKNOWN;
-    *out_reason =
-        tbk_arena_format(arena, "the database had %" PRIu64 " bytes before and has %" PRIu64 " now",
-                         before->bytes, now);
+    uint64_t bytes = before->bytes, now = tbk_manifest_database_bytes(manifest), used;
+    if (before->used_bytes != 0 && tbk_manifest_used_bytes(manifest, &used)) {
+        bytes = before->used_bytes;
+        now = used;
+    }
+    if (bytes < DROP_BYTES_MIN)
+        return UNKNOWN;
+    if (now >= bytes / 2)
+        return WHOLE;
+    *out_reason = tbk_arena_format(
+        arena, "the database had %" PRIu64 " bytes before and has %" PRIu64 " now", bytes, now);
     return DROPPED;
 }
 
-static bool has_many_rows(const tbk_brake *before)
+static bool has_telling_rows(const tbk_brake *before)
 {
     for (size_t i = 0; i < before->row_count; i++)
-        if (before->rows[i].rows >= DROP_ROWS_MIN)
+        if (is_telling(&before->rows[i]))
             return true;
     return false;
 }
@@ -323,7 +349,7 @@ static verdict compare(tbk_arena *arena, const tbk_brake_request *request, const
     if (found != UNKNOWN)
         return found;
     found = compare_size(arena, before, request->manifest, out_reason);
-    return is_on && found == WHOLE && has_many_rows(before) ? UNKNOWN : found;
+    return is_on && found == WHOLE && has_telling_rows(before) ? UNKNOWN : found;
 }
 
 static bool put_on(tbk_arena *arena, const tbk_brake_request *request, const tbk_brake *brake,

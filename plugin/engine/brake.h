@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The brake of retention: a database that lost most of its rows, or of its size, at once may have
- * been emptied by mistake. Then nothing is pruned until its rows are back, or until somebody says
- * that it is as it should be (`acknowledge`); however many runs that takes, and whatever becomes of
- * them: `.state/brake.json` remembers what there was before.
+ * been emptied by mistake (half of 1000 rows of a table or more, all of 100, half of 16 MiB). Then
+ * nothing is pruned until its rows are back, or until somebody says that it is as it should be
+ * (`acknowledge`); however many runs that takes, and whatever becomes of them: `.state/brake.json`
+ * remembers what there was before.
  */
 #ifndef TBK_ENGINE_BRAKE_H
 #define TBK_ENGINE_BRAKE_H
@@ -19,7 +20,8 @@ typedef struct tbk_brake {
     const char *set;            /* the id of the set of before, which may be gone by now */
     const tbk_table_rows *rows; /* in it; none where they are not known */
     size_t row_count;
-    uint64_t bytes; /* of the database then */
+    uint64_t bytes;      /* of the database then */
+    uint64_t used_bytes; /* without what held nothing; 0: not known */
 } tbk_brake;
 
 typedef struct tbk_brakes {
@@ -39,8 +41,8 @@ const tbk_brake *tbk_brakes_find(const tbk_brakes *brakes, const tbk_origin *ori
 tbk_value *tbk_brakes_to_value(tbk_arena *arena, const tbk_brakes *brakes,
                                const tbk_origin *origin);
 
-/* A size below half of what there was, where that is worth a word. */
-bool tbk_brake_size_dropped(uint64_t before_bytes, uint64_t now_bytes);
+/* Whether so much less is used than in the earlier set that the rows are to be counted. */
+bool tbk_brake_is_suspicious(const tbk_manifest *before, const tbk_manifest *now);
 
 typedef struct tbk_brake_request {
     const tbk_store *store;

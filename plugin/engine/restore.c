@@ -32,6 +32,39 @@ typedef struct restoring {
 
 /* --- the set --- */
 
+static bool find_newest_full(restoring *self, tbk_error *err)
+{
+    tbk_stored_set *sets;
+    if (!tbk_store_list(self->store, self->arena, &sets, err))
+        return false;
+    for (; sets != NULL && self->out->newest_full == NULL; sets = sets->next)
+        if (sets->manifest != NULL && sets->manifest->profile == TBK_PROFILE_FULL &&
+            sets->manifest->driver == self->database.driver)
+            self->out->newest_full = sets->id;
+    return true;
+}
+
+/* A set that lacks rows on purpose is never put back without a word. */
+static bool tell_profile(restoring *self, tbk_error *err)
+{
+    const tbk_manifest *manifest = self->out->manifest;
+    tbk_auto_text left_out = {0};
+    if (!find_newest_full(self, err))
+        return false;
+    for (size_t i = 0; i < manifest->selection_count; i++)
+        if (manifest->selection[i].left_out_rows > 0)
+            tbk_text_format(&left_out, "%s%" PRIu64 " of %s", left_out.length > 0 ? ", " : "",
+                            (uint64_t)manifest->selection[i].left_out_rows,
+                            manifest->selection[i].table);
+    tbk_report_log(self->report, TBK_LOG_WARNING, "restore",
+                   "set %s has the profile %s: rows that are left out: %s; the newest full set is "
+                   "%s",
+                   self->out->id, tbk_profile_name(manifest->profile),
+                   left_out.length > 0 ? tbk_text_string(&left_out) : "none",
+                   self->out->newest_full != NULL ? self->out->newest_full : "none");
+    return true;
+}
+
 static bool choose_set(restoring *self, tbk_error *err)
 {
     const tbk_origin origin = tbk_database_origin(self->arena, self->request->config);
@@ -51,7 +84,7 @@ static bool choose_set(restoring *self, tbk_error *err)
     self->set = set;
     self->out->id = set->id;
     self->out->manifest = set->manifest;
-    return true;
+    return set->manifest->profile == TBK_PROFILE_FULL || tell_profile(self, err);
 }
 
 static bool check_files(restoring *self, tbk_error *err)
@@ -187,6 +220,20 @@ static tbk_value *rows_value(tbk_arena *arena, const tbk_restore_result *result)
     return rows;
 }
 
+static void add_profile(tbk_arena *arena, tbk_value *map, const tbk_restore_result *result)
+{
+    const tbk_manifest *manifest = result->manifest;
+    tbk_value *left_out = tbk_value_map(arena);
+    if (manifest == NULL)
+        return;
+    for (size_t i = 0; i < manifest->selection_count; i++)
+        tbk_value_set_integer(arena, left_out, manifest->selection[i].table,
+                              (int64_t)manifest->selection[i].left_out_rows);
+    tbk_value_set_string(arena, map, "profile", tbk_profile_name(manifest->profile));
+    tbk_value_set(arena, map, "left_out", left_out);
+    tbk_value_set_string(arena, map, "newest_full_set", result->newest_full);
+}
+
 tbk_value *tbk_restore_to_value(tbk_arena *arena, const tbk_restore_request *request,
                                 const tbk_restore_result *result, const tbk_error *error)
 {
@@ -197,6 +244,7 @@ tbk_value *tbk_restore_to_value(tbk_arena *arena, const tbk_restore_request *req
     tbk_value_set_string(arena, map, "run", request->run_id);
     tbk_value_set_string(arena, map, "started_at", tbk_arena_copy(arena, at));
     tbk_value_set_string(arena, map, "set", result->id);
+    add_profile(arena, map, result);
     tbk_value_set_bool(arena, map, "dry_run", request->dry_run);
     tbk_value_set_integer(arena, map, "held_ms", result->held_ms);
     tbk_value_set_bool(arena, map, "tracker_was_stopped", result->tracker_was_stopped);

@@ -4,6 +4,7 @@
 
 #include "adapters/console.h"
 #include "adapters/forecast_text.h"
+#include "adapters/restored_text.h"
 
 #include <inttypes.h>
 
@@ -112,27 +113,16 @@ static void print_run(FILE *out, const tbk_value *result)
     print_last_run(out, tbk_value_find(result, "run"));
 }
 
-static void print_items(FILE *out, const char *label, const tbk_member *item)
-{
-    for (; item != NULL; item = item->next)
-        if (item->value->type == TBK_VALUE_STRING)
-            (void)fprintf(out, "%-11s %s\n", label, item->value->string);
-}
-
 static void print_restore(FILE *out, const tbk_value *result)
 {
     const tbk_member *removed = tbk_value_members_at(result, "removed");
 
-    print_items(out, "Removed:", removed);
+    tbk_texts_print(out, "Removed:", removed);
     if (removed == NULL && tbk_value_find(result, "removed") != NULL)
         (void)fprintf(out, "There was nothing to remove.\n");
     if (tbk_value_find(result, "set") == NULL)
         return;
-    (void)fprintf(out, "Set:        %s\n", tbk_value_text_at(result, "set", "none"));
-    for (const tbk_member *table = tbk_value_members_at(result, "rows"); table != NULL;
-         table = table->next)
-        if (table->key != NULL && table->value->type == TBK_VALUE_INTEGER)
-            (void)fprintf(out, "Rows:       %s: %" PRId64 "\n", table->key, table->value->integer);
+    tbk_restored_print(out, result);
     if (tbk_value_true_at(result, "dry_run")) {
         (void)fprintf(out,
                       "Dry run: it was restored beside the real database and is right; nothing "
@@ -150,7 +140,7 @@ static const char *state_of(const tbk_value *set)
     const char *proof = tbk_value_true_at(set, "from_future")
                             ? "from the future: the clock went back"
                             : tbk_value_text_at(set, "proof", "none");
-    return tbk_value_text_at(set, "damage", proof);
+    return tbk_value_text_at(set, "damage", tbk_value_text_at(set, "other_database", proof));
 }
 
 static void print_list(FILE *out, const tbk_value *result)
@@ -190,7 +180,7 @@ static void print_acknowledged(FILE *out, const tbk_value *result)
 static void print_status(FILE *out, const tbk_value *result)
 {
     (void)fprintf(out, "Health:     %s\n", tbk_value_text_at(result, "health", ""));
-    print_items(out, "  problem:", tbk_value_members_at(result, "problems"));
+    tbk_texts_print(out, "  problem:", tbk_value_members_at(result, "problems"));
     const char *state = tbk_value_text_at(result, "tracker.state", "");
     const char *health = tbk_value_text_at(result, "tracker.health", "");
     (void)fprintf(out, "Tracker:    %s%s%s%s\n", state[0] != '\0' ? state : "not found",

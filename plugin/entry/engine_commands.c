@@ -221,7 +221,17 @@ static const tbk_origin *origin_of(tbk_arena *arena, const tbk_engine_config *co
     return origin;
 }
 
-static tbk_value *set_value(tbk_arena *arena, const tbk_stored_set *set)
+/* Text that tells it apart where the configuration means another database. */
+static void set_others(tbk_arena *arena, tbk_value *map, const tbk_stored_set *set,
+                       const tbk_origin *mine)
+{
+    const tbk_origin its = tbk_origin_of(set->manifest);
+    bool is_other = mine != NULL && tbk_origin_differs(mine, &its);
+    tbk_value_set_string(arena, map, "other_database",
+                         is_other ? tbk_origin_words(arena, &its) : NULL);
+}
+
+static tbk_value *set_value(tbk_arena *arena, const tbk_stored_set *set, const tbk_origin *mine)
 {
     tbk_value *map = tbk_value_map(arena);
     tbk_value_set_string(arena, map, "id", set->id);
@@ -233,6 +243,7 @@ static tbk_value *set_value(tbk_arena *arena, const tbk_stored_set *set)
         return map;
     tbk_value_set_string(arena, map, "environment", set->manifest->environment);
     tbk_value_set_string(arena, map, "location", set->manifest->location);
+    set_others(arena, map, set, mine);
     tbk_value_set_string(arena, map, "profile", tbk_profile_name(set->manifest->profile));
     tbk_value_set_string(arena, map, "method", set->manifest->method);
     tbk_value_set_integer(arena, map, "held_ms", set->manifest->held_ms);
@@ -270,8 +281,9 @@ bool engine_command_list(const engine_args *args, engine_output *output, tbk_err
         !tbk_store_list(store, arena, &set, err))
         return false;
     tbk_value *result = result_begin(arena, store, &sets);
+    const tbk_origin *mine = origin_of(arena, &config);
     for (; set != NULL; set = set->next)
-        tbk_value_append(arena, sets, set_value(arena, set));
+        tbk_value_append(arena, sets, set_value(arena, set, mine));
     engine_output_result(output, result, engine_print_list);
     return true;
 }

@@ -184,7 +184,7 @@ static const char *state_of(const tbk_value *set)
     const char *proof = tbk_value_true_at(set, "from_future")
                             ? "from the future: the clock went back"
                             : tbk_value_text_at(set, "proof", "none");
-    return tbk_value_text_at(set, "damage", proof);
+    return tbk_value_text_at(set, "damage", tbk_value_text_at(set, "other_database", proof));
 }
 
 void engine_print_list(const tbk_value *result)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The engine's command `restore`: a set goes back, or what earlier restores kept goes away. */
 #include "adapters/hold_hook.h"
+#include "adapters/restored_text.h"
 #include "base/clock.h"
 #include "engine/restore.h"
 #include "entry/engine_commands.h"
@@ -14,22 +15,13 @@
 
 TBK_AUTO_POINTER(tbk_hold_hook, tbk_hold_hook_free);
 
-static const char *text_in(const tbk_value *map, const char *key)
-{
-    const tbk_value *value = tbk_value_find(map, key);
-    return value != NULL && value->type == TBK_VALUE_STRING ? value->string : "-";
-}
-
 static void print_restore(const tbk_value *result)
 {
-    const tbk_value *rows = tbk_value_find(result, "rows");
-    (void)printf("Set:     %s\n", text_in(result, "set"));
-    (void)printf("Result:  %s\n", tbk_value_find(result, "dry_run")->boolean
-                                      ? "it can be restored (dry run: nothing was changed)"
-                                      : "it is in place");
-    (void)printf("Before:  %s\n", text_in(result, "kept"));
-    for (const tbk_member *table = rows->first; table != NULL; table = table->next)
-        (void)printf("Rows:    %-24s %" PRId64 "\n", table->key, table->value->integer);
+    tbk_restored_print(stdout, result);
+    (void)printf("Result:     %s\n", tbk_value_true_at(result, "dry_run")
+                                         ? "it can be restored (dry run: nothing was changed)"
+                                         : "it is in place");
+    (void)printf("Before:     %s\n", tbk_value_text_at(result, "kept", "-"));
 }
 
 static bool restore_set(tbk_arena *arena, const engine_args *args, const tbk_engine_config *config,
@@ -61,10 +53,9 @@ static bool restore_set(tbk_arena *arena, const engine_args *args, const tbk_eng
 
 static void print_forgotten(const tbk_value *result)
 {
-    const tbk_value *names = tbk_value_find(result, "removed");
-    for (const tbk_member *name = names->first; name != NULL; name = name->next)
-        (void)printf("Removed: %s\n", name->value->string);
-    if (names->first == NULL)
+    const tbk_member *names = tbk_value_members_at(result, "removed");
+    tbk_texts_print(stdout, "Removed:", names);
+    if (names == NULL)
         (void)printf("There was nothing to remove.\n");
 }
 
@@ -92,12 +83,13 @@ static bool forget_kept(tbk_arena *arena, const tbk_engine_config *config, engin
 
 static void print_kept(const tbk_value *result)
 {
-    const tbk_value *kept = tbk_value_find(result, "kept");
-    for (const tbk_member *item = kept->first; item != NULL; item = item->next)
-        (void)printf("Kept:    %s (%" PRId64 " bytes)\n", text_in(item->value, "name"),
-                     tbk_value_find(item->value, "bytes")->integer);
-    if (kept->first == NULL)
+    const tbk_member *item = tbk_value_members_at(result, "kept");
+    if (item == NULL)
         (void)printf("Nothing is kept.\n");
+    for (; item != NULL; item = item->next)
+        (void)printf("Kept:    %s (%" PRId64 " bytes)\n",
+                     tbk_value_text_at(item->value, "name", ""),
+                     tbk_value_integer_at(item->value, "bytes"));
 }
 
 static bool list_kept(tbk_arena *arena, const tbk_engine_config *config, engine_output *output,

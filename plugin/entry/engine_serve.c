@@ -227,7 +227,7 @@ static bool has_database(const serve *self)
 static bool had_database(const serve *self)
 {
     const tbk_run_facts *last = &self->status.last;
-    return last->success_s != 0 || last->sets > 0;
+    return last->success_s != 0 || last->proof_s != 0;
 }
 
 static int64_t attempt_of(const serve *self, size_t item)

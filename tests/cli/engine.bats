@@ -578,6 +578,8 @@ make_history() { # OPTIONS of backup... -- DAYS...: sets of so many days ago, th
     [[ $output == *"$mine"* ]]
     run -0 --separate-stderr "$engine" check --set latest --config engine.yml --output json
     [ "$(jq -r '.sets[].id' <<<"$output")" = "$mine" ]
+    run -0 "$engine" list --config engine.yml
+    [ "$(grep -c "the database '$PWD/other.db' of 'demo'" <<<"$output")" = 1 ]
     run -2 "$engine" prove --store store # of which of the two?
     [[ $output == *"of several databases"*"--set ID"* ]]
 }

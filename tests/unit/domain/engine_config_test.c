@@ -213,6 +213,18 @@ static void values_of_no_file_are_named_by_their_key(void **state)
                  "'store': 'sets' is not");
 }
 
+static void so_many_sets_are_kept_as_it_says(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_value *document = json_of(arena, config_json);
+    tbk_engine_config config;
+    tbk_error err;
+    tbk_value_set_integer(arena, document, "keep_last", 12);
+    assert_succeeds(tbk_engine_config_read(arena, document, &config, &err), err);
+    assert_int_equal(config.keep_last, 12);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +234,7 @@ int main(void)
         cmocka_unit_test(a_sidecar_has_its_own_schedules),
         cmocka_unit_test(a_sidecar_that_could_not_work_is_refused),
         cmocka_unit_test(bad_configuration_is_refused),
+        cmocka_unit_test(so_many_sets_are_kept_as_it_says),
         cmocka_unit_test(values_of_no_file_are_named_by_their_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

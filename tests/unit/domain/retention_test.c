@@ -54,6 +54,9 @@ static void no_set_is_nothing_to_decide(void **state)
 {
     (void)state;
     apply(NULL, 0, 7, 3);
+    tbk_retention_set only = AGED("only", 100, TBK_PROOF_NONE);
+    apply(&only, 1, 7, 3);
+    assert_true(only.keep);
 }
 
 static void drops_what_is_older_than_keep_days(void **state)
