@@ -123,6 +123,26 @@ bool tbk_file_write_all(int fd, const void *bytes, size_t length, tbk_error *err
     return true;
 }
 
+bool tbk_file_cannot_sync_directory(int errno_value)
+{
+    return errno_value == EINVAL || errno_value == ENOTSUP;
+}
+
+bool tbk_file_cannot_set_mode(int errno_value)
+{
+    return errno_value == EPERM || errno_value == ENOTSUP;
+}
+
+bool tbk_directory_sync(int directory)
+{
+    return fsync(directory) == 0 || tbk_file_cannot_sync_directory(errno);
+}
+
+bool tbk_file_set_mode(int fd, mode_t mode)
+{
+    return fchmod(fd, mode) == 0 || tbk_file_cannot_set_mode(errno);
+}
+
 static bool fill_and_rename(int directory, const char *temporary, const char *name,
                             const void *bytes, size_t length, mode_t mode, tbk_error *err)
 {
@@ -135,8 +155,8 @@ static bool fill_and_rename(int directory, const char *temporary, const char *na
                               temporary);
     if (!tbk_file_write_all(fd, bytes, length, err))
         return false;
-    if (fchmod(fd, mode) != 0 || fsync(fd) != 0 ||
-        renameat(directory, temporary, directory, name) != 0 || fsync(directory) != 0)
+    if (!tbk_file_set_mode(fd, mode) || fsync(fd) != 0 ||
+        renameat(directory, temporary, directory, name) != 0 || !tbk_directory_sync(directory))
         return tbk_fail_errno(err, code_of_errno(errno), errno, NULL, "cannot put it in place");
     return true;
 }
@@ -172,7 +192,7 @@ static bool make_one(const char *path, mode_t mode, tbk_error *err)
 {
     if (mkdir(path, mode) == 0) {
         /* The umask may have taken bits away. */
-        if (chmod(path, mode) != 0)
+        if (chmod(path, mode) != 0 && !tbk_file_cannot_set_mode(errno))
             return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot set the mode of '%s'", path);
         return true;
     }

@@ -32,6 +32,15 @@ bool tbk_file_publish(const char *path, const void *bytes, size_t length, mode_t
 bool tbk_file_publish_at(int directory, const char *name, const void *bytes, size_t length,
                          mode_t mode, tbk_error *err) TBK_MUST_CHECK;
 
+/* Whether a file system that cannot do this goes on without: shares that cannot sync a folder, or
+ * have no modes of their own. Nothing is less whole for it. */
+bool tbk_file_cannot_sync_directory(int errno_value);
+bool tbk_file_cannot_set_mode(int errno_value);
+/* As fsync(2) of a directory and fchmod(2) of a file of one's own; what the file system cannot do
+ * is success. On failure errno tells. */
+bool tbk_directory_sync(int directory);
+bool tbk_file_set_mode(int fd, mode_t mode);
+
 /* Makes the directory and its missing parents with this mode; an existing one is left as it is. */
 bool tbk_directory_make(const char *path, mode_t mode, tbk_error *err) TBK_MUST_CHECK;
 /* Removes a tree below an open directory without following links; a missing one is success. */

@@ -147,6 +147,11 @@ bool tbk_mysql_swap_back(const tbk_mysql_server *root, const char *scratch, cons
  * such thing. Before anything else is done with a database that a run may have left. */
 bool tbk_mysql_swap_mend(const tbk_mysql_server *root, const tbk_report *report,
                          tbk_error *err) TBK_MUST_CHECK;
+/* What swaps have kept, with the bytes that the server estimates; only looks. As many names and
+ * sizes in the arena as *out_count says. */
+bool tbk_mysql_list_kept(const tbk_mysql_server *root, tbk_arena *arena, const char *const **out,
+                         const uint64_t **out_bytes, size_t *out_count,
+                         tbk_error *err) TBK_MUST_CHECK;
 /* Drops what swaps have kept, all of it. Names in the arena, NULL behind the last. */
 bool tbk_mysql_forget_kept(const tbk_mysql_server *root, tbk_arena *arena, const char *const **out,
                            size_t *out_count, tbk_error *err) TBK_MUST_CHECK;

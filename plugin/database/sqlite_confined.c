@@ -17,15 +17,17 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-#define WATCH_OPERATIONS 10000 /* of SQLite's machine, between two looks around */
-#define OPEN_LIMIT_MS (5 * 60000)
-#define MEMORY_BYTES_MAX (128ll << 20)
+/* Of SQLite's machine, between two looks at the clock: each can be a slow function. */
+#define WATCH_OPERATIONS 500
+#define ASK_EVERY_MS 50
+#define OPEN_LIMIT_MS 60000
+#define MEMORY_MIB_MAX 64
 
 /* A tracker's and Grafana's stay far below. */
 static const struct limit {
     int which, most;
 } LIMITS[] = {
-    {SQLITE_LIMIT_LENGTH, 32 << 20},    {SQLITE_LIMIT_SQL_LENGTH, 1 << 20},
+    {SQLITE_LIMIT_LENGTH, 8 << 20},     {SQLITE_LIMIT_SQL_LENGTH, 1 << 20},
     {SQLITE_LIMIT_COLUMN, 1000},        {SQLITE_LIMIT_EXPR_DEPTH, 500},
     {SQLITE_LIMIT_COMPOUND_SELECT, 50}, {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 200},
     {SQLITE_LIMIT_TRIGGER_DEPTH, 1},    {SQLITE_LIMIT_ATTACHED, 0},
@@ -43,6 +45,7 @@ typedef struct confined {
 
     int64_t memory_before;
     int64_t deadline_ms; /* 0: none */
+    int64_t asked_ms;
     tbk_sqlite_may_go_on *may_go_on;
     void *context;
     tbk_error stop; /* why it was ended or refused from here; code TBK_E_OK while it was not */
@@ -81,7 +84,7 @@ static bool is_file_or_nothing(confined *self, const char *name)
     struct stat status;
     if (lstat(name, &status) != 0 || S_ISREG(status.st_mode))
         return true;
-    return tbk_fail(&self->stop, TBK_E_CONFIG, "move it away: SQLite keeps files there",
+    return tbk_fail(&self->stop, TBK_E_IO, "move it away: SQLite keeps files there",
                     "'%s' is not a regular file", name);
 }
 
@@ -231,15 +234,14 @@ void tbk_sqlite_authorize(sqlite3 *db, tbk_sqlite_authorizer *asked, void *conte
 
 static bool has_memory(confined *self)
 {
-    return sqlite3_memory_used() - self->memory_before <= MEMORY_BYTES_MAX ||
+    return sqlite3_memory_used() - self->memory_before <= (int64_t)MEMORY_MIB_MAX << 20 ||
            tbk_fail(&self->stop, TBK_E_FAILED, "look at it with 'sqlite3' on another machine",
-                    "'%s' needs more than %lld MiB of memory to be read", self->path,
-                    MEMORY_BYTES_MAX >> 20);
+                    "'%s' needs more than %d MiB of memory to be read", self->path, MEMORY_MIB_MAX);
 }
 
-static bool has_time(confined *self)
+static bool has_time(confined *self, int64_t now_ms)
 {
-    return self->deadline_ms == 0 || tbk_clock_monotonic_ms() < self->deadline_ms ||
+    return self->deadline_ms == 0 || now_ms < self->deadline_ms ||
            tbk_fail(&self->stop, TBK_E_TIMEOUT, "look at it with 'sqlite3' on another machine",
                     "'%s' takes too long to be read", self->path);
 }
@@ -248,9 +250,13 @@ static bool has_time(confined *self)
 static int look_around(void *pointer)
 {
     confined *self = pointer;
-    bool ok = has_memory(self) && has_time(self) &&
-              (self->may_go_on == NULL || self->may_go_on(self->context, &self->stop));
-    return ok ? 0 : 1;
+    int64_t now_ms = tbk_clock_monotonic_ms();
+    if (!has_memory(self) || !has_time(self, now_ms))
+        return 1;
+    if (self->may_go_on == NULL || now_ms - self->asked_ms < ASK_EVERY_MS)
+        return 0;
+    self->asked_ms = now_ms;
+    return self->may_go_on(self->context, &self->stop) ? 0 : 1;
 }
 
 void tbk_sqlite_watch(sqlite3 *db, int64_t limit_ms, tbk_sqlite_may_go_on *may_go_on, void *context)
@@ -259,8 +265,16 @@ void tbk_sqlite_watch(sqlite3 *db, int64_t limit_ms, tbk_sqlite_may_go_on *may_g
     if (self == NULL)
         return;
     self->deadline_ms = limit_ms > 0 ? tbk_clock_monotonic_ms() + limit_ms : 0;
+    self->asked_ms = 0;
     self->may_go_on = may_go_on;
     self->context = context;
+}
+
+static bool go_on(void *report, tbk_error *err) { return tbk_report_go_on(report, err); }
+
+void tbk_sqlite_heed(sqlite3 *db, const tbk_report *report)
+{
+    tbk_sqlite_watch(db, OPEN_LIMIT_MS, report != NULL ? go_on : NULL, (void *)(uintptr_t)report);
 }
 
 bool tbk_sqlite_was_stopped(sqlite3 *db, tbk_error *err)

@@ -66,6 +66,7 @@ bool tbk_sqlite_header_facts(const unsigned char *bytes, uint64_t file_bytes, co
         .size_bytes = file_bytes,
         .page_size_bytes = page_size,
         .pages = counted ? pages : file_bytes / page_size,
+        .free_pages = tbk_sqlite_u32(bytes + 36),
         .change_counter = change_counter,
         .wal = bytes[18] == 2,
     };

@@ -64,6 +64,8 @@ bool tbk_sqlite_open_alone(const char *path, sqlite3 **out, tbk_error *err) TBK_
  * NULL, is asked while they work, on the thread that runs them. */
 void tbk_sqlite_watch(sqlite3 *db, int64_t limit_ms, tbk_sqlite_may_go_on *may_go_on,
                       void *context);
+/* The same for the first minutes, in which the schema is read: the report is asked. */
+void tbk_sqlite_heed(sqlite3 *db, const tbk_report *report);
 /* Whether something was refused, or could not be read, since this was asked last: that says more
  * than SQLite's own code, which tbk_sqlite_fail therefore replaces. */
 bool tbk_sqlite_was_stopped(sqlite3 *db, tbk_error *err);

@@ -98,13 +98,14 @@ static bool has_rollback_journal(int source)
     return pread(source, &version, 1, 18) == 1 && version == 1;
 }
 
-static bool clone(const char *path, int source, int target, const char *name, int64_t *out_ms,
-                  tbk_error *err)
+static bool clone(const char *path, int source, int target, const char *name,
+                  const tbk_report *report, int64_t *out_ms, tbk_error *err)
 {
     tbk_auto(sqlite3) *db = NULL;
     if (!tbk_sqlite_open(path, SQLITE_OPEN_READONLY, &db, err))
         return false;
     (void)sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
+    tbk_sqlite_heed(db, report);
     /* A clone waits until what is dirty is on the disk: better before the lock than under it. */
     (void)fdatasync(source);
     bool ok = begin(db, err);
@@ -119,8 +120,8 @@ static bool clone(const char *path, int source, int target, const char *name, in
     return ok;
 }
 
-bool tbk_sqlite_copy_reflink(const char *path, const char *target, int64_t *out_locked_ms,
-                             tbk_error *err)
+bool tbk_sqlite_copy_reflink(const char *path, const char *target, const tbk_report *report,
+                             int64_t *out_locked_ms, tbk_error *err)
 {
     tbk_sqlite_facts facts;
     tbk_auto_fd int source = -1;
@@ -133,7 +134,7 @@ bool tbk_sqlite_copy_reflink(const char *path, const char *target, int64_t *out_
     if (!tbk_sqlite_open_file(path, "", &source, err) || !open_target(target, &copy, err))
         return false;
     bool ok = try_block(source, copy, target, err) &&
-              clone(path, source, copy, target, out_locked_ms, err);
+              clone(path, source, copy, target, report, out_locked_ms, err);
     if (!ok)
         (void)unlink(target);
     return ok;

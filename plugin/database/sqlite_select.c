@@ -99,6 +99,29 @@ static bool fail_rule(const tbk_rule *rule, const char *why, tbk_error *err)
                     tbk_rule_text(rule), why);
 }
 
+/* What there is to choose from, in the words of the database itself. */
+static bool fail_names(sqlite3 *db, const tbk_rule *rule, const char *why, const char *sql,
+                       const char *kind, tbk_error *err)
+{
+    tbk_auto(sqlite3_stmt) *names = NULL;
+    tbk_auto(char) *text = NULL;
+    tbk_error ignored;
+    if (prepare(db, sql, &names, &ignored)) {
+        (void)sqlite3_bind_text(names, 1, rule->table, -1, SQLITE_STATIC);
+        if (sqlite3_step(names) == SQLITE_ROW && sqlite3_column_text(names, 0) != NULL)
+            text = sqlite3_mprintf("%s (%s: %.300s)", why, kind, sqlite3_column_text(names, 0));
+    }
+    return fail_rule(rule, text != NULL ? text : why, err);
+}
+
+static bool fail_column(sqlite3 *db, const tbk_rule *rule, tbk_error *err)
+{
+    tbk_auto(char) *why = sqlite3_mprintf("%s", sqlite3_errmsg(db));
+    return fail_names(db, rule, why != NULL ? why : "it is no condition",
+                      "SELECT group_concat(name, ', ') FROM pragma_table_info(?1)",
+                      "the table's columns", err);
+}
+
 static bool check_condition(sqlite3 *db, const tbk_rule *rule, tbk_error *err)
 {
     tbk_auto(sqlite3_stmt) *statement = NULL;
@@ -114,7 +137,7 @@ static bool check_condition(sqlite3 *db, const tbk_rule *rule, tbk_error *err)
     if (rc == SQLITE_AUTH)
         return fail_rule(rule, "it does more than to look at the table's own columns", err);
     if (rc != SQLITE_OK)
-        return fail_rule(rule, sqlite3_errmsg(db), err);
+        return fail_column(db, rule, err);
     if (rest[0] != '\0')
         return fail_rule(rule, "it is more than one condition", err);
     return sqlite3_bind_parameter_count(statement) == 0 ||
@@ -131,7 +154,11 @@ static bool check_rule(sqlite3 *db, const tbk_rule *rule, tbk_error *err)
         return false;
     (void)sqlite3_bind_text(table, 1, rule->table, -1, SQLITE_STATIC);
     if (sqlite3_step(table) != SQLITE_ROW)
-        return fail_rule(rule, "there is no such table", err);
+        return fail_names(db, rule, "there is no such table",
+                          "SELECT group_concat(name, ', ') FROM pragma_table_list "
+                          "WHERE schema = 'main' AND type = 'table' AND ?1 = ?1 "
+                          "AND name NOT LIKE 'sqlite~_%' ESCAPE '~'",
+                          "the tables are", err);
     return rule->kind != TBK_RULE_ROWS || check_condition(db, rule, err);
 }
 
@@ -310,7 +337,22 @@ typedef struct making {
     const char *table; /* that is made, or that the index is of */
     bool is_index;
     bool is_made; /* the statement is the one that is wanted */
+    bool is_refused;
 } making;
+
+/* Not those whose time grows with the square of what they are given (instr, replace, trim, ...):
+ * SQLite cannot be interrupted inside of one. */
+static bool is_quick(const char *function)
+{
+    static const char *const QUICK[] = {
+        "abs",    "coalesce", "date",   "datetime", "hex",       "ifnull", "iif",       "julianday",
+        "length", "like",     "lower",  "max",      "min",       "nullif", "round",     "strftime",
+        "substr", "time",     "typeof", "unicode",  "unixepoch", "upper",  "substring", "glob"};
+    for (size_t i = 0; i < sizeof QUICK / sizeof *QUICK; i++)
+        if (strcasecmp(function, QUICK[i]) == 0)
+            return true;
+    return false;
+}
 
 static bool is_schema(const char *name)
 {
@@ -348,7 +390,7 @@ static bool may_make(making *self, int action, const char *first, const char *se
     case SQLITE_REINDEX:
         return self->is_index;
     case SQLITE_FUNCTION:
-        return strcasecmp(second, "load_extension") != 0;
+        return is_quick(second);
     default:
         return false;
     }
@@ -357,14 +399,17 @@ static bool may_make(making *self, int action, const char *first, const char *se
 static int authorize_making(void *self, int action, const char *first, const char *second,
                             const char *database, const char *trigger)
 {
+    making *object = self;
     bool is_main = database == NULL || strcmp(database, "main") == 0;
-    return trigger == NULL && is_main && may_make(self, action, first, second) ? SQLITE_OK
-                                                                               : SQLITE_DENY;
+    if (trigger == NULL && is_main && may_make(object, action, first, second))
+        return SQLITE_OK;
+    object->is_refused = true;
+    return SQLITE_DENY;
 }
 
 static bool fail_statement(const char *table, tbk_error *err)
 {
-    return tbk_fail(err, TBK_E_CORRUPT, "see who wrote it; the profile 'full' saves it as it is",
+    return tbk_fail(err, TBK_E_CONFIG, "see who wrote it; the profile 'full' saves it as it is",
                     "the schema's entry for the table '%.200s' does more than to make it", table);
 }
 
@@ -379,7 +424,7 @@ static bool make_object(selecting *self, making *object, const char *sql, tbk_er
     if (is_one)
         rc = sqlite3_step(statement);
     tbk_sqlite_authorize(self->to, NULL, NULL);
-    if (rc == SQLITE_AUTH || (rc == SQLITE_OK && !is_one))
+    if (object->is_refused || (rc == SQLITE_OK && !is_one))
         return fail_statement(object->table, err);
     return rc == SQLITE_DONE ||
            tbk_sqlite_fail(self->to, rc, err, "cannot make the table '%.200s'", object->table);

@@ -232,7 +232,10 @@ static void add_database(walk *self, int directory, const char *name, const char
         return;
     else if (!tbk_sqlite_reader_open(full, &reader, &why))
         tbk_files_note_lost(files, path, "not saved: %s", why.message);
-    else
+    else if (!tbk_sqlite_reader_is(reader, status)) {
+        tbk_sqlite_reader_close(reader);
+        tbk_files_note_lost(files, path, "not saved, its path leads through a link");
+    } else
         add_entry(files, path, status)->reader = reader;
 }
 
@@ -375,7 +378,8 @@ static int enter(walk *self, int directory, const char *name, const char *above,
     int why = errno;
     if (below >= 0)
         tbk_files_note(self->files, path, OWN);
-    else if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(status.st_mode)) {
+    else if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+             S_ISLNK(status.st_mode)) {
         add_link(self, directory, name, above, &status);
         follow_later(self, path);
     } else {

@@ -14,8 +14,6 @@
 
 #define SUMS_BYTES_MAX 65536
 #define MANIFEST_BYTES_MAX (16u << 20)
-/* Below this many rows, losing half of them is a tracker's daily life. */
-#define DROP_ROWS_MIN 1000
 
 typedef struct proving {
     tbk_arena *arena;
@@ -244,32 +242,4 @@ bool tbk_prove_set(tbk_arena *arena, const tbk_database *database, const char *s
     if (ok)
         *out = proof;
     return ok;
-}
-
-/* --- rows --- */
-
-static const tbk_table_rows *table_in(const tbk_proof *proof, const char *table)
-{
-    for (size_t i = 0; i < proof->table_count; i++)
-        if (strcmp(proof->tables[i].table, table) == 0)
-            return &proof->tables[i];
-    return NULL;
-}
-
-bool tbk_prove_rows_dropped(const tbk_proof *before, const tbk_proof *now, const tbk_report *report)
-{
-    bool dropped = false;
-    for (size_t i = 0; i < before->table_count; i++) {
-        const tbk_table_rows *earlier = &before->tables[i];
-        const tbk_table_rows *later = table_in(now, earlier->table);
-        int64_t rows = later != NULL ? later->rows : 0;
-        if (earlier->rows < DROP_ROWS_MIN || rows >= earlier->rows / 2)
-            continue;
-        dropped = true;
-        tbk_report_log(report, TBK_LOG_WARNING, "prove",
-                       "table '%s' had %" PRId64 " rows at the last proof and has %" PRId64
-                       " now%s",
-                       earlier->table, earlier->rows, rows, later == NULL ? ": it is gone" : "");
-    }
-    return dropped;
 }

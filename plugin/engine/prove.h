@@ -20,9 +20,4 @@ bool tbk_prove_set(tbk_arena *arena, const tbk_database *database, const char *s
                    const char *scratch_directory, int64_t now_s, const tbk_report *report,
                    tbk_proof *out, tbk_error *err) TBK_MUST_CHECK;
 
-/* Compares the rows with those of an earlier proof and warns of a sudden drop: a table that is
- * gone, or has lost more than half of its rows. Returns whether there was one. */
-bool tbk_prove_rows_dropped(const tbk_proof *before, const tbk_proof *now,
-                            const tbk_report *report);
-
 #endif

@@ -67,10 +67,16 @@ static bool tell_profile(restoring *self, tbk_error *err)
 
 static bool choose_set(restoring *self, tbk_error *err)
 {
-    const char *id = self->request->set != NULL ? self->request->set : "latest";
+    const tbk_origin origin = tbk_database_origin(self->arena, self->request->config);
+    const tbk_set_choice choice = {
+        .id = self->request->set, .origin = &origin, .now_s = self->request->now_s};
     tbk_stored_set *set;
-    if (!tbk_store_find(self->store, self->arena, id, &set, err))
+    if (!tbk_store_find(self->store, self->arena, &choice, &set, err))
         return false;
+    const tbk_origin made_by = tbk_origin_of(set->manifest);
+    if (tbk_origin_differs(&origin, &made_by)) /* named on purpose, to move a tracker */
+        tbk_report_log(self->report, TBK_LOG_WARNING, "restore", "set %s is of %s", set->id,
+                       tbk_origin_words(self->arena, &made_by));
     if (set->manifest->driver != self->database.driver)
         return tbk_fail(err, TBK_E_CONFIG, "restore it by hand, into a database of its own kind",
                         "set %s is of %s, the database is not", set->id,

@@ -105,7 +105,7 @@ static bool stream(climb *self, bool *out_declined, tbk_error *err)
     if (request->select != NULL)
         return select_live(self, err);
     tbk_auto(tbk_sqlite_hot) *hot = NULL;
-    if (!tbk_sqlite_hot_open(request->database, capture->scratch, &hot, err)) {
+    if (!tbk_sqlite_hot_open(request->database, capture->scratch, capture->prompt, &hot, err)) {
         *out_declined = open_declined(err);
         return false;
     }
@@ -136,7 +136,8 @@ static bool try_reflink(climb *self, bool *out_declined, tbk_error *err)
 {
     const tbk_ladder_request *request = self->request;
     int64_t locked_ms;
-    if (tbk_sqlite_copy_reflink(request->database, request->staged, &locked_ms, err)) {
+    if (tbk_sqlite_copy_reflink(request->database, request->staged, request->capture->prompt,
+                                &locked_ms, err)) {
         tbk_report_log(request->capture->prompt, TBK_LOG_INFO, "capture",
                        "the database was cloned; writers could have waited for %" PRId64 " ms",
                        locked_ms);

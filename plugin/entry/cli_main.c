@@ -62,6 +62,9 @@ static const struct command {
     {"status", ENVIRONMENT_ARGUMENTS,
      "health: last run, tracker, schedule; not 0 when something is wrong",
      "torrust-backup status my-env || notify-me"},
+    {"acknowledge", ENVIRONMENT_ARGUMENTS,
+     "the database lost rows, and that is as it should be: older sets are pruned again",
+     "torrust-backup acknowledge my-env"},
     {"version", "", "the version of program and plugin", "torrust-backup version"},
     {"help", " [COMMAND]", "this help, or that of a command", "torrust-backup help verify"},
 };
@@ -101,7 +104,7 @@ static void print_help(FILE *out)
                 "Usage: torrust-backup COMMAND ENVIRONMENT [OPTION...]\n\nCommands:\n",
                 out);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        (void)fprintf(out, "  %-10s %s\n", COMMANDS[i].name, COMMANDS[i].summary);
+        (void)fprintf(out, "  %-11s %s\n", COMMANDS[i].name, COMMANDS[i].summary);
     (void)fputs("\nOptions:\n", out);
     print_options(out);
     (void)fputs("\nExamples:\n", out);

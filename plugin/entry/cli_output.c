@@ -135,6 +135,15 @@ static void print_restore(FILE *out, const tbk_value *result)
     (void)fprintf(out, "Tracker:    %s\n", tbk_value_text_at(result, "tracker", "not waited for"));
 }
 
+/* What keeps a set from being the latest stands where its proof would. */
+static const char *state_of(const tbk_value *set)
+{
+    const char *proof = tbk_value_true_at(set, "from_future")
+                            ? "from the future: the clock went back"
+                            : tbk_value_text_at(set, "proof", "none");
+    return tbk_value_text_at(set, "damage", tbk_value_text_at(set, "other_database", proof));
+}
+
 static void print_list(FILE *out, const tbk_value *result)
 {
     const tbk_member *item = tbk_value_members_at(result, "sets");
@@ -154,10 +163,19 @@ static void print_list(FILE *out, const tbk_value *result)
                       tbk_value_text_at(item->value, "id", ""),
                       tbk_value_text_at(item->value, "profile", "-"),
                       tbk_value_text_at(item->value, "method", "-"), raw, stored,
-                      tbk_value_integer_at(item->value, "held_ms"),
-                      tbk_value_text_at(item->value, "damage",
-                                        tbk_value_text_at(item->value, "proof", "none")));
+                      tbk_value_integer_at(item->value, "held_ms"), state_of(item->value));
     }
+}
+
+static void print_acknowledged(FILE *out, const tbk_value *result)
+{
+    const tbk_member *item = tbk_value_members_at(result, "acknowledged");
+
+    (void)fprintf(out, "%s\n",
+                  item != NULL ? "From the next run on, older sets are pruned again."
+                               : "There was nothing to acknowledge.");
+    for (; item != NULL; item = item->next)
+        (void)fprintf(out, "  %s\n", tbk_value_text_at(item->value, "reason", ""));
 }
 
 static void print_status(FILE *out, const tbk_value *result)
@@ -266,10 +284,16 @@ void cli_print_result(FILE *out, const char *command, const tbk_value *result)
     static const struct {
         const char *command;
         void (*print)(FILE *out, const tbk_value *result);
-    } printers[] = {
-        {"render", print_render},   {"plan", print_plan},     {"configure", print_configure},
-        {"verify", print_verify},   {"run", print_run},       {"list", print_list},
-        {"restore", print_restore}, {"status", print_status}, {"version", print_version}};
+    } printers[] = {{"render", print_render},
+                    {"plan", print_plan},
+                    {"configure", print_configure},
+                    {"verify", print_verify},
+                    {"run", print_run},
+                    {"list", print_list},
+                    {"restore", print_restore},
+                    {"status", print_status},
+                    {"version", print_version},
+                    {"acknowledge", print_acknowledged}};
 
     for (size_t i = 0; i < sizeof printers / sizeof printers[0]; i++)
         if (strcmp(printers[i].command, command) == 0)

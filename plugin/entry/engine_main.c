@@ -72,13 +72,16 @@ static bool run(const engine_args *args, engine_output *output, bool *out_ok, tb
         return engine_command_serve(args, output, err);
     case ENGINE_HEALTH:
         return engine_command_health(args, out_ok, err);
+    case ENGINE_ACKNOWLEDGE:
+        return engine_command_acknowledge(args, output, err);
     case ENGINE_VERSION:
         print_version();
         return true;
     case ENGINE_HELP:
         break;
     }
-    (void)fputs(engine_help, stdout);
+    for (size_t i = 0; i < ENGINE_HELP_PARTS; i++)
+        (void)fputs(engine_help[i], stdout);
     return true;
 }
 

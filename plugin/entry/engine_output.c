@@ -178,6 +178,15 @@ void engine_print_backup(const tbk_value *result)
     (void)printf("\n");
 }
 
+/* What keeps a set from being the latest stands where its proof would. */
+static const char *state_of(const tbk_value *set)
+{
+    const char *proof = tbk_value_true_at(set, "from_future")
+                            ? "from the future: the clock went back"
+                            : tbk_value_text_at(set, "proof", "none");
+    return tbk_value_text_at(set, "damage", tbk_value_text_at(set, "other_database", proof));
+}
+
 void engine_print_list(const tbk_value *result)
 {
     const tbk_member *item = tbk_value_members_at(result, "sets");
@@ -196,9 +205,7 @@ void engine_print_list(const tbk_value *result)
                      tbk_value_text_at(item->value, "id", ""),
                      tbk_value_text_at(item->value, "profile", "-"),
                      tbk_value_text_at(item->value, "method", "-"), raw, stored,
-                     tbk_value_integer_at(item->value, "held_ms"),
-                     tbk_value_text_at(item->value, "damage",
-                                       tbk_value_text_at(item->value, "proof", "none")));
+                     tbk_value_integer_at(item->value, "held_ms"), state_of(item->value));
     }
 }
 

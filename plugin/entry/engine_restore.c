@@ -7,6 +7,7 @@
 #include "entry/engine_commands.h"
 #include "entry/engine_rights.h"
 
+#include <inttypes.h>
 #include <unistd.h>
 
 #define HOLD_ANSWER_TIMEOUT_MS 60000
@@ -80,6 +81,40 @@ static bool forget_kept(tbk_arena *arena, const tbk_engine_config *config, engin
     return true;
 }
 
+static void print_kept(const tbk_value *result)
+{
+    const tbk_member *kept = tbk_value_members_at(result, "kept");
+    if (kept == NULL)
+        (void)printf("Nothing is kept.\n");
+    for (; kept != NULL; kept = kept->next)
+        (void)printf("Kept:       %s (%" PRIu64 " bytes)\n",
+                     tbk_value_text_at(kept->value, "name", "-"),
+                     tbk_value_bytes_at(kept->value, "bytes"));
+}
+
+static bool list_kept(tbk_arena *arena, const tbk_engine_config *config, engine_output *output,
+                      tbk_error *err)
+{
+    tbk_report report = engine_output_report(output);
+    tbk_database database;
+    const tbk_kept *kept;
+    size_t count;
+    if (!tbk_database_open(arena, config, NULL, &report, &database, err) ||
+        !database.list_kept(database.self, arena, &kept, &count, err))
+        return false;
+    tbk_value *result = tbk_value_map(arena), *list = tbk_value_list(arena);
+    tbk_value_set_integer(arena, result, "schema", RESULT_SCHEMA);
+    tbk_value_set(arena, result, "kept", list);
+    for (size_t i = 0; i < count; i++) {
+        tbk_value *item = tbk_value_map(arena);
+        tbk_value_set_string(arena, item, "name", kept[i].name);
+        tbk_value_set_integer(arena, item, "bytes", (int64_t)kept[i].size_bytes);
+        tbk_value_append(arena, list, item);
+    }
+    engine_output_result(output, result, print_kept);
+    return true;
+}
+
 /* Nobody holds the tracker for a sidecar. */
 static bool check_mode(const engine_args *args, const tbk_engine_config *config, tbk_error *err)
 {
@@ -97,6 +132,7 @@ bool engine_command_restore(const engine_args *args, engine_output *output, tbk_
     if (!engine_config_load(arena, args->config, &config, err) || !check_mode(args, &config, err) ||
         !engine_rights_become_owner(config.store, true, err))
         return false;
-    return args->forget_kept ? forget_kept(arena, &config, output, err)
-                             : restore_set(arena, args, &config, output, err);
+    if (args->forget_kept)
+        return (args->dry_run ? list_kept : forget_kept)(arena, &config, output, err);
+    return restore_set(arena, args, &config, output, err);
 }

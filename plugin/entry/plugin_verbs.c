@@ -287,6 +287,13 @@ static bool verb_list(session *self, tbk_error *err)
     return tbk_status_sets(self->arena, &input, &self->result, err);
 }
 
+static bool verb_acknowledge(session *self, tbk_error *err)
+{
+    const tbk_status_input input = status_input(self);
+
+    return tbk_status_acknowledge(self->arena, &input, &self->result, err);
+}
+
 static bool restore(session *self, tbk_error *err)
 {
     const tbk_restore_input input = {.vm = status_input(self),
@@ -384,7 +391,8 @@ static const struct verb {
              {"run", true, false, verb_run},
              {"restore", true, true, verb_restore},
              {"list", true, false, verb_list},
-             {"status", true, false, verb_status}};
+             {"status", true, false, verb_status},
+             {"acknowledge", true, false, verb_acknowledge}};
 
 static const struct verb *find_verb(const char *name)
 {
@@ -443,10 +451,10 @@ bool tbk_verb_run(tbk_arena *arena, const tbk_request_v1 *request, const char *d
     }
     const struct verb *verb = find_verb(request->verb);
     if (verb == NULL)
-        return tbk_fail(
-            err, TBK_E_USAGE,
-            "use one of: render, plan, configure, verify, run, restore, list, status, version",
-            "the plugin has no verb '%s'", request->verb);
+        return tbk_fail(err, TBK_E_USAGE,
+                        "use one of: render, plan, configure, verify, run, restore, list, status, "
+                        "acknowledge, version",
+                        "the plugin has no verb '%s'", request->verb);
     if (self.dry_run && !verb->has_dry_run)
         return tbk_fail(err, TBK_E_USAGE, "use it with 'render', 'configure' or 'restore'",
                         "'%s' has no dry run", verb->name);

@@ -4,6 +4,7 @@
 
 #include "phases/database_use.h"
 #include "phases/mode_switch.h"
+#include "phases/rules_check.h"
 #include "phases/schedule_report.h"
 
 #include <errno.h>
@@ -219,14 +220,32 @@ static tbk_sidecar sidecar_of(const install *self)
                          .image_tag = self->input->image->tag};
 }
 
+static bool check_rules(install *self, tbk_error *err)
+{
+    const tbk_rules_check_input input = {.remote = self->input->remote,
+                                         .report = self->input->report,
+                                         .environment = &self->input->workspace->environment,
+                                         .options = &self->input->workspace->options,
+                                         .rendering = self->input->rendering};
+    const char *unchecked = NULL;
+
+    if (!tbk_rules_check(self->arena, &input, &unchecked, err))
+        return false;
+    if (unchecked != NULL)
+        remark(self, tbk_arena_format(self->arena, "the rules of 'essential' were not checked: %s",
+                                      unchecked));
+    return true;
+}
+
 /* Before anything of the mode that is there goes. A dry run may have no image yet to ask. */
 static bool check_database(install *self, tbk_error *err)
 {
     const tbk_sidecar sidecar = sidecar_of(self);
 
-    if (mode_of(self) == TBK_MODE_WINDOW || (self->input->dry_run && !self->facts.image_present))
+    if (self->input->dry_run && !self->facts.image_present)
         return true;
-    return tbk_sidecar_check_database(self->arena, &sidecar, err);
+    return check_rules(self, err) && (mode_of(self) == TBK_MODE_WINDOW ||
+                                      tbk_sidecar_check_database(self->arena, &sidecar, err));
 }
 
 static bool remove_window(install *self, tbk_error *err)

@@ -136,6 +136,7 @@ static void set_options(tbk_arena *arena, const tbk_options *options, tbk_value 
     tbk_value_set(arena, values, "essential", rules_to_value(arena, &options->essential));
     tbk_value_set_integer(arena, values, "window_max_seconds", options->window_max_seconds);
     tbk_value_set_integer(arena, values, "keep_days", options->keep_days);
+    tbk_value_set_integer(arena, values, "keep_last", options->keep_last);
     tbk_value_set_integer(arena, values, "compression_level", options->compression_level);
     tbk_value_set_integer(arena, values, "rate_limit_mib", options->rate_limit_mib);
     tbk_value_set_integer(arena, values, "prove_restored_every_days",

@@ -26,7 +26,8 @@
  *   profile                    "full" or "essential"
  *   essential                  list of rules, each with `table` and `keep`
  *   hold                       "when_needed" or "never"
- *   keep_days, method, compression_level, rate_limit_mib, prove_restored_every_days
+ *   keep_days, keep_last, method, compression_level, rate_limit_mib,
+ *   prove_restored_every_days
  *   config_root                "/opt/torrust"
  *   storage                    "/opt/torrust/storage"
  *   config_paths               list, below config_root

@@ -39,6 +39,7 @@ typedef struct verify {
     const tbk_manifest *manifest; /* of that set, fetched; NULL = not yet */
     uint32_t step;                /* the number of the current one */
     const char *first_failed;     /* name and detail; NULL = none */
+    bool has_wrong;               /* not only what could not be looked at */
     tbk_error_code outcome;       /* why it failed, where that is more than "not proved" */
 } verify;
 
@@ -56,11 +57,23 @@ static void note_check(verify *self, const char *name, const char *state, const 
                    "verify", "%s: %s%s%s", name, state, detail[0] != '\0' ? ", " : "", detail);
 }
 
-static void note_failed(verify *self, const char *name, const char *detail)
+static void note_not_ok(verify *self, const char *name, const char *detail)
 {
     note_check(self, name, "failed", detail);
     if (self->first_failed == NULL)
         self->first_failed = tbk_arena_format(self->arena, "%s: %s", name, detail);
+}
+
+static void note_failed(verify *self, const char *name, const char *detail)
+{
+    note_not_ok(self, name, detail);
+    self->has_wrong = true;
+}
+
+/* Nothing is known then, of the set least of all. */
+static void note_unknown(verify *self, const char *name, const char *why)
+{
+    note_not_ok(self, name, tbk_arena_format(self->arena, "it could not be carried out: %s", why));
 }
 
 static void TBK_PRINTF(4, 5) check(verify *self, const char *name, bool ok, const char *format, ...)
@@ -259,9 +272,14 @@ static bool prove_on_vm(verify *self, tbk_error *err)
         return false;
     if (answer != NULL && !tbk_value_read_string(answer, "proof.reason", &reason, err))
         return false;
-    check(self, "proof on the VM", exit_status == 0,
-          exit_status == 0 ? "restored, whole, and as captured" : "the engine ended with %d: %s",
-          exit_status, reason != NULL ? reason : "it gave no reason");
+    const char *ended = tbk_arena_format(self->arena, "the engine ended with %d: %s", exit_status,
+                                         reason != NULL ? reason : "it gave no reason");
+    if (exit_status == 0)
+        check(self, "proof on the VM", true, "restored, whole, and as captured");
+    else if (exit_status == tbk_error_exit_status(TBK_E_UNPROVED))
+        note_failed(self, "proof on the VM", ended);
+    else
+        note_unknown(self, "proof on the VM", ended);
     if (answer != NULL && tbk_value_find(answer, "proof") != NULL) {
         tbk_value *proof = tbk_value_map(self->arena);
         const tbk_value *found = NULL;
@@ -408,9 +426,14 @@ static bool prove_fetched(verify *self, const char *directory, tbk_error *err)
                                     tbk_manifest_stored_bytes(manifest) >> 20, limit_bytes >> 20));
         return true;
     }
-    if (!fetch_files(self, directory, manifest, err) || !prove_files(self, directory, &proof, err))
+    if (!fetch_files(self, directory, manifest, err))
         return false;
-    note_proof_here(self, &proof);
+    if (prove_files(self, directory, &proof, err))
+        note_proof_here(self, &proof);
+    else if (err->code == TBK_E_INTERRUPTED)
+        return false;
+    else
+        note_unknown(self, "proof on this machine", err->message);
     return true;
 }
 
@@ -556,7 +579,8 @@ static bool await_next_run(verify *self, const tbk_value **out_record, tbk_error
         wait_a_moment();
         if (!tbk_report_go_on(self->input->report, err) ||
             !tbk_on_vm_last_run(self->arena, self->input->remote,
-                                self->input->workspace->options.store, &record, err))
+                                self->input->workspace->options.store,
+                                self->input->workspace->environment.name, &record, err))
             return false;
         if (record == NULL)
             continue;
@@ -670,7 +694,9 @@ static bool conclude(const verify *self, tbk_error *err)
         return true;
     bool is_more = self->outcome == TBK_E_TRACKER_DOWN || self->outcome == TBK_E_SKIPPED ||
                    self->outcome == TBK_E_LOCKED || self->outcome == TBK_E_INTERRUPTED;
-    tbk_error_code code = is_more ? self->outcome : TBK_E_UNPROVED;
+    tbk_error_code code = is_more           ? self->outcome
+                          : self->has_wrong ? TBK_E_UNPROVED
+                                            : TBK_E_PARTIAL;
     return tbk_fail(err, code, "mend what the report names, then verify again",
                     "not everything is proved: %s", self->first_failed);
 }

@@ -110,7 +110,7 @@ static bool copy_hot(capture *self, void (*between)(const capture *of), tbk_erro
     tbk_auto(tbk_sqlite_hot) *hot = NULL;
     tbk_sqlite_facts facts;
     self->from = load_committed(self->load);
-    if (!tbk_sqlite_hot_open(self->database, self->scratch, &hot, err))
+    if (!tbk_sqlite_hot_open(self->database, self->scratch, NULL, &hot, err))
         return false;
     self->to = load_begun(self->load);
     if (between != NULL)
@@ -196,7 +196,7 @@ static bool reflink(capture *self, tbk_error *err)
 {
     int64_t locked_ms;
     self->from = load_committed(self->load);
-    bool ok = tbk_sqlite_copy_reflink(self->database, self->copy, &locked_ms, err);
+    bool ok = tbk_sqlite_copy_reflink(self->database, self->copy, NULL, &locked_ms, err);
     self->to = load_begun(self->load);
     return ok;
 }
