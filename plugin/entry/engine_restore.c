@@ -7,6 +7,7 @@
 #include "entry/engine_commands.h"
 #include "entry/engine_rights.h"
 
+#include <inttypes.h>
 #include <unistd.h>
 
 #define HOLD_ANSWER_TIMEOUT_MS 60000
@@ -82,12 +83,13 @@ static bool forget_kept(tbk_arena *arena, const tbk_engine_config *config, engin
 
 static void print_kept(const tbk_value *result)
 {
-    const tbk_value *kept = tbk_value_find(result, "kept");
-    for (const tbk_member *item = kept->first; item != NULL; item = item->next)
-        (void)printf("Kept:    %s (%" PRId64 " bytes)\n", text_in(item->value, "name"),
-                     tbk_value_find(item->value, "bytes")->integer);
-    if (kept->first == NULL)
+    const tbk_member *kept = tbk_value_members_at(result, "kept");
+    if (kept == NULL)
         (void)printf("Nothing is kept.\n");
+    for (; kept != NULL; kept = kept->next)
+        (void)printf("%-11s %s (%" PRId64 " bytes)\n",
+                     "Kept:", tbk_value_text_at(kept->value, "name", "-"),
+                     tbk_value_find(kept->value, "bytes")->integer);
 }
 
 static bool list_kept(tbk_arena *arena, const tbk_engine_config *config, engine_output *output,
