@@ -14,9 +14,9 @@
 #define ANSWER_BYTES_MAX 512
 #define STOP_POLL_MS 500
 
-static const char *const HOOK_GONE_FIX = "nothing by hand: within five minutes cron runs "
-                                         "'torrust-backup-hook --recover', which lets the "
-                                         "tracker go";
+static const char *const HOOK_GONE_FIX = "nothing by hand: its guard lets the tracker go at once; "
+                                         "else cron does within five minutes, by "
+                                         "'torrust-backup-hold recover'";
 
 struct tbk_hold_hook {
     int input, output;
