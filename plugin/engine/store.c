@@ -7,10 +7,12 @@
  */
 #include "engine/store.h"
 
+#include "base/auto.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "engine/safe_path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -197,12 +199,16 @@ static bool take_lock(tbk_store *store, tbk_error *err)
 
 static bool open_directory(tbk_store *store, const char *path, tbk_error *err)
 {
-    store->path = realpath(path, NULL);
-    if (store->path != NULL)
-        store->fd = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (store->fd >= 0)
+    tbk_auto_fd int place = tbk_safe_path_open(path, err);
+    if (place < 0 && err->code == TBK_E_CONFIG)
+        return false;
+    if (place >= 0) {
+        store->path = realpath(path, NULL);
+        store->fd = openat(place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    }
+    if (store->fd >= 0 && store->path != NULL)
         return true;
-    int cause = errno;
+    int cause = place >= 0 || err->code != TBK_E_NOT_FOUND ? errno : ENOENT;
     if (cause == ENOENT || cause == ENOTDIR)
         return tbk_fail_errno(err, TBK_E_NOT_FOUND, cause,
                               "check the path; the first backup makes the store",
