@@ -83,13 +83,13 @@ static bool forget_kept(tbk_arena *arena, const tbk_engine_config *config, engin
 
 static void print_kept(const tbk_value *result)
 {
-    const tbk_member *item = tbk_value_members_at(result, "kept");
-    if (item == NULL)
+    const tbk_member *kept = tbk_value_members_at(result, "kept");
+    if (kept == NULL)
         (void)printf("Nothing is kept.\n");
-    for (; item != NULL; item = item->next)
-        (void)printf("Kept:    %s (%" PRId64 " bytes)\n",
-                     tbk_value_text_at(item->value, "name", ""),
-                     tbk_value_integer_at(item->value, "bytes"));
+    for (; kept != NULL; kept = kept->next)
+        (void)printf("Kept:       %s (%" PRIu64 " bytes)\n",
+                     tbk_value_text_at(kept->value, "name", "-"),
+                     tbk_value_bytes_at(kept->value, "bytes"));
 }
 
 static bool list_kept(tbk_arena *arena, const tbk_engine_config *config, engine_output *output,

@@ -9,7 +9,7 @@ teardown_file() { stop_machine; }
 
 @test "render writes the files, none readable by others, and touches nothing else" {
     tb render
-    for file in compose.yml engine.yml torrust-backup-hook logrotate crontab; do
+    for file in compose.yml engine.yml torrust-backup-hold torrust-backup-aid torrust-backup-hook logrotate crontab; do
         [ "$(stat -c %a "$workspace/build/standin/torrust-backup/$file")" = 600 ]
     done
     [ "$(stat -c %a "$workspace/build/standin/torrust-backup")" = 700 ]
@@ -212,9 +212,9 @@ END
     on_vm cat /var/log/torrust-backup/run.log >"$BATS_TEST_TMPDIR/log"
     key_line=$(sed -n 2p "$("$vm" path "$machine")/ssh_key")
     for secret in "$token" "$key_line"; do
-        ! grep -rF -- "$secret" "$BATS_TEST_TMPDIR" "$workspace/build/standin/torrust-backup"
-        ! on_vm grep -rlF -- "$secret" /opt/torrust-backup /etc/cron.d /usr/local/bin /var/log /var/lib/torrust-backup /tmp
-        ! zcat "$build/share/torrust-backup/torrust-backup-engine.tar.gz" | grep -F -- "$secret"
+        run -1 grep -rF -- "$secret" "$BATS_TEST_TMPDIR" "$workspace/build/standin/torrust-backup"
+        run -1 on_vm grep -rlF -- "$secret" /opt/torrust-backup /etc/cron.d /usr/local/bin /var/log /var/lib/torrust-backup /tmp
+        [ "$(zcat "$build/share/torrust-backup/torrust-backup-engine.tar.gz" | grep -cF -- "$secret")" = 0 ]
     done
     # As somebody else would look: what the modes of a file and of all folders above it let him read.
     run on_vm setpriv --reuid 65534 --regid 65534 --clear-groups grep -rlsF -- "$token" /etc /home /opt /run /srv /tmp /usr/local /var
