@@ -211,6 +211,29 @@ static void says_what_the_server_refuses(void **state)
         err, TBK_E_UNSUPPORTED, "line 11 of the dump");
 }
 
+static void keep_message(void *self, tbk_log_level level, const char *step, const char *message)
+{
+    (void)level;
+    (void)step;
+    (void)snprintf(self, 512, "%s", message);
+}
+
+/* Disabled, or of a plugin that this server does not have: the rows matter more. */
+static void a_table_of_another_engine_is_loaded_with_a_warning(void **state)
+{
+    (void)state;
+    char told[512] = "";
+    const tbk_report report = {.self = told, .log = keep_message};
+    static const char dump[] =
+        HEAD "CREATE TABLE `t` (\n  a INT\n) ENGINE=Nosuch;\n-- torrust-backup: data `t`\n"
+             "INSERT INTO `t` (`a`) VALUES\n(1),\n(2);\n-- torrust-backup: indexes\n" TAIL;
+    assert_succeeds(load_into_new(dump, strlen(dump), &report, &err), err);
+    tbk_mysql_facts facts = measure("dst");
+    assert_int_equal(facts.tables[0].rows, 2);
+    assert_non_null(strstr(told, "in another storage engine"));
+    assert_non_null(strstr(told, "`t`"));
+}
+
 /* What outlives the session, or reads what a dump has no business with. */
 static void refuses_settings_that_no_dump_has(void **state)
 {
@@ -758,6 +781,7 @@ int main(int count, char **arguments)
         TEST(names_its_schemas),
         TEST(brings_back_every_type_and_object),
         TEST(says_what_the_server_refuses),
+        TEST(a_table_of_another_engine_is_loaded_with_a_warning),
         TEST(refuses_settings_that_no_dump_has),
         TEST(notices_values_that_do_not_fit),
         TEST(refuses_a_schema_that_is_not_empty),
