@@ -3,7 +3,9 @@
 #include "adapters/console.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <unistd.h>
 
@@ -24,6 +26,27 @@ void tbk_console_size(uint64_t bytes, char out[TBK_SIZE_TEXT])
                    units[unit]);
 }
 
+void tbk_console_say(FILE *out, const char *before, const char *text, const char *after)
+{
+    tbk_auto_text visible = {0};
+
+    tbk_text_append_visible(&visible, text, false);
+    (void)fprintf(out, "%s%s%s", before, tbk_text_string(&visible), after);
+}
+
+bool tbk_console_delivered(tbk_error *err)
+{
+    bool failed_before = ferror(stdout) != 0;
+    int why = fflush(stdout) != 0 ? errno : 0;
+
+    if (why == 0 && !failed_before)
+        return true;
+    return tbk_fail_errno(err, TBK_E_FAILED, why != 0 ? why : EIO,
+                          "the work is done; see that there is room and a reader for what is "
+                          "printed, and ask again",
+                          "the result could not be written to standard output");
+}
+
 static void clear_line(tbk_console *console)
 {
     if (console->line_open)
@@ -37,7 +60,8 @@ static void step_started(void *self, uint32_t number, uint32_t total, const char
 
     clear_line(console);
     console->step_start_ms = tbk_clock_monotonic_ms();
-    (void)fprintf(console->out, "[%" PRIu32 "/%" PRIu32 "] %s...\n", number, total, title);
+    (void)fprintf(console->out, "[%" PRIu32 "/%" PRIu32 "] ", number, total);
+    tbk_console_say(console->out, "", title, "...\n");
 }
 
 static void step_completed(void *self, uint32_t number, uint32_t total, const char *title)
@@ -48,9 +72,11 @@ static void step_completed(void *self, uint32_t number, uint32_t total, const ch
     (void)total;
     clear_line(console);
     console->phase[0] = '\0';
-    if (console->most >= TBK_LOG_DETAIL)
-        (void)fprintf(console->out, "      %s took %.1f s\n", title,
-                      (double)(tbk_clock_monotonic_ms() - console->step_start_ms) / 1000);
+    if (console->most < TBK_LOG_DETAIL)
+        return;
+    tbk_console_say(console->out, "      ", title, "");
+    (void)fprintf(console->out, " took %.1f s\n",
+                  (double)(tbk_clock_monotonic_ms() - console->step_start_ms) / 1000);
 }
 
 static void print_time_left(FILE *out, double seconds)
@@ -77,7 +103,8 @@ static void draw_progress(tbk_console *console, const char *phase, uint64_t done
     tbk_console_size((uint64_t)bytes_per_second, rate);
     if (console->terminal)
         (void)fputs("\r\033[K", console->out);
-    (void)fprintf(console->out, "      %s: %s", phase, done);
+    tbk_console_say(console->out, "      ", phase, ": ");
+    (void)fputs(done, console->out);
     if (total_bytes > 0)
         (void)fprintf(console->out, " of %s (%.0f %%)", total,
                       100.0 * (double)done_bytes / (double)total_bytes);
@@ -121,9 +148,11 @@ static void log_line(void *self, tbk_log_level level, const char *phase, const c
     if (level > console->most)
         return;
     clear_line(console);
-    (void)fprintf(console->out, "      %s%s: %s%s\n", console->colour ? colour : "",
-                  level <= TBK_LOG_WARNING ? tbk_log_level_name(level) : phase, message,
-                  console->colour && colour[0] != '\0' ? "\033[0m" : "");
+    (void)fprintf(console->out, "      %s", console->colour ? colour : "");
+    tbk_console_say(console->out, "", level <= TBK_LOG_WARNING ? tbk_log_level_name(level) : phase,
+                    ": ");
+    tbk_console_say(console->out, "", message,
+                    console->colour && colour[0] != '\0' ? "\033[0m\n" : "\n");
     (void)fflush(console->out);
 }
 

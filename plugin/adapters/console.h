@@ -32,6 +32,13 @@ tbk_report tbk_console_report(tbk_console *console);
 /* Clears a progress line that still stands. */
 void tbk_console_end(tbk_console *console);
 
+/* Writes text that others may have made between words of our own, so that a terminal only shows it
+ * (tbk_text_append_visible). Errors, titles and log lines of either program go through it, results
+ * through tbk_value_visible: what is printed otherwise is this program's own. */
+void tbk_console_say(FILE *out, const char *before, const char *text, const char *after);
+/* Whether all that was written to standard output by now has arrived; fails with TBK_E_IO. */
+bool tbk_console_delivered(tbk_error *err) TBK_MUST_CHECK;
+
 /* "1.5 GB", "300 MB", "12 kB", "7 B" */
 #define TBK_SIZE_TEXT 24
 void tbk_console_size(uint64_t bytes, char out[TBK_SIZE_TEXT]);

@@ -13,6 +13,7 @@
 #define OUTPUT_LIMIT_BYTES ((size_t)8 << 20)
 #define ERROR_OUTPUT_LIMIT_BYTES ((size_t)64 << 10)
 #define CANCEL_CHECK_MS 200
+#define END_AFTER_MARKS_MS 1000
 #define PROGRESS_FROM_BYTES ((uint64_t)1 << 20) /* smaller ones are there before one could look */
 
 static uint32_t timeout_ms_of(const tbk_remote_command *command)
@@ -37,12 +38,13 @@ static void buffer_free(char *buffer)
 }
 
 void tbk_exchange_begin(tbk_exchange *exchange, const tbk_remote_command *command,
-                        tbk_remote_result *result)
+                        const tbk_report *report, tbk_remote_result *result)
 {
     int64_t now_ms = tbk_clock_monotonic_ms();
     *exchange = (tbk_exchange){
         .command = command,
         .result = result,
+        .report = command->report != NULL ? command->report : report,
         .deadline_ms = now_ms + timeout_ms_of(command),
         .moved_ms = now_ms,
         .received = tbk_memory_new(TBK_EXCHANGE_BUFFER_BYTES),
@@ -64,6 +66,8 @@ void tbk_exchange_end(tbk_exchange *exchange)
     buffer_free(exchange->received);
     exchange->buffer = NULL;
     exchange->received = NULL;
+    tbk_text_end(&exchange->output.held);
+    tbk_text_end(&exchange->error_output.held);
 }
 
 static bool is_ready(int fd)
@@ -105,10 +109,10 @@ void tbk_exchange_drop_input(tbk_exchange *exchange)
     exchange->chunk_length = 0;
 }
 
-bool tbk_exchange_output(tbk_exchange *exchange, const char *bytes, size_t length, tbk_error *err)
+static bool take_output(void *self, const char *bytes, size_t length, tbk_error *err)
 {
+    tbk_exchange *exchange = self;
     const tbk_remote_command *command = exchange->command;
-    exchange->moved_ms = tbk_clock_monotonic_ms();
     if (command->on_output != NULL)
         return command->on_output(command->on_output_self, bytes, length, err);
     if (length > OUTPUT_LIMIT_BYTES - exchange->result->output.length)
@@ -117,28 +121,58 @@ bool tbk_exchange_output(tbk_exchange *exchange, const char *bytes, size_t lengt
     return true;
 }
 
-static void keep_tail(tbk_exchange *exchange, const char *bytes, size_t length)
+static bool take_error_output(void *self, const char *bytes, size_t length, tbk_error *err)
 {
-    if (length > sizeof exchange->tail) {
-        bytes += length - sizeof exchange->tail;
-        length = sizeof exchange->tail;
-    }
-    size_t room = sizeof exchange->tail - exchange->tail_length;
-    if (length > room) {
-        size_t kept = sizeof exchange->tail - length;
-        memmove(exchange->tail, exchange->tail + exchange->tail_length - kept, kept);
-        exchange->tail_length = kept;
-    }
-    memcpy(exchange->tail + exchange->tail_length, bytes, length);
-    exchange->tail_length += length;
+    tbk_exchange *exchange = self;
+    size_t room = ERROR_OUTPUT_LIMIT_BYTES - exchange->result->error_output.length;
+    (void)err;
+    tbk_text_append_bytes(&exchange->result->error_output, bytes, length < room ? length : room);
+    return true;
 }
 
-void tbk_exchange_error_output(tbk_exchange *exchange, const char *bytes, size_t length)
+static void note_marks(tbk_exchange *exchange)
+{
+    if (exchange->marked_ms == 0 && exchange->output.place == TBK_FRAMED_AFTER &&
+        exchange->error_output.place == TBK_FRAMED_AFTER)
+        exchange->marked_ms = tbk_clock_monotonic_ms();
+}
+
+bool tbk_exchange_output(tbk_exchange *exchange, const char *bytes, size_t length, tbk_error *err)
 {
     exchange->moved_ms = tbk_clock_monotonic_ms();
-    keep_tail(exchange, bytes, length);
-    size_t room = ERROR_OUTPUT_LIMIT_BYTES - exchange->result->error_output.length;
-    tbk_text_append_bytes(&exchange->result->error_output, bytes, length < room ? length : room);
+    bool ok = exchange->framed ? tbk_framed_add(&exchange->output, &exchange->framing, bytes,
+                                                length, take_output, exchange, err)
+                               : take_output(exchange, bytes, length, err);
+    note_marks(exchange);
+    return ok;
+}
+
+bool tbk_exchange_error_output(tbk_exchange *exchange, const char *bytes, size_t length,
+                               tbk_error *err)
+{
+    exchange->moved_ms = tbk_clock_monotonic_ms();
+    bool ok = exchange->framed ? tbk_framed_add(&exchange->error_output, &exchange->framing, bytes,
+                                                length, take_error_output, exchange, err)
+                               : take_error_output(exchange, bytes, length, err);
+    note_marks(exchange);
+    return ok;
+}
+
+bool tbk_exchange_is_over(const tbk_exchange *exchange)
+{
+    return exchange->marked_ms != 0 &&
+           tbk_clock_monotonic_ms() - exchange->marked_ms >= END_AFTER_MARKS_MS;
+}
+
+bool tbk_exchange_finish(tbk_exchange *exchange, bool *out_known, tbk_error *err)
+{
+    const tbk_framed_stream *output = &exchange->output;
+    *out_known = output->place == TBK_FRAMED_AFTER;
+    exchange->result->unmarked = exchange->framed && output->place <= TBK_FRAMED_LOOSE;
+    if (*out_known)
+        exchange->result->exit_status = output->exit_status;
+    return tbk_framed_finish(&exchange->output, take_output, exchange, err) &&
+           tbk_framed_finish(&exchange->error_output, take_error_output, exchange, err);
 }
 
 /* The next moment at which a limit is reached. */
@@ -153,7 +187,7 @@ static int64_t next_limit_ms(const tbk_exchange *exchange)
 static bool check_limits(const tbk_exchange *exchange, int64_t now_ms, tbk_error *err)
 {
     const tbk_remote_command *command = exchange->command;
-    if (!tbk_report_go_on(command->report, err))
+    if (!tbk_report_go_on(exchange->report, err))
         return false;
     if (now_ms >= exchange->deadline_ms)
         return tbk_fail(err, TBK_E_TIMEOUT, NULL, "'%s' did not end within %.1f s",
@@ -173,9 +207,11 @@ bool tbk_exchange_wait(const tbk_exchange *exchange, struct pollfd *fds, nfds_t 
     int64_t wait_ms = next_limit_ms(exchange) - now_ms;
     if (longest_ms >= 0 && wait_ms > longest_ms)
         wait_ms = longest_ms;
-    const tbk_report *report = exchange->command->report;
+    const tbk_report *report = exchange->report;
     if (report != NULL && report->cancelled != NULL && wait_ms > CANCEL_CHECK_MS)
         wait_ms = CANCEL_CHECK_MS;
+    if (exchange->marked_ms != 0 && wait_ms > END_AFTER_MARKS_MS)
+        wait_ms = END_AFTER_MARKS_MS;
     bool wants_input = !exchange->input_ended && exchange->chunk_length == 0;
     fds[count] =
         (struct pollfd){.fd = wants_input ? exchange->command->input_fd : -1, .events = POLLIN};
@@ -184,8 +220,28 @@ bool tbk_exchange_wait(const tbk_exchange *exchange, struct pollfd *fds, nfds_t 
     return true;
 }
 
-void tbk_exchange_line(const tbk_remote_command *command, bool user_is_root, tbk_text *line)
+void tbk_exchange_tell_dropped(const tbk_exchange *exchange, const char *vm, bool *told)
 {
+    const char *dropped = exchange->output.dropped[0] != '\0' ? exchange->output.dropped
+                                                              : exchange->error_output.dropped;
+    if (*told || dropped[0] == '\0')
+        return;
+    *told = true;
+    tbk_report_log(exchange->report, TBK_LOG_INFO, "connect",
+                   "the login shell on '%s' prints before each command, which is left out: %.*s",
+                   vm, (int)strcspn(dropped, "\r\n"), dropped);
+}
+
+void tbk_exchange_line(tbk_exchange *exchange, bool user_is_root, tbk_text *line)
+{
+    exchange->framed = true;
+    tbk_framing_new(&exchange->framing);
+    tbk_framing_line(&exchange->framing, exchange->command, user_is_root, line);
+}
+
+void tbk_exchange_plain_line(const tbk_exchange *exchange, bool user_is_root, tbk_text *line)
+{
+    const tbk_remote_command *command = exchange->command;
     if (command->as_root && !user_is_root)
         tbk_text_append(line, "sudo -n -- ");
     for (size_t i = 0; command->argv[i] != NULL; i++) {

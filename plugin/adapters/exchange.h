@@ -6,16 +6,20 @@
 #ifndef TBK_ADAPTERS_EXCHANGE_H
 #define TBK_ADAPTERS_EXCHANGE_H
 
-#include "ports/remote.h"
+#include "adapters/framing.h"
 
 #include <poll.h>
 
-#define TBK_EXCHANGE_TAIL_BYTES 1024
 #define TBK_EXCHANGE_BUFFER_BYTES ((size_t)64 << 10)
 
 typedef struct tbk_exchange {
     const tbk_remote_command *command;
     tbk_remote_result *result;
+    const tbk_report *report; /* who may cancel; may be NULL */
+    bool framed;              /* the line was one with marks */
+    tbk_framing framing;
+    tbk_framed_stream output, error_output;
+    int64_t marked_ms;   /* when both streams had ended; 0 = they have not */
     int64_t deadline_ms; /* monotonic */
     int64_t moved_ms;    /* when the last byte went either way */
     const char *chunk;   /* to be sent next */
@@ -24,13 +28,12 @@ typedef struct tbk_exchange {
     char *received;   /* for the adapter to read into; as large */
     bool input_ended; /* nothing comes behind chunk */
     uint64_t sent_bytes;
-    uint64_t to_send_bytes;             /* 0 = not known */
-    char tail[TBK_EXCHANGE_TAIL_BYTES]; /* the end of standard error, whatever its length */
-    size_t tail_length;
+    uint64_t to_send_bytes; /* 0 = not known */
 } tbk_exchange;
 
+/* report is that of the way to the VM, for commands that have none. */
 void tbk_exchange_begin(tbk_exchange *exchange, const tbk_remote_command *command,
-                        tbk_remote_result *result);
+                        const tbk_report *report, tbk_remote_result *result);
 void tbk_exchange_end(tbk_exchange *exchange);
 #define tbk_auto_exchange __attribute__((cleanup(tbk_exchange_end))) tbk_exchange
 
@@ -48,7 +51,14 @@ void tbk_exchange_drop_input(tbk_exchange *exchange);
 /* What came from the command. */
 bool tbk_exchange_output(tbk_exchange *exchange, const char *bytes, size_t length,
                          tbk_error *err) TBK_MUST_CHECK;
-void tbk_exchange_error_output(tbk_exchange *exchange, const char *bytes, size_t length);
+bool tbk_exchange_error_output(tbk_exchange *exchange, const char *bytes, size_t length,
+                               tbk_error *err) TBK_MUST_CHECK;
+/* Whether the command has ended though something that its shell has started keeps the streams open:
+ * so a second after the marks. */
+bool tbk_exchange_is_over(const tbk_exchange *exchange);
+/* At the end of both streams. *out_known tells that the command's exit status came with the marks;
+ * then it is in the result. */
+bool tbk_exchange_finish(tbk_exchange *exchange, bool *out_known, tbk_error *err) TBK_MUST_CHECK;
 
 /* Waits until one of the descriptors is ready, input_fd when chunk is empty, a limit comes near, or
  * a fifth of a second has passed for one who may cancel. Negative descriptors are ignored; fds has
@@ -56,7 +66,12 @@ void tbk_exchange_error_output(tbk_exchange *exchange, const char *bytes, size_t
 bool tbk_exchange_wait(const tbk_exchange *exchange, struct pollfd *fds, nfds_t count,
                        int longest_ms, tbk_error *err) TBK_MUST_CHECK;
 
-/* The command as one line for a POSIX shell, behind sudo when it asks for it. */
-void tbk_exchange_line(const tbk_remote_command *command, bool user_is_root, tbk_text *line);
+/* Says once that the login shell prints of its own, and what. */
+void tbk_exchange_tell_dropped(const tbk_exchange *exchange, const char *vm, bool *told);
+
+/* The command as one line for any login shell, and from here on its output is looked for between
+ * marks; or as one for a POSIX shell of ours, whose output is the command's. */
+void tbk_exchange_line(tbk_exchange *exchange, bool user_is_root, tbk_text *line);
+void tbk_exchange_plain_line(const tbk_exchange *exchange, bool user_is_root, tbk_text *line);
 
 #endif

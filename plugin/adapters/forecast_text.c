@@ -7,76 +7,54 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const char *text_in(const tbk_value *map, const char *path)
-{
-    const tbk_value *found = tbk_value_find(map, path);
-    return found != NULL && found->type == TBK_VALUE_STRING ? found->string : "";
-}
-
-static int64_t number_in(const tbk_value *map, const char *path)
-{
-    const tbk_value *found = tbk_value_find(map, path);
-    return found != NULL && found->type == TBK_VALUE_INTEGER ? found->integer : 0;
-}
-
-static bool is_true(const tbk_value *map, const char *path)
-{
-    const tbk_value *found = tbk_value_find(map, path);
-    return found != NULL && found->type == TBK_VALUE_BOOL && found->boolean;
-}
-
-static const tbk_member *items_of(const tbk_value *map, const char *path)
-{
-    const tbk_value *found = tbk_value_find(map, path);
-    return found != NULL ? found->first : NULL;
-}
-
 static void print_held(FILE *out, const tbk_value *forecast)
 {
     char bytes[TBK_SIZE_TEXT], rate[TBK_SIZE_TEXT];
-    const tbk_value *held = tbk_value_find(forecast, "expected_held_ms");
-    if (held == NULL) {
+    int64_t held_ms = tbk_value_integer_at(forecast, "expected_held_ms");
+    if (tbk_value_find(forecast, "expected_held_ms") == NULL) {
         (void)fprintf(out, "Held:       for one copy of the database; not foretold: %s\n",
-                      text_in(forecast, "measured.not_measured"));
+                      tbk_value_text_at(forecast, "measured.not_measured", ""));
         return;
     }
-    if (held->integer == 0) {
+    if (held_ms == 0) {
         (void)fputs("Held:       never\n", out);
         return;
     }
-    if (number_in(forecast, "copy_bytes_per_second") == 0) {
+    if (tbk_value_integer_at(forecast, "copy_bytes_per_second") == 0) {
         (void)fprintf(out,
                       "Held:       for an instant, at most %.1f s: somebody commits all the time\n",
-                      (double)held->integer / 1000);
+                      (double)held_ms / 1000);
         return;
     }
-    tbk_console_size((uint64_t)number_in(forecast, "copy_bytes"), bytes);
-    tbk_console_size((uint64_t)number_in(forecast, "copy_bytes_per_second"), rate);
+    tbk_console_size(tbk_value_bytes_at(forecast, "copy_bytes"), bytes);
+    tbk_console_size(tbk_value_bytes_at(forecast, "copy_bytes_per_second"), rate);
     (void)fprintf(out, "Held:       about %.1f s in each backup: %s at %s/s\n",
-                  (double)held->integer / 1000, bytes, rate);
-    tbk_console_size((uint64_t)number_in(forecast, "measured.bytes"), bytes);
+                  (double)held_ms / 1000, bytes, rate);
+    tbk_console_size(tbk_value_bytes_at(forecast, "measured.bytes"), bytes);
     (void)fprintf(out, "            measured with %s: %s, %s\n", bytes,
-                  is_true(forecast, "measured.from_disk") ? "read from the disk"
-                                                          : "some of it was in memory",
-                  is_true(forecast, "measured.to_disk") ? "written through" : "not synced");
+                  tbk_value_true_at(forecast, "measured.from_disk") ? "read from the disk"
+                                                                    : "some of it was in memory",
+                  tbk_value_true_at(forecast, "measured.to_disk") ? "written through"
+                                                                  : "not synced");
 }
 
 static void print_room(FILE *out, const tbk_value *forecast)
 {
     char needed[TBK_SIZE_TEXT], available[TBK_SIZE_TEXT];
-    tbk_console_size((uint64_t)number_in(forecast, "needed_bytes"), needed);
-    tbk_console_size((uint64_t)number_in(forecast, "free_bytes"), available);
+    tbk_console_size(tbk_value_bytes_at(forecast, "needed_bytes"), needed);
+    tbk_console_size(tbk_value_bytes_at(forecast, "free_bytes"), available);
     (void)fprintf(out, "Room:       about %s needed, %s free\n", needed, available);
 }
 
 static void print_rungs(FILE *out, const tbk_value *forecast)
 {
     const char *title = "Methods:";
-    for (const tbk_member *item = items_of(forecast, "rungs"); item != NULL; item = item->next) {
-        bool possible = is_true(item->value, "possible");
-        (void)fprintf(out, "%-11s %-8s %s%s%s\n", title, text_in(item->value, "method"),
-                      possible ? "possible" : "no", possible ? "" : ": ",
-                      text_in(item->value, "reason"));
+    for (const tbk_member *item = tbk_value_members_at(forecast, "rungs"); item != NULL;
+         item = item->next) {
+        bool possible = tbk_value_true_at(item->value, "possible");
+        (void)fprintf(out, "%-11s %-8s %s%s%s\n", title,
+                      tbk_value_text_at(item->value, "method", ""), possible ? "possible" : "no",
+                      possible ? "" : ": ", tbk_value_text_at(item->value, "reason", ""));
         title = "";
     }
 }
@@ -84,8 +62,10 @@ static void print_rungs(FILE *out, const tbk_value *forecast)
 static void print_advice(FILE *out, const tbk_value *forecast)
 {
     const char *title = "Better:";
-    for (const tbk_member *item = items_of(forecast, "advice"); item != NULL; item = item->next) {
-        (void)fprintf(out, "%-11s %s\n", title, item->value->string);
+    for (const tbk_member *item = tbk_value_members_at(forecast, "advice"); item != NULL;
+         item = item->next) {
+        if (item->value->type == TBK_VALUE_STRING)
+            (void)fprintf(out, "%-11s %s\n", title, item->value->string);
         title = "";
     }
 }
@@ -93,14 +73,15 @@ static void print_advice(FILE *out, const tbk_value *forecast)
 static void print_database(FILE *out, const tbk_value *forecast)
 {
     char bytes[TBK_SIZE_TEXT];
-    tbk_console_size((uint64_t)number_in(forecast, "database.bytes"), bytes);
+    tbk_console_size(tbk_value_bytes_at(forecast, "database.bytes"), bytes);
     if (tbk_value_find(forecast, "database.server") != NULL)
         (void)fprintf(out, "Database:   %s, %s %s, %" PRId64 " tables\n", bytes,
-                      text_in(forecast, "database.server"), text_in(forecast, "database.version"),
-                      number_in(forecast, "database.tables"));
+                      tbk_value_text_at(forecast, "database.server", ""),
+                      tbk_value_text_at(forecast, "database.version", ""),
+                      tbk_value_integer_at(forecast, "database.tables"));
     else
         (void)fprintf(out, "Database:   %s, %s\n", bytes,
-                      strcmp(text_in(forecast, "database.journal_mode"), "wal") == 0
+                      strcmp(tbk_value_text_at(forecast, "database.journal_mode", ""), "wal") == 0
                           ? "write-ahead log"
                           : "rollback journal");
 }
@@ -108,8 +89,9 @@ static void print_database(FILE *out, const tbk_value *forecast)
 void tbk_forecast_print(FILE *out, const tbk_value *forecast)
 {
     print_database(out, forecast);
-    (void)fprintf(out, "Method:     %s (configured: %s)\n", text_in(forecast, "method"),
-                  text_in(forecast, "configured_method"));
+    (void)fprintf(out, "Method:     %s (configured: %s)\n",
+                  tbk_value_text_at(forecast, "method", ""),
+                  tbk_value_text_at(forecast, "configured_method", ""));
     print_held(out, forecast);
     print_room(out, forecast);
     print_rungs(out, forecast);

@@ -11,8 +11,10 @@
 #include <errno.h>
 #include <poll.h>
 
-#define ANSWER_BYTES_MAX 512
+#define ANSWER_BYTES_MAX 16384 /* the answer to "@files" has 20 bytes for each file */
 #define STOP_POLL_MS 500
+/* The answer is a look at /proc. Without it the run goes on, so it is not waited for long. */
+#define FILES_TIMEOUT_MS 5000
 
 static const char *const HOOK_GONE_FIX = "nothing by hand: its guard lets the tracker go at once; "
                                          "else cron does within five minutes, by "
@@ -22,6 +24,7 @@ struct tbk_hold_hook {
     int input, output;
     uint32_t answer_timeout_ms;
     const tbk_report *report;
+    bool owes_files;               /* its answer to "@files" was given up, and may still come */
     char answer[ANSWER_BYTES_MAX]; /* what came in and is not yet a whole line */
     size_t length;
 };
@@ -73,17 +76,39 @@ static bool take_line(tbk_hold_hook *hook, char out[ANSWER_BYTES_MAX])
     return true;
 }
 
-/* report is NULL where the answer is awaited whatever the caller wants. */
-static bool await_answer(tbk_hold_hook *hook, const char *request, const tbk_report *report,
-                         char out[ANSWER_BYTES_MAX], tbk_error *err)
+/* What the hook says after "failed ", for people. */
+static const char *reason_in(const char *answer)
 {
-    int64_t end_ms = tbk_clock_monotonic_ms() + hook->answer_timeout_ms;
-    while (!take_line(hook, out)) {
+    if (tbk_text_starts_with(answer, "failed "))
+        return answer + strlen("failed ");
+    return strcmp(answer, "failed") == 0 ? "the hook gave no reason" : NULL;
+}
+
+static bool is_files(const char *answer)
+{
+    return strcmp(answer, "files") == 0 || tbk_text_starts_with(answer, "files ");
+}
+
+/* The answers come in the order of the requests: one that was given up comes before the next. */
+static bool take_answer(tbk_hold_hook *hook, char out[ANSWER_BYTES_MAX])
+{
+    if (!take_line(hook, out))
+        return false;
+    bool is_late = hook->owes_files && (is_files(out) || reason_in(out) != NULL);
+    hook->owes_files = false;
+    return !is_late || take_line(hook, out);
+}
+
+/* report is NULL where the answer is awaited whatever the caller wants. */
+static bool await_answer(tbk_hold_hook *hook, const char *request, uint32_t limit_ms,
+                         const tbk_report *report, char out[ANSWER_BYTES_MAX], tbk_error *err)
+{
+    int64_t end_ms = tbk_clock_monotonic_ms() + limit_ms;
+    while (!take_answer(hook, out)) {
         int64_t left_ms = end_ms - tbk_clock_monotonic_ms();
         if (left_ms <= 0)
             return tbk_fail(err, TBK_E_TIMEOUT, "see the hook's lines in the log, and 'docker ps'",
-                            "the hook did not answer '%s' within %u ms", request,
-                            hook->answer_timeout_ms);
+                            "the hook did not answer '%s' within %u ms", request, limit_ms);
         struct pollfd wait = {.fd = hook->input, .events = POLLIN};
         int ready = poll(&wait, 1, (int)(left_ms < STOP_POLL_MS ? left_ms : STOP_POLL_MS));
         if (ready <= 0 && !tbk_report_go_on(report, err))
@@ -103,21 +128,13 @@ static bool ask_with(tbk_hold_hook *hook, const char *request, const char *secre
         !tbk_file_write_all(hook->output, secret, strlen(secret), &why) ||
         !tbk_file_write_all(hook->output, "\n", 1, &why))
         return hook_gone(err);
-    return await_answer(hook, request, report, out, err);
+    return await_answer(hook, request, hook->answer_timeout_ms, report, out, err);
 }
 
 static bool ask(tbk_hold_hook *hook, const char *request, const tbk_report *report,
                 char out[ANSWER_BYTES_MAX], tbk_error *err)
 {
     return ask_with(hook, request, "", report, out, err);
-}
-
-/* What the hook says after "failed ", for people. */
-static const char *reason_in(const char *answer)
-{
-    if (tbk_text_starts_with(answer, "failed "))
-        return answer + strlen("failed ");
-    return strcmp(answer, "failed") == 0 ? "the hook gave no reason" : NULL;
 }
 
 static bool acquire(void *self, tbk_hold_kind kind, bool *out_was_stopped, tbk_error *err)
@@ -183,6 +200,58 @@ static bool start_server(void *self, const char *root_password, tbk_error *err)
            tbk_fail(err, TBK_E_FAILED, "see the hook's lines in the log, and 'docker ps -a'",
                     "a server for the proof could not be started: %s",
                     reason != NULL ? reason : answer);
+}
+
+/* --- what the tracker has open --- */
+
+/* "files", and for each file one space and its identity. */
+static bool read_files(tbk_arena *arena, const char *answer, tbk_open_files *out, tbk_error *err)
+{
+    const char *at = answer + strlen("files");
+    tbk_file_id *list = tbk_arena_alloc(arena, (strlen(at) + 1) * sizeof *list);
+    size_t count = 0;
+    while (*at == ' ') {
+        size_t length = strcspn(++at, " ");
+        if (!tbk_file_id_parse(at, length, &list[count++]))
+            return tbk_fail(err, TBK_E_FAILED,
+                            "install hook and engine of the same version: "
+                            "'configure'",
+                            "the hook answered '@files' with '%.*s'", (int)length, at);
+        at += length;
+    }
+    *out = (tbk_open_files){.list = list, .count = count};
+    return true;
+}
+
+static bool ask_for_files(tbk_hold_hook *hook, char out[ANSWER_BYTES_MAX], tbk_error *err)
+{
+    tbk_error ignored;
+    uint32_t limit_ms =
+        hook->answer_timeout_ms < FILES_TIMEOUT_MS ? hook->answer_timeout_ms : FILES_TIMEOUT_MS;
+    if (!tbk_file_write_all(hook->output, "@files\n", strlen("@files\n"), &ignored))
+        return hook_gone(err);
+    if (await_answer(hook, "@files", limit_ms, hook->report, out, err))
+        return true;
+    hook->owes_files = err->code == TBK_E_TIMEOUT;
+    return false;
+}
+
+static bool list_files(void *self, tbk_arena *arena, tbk_open_files *out, tbk_error *err)
+{
+    char answer[ANSWER_BYTES_MAX];
+    if (!ask_for_files(self, answer, err))
+        return false;
+    if (is_files(answer))
+        return read_files(arena, answer, out, err);
+    const char *reason = reason_in(answer);
+    return tbk_fail(err, TBK_E_FAILED, "install hook and engine of the same version: 'configure'",
+                    "the hook could not look at the tracker's files: %s",
+                    reason != NULL ? reason : answer);
+}
+
+tbk_tracker_files tbk_hold_hook_tracker_files(tbk_hold_hook *hook)
+{
+    return (tbk_tracker_files){.self = hook, .list = list_files};
 }
 
 tbk_spare_server tbk_hold_hook_spare_server(tbk_hold_hook *hook)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ports that the hook serves, over its line protocol (docs/protocol.md): requests "@hold
- * pause|stop", "@release", "@server" on output, answers on input. Every wait has a limit.
+ * The ports that the hook serves, over its line protocol (docs/protocol.md): requests "@files",
+ * "@hold pause|stop", "@release", "@server" on output, answers on input. Every wait has a limit.
  */
 #ifndef TBK_ADAPTERS_HOLD_HOOK_H
 #define TBK_ADAPTERS_HOLD_HOOK_H
@@ -20,6 +20,7 @@ tbk_hold_hook *tbk_hold_hook_new(int input_fd, int output_fd, uint32_t answer_ti
                                  const tbk_report *report);
 void tbk_hold_hook_free(tbk_hold_hook *hook);
 tbk_hold tbk_hold_hook_port(tbk_hold_hook *hook);
+tbk_tracker_files tbk_hold_hook_tracker_files(tbk_hold_hook *hook);
 tbk_spare_server tbk_hold_hook_spare_server(tbk_hold_hook *hook);
 
 #endif

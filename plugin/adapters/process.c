@@ -175,7 +175,7 @@ static bool drain(int *fd, bool is_error, tbk_exchange *exchange, tbk_error *err
     if (length == 0)
         close_fd(fd);
     else if (is_error)
-        tbk_exchange_error_output(exchange, exchange->received, (size_t)length);
+        return tbk_exchange_error_output(exchange, exchange->received, (size_t)length, err);
     else
         return tbk_exchange_output(exchange, exchange->received, (size_t)length, err);
     return true;
@@ -183,7 +183,7 @@ static bool drain(int *fd, bool is_error, tbk_exchange *exchange, tbk_error *err
 
 static bool child_converse(child *it, tbk_exchange *exchange, tbk_error *err)
 {
-    while (it->output_fd >= 0 || it->error_fd >= 0) {
+    while ((it->output_fd >= 0 || it->error_fd >= 0) && !tbk_exchange_is_over(exchange)) {
         if (!feed(it, exchange, err))
             return false;
         struct pollfd fds[4] = {
@@ -214,6 +214,11 @@ static bool child_wait(child *it, tbk_exchange *exchange, int *out_exit_status, 
             *out_exit_status = -1;
             return true;
         }
+        if (tbk_exchange_is_over(exchange)) {
+            tbk_process_stop(it->process);
+            *out_exit_status = -1;
+            return true;
+        }
         struct pollfd fds[1];
         if (!feed(it, exchange, err) || !tbk_exchange_wait(exchange, fds, 0, pause_ms, err))
             return false;
@@ -234,15 +239,16 @@ bool tbk_process_run(const char *const *argv, tbk_exchange *exchange, int *out_e
     return ended;
 }
 
-bool tbk_process_start(const char *const *argv, int output_fd, int *out_input_fd,
-                       pid_t *out_process, tbk_error *err)
+bool tbk_process_start(const char *const *argv, int error_fd, int *out_input_fd, pid_t *out_process,
+                       tbk_error *err)
 {
     tbk_auto_fd int in = -1;
     tbk_auto_fd int input = -1;
-    tbk_auto_fd int output = fcntl(output_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    if (output < 0)
+    tbk_auto_fd int output = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    tbk_auto_fd int error = fcntl(error_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (output < 0 || !move_up(&output) || error < 0)
         return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot prepare '%s'", argv[0]);
-    if (!make_pipe(&in, &input, err) || !spawn(argv, in, output, output, out_process, err))
+    if (!make_pipe(&in, &input, err) || !spawn(argv, in, output, error, out_process, err))
         return false;
     *out_input_fd = input;
     input = -1;

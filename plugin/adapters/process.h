@@ -10,15 +10,15 @@
 
 /* Runs a program (found through PATH) to its end, moving the exchange's bytes. *out_exit_status is
  * 0..255, 128 + n when signal n ended it, or -1 when something else in this process took it (a host
- * that ignores SIGCHLD). When it fails, the program and its process group were
- * killed and waited for. */
+ * that ignores SIGCHLD), or it was stopped because the exchange was over before it. When it fails,
+ * the program and its process group were killed and waited for. */
 bool tbk_process_run(const char *const *argv, tbk_exchange *exchange, int *out_exit_status,
                      tbk_error *err) TBK_MUST_CHECK;
 
-/* Starts a program with a pipe for its input, its output and errors going to output_fd.
+/* Starts a program with a pipe for its input, its output going nowhere and its errors to error_fd.
  * *out_input_fd is the caller's; the program sees its end when we die, too. */
-bool tbk_process_start(const char *const *argv, int output_fd, int *out_input_fd,
-                       pid_t *out_process, tbk_error *err) TBK_MUST_CHECK;
+bool tbk_process_start(const char *const *argv, int error_fd, int *out_input_fd, pid_t *out_process,
+                       tbk_error *err) TBK_MUST_CHECK;
 /* Starts a program whose input and output are the one descriptor, and whose errors go to another.
  * The caller keeps both. */
 bool tbk_process_start_on(const char *const *argv, int fd, int error_fd, pid_t *out_process,

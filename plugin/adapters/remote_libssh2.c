@@ -17,7 +17,9 @@
 typedef struct connection {
     tbk_arena *arena;
     const char *name;
-    tbk_ssh_target target; /* to log in once more, for a tunnel */
+    tbk_ssh_target target;    /* to log in once more, for a tunnel */
+    const tbk_report *report; /* may be NULL */
+    bool told;                /* that its login shell prints */
     tbk_ssh2_session *ssh2;
     bool user_is_root;
     bool lost;
@@ -66,7 +68,9 @@ static bool look_after(conversation *talk, tbk_error *err)
 static bool wait_for_vm(conversation *talk, short events, tbk_error *err)
 {
     struct pollfd fds[2] = {{.fd = talk->over->ssh2->socket, .events = events}};
-    return look_after(talk, err) && tbk_exchange_wait(talk->exchange, fds, 1, 5000, err);
+    bool waited = look_after(talk, err) && tbk_exchange_wait(talk->exchange, fds, 1, 5000, err);
+    tbk_ssh2_session_turn(talk->over->ssh2);
+    return waited;
 }
 
 /* After EAGAIN: waits for what that call needs. */
@@ -81,6 +85,7 @@ static bool wait_for_call(conversation *talk, tbk_error *err)
 static bool open_channel(conversation *talk, tbk_error *err)
 {
     LIBSSH2_SESSION *session = talk->over->ssh2->session;
+    tbk_ssh2_session_turn(talk->over->ssh2);
     while ((talk->channel = libssh2_channel_open_session(session)) == NULL) {
         if (libssh2_session_last_errno(session) != LIBSSH2_ERROR_EAGAIN)
             return fail_lost(talk->over, talk->exchange->command, err);
@@ -95,7 +100,7 @@ static bool open_channel(conversation *talk, tbk_error *err)
 static bool start_command(conversation *talk, tbk_error *err)
 {
     tbk_auto_text line = {0};
-    tbk_exchange_line(talk->exchange->command, talk->over->user_is_root, &line);
+    tbk_exchange_line(talk->exchange, talk->over->user_is_root, &line);
     int status;
     while ((status = libssh2_channel_exec(talk->channel, tbk_text_string(&line))) ==
            LIBSSH2_ERROR_EAGAIN)
@@ -117,7 +122,8 @@ static bool read_stream(conversation *talk, int stream, tbk_error *err)
     talk->unfinished = NOTHING;
     talk->moved = talk->moved || length > 0;
     if (length > 0 && stream == SSH_EXTENDED_DATA_STDERR)
-        tbk_exchange_error_output(talk->exchange, talk->exchange->received, (size_t)length);
+        return tbk_exchange_error_output(talk->exchange, talk->exchange->received, (size_t)length,
+                                         err);
     else if (length > 0)
         return tbk_exchange_output(talk->exchange, talk->exchange->received, (size_t)length, err);
     return true;
@@ -171,8 +177,8 @@ static bool write_input(conversation *talk, tbk_error *err)
  * exit status comes between the two. */
 static bool is_over(conversation *talk, bool *out_over, tbk_error *err)
 {
-    *out_over = false;
-    if (talk->unfinished != NOTHING || libssh2_channel_eof(talk->channel) != 1)
+    *out_over = tbk_exchange_is_over(talk->exchange);
+    if (*out_over || talk->unfinished != NOTHING || libssh2_channel_eof(talk->channel) != 1)
         return true;
     int status = libssh2_channel_wait_closed(talk->channel);
     if (status != 0 && status != LIBSSH2_ERROR_EAGAIN)
@@ -257,13 +263,19 @@ static bool run_over(void *self, const tbk_remote_command *command, tbk_remote_r
         return tbk_fail(err, TBK_E_NETWORK, "repeat the command; it finishes what was begun",
                         "the connection to '%s' has ended", it->name);
     tbk_auto_exchange exchange;
-    tbk_exchange_begin(&exchange, command, result);
+    tbk_exchange_begin(&exchange, command, it->report, result);
     conversation talk = {.over = it, .exchange = &exchange};
     if (!open_channel(&talk, err))
         return false;
-    bool ended = start_command(&talk, err) && converse(&talk, err);
-    if (ended)
+    bool known = false;
+    bool ended = start_command(&talk, err) && converse(&talk, err) &&
+                 tbk_exchange_finish(&exchange, &known, err);
+    tbk_exchange_tell_dropped(&exchange, it->name, &it->told);
+    if (ended && !known)
         result->exit_status = exit_status_of(&talk);
+    /* What began and did not end was cut, whatever the server makes of it. */
+    if (ended && !known && !result->unmarked && result->exit_status == 0)
+        ended = fail_lost(it, command, err);
     close_channel(&talk);
     return ended;
 }
@@ -319,7 +331,8 @@ bool tbk_remote_libssh2_open(const tbk_ssh_target *target, const tbk_ssh_key *ke
         return false;
     tbk_arena *arena = tbk_arena_new();
     connection *it = TBK_ARENA_NEW(arena, connection);
-    *it = (connection){.arena = arena, .target = keep_target(arena, target), .ssh2 = ssh2};
+    *it = (connection){
+        .arena = arena, .target = keep_target(arena, target), .report = report, .ssh2 = ssh2};
     it->user_is_root = strcmp(target->user, "root") == 0;
     it->name =
         tbk_arena_format(arena, "%s@%s:%u", target->user, target->host, (unsigned)target->port);

@@ -22,12 +22,11 @@
 static bool run_here(void *self, const tbk_remote_command *command, tbk_remote_result *result,
                      tbk_error *err)
 {
-    (void)self;
     tbk_auto_text line = {0};
-    tbk_exchange_line(command, geteuid() == 0, &line);
-    const char *const argv[] = {"sh", "-c", tbk_text_string(&line), NULL};
     tbk_auto_exchange exchange;
-    tbk_exchange_begin(&exchange, command, result);
+    tbk_exchange_begin(&exchange, command, self, result);
+    tbk_exchange_plain_line(&exchange, geteuid() == 0, &line);
+    const char *const argv[] = {"sh", "-c", tbk_text_string(&line), NULL};
     if (!tbk_process_run(argv, &exchange, &result->exit_status, err))
         return false;
     if (result->exit_status < 0)
@@ -92,7 +91,11 @@ static bool open_tunnel(void *self, const char *host, uint16_t port, const tbk_r
 
 static void close_here(void *self) { (void)self; }
 
-void tbk_remote_local_open(tbk_remote *out)
+void tbk_remote_local_open(const tbk_report *report, tbk_remote *out)
 {
-    *out = (tbk_remote){.name = HERE, .run = run_here, .tunnel = open_tunnel, .close = close_here};
+    *out = (tbk_remote){.self = (void *)(uintptr_t)report, /* only ever read */
+                        .name = HERE,
+                        .run = run_here,
+                        .tunnel = open_tunnel,
+                        .close = close_here};
 }

@@ -5,6 +5,7 @@
 
 #include "ports/remote.h"
 
-void tbk_remote_local_open(tbk_remote *out);
+/* report, which may be NULL, outlives it: commands without one of their own are cancelled by it. */
+void tbk_remote_local_open(const tbk_report *report, tbk_remote *out);
 
 #endif

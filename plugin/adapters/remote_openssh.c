@@ -11,8 +11,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define DEFAULT_CONNECT_TIMEOUT_MS 10000
@@ -20,7 +20,6 @@
 #define LOG_LIMIT_BYTES ((size_t)1 << 20)
 #define CONFIG_TIMEOUT_MS 5000
 #define WORDS_MAX 80
-#define TOKEN_SIZE 24
 /* The master looks host keys up under this name, whatever a configuration makes of the host's. */
 #define HOST_ALIAS "torrust-backup-vm"
 #define REPEAT "repeat the command; it finishes what was begun"
@@ -32,7 +31,9 @@ typedef struct connection {
     const char *directory; /* private: the master's socket, its log, the known host keys */
     const char *socket_path;
     const char *log_path;
-    size_t log_skip_bytes; /* of its log, what was said before the VM accepted the key */
+    size_t log_skip_bytes;    /* of its log, what was said before the VM accepted the key */
+    const tbk_report *report; /* may be NULL */
+    bool told;                /* that its login shell prints */
     bool user_is_root;
     pid_t master;     /* 0 = none */
     int master_fd;    /* its input: it ends when this does */
@@ -165,6 +166,20 @@ static const char *read_log(const connection *over, tbk_arena *arena)
     return read_text(arena, over->log_path, over->log_skip_bytes);
 }
 
+/* What the VM says to the master (banners, its shell's files) is kept there; without end it would
+ * fill the disk. */
+static bool log_is_full(const connection *over)
+{
+    struct stat status;
+    return stat(over->log_path, &status) == 0 && (uint64_t)status.st_size >= LOG_LIMIT_BYTES;
+}
+
+static bool fail_flood(const connection *over, tbk_error *err)
+{
+    return tbk_fail(err, TBK_E_NETWORK, "see what the VM's login shell and SSH server print",
+                    "'%s' prints more than %zu MiB of its own", over->name, LOG_LIMIT_BYTES >> 20);
+}
+
 /* ssh says why in words only, and always ends with 255. */
 static bool fail_master(connection *over, const tbk_ssh_target *target, const tbk_host_keys *known,
                         tbk_error *err)
@@ -208,6 +223,8 @@ static bool wait_for_master(connection *over, const tbk_ssh_target *target,
         }
         if (!tbk_report_go_on(report, err))
             return false;
+        if (log_is_full(over))
+            return fail_flood(over, err);
         if (tbk_clock_monotonic_ms() >= deadline_ms)
             return tbk_fail(err, TBK_E_TIMEOUT, "see whether the VM runs and is not overloaded",
                             "the login on '%s' port %u took longer than %.1f s", target->host,
@@ -267,51 +284,6 @@ static bool check_and_pin(connection *over, const tbk_host_keys *known, const tb
 
 /* --- commands --- */
 
-/* The exit status of ssh is 255 for its own failures and for a signal on the other side, so the far
- * shell tells the command's own, behind a word that no command prints. Without it the connection
- * was cut, whatever came before. */
-static void make_token(char token[TOKEN_SIZE])
-{
-    uint64_t number = (uint64_t)tbk_clock_monotonic_ms();
-    (void)!getrandom(&number, sizeof number, GRND_NONBLOCK);
-    (void)snprintf(token, TOKEN_SIZE, "\n@%016llx ", (unsigned long long)number);
-}
-
-static void write_script(const tbk_remote_command *command, bool user_is_root, const char *token,
-                         tbk_text *line)
-{
-    tbk_auto_text script = {0};
-    tbk_exchange_line(command, user_is_root, &script);
-    tbk_text_format(&script, "\nprintf '\\n%s%%d\\n' \"$?\" >&2", token + 1);
-    tbk_text_append(line, "exec sh -c ");
-    tbk_text_append_shell_word(line, tbk_text_string(&script));
-}
-
-static bool read_status(const tbk_exchange *exchange, const char *token, int *out)
-{
-    size_t token_length = strlen(token);
-    const char *found = memmem(exchange->tail, exchange->tail_length, token, token_length);
-    if (found == NULL)
-        return false;
-    int status = 0;
-    const char *end = exchange->tail + exchange->tail_length;
-    for (found += token_length; found < end && *found >= '0' && *found <= '9'; found++)
-        status = status * 10 + (*found - '0');
-    *out = status & 255;
-    return found < end && *found == '\n';
-}
-
-static void cut_token(tbk_text *error_output, const char *token)
-{
-    char *found = error_output->length == 0
-                      ? NULL
-                      : memmem(error_output->bytes, error_output->length, token, strlen(token));
-    if (found == NULL)
-        return;
-    *found = '\0';
-    error_output->length = (size_t)(found - error_output->bytes);
-}
-
 static bool master_lives(connection *over)
 {
     if (over->master > 0 && tbk_process_ended(over->master))
@@ -319,7 +291,9 @@ static bool master_lives(connection *over)
     return over->master > 0;
 }
 
-/* The master knows why, if anybody does. */
+/* The exit status of ssh is 255 for its own failures and for a signal on the other side, so the
+ * command's own comes with its end mark. Without it the connection was cut, whatever came before.
+ * The master knows why, if anybody does. */
 static bool fail_lost(connection *over, const tbk_remote_command *command,
                       const tbk_remote_result *result, tbk_error *err)
 {
@@ -331,16 +305,29 @@ static bool fail_lost(connection *over, const tbk_remote_command *command,
                     command->argv[0], last_line(arena, log[0] != '\0' ? log : said));
 }
 
+/* The wait for a command looks after the master's log, too. */
+typedef struct watch {
+    const connection *over;
+    const tbk_report *report; /* may be NULL */
+} watch;
+
+static bool is_to_end(void *self)
+{
+    const watch *it = self;
+    return log_is_full(it->over) || (it->report != NULL && it->report->cancelled != NULL &&
+                                     it->report->cancelled(it->report->self));
+}
+
 static bool run_over(void *self, const tbk_remote_command *command, tbk_remote_result *result,
                      tbk_error *err)
 {
     connection *over = self;
-    char token[TOKEN_SIZE];
     tbk_auto_text line = {0};
+    tbk_auto_exchange exchange;
+    tbk_exchange_begin(&exchange, command, over->report, result);
     if (!master_lives(over))
         return tbk_fail(err, TBK_E_NETWORK, REPEAT, "the connection to '%s' has ended", over->name);
-    make_token(token);
-    write_script(command, over->user_is_root, token, &line);
+    tbk_exchange_line(&exchange, over->user_is_root, &line);
     /* Without the master's socket ssh would open a connection of its own: that has to fail. */
     const char *const argv[] = {"ssh",
                                 "-F",
@@ -360,16 +347,22 @@ static bool run_over(void *self, const tbk_remote_command *command, tbk_remote_r
                                 over->host,
                                 tbk_text_string(&line),
                                 NULL};
-    tbk_auto_exchange exchange;
-    tbk_exchange_begin(&exchange, command, result);
     int status;
-    if (!tbk_process_run(argv, &exchange, &status, err))
-        return false;
-    if (read_status(&exchange, token, &result->exit_status)) {
-        cut_token(&result->error_output, token);
-        return true;
-    }
-    return fail_lost(over, command, result, err);
+    bool known;
+    watch watched = {.over = over, .report = exchange.report};
+    const tbk_report report = {.self = &watched, .cancelled = is_to_end};
+    exchange.report = &report;
+    if (!tbk_process_run(argv, &exchange, &status, err) ||
+        !tbk_exchange_finish(&exchange, &known, err))
+        return log_is_full(over) ? fail_flood(over, err) : false;
+    exchange.report = over->report;
+    tbk_exchange_tell_dropped(&exchange, over->name, &over->told);
+    /* 255 is what ssh ends with for its own failures. */
+    if (!known && (status < 0 || status == 255 || !result->unmarked))
+        return fail_lost(over, command, result, err);
+    if (!known)
+        result->exit_status = status;
+    return true;
 }
 
 /* --- tunnels --- */
@@ -511,7 +504,7 @@ bool tbk_remote_openssh_has_route(const tbk_ssh_target *target, const tbk_report
         .argv = argv, .timeout_ms = CONFIG_TIMEOUT_MS, .report = report};
     tbk_auto_remote_result result = {0};
     tbk_auto_exchange exchange;
-    tbk_exchange_begin(&exchange, &command, &result);
+    tbk_exchange_begin(&exchange, &command, report, &result);
     tbk_error ignored;
     int status;
     if (!tbk_process_run(argv, &exchange, &status, &ignored) || status > 0)
@@ -554,7 +547,7 @@ bool tbk_remote_openssh_open(const tbk_ssh_target *target, const tbk_host_keys *
 {
     tbk_arena *arena = tbk_arena_new();
     connection *over = TBK_ARENA_NEW(arena, connection);
-    *over = (connection){.arena = arena, .master_fd = -1};
+    *over = (connection){.arena = arena, .master_fd = -1, .report = report};
     over->user_is_root = strcmp(target->user, "root") == 0;
     over->host = tbk_arena_copy(arena, target->host);
     over->name =

@@ -76,7 +76,7 @@ bool tbk_ssh_open(const tbk_ssh_target *target, const tbk_report *report, tbk_re
                   tbk_error *err)
 {
     if (target->program == TBK_SSH_LOCAL) {
-        tbk_remote_local_open(out);
+        tbk_remote_local_open(report, out);
         return true;
     }
     tbk_auto(tbk_arena) *arena = tbk_arena_new();

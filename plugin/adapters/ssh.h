@@ -25,7 +25,9 @@ typedef struct tbk_ssh_target {
     uint32_t connect_timeout_ms; /* 0 = 10 s */
 } tbk_ssh_target;
 
-/* Checks the key before anything is contacted: missing, unreadable, readable by others, encrypted
+/* report, which may be NULL, outlives *out: it may cancel any wait of it.
+ *
+ * Checks the key before anything is contacted: missing, unreadable, readable by others, encrypted
  * and not in the agent, not a private key: TBK_E_CONFIG. Then TBK_E_NETWORK, TBK_E_TIMEOUT,
  * TBK_E_HOST_KEY, or TBK_E_KEY when the VM refuses the key. */
 bool tbk_ssh_open(const tbk_ssh_target *target, const tbk_report *report, tbk_remote *out,

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <libssh2.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -25,6 +26,10 @@
 #define CANCEL_CHECK_MS 200
 #define GOODBYE_MS 1000
 #define AGENT_ANSWER_MS 10000
+#define TURN_MS 200
+#define TURN_BYTES ((uint64_t)8 << 20)
+/* Before the login a server has some kilobytes to say; one that says more is none. */
+#define BEFORE_LOGIN_BYTES ((uint64_t)1 << 20)
 #define KEEPALIVE_S 15
 
 /* The waits of opening: one limit for all of them, and somebody who may cancel. */
@@ -46,18 +51,38 @@ bool tbk_ssh2_knows_rsa_sha2(void) { return libssh2_version(0x010b00) != NULL; }
 /* --- the bytes --- */
 
 /* The agent's socket blocks; libssh2 waits there for ever. */
-static bool agent_answers(int socket)
+static bool agent_answers(const tbk_ssh2_session *it, int socket)
 {
+    int64_t end_ms = tbk_clock_monotonic_ms() + AGENT_ANSWER_MS;
     struct pollfd wait = {.fd = socket, .events = POLLIN};
-    return poll(&wait, 1, AGENT_ANSWER_MS) == 1;
+    tbk_error ignored;
+    while (poll(&wait, 1, CANCEL_CHECK_MS) != 1)
+        if (tbk_clock_monotonic_ms() >= end_ms || !tbk_report_go_on(it->opening, &ignored))
+            return false;
+    return true;
+}
+
+void tbk_ssh2_session_turn(tbk_ssh2_session *it)
+{
+    it->turn_end_ms = tbk_clock_monotonic_ms() + TURN_MS;
+    it->turn_end_bytes = it->received_bytes + TURN_BYTES;
+}
+
+static bool turn_is_over(const tbk_ssh2_session *it)
+{
+    return it->received_bytes >= it->turn_end_bytes || tbk_clock_monotonic_ms() >= it->turn_end_ms;
 }
 
 static ssize_t receive_bytes(libssh2_socket_t socket, void *buffer, size_t length, int flags,
                              void **abstract)
 {
     tbk_ssh2_session *it = *abstract;
-    if (socket != it->socket && !agent_answers(socket))
+    if (socket != it->socket && !agent_answers(it, socket))
         return -ETIMEDOUT;
+    if (socket == it->socket && it->ended)
+        return -ECONNRESET;
+    if (socket == it->socket && turn_is_over(it))
+        return -EAGAIN;
     ssize_t received = recv(socket, buffer, length, flags);
     if (received < 0)
         return errno == EINTR ? -EAGAIN : -errno;
@@ -139,7 +164,8 @@ void tbk_ssh2_session_free(tbk_ssh2_session *it)
         while (libssh2_session_disconnect(it->session, "done") == LIBSSH2_ERROR_EAGAIN &&
                tbk_clock_monotonic_ms() < end_ms)
             wait_briefly(it);
-    /* From here on nothing can be waited for: what is still to be sent fails at once. */
+    /* From here on nothing can be waited for: what is still to be sent or read fails at once. */
+    it->ended = true;
     if (it->socket >= 0)
         (void)shutdown(it->socket, SHUT_RDWR);
     for (int i = 0; libssh2_session_free(it->session) == LIBSSH2_ERROR_EAGAIN && i < 100; i++)
@@ -245,8 +271,15 @@ static bool connect_host(opening *open, tbk_error *err)
 
 static bool wait_for_vm(const opening *open, tbk_error *err)
 {
-    return wait_for_fd(open, open->it->socket, tbk_ssh2_session_events(open->it), open->deadline_ms,
-                       "the login on", err);
+    if (open->it->received_bytes > BEFORE_LOGIN_BYTES)
+        return tbk_fail(err, TBK_E_NETWORK, "see whether an SSH server listens on that port",
+                        "'%s' port %u sent more than %" PRIu64 " MiB before any login",
+                        open->target->host, (unsigned)open->target->port, BEFORE_LOGIN_BYTES >> 20);
+    if (!wait_for_fd(open, open->it->socket, tbk_ssh2_session_events(open->it), open->deadline_ms,
+                     "the login on", err))
+        return false;
+    tbk_ssh2_session_turn(open->it);
+    return true;
 }
 
 /* --- the VM's key --- */
@@ -461,7 +494,7 @@ static bool log_in(const opening *open, const tbk_ssh_key *key, bool *out_unable
     int status = by_file;
     if (by_file < 0 && !is_connection_lost(by_file))
         status = login_by_agent(open, key, err);
-    if (status == 1)
+    if (status == 1 || !tbk_report_go_on(open->report, err))
         return false;
     if (status == 0 && libssh2_userauth_authenticated(open->it->session))
         return true;
@@ -477,17 +510,21 @@ bool tbk_ssh2_session_open(const tbk_ssh_target *target, const tbk_ssh_key *key,
 {
     tbk_auto(tbk_ssh2_session) *it = session_new();
     opening open = {.target = target, .report = report, .it = it};
+    it->opening = report;
     open.limit_ms =
         target->connect_timeout_ms != 0 ? target->connect_timeout_ms : DEFAULT_CONNECT_TIMEOUT_MS;
     if (!connect_host(&open, err))
         return false;
     open.limit_ms *= LOGIN_TIMEOUT_FACTOR;
     open.deadline_ms = tbk_clock_monotonic_ms() + open.limit_ms;
+    tbk_ssh2_session_turn(it);
     if (!shake_hands(&open, known, out_unable, err) || !check_host(&open, known, err) ||
         !log_in(&open, key, out_unable, err))
         return false;
     libssh2_keepalive_config(it->session, 1, KEEPALIVE_S);
     it->received_ms = tbk_clock_monotonic_ms();
+    tbk_ssh2_session_turn(it);
+    it->opening = NULL;
     *out = it;
     it = NULL;
     return true;

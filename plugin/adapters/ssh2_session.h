@@ -17,7 +17,19 @@ typedef struct tbk_ssh2_session {
     int socket;
     int64_t received_ms; /* when the VM last sent anything, monotonic */
     uint64_t received_bytes;
+    int64_t turn_end_ms; /* see tbk_ssh2_session_turn */
+    uint64_t turn_end_bytes;
+    bool ended;                /* nothing is read any more */
+    const tbk_report *opening; /* who may cancel while it is opened; NULL afterwards */
 } tbk_ssh2_session;
+
+/*
+ * Lets libssh2 read again. Within one call it reads for as long as there is anything, and a VM that
+ * sends without end (lines before its banner, packets that mean nothing) would keep it there, deaf
+ * to limits and cancelling. So a turn is a fifth of a second and 8 MiB; after it the socket seems
+ * empty, libssh2 comes back with EAGAIN, and whoever waits begins the next one.
+ */
+void tbk_ssh2_session_turn(tbk_ssh2_session *it);
 
 /* Connects, checks the host key, pins it, proves the key. *out_unable tells that libssh2 and the VM
  * know no common algorithm, so that the ssh program may try. */

@@ -85,6 +85,7 @@ static int send_end(const tbk_tunnel_end *end)
 static short events(const tbk_tunnel_end *end, bool receives, bool sends)
 {
     channel *it = end->self;
+    tbk_ssh2_session_turn(it->ssh2);
     int wanted = receives || sends ? POLLIN : 0;
     if (it->unfinished != NOTHING || it->seen_bytes != it->ssh2->received_bytes)
         wanted |= POLLOUT;
@@ -121,6 +122,7 @@ static bool wait_for_answer(const channel *it, const tbk_report *report, tbk_err
 {
     struct pollfd wait = {.fd = it->ssh2->socket, .events = tbk_ssh2_session_events(it->ssh2)};
     (void)poll(&wait, 1, CANCEL_CHECK_MS);
+    tbk_ssh2_session_turn(it->ssh2);
     return tbk_report_go_on(report, err);
 }
 

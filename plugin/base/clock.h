@@ -8,6 +8,10 @@
 #include <stdint.h>
 #include <time.h>
 
+/* 9999-12-31T23:59:59Z, the last time that has four digits for its year: what others call a time
+ * lies between 0 and this. */
+#define TBK_CLOCK_LAST_S INT64_C(253402300799)
+
 /* Wall clock, seconds since 1970 UTC. */
 int64_t tbk_clock_now_s(void);
 /* Monotonic, for differences only. */

@@ -74,6 +74,38 @@ bool tbk_file_read(tbk_arena *arena, const char *path, size_t limit_bytes, char 
     return tbk_file_read_at(arena, AT_FDCWD, path, limit_bytes, out_bytes, out_length, err);
 }
 
+static bool fail_not_regular(const char *path, tbk_error *err)
+{
+    return tbk_fail(err, TBK_E_CONFIG, NULL, "'%s' is not a regular file", path);
+}
+
+static bool fail_open(int errno_value, const char *path, tbk_error *err)
+{
+    if (errno_value == ELOOP)
+        return fail_not_regular(path, err);
+    return tbk_fail_errno(err, errno_value == ENOENT ? TBK_E_NOT_FOUND : TBK_E_IO, errno_value,
+                          NULL, "cannot read '%s'", path);
+}
+
+bool tbk_file_open_at(int directory, const char *path, int *out_fd, tbk_error *err)
+{
+    tbk_auto_fd int fd =
+        openat(directory, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) != 0)
+        return fail_open(errno, path, err);
+    if (!S_ISREG(status.st_mode))
+        return fail_not_regular(path, err);
+    *out_fd = fd;
+    fd = -1;
+    return true;
+}
+
+bool tbk_file_open(const char *path, int *out_fd, tbk_error *err)
+{
+    return tbk_file_open_at(AT_FDCWD, path, out_fd, err);
+}
+
 /* --- writing --- */
 
 bool tbk_file_write_all(int fd, const void *bytes, size_t length, tbk_error *err)
@@ -91,6 +123,26 @@ bool tbk_file_write_all(int fd, const void *bytes, size_t length, tbk_error *err
     return true;
 }
 
+bool tbk_file_cannot_sync_directory(int errno_value)
+{
+    return errno_value == EINVAL || errno_value == ENOTSUP;
+}
+
+bool tbk_file_cannot_set_mode(int errno_value)
+{
+    return errno_value == EPERM || errno_value == ENOTSUP;
+}
+
+bool tbk_directory_sync(int directory)
+{
+    return fsync(directory) == 0 || tbk_file_cannot_sync_directory(errno);
+}
+
+bool tbk_file_set_mode(int fd, mode_t mode)
+{
+    return fchmod(fd, mode) == 0 || tbk_file_cannot_set_mode(errno);
+}
+
 static bool fill_and_rename(int directory, const char *temporary, const char *name,
                             const void *bytes, size_t length, mode_t mode, tbk_error *err)
 {
@@ -103,8 +155,8 @@ static bool fill_and_rename(int directory, const char *temporary, const char *na
                               temporary);
     if (!tbk_file_write_all(fd, bytes, length, err))
         return false;
-    if (fchmod(fd, mode) != 0 || fsync(fd) != 0 ||
-        renameat(directory, temporary, directory, name) != 0 || fsync(directory) != 0)
+    if (!tbk_file_set_mode(fd, mode) || fsync(fd) != 0 ||
+        renameat(directory, temporary, directory, name) != 0 || !tbk_directory_sync(directory))
         return tbk_fail_errno(err, code_of_errno(errno), errno, NULL, "cannot put it in place");
     return true;
 }
@@ -140,7 +192,7 @@ static bool make_one(const char *path, mode_t mode, tbk_error *err)
 {
     if (mkdir(path, mode) == 0) {
         /* The umask may have taken bits away. */
-        if (chmod(path, mode) != 0)
+        if (chmod(path, mode) != 0 && !tbk_file_cannot_set_mode(errno))
             return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot set the mode of '%s'", path);
         return true;
     }

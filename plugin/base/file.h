@@ -17,11 +17,29 @@ bool tbk_file_read(tbk_arena *arena, const char *path, size_t limit_bytes, char 
 bool tbk_file_read_at(tbk_arena *arena, int directory, const char *path, size_t limit_bytes,
                       char **out_bytes, size_t *out_length, tbk_error *err) TBK_MUST_CHECK;
 
+/*
+ * Opens, for reading, a file that others may have put there: a pipe is not waited for, a link is
+ * not followed (in the path's last part), and what is no regular file is refused. fstat(2) tells
+ * more. Errors: TBK_E_NOT_FOUND, there is none; TBK_E_CONFIG, it is a link, or no regular file;
+ * TBK_E_IO, it could not be looked at, which says nothing about it.
+ */
+bool tbk_file_open_at(int directory, const char *path, int *out_fd, tbk_error *err) TBK_MUST_CHECK;
+bool tbk_file_open(const char *path, int *out_fd, tbk_error *err) TBK_MUST_CHECK;
+
 /* Publishes whole: writes beside the target, syncs, renames, syncs the directory. */
 bool tbk_file_publish(const char *path, const void *bytes, size_t length, mode_t mode,
                       tbk_error *err) TBK_MUST_CHECK;
 bool tbk_file_publish_at(int directory, const char *name, const void *bytes, size_t length,
                          mode_t mode, tbk_error *err) TBK_MUST_CHECK;
+
+/* Whether a file system that cannot do this goes on without: shares that cannot sync a folder, or
+ * have no modes of their own. Nothing is less whole for it. */
+bool tbk_file_cannot_sync_directory(int errno_value);
+bool tbk_file_cannot_set_mode(int errno_value);
+/* As fsync(2) of a directory and fchmod(2) of a file of one's own; what the file system cannot do
+ * is success. On failure errno tells. */
+bool tbk_directory_sync(int directory);
+bool tbk_file_set_mode(int fd, mode_t mode);
 
 /* Makes the directory and its missing parents with this mode; an existing one is left as it is. */
 bool tbk_directory_make(const char *path, mode_t mode, tbk_error *err) TBK_MUST_CHECK;

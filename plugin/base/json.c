@@ -112,6 +112,20 @@ bool tbk_json_parse(tbk_arena *arena, const char *bytes, size_t length, const ch
 
 /* --- writing --- */
 
+/* Printed as it is, a document must do nothing to a terminal; whoever reads it loses nothing. */
+static void write_character(tbk_text *text, const char *at, size_t step)
+{
+    bool hidden;
+    uint32_t character = tbk_text_character(at, step, &hidden);
+    if (!hidden)
+        tbk_text_append_bytes(text, at, step);
+    else if (character < 0x10000)
+        tbk_text_format(text, "\\u%04x", (unsigned)character);
+    else
+        tbk_text_format(text, "\\u%04x\\u%04x", 0xD7C0 + (unsigned)(character >> 10),
+                        0xDC00 + (unsigned)(character & 0x3FF));
+}
+
 static void write_string(tbk_text *text, const char *string)
 {
     tbk_text_append_char(text, '"');
@@ -124,10 +138,8 @@ static void write_string(tbk_text *text, const char *string)
             tbk_text_format(text, "\\%c", *at);
         } else if (*at == '\n') {
             tbk_text_append(text, "\\n");
-        } else if ((unsigned char)*at < 0x20 || *at == 0x7F) {
-            tbk_text_format(text, "\\u%04x", (unsigned)(unsigned char)*at);
         } else {
-            tbk_text_append_bytes(text, at, step);
+            write_character(text, at, step);
         }
         at += step;
     }

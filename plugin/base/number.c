@@ -4,9 +4,11 @@
 
 #include "base/memory.h"
 
+#include <errno.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static locale_t plain_locale(void)
 {
@@ -33,4 +35,18 @@ void tbk_number_format(double number, char out[TBK_NUMBER_TEXT_SIZE])
     while (strtod(out, NULL) != number);
     (void)uselocale(before);
     freelocale(plain);
+}
+
+bool tbk_number_parse_whole(const char *text, int64_t least, int64_t most, int64_t *out)
+{
+    const char *digits = text + (*text == '-' || *text == '+');
+    size_t count = strspn(digits, "0123456789");
+    if (count == 0 || digits[count] != '\0')
+        return false;
+    errno = 0;
+    long long number = strtoll(text, NULL, 10);
+    if (errno == ERANGE || number < least || number > most)
+        return false;
+    *out = number;
+    return true;
 }

@@ -132,6 +132,58 @@ bool tbk_text_is_utf8(const char *bytes, size_t length)
     return true;
 }
 
+static uint32_t decode(const char *text, size_t step)
+{
+    static const unsigned char first_bits[] = {0x7F, 0x7F, 0x1F, 0x0F, 0x07};
+    uint32_t character = (unsigned char)text[0] & first_bits[step];
+    for (size_t index = 1; index < step; index++)
+        character = character << 6 | ((unsigned char)text[index] & 0x3F);
+    return character;
+}
+
+uint32_t tbk_text_character(const char *text, size_t step, bool *out_hidden)
+{
+    static const struct {
+        uint32_t first, last;
+    } hidden[] = {{0x00, 0x1F},     {0x7F, 0x9F},     {0xAD, 0xAD},      {0x61C, 0x61C},
+                  {0x180E, 0x180E}, {0x200B, 0x200F}, {0x2028, 0x202E},  {0x2060, 0x206F},
+                  {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB}, {0xE0000, 0xE007F}};
+    uint32_t character = decode(text, step);
+    *out_hidden = false;
+    for (size_t index = 0; index < sizeof hidden / sizeof *hidden; index++)
+        *out_hidden |= character >= hidden[index].first && character <= hidden[index].last;
+    return character;
+}
+
+static void append_hidden(tbk_text *text, uint32_t character)
+{
+    if (character == '\n' || character == '\t')
+        tbk_text_append(text, character == '\n' ? "\\n" : "\\t");
+    else if (character < 0x80)
+        tbk_text_format(text, "\\x%02x", (unsigned)character);
+    else
+        tbk_text_format(text, "\\u%04x", (unsigned)character);
+}
+
+void tbk_text_append_visible(tbk_text *text, const char *string, bool with_lines)
+{
+    size_t left = strlen(string);
+    for (const char *at = string; left > 0;) {
+        size_t step = tbk_text_utf8_step(at, left);
+        bool hidden = false;
+        uint32_t character = step != 0 ? tbk_text_character(at, step, &hidden) : 0;
+        if (step == 0)
+            tbk_text_format(text, "\\x%02x", (unsigned)(unsigned char)*at);
+        else if (hidden && !(with_lines && (*at == '\n' || *at == '\t')))
+            append_hidden(text, character);
+        else
+            tbk_text_append_bytes(text, at, step);
+        step = step != 0 ? step : 1;
+        at += step;
+        left -= step;
+    }
+}
+
 bool tbk_text_starts_with(const char *text, const char *prefix)
 {
     return strncmp(text, prefix, strlen(prefix)) == 0;

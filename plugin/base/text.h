@@ -9,6 +9,7 @@
 #include "base/error.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct tbk_text {
     char *bytes;
@@ -34,6 +35,17 @@ void tbk_text_append_shell_word(tbk_text *text, const char *word);
 size_t tbk_text_utf8_step(const char *text, size_t length);
 /* Whether the bytes are valid UTF-8 (no overlong forms, no surrogates). */
 bool tbk_text_is_utf8(const char *bytes, size_t length);
+
+/* The character at the start of the text, whose step is not 0; *out_hidden tells that a terminal
+ * does something with it rather than show it: a control character (C0, DEL, C1), or one that turns,
+ * joins or breaks lines or has no width (the Unicode format characters that are so used). */
+uint32_t tbk_text_character(const char *text, size_t step, bool *out_hidden);
+/*
+ * Appends text that others wrote so that it is seen and does nothing: hidden characters come as
+ * \n, \t, \x1b or \u202e, bytes that are no UTF-8 as \xff, the rest as it is. with_lines keeps line
+ * breaks and tabs.
+ */
+void tbk_text_append_visible(tbk_text *text, const char *string, bool with_lines);
 
 bool tbk_text_starts_with(const char *text, const char *prefix);
 bool tbk_text_ends_with(const char *text, const char *suffix);

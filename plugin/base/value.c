@@ -168,6 +168,67 @@ const tbk_value *tbk_value_find(const tbk_value *map, const char *path)
     return walk_path(map, path).value;
 }
 
+const char *tbk_value_text_at(const tbk_value *map, const char *path, const char *otherwise)
+{
+    const tbk_value *found = tbk_value_find(map, path);
+    return found != NULL && found->type == TBK_VALUE_STRING ? found->string : otherwise;
+}
+
+int64_t tbk_value_integer_at(const tbk_value *map, const char *path)
+{
+    const tbk_value *found = tbk_value_find(map, path);
+    return found != NULL && found->type == TBK_VALUE_INTEGER ? found->integer : 0;
+}
+
+bool tbk_value_true_at(const tbk_value *map, const char *path)
+{
+    const tbk_value *found = tbk_value_find(map, path);
+    return found != NULL && found->type == TBK_VALUE_BOOL && found->boolean;
+}
+
+const tbk_member *tbk_value_members_at(const tbk_value *map, const char *path)
+{
+    const tbk_value *found = tbk_value_find(map, path);
+    return found != NULL ? found->first : NULL;
+}
+
+uint64_t tbk_value_bytes_at(const tbk_value *map, const char *path)
+{
+    int64_t bytes = tbk_value_integer_at(map, path);
+    return bytes > 0 ? (uint64_t)bytes : 0;
+}
+
+static const char *visible(tbk_arena *arena, const char *string, bool with_lines)
+{
+    tbk_auto_text text = {0};
+    tbk_text_append_visible(&text, string, with_lines);
+    return tbk_arena_copy(arena, tbk_text_string(&text));
+}
+
+static tbk_value *visible_value(tbk_arena *arena, const tbk_value *value, bool with_lines,
+                                const char *lines_key)
+{
+    tbk_value *copy = TBK_ARENA_NEW(arena, tbk_value);
+    *copy = *value;
+    if (value->type == TBK_VALUE_STRING)
+        copy->string = visible(arena, value->string, with_lines);
+    copy->first = NULL;
+    copy->last = NULL;
+    copy->count = 0;
+    for (const tbk_member *member = value->first; member != NULL; member = member->next) {
+        bool keeps =
+            lines_key != NULL && member->key != NULL && strcmp(member->key, lines_key) == 0;
+        append_member(arena, copy, member->key != NULL ? visible(arena, member->key, false) : NULL,
+                      visible_value(arena, member->value, keeps, lines_key));
+    }
+    return copy;
+}
+
+tbk_value *tbk_value_visible(tbk_arena *arena, const tbk_value *value, const char *lines_key)
+{
+    return visible_value(arena, value, false, lines_key);
+}
+
 static bool fail_type(const tbk_value *value, const char *path, int path_length,
                       tbk_value_type wanted, tbk_error *err)
 {
@@ -255,6 +316,21 @@ bool tbk_value_read_integer(const tbk_value *map, const char *path, int64_t *out
         return false;
     if (found != NULL)
         *out = found->integer;
+    return true;
+}
+
+bool tbk_value_read_integer_within(const tbk_value *map, const char *path, int64_t least,
+                                   int64_t most, int64_t *out, tbk_error *err)
+{
+    const tbk_value *found = NULL;
+    if (!get(map, path, TBK_VALUE_INTEGER, false, &found, err))
+        return false;
+    if (found == NULL)
+        return true;
+    if (found->integer < least || found->integer > most)
+        return tbk_value_fail(found, err, NULL, "'%s' is %lld; it must be from %lld to %lld", path,
+                              (long long)found->integer, (long long)least, (long long)most);
+    *out = found->integer;
     return true;
 }
 

@@ -69,6 +69,20 @@ void tbk_value_set_bool(tbk_arena *arena, tbk_value *map, const char *key, bool 
 /* The value at the path with dots, or NULL when a part of it is missing or null. */
 const tbk_value *tbk_value_find(const tbk_value *map, const char *path);
 
+/* For printing, where a value that is missing or of another type is no error: otherwise, 0, false,
+ * or no members stand for it. */
+const char *tbk_value_text_at(const tbk_value *map, const char *path, const char *otherwise);
+int64_t tbk_value_integer_at(const tbk_value *map, const char *path);
+bool tbk_value_true_at(const tbk_value *map, const char *path);
+const tbk_member *tbk_value_members_at(const tbk_value *map, const char *path);
+/* The number of bytes at the path; 0 when there is none, or it is negative. */
+uint64_t tbk_value_bytes_at(const tbk_value *map, const char *path);
+
+/* A copy whose keys and texts are harmless on a terminal (tbk_text_append_visible); line breaks
+ * stay only in texts at the key lines_key, which may be NULL. Whatever is printed for people and
+ * was not made by this program goes through it. */
+tbk_value *tbk_value_visible(tbk_arena *arena, const tbk_value *value, const char *lines_key);
+
 /* Each fills *out and succeeds, or fails with TBK_E_CONFIG when the value is missing, null, or of
  * another type. */
 bool tbk_value_need_string(const tbk_value *map, const char *path, const char **out,
@@ -87,6 +101,9 @@ bool tbk_value_read_string(const tbk_value *map, const char *path, const char **
                            tbk_error *err) TBK_MUST_CHECK;
 bool tbk_value_read_integer(const tbk_value *map, const char *path, int64_t *out,
                             tbk_error *err) TBK_MUST_CHECK;
+/* And fails with TBK_E_CONFIG for a number that is not between least and most. */
+bool tbk_value_read_integer_within(const tbk_value *map, const char *path, int64_t least,
+                                   int64_t most, int64_t *out, tbk_error *err) TBK_MUST_CHECK;
 bool tbk_value_read_bool(const tbk_value *map, const char *path, bool *out,
                          tbk_error *err) TBK_MUST_CHECK;
 

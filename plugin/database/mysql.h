@@ -93,8 +93,10 @@ bool tbk_mysql_inspect(tbk_arena *arena, const tbk_mysql_server *server, const t
  *
  * Shape:  tables with their indexes and rows. What can act by itself (views, triggers, routines,
  *         events) is only collected into out_objects, for tbk_mysql_objects_make.
- * Errors: TBK_E_CORRUPT, the stream is cut or not one of ours, or the server refuses a statement
- *         of it; TBK_E_SPACE; TBK_E_NETWORK, TBK_E_TIMEOUT, TBK_E_INTERRUPTED.
+ * Errors: TBK_E_CORRUPT, the stream is cut or not one of ours, or the server took other values
+ *         than it was given; TBK_E_UNSUPPORTED, the server refuses a statement, with its words,
+ *         which says nothing about the dump; TBK_E_SPACE; TBK_E_NETWORK, TBK_E_TIMEOUT,
+ * TBK_E_INTERRUPTED.
  */
 typedef struct tbk_mysql_objects tbk_mysql_objects;
 void tbk_mysql_objects_free(tbk_mysql_objects *objects);
@@ -146,6 +148,11 @@ bool tbk_mysql_swap_back(const tbk_mysql_server *root, const char *scratch, cons
 /* Finishes, or takes back, what a swap that was killed has begun; does nothing where there is no
  * such thing. Before anything else is done with a database that a run may have left. */
 bool tbk_mysql_swap_mend(const tbk_mysql_server *root, const tbk_report *report,
+                         tbk_error *err) TBK_MUST_CHECK;
+/* What swaps have kept, with the bytes that the server estimates; only looks. As many names and
+ * sizes in the arena as *out_count says. */
+bool tbk_mysql_list_kept(const tbk_mysql_server *root, tbk_arena *arena, const char *const **out,
+                         const uint64_t **out_bytes, size_t *out_count,
                          tbk_error *err) TBK_MUST_CHECK;
 /* Drops what swaps have kept, all of it. Names in the arena, NULL behind the last. */
 bool tbk_mysql_forget_kept(const tbk_mysql_server *root, tbk_arena *arena, const char *const **out,

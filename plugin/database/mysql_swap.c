@@ -455,6 +455,50 @@ bool tbk_mysql_swap_back(const tbk_mysql_server *root, const char *scratch, cons
     return ok;
 }
 
+/* --- what is kept --- */
+
+static bool size_of(swapping *self, const char *schema, uint64_t *out_bytes, tbk_error *err)
+{
+    const char *text = NULL;
+    if (!tbk_mysql_text(self->arena, self->session,
+                        tbk_arena_format(self->arena,
+                                         "SELECT CAST(COALESCE(SUM(DATA_LENGTH + INDEX_LENGTH), 0) "
+                                         "AS CHAR) FROM information_schema.TABLES "
+                                         "WHERE TABLE_SCHEMA = %s",
+                                         tbk_mysql_literal(self->arena, schema, false)),
+                        0, &text, err))
+        return false;
+    *out_bytes = text != NULL ? strtoull(text, NULL, 10) : 0;
+    return true;
+}
+
+static bool look_at_kept(swapping *self, const char ***out, const uint64_t **out_bytes,
+                         size_t *out_count, tbk_error *err)
+{
+    self->live = self->root->schema;
+    if (!tbk_mysql_connect_root(self->root, &self->session, err) ||
+        !list_kept(self, out, out_count, err))
+        return false;
+    uint64_t *bytes = tbk_arena_alloc(self->arena, (*out_count + 1) * sizeof *bytes);
+    *out_bytes = bytes;
+    for (size_t i = 0; i < *out_count; i++)
+        if (!size_of(self, (*out)[i], &bytes[i], err))
+            return false;
+    return true;
+}
+
+bool tbk_mysql_list_kept(const tbk_mysql_server *root, tbk_arena *arena, const char *const **out,
+                         const uint64_t **out_bytes, size_t *out_count, tbk_error *err)
+{
+    swapping self = {.arena = arena, .root = root};
+    const char **names = NULL;
+    bool ok = look_at_kept(&self, &names, out_bytes, out_count, err);
+    if (self.session != NULL)
+        mysql_close(self.session);
+    *out = names;
+    return ok;
+}
+
 /* --- forgetting --- */
 
 /* Only where a record says that it is ours, and that it is not needed any more. */

@@ -12,6 +12,8 @@
 #include "domain/manifest.h"
 #include "ports/report.h"
 
+#include <sys/stat.h>
+
 /* The header's facts (not the schema), without SQLite and without a lock. Fails with
  * TBK_E_NOT_FOUND (no file), TBK_E_CORRUPT (0 bytes, not SQLite, or cut). */
 bool tbk_sqlite_inspect(const char *path, tbk_sqlite_facts *out, tbk_error *err) TBK_MUST_CHECK;
@@ -42,8 +44,8 @@ bool tbk_sqlite_need_wal(const char *path, tbk_error *err) TBK_MUST_CHECK;
  *         copy is too slow for this database; TBK_E_IO, TBK_E_SPACE.
  */
 typedef struct tbk_sqlite_hot tbk_sqlite_hot;
-bool tbk_sqlite_hot_open(const char *path, const char *scratch, tbk_sqlite_hot **out,
-                         tbk_error *err) TBK_MUST_CHECK;
+bool tbk_sqlite_hot_open(const char *path, const char *scratch, const tbk_report *report,
+                         tbk_sqlite_hot **out, tbk_error *err) TBK_MUST_CHECK;
 uint64_t tbk_sqlite_hot_size_bytes(const tbk_sqlite_hot *hot);
 /* The next bytes, front to back; *out_got is 0 at the end. self is the tbk_sqlite_hot. */
 bool tbk_sqlite_hot_read(void *self, void *buffer, size_t size_bytes, size_t *out_got,
@@ -60,8 +62,8 @@ TBK_AUTO_POINTER(tbk_sqlite_hot, tbk_sqlite_hot_close);
  * SQLite's SHARED lock; writers wait for *out_locked_ms. Errors: TBK_E_UNSUPPORTED, the file system
  * cannot, target is on another one, or the database is in WAL mode; TBK_E_BUSY.
  */
-bool tbk_sqlite_copy_reflink(const char *path, const char *target, int64_t *out_locked_ms,
-                             tbk_error *err) TBK_MUST_CHECK;
+bool tbk_sqlite_copy_reflink(const char *path, const char *target, const tbk_report *report,
+                             int64_t *out_locked_ms, tbk_error *err) TBK_MUST_CHECK;
 /* Whether that would work with copies in the folder scratch, found out by trying with a block. */
 bool tbk_sqlite_can_reflink(const char *path, const char *scratch, tbk_error *err) TBK_MUST_CHECK;
 
@@ -78,8 +80,13 @@ bool tbk_sqlite_copy_locked(const char *path, const char *target, const tbk_repo
 
 /* Opens the copy, lets SQLite recover it to one file without journal or log, and gives the facts
  * with the schema's digest. Not synced: the copy is read once and removed. Fails with
- * TBK_E_CORRUPT. */
-bool tbk_sqlite_recover(const char *copy, tbk_sqlite_facts *out, tbk_error *err) TBK_MUST_CHECK;
+ * TBK_E_CORRUPT, TBK_E_INTERRUPTED. */
+bool tbk_sqlite_recover(const char *copy, const tbk_report *report, tbk_sqlite_facts *out,
+                        tbk_error *err) TBK_MUST_CHECK;
+
+/* Marks a whole file that nobody has open, and beside which there is no journal, as in WAL mode:
+ * who opens it next goes on so. */
+bool tbk_sqlite_mark_wal(const char *path, tbk_error *err) TBK_MUST_CHECK;
 
 /*
  * Puts the file restored in the place of the database, which is kept under the name kept; all three
@@ -87,7 +94,7 @@ bool tbk_sqlite_recover(const char *copy, tbk_sqlite_facts *out, tbk_error *err)
  * database under its name: the old one or the new one. Errors: TBK_E_BUSY, somebody uses it.
  */
 bool tbk_sqlite_swap(const char *path, const char *restored, const char *kept,
-                     tbk_error *err) TBK_MUST_CHECK;
+                     const tbk_report *report, tbk_error *err) TBK_MUST_CHECK;
 /* Undoes it; restored gets its name back. */
 bool tbk_sqlite_swap_back(const char *path, const char *restored, const char *kept,
                           tbk_error *err) TBK_MUST_CHECK;
@@ -98,8 +105,9 @@ typedef struct tbk_sqlite_check {
     size_t table_count;
 } tbk_sqlite_check;
 
-/* integrity_check, facts, rows of every table. Fails with TBK_E_CORRUPT naming the first findings.
- */
+/* integrity_check, facts, rows of every table, of a whole file: what stands beside it is not looked
+ * at. Fails with TBK_E_CORRUPT naming the first findings; with any other code nothing is known of
+ * the database. */
 bool tbk_sqlite_prove(tbk_arena *arena, const char *copy, const tbk_report *report,
                       tbk_sqlite_check *out, tbk_error *err) TBK_MUST_CHECK;
 
@@ -112,6 +120,8 @@ bool tbk_sqlite_prove(tbk_arena *arena, const char *copy, const tbk_report *repo
 typedef struct tbk_sqlite_reader tbk_sqlite_reader;
 bool tbk_sqlite_reader_open(const char *path, tbk_sqlite_reader **out,
                             tbk_error *err) TBK_MUST_CHECK;
+/* Whether it is this file, found without following links. */
+bool tbk_sqlite_reader_is(const tbk_sqlite_reader *reader, const struct stat *file);
 void tbk_sqlite_reader_close(tbk_sqlite_reader *reader);
 TBK_AUTO_POINTER(tbk_sqlite_reader, tbk_sqlite_reader_close);
 bool tbk_sqlite_reader_copy(tbk_sqlite_reader *reader, const char *target,

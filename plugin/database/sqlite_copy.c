@@ -114,17 +114,17 @@ static bool is_still(int fd, const char *path, tbk_error *err)
 }
 
 /*
- * A journal of a transaction over several databases ends with the name of their common journal.
- * Beside the copy that name leads nowhere, SQLite would take the journal for finished business, and
- * half a transaction would stay in the copy.
+ * A journal of a transaction over several databases ends with the name of their common journal,
+ * which SQLite opens and deletes, whatever the journal begins with. And beside the copy the real
+ * one would lead nowhere: SQLite would take the journal for finished business, and half a
+ * transaction would stay in the copy.
  * Source: sqlite.org/fileformat2.html#the_rollback_journal, sqlite.org/atomiccommit.html §5.
  */
-static bool is_of_several_databases(int journal, uint64_t journal_bytes)
+static bool names_another(int journal, uint64_t journal_bytes)
 {
     static const unsigned char magic[8] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
-    unsigned char first[8], last[8];
-    return journal_bytes > 16 && pread(journal, first, 8, 0) == 8 &&
-           pread(journal, last, 8, (off_t)journal_bytes - 8) == 8 && memcmp(first, magic, 8) == 0 &&
+    unsigned char last[8];
+    return journal_bytes >= 16 && pread(journal, last, 8, (off_t)journal_bytes - 8) == 8 &&
            memcmp(last, magic, 8) == 0;
 }
 
@@ -138,14 +138,17 @@ static bool copy_companion(const char *path, const char *target, const char *suf
     /* One that an earlier run left would be taken for this copy's. */
     if (unlink(to) != 0 && errno != ENOENT)
         return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot remove '%s'", to);
-    tbk_auto_fd int fd = open(from, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT)
-        return true;
+    tbk_auto_fd int fd = -1;
+    tbk_error why;
     struct stat status;
-    if (fd < 0 || fstat(fd, &status) != 0)
-        return tbk_fail_errno(err, TBK_E_IO, errno, "run as the database's owner",
-                              "cannot read '%s'", from);
-    if (is_of_several_databases(fd, (uint64_t)status.st_size))
+    if (!tbk_sqlite_open_file(path, suffix, &fd, &why)) {
+        if (why.code != TBK_E_NOT_FOUND)
+            *err = why;
+        return why.code == TBK_E_NOT_FOUND;
+    }
+    if (fstat(fd, &status) != 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot look at '%s'", from);
+    if (names_another(fd, (uint64_t)status.st_size))
         return tbk_fail(err, TBK_E_BUSY, "try again: such a transaction lasts an instant",
                         "'%s' belongs to a transaction over several databases", from);
     return tbk_sqlite_copy_file(fd, to, copying, err) && is_still(fd, from, err);
@@ -204,11 +207,9 @@ bool tbk_sqlite_copy_held(const char *path, const char *target, const tbk_report
     sighting before;
     if (!tbk_sqlite_size(path, &copying.total_bytes, err) || !look(path, &before, err))
         return false;
-    tbk_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return tbk_fail_errno(err, TBK_E_IO, errno, "run as the database's owner",
-                              "cannot read the database '%s'", path);
-    return copy_companion(path, target, "-journal", &copying, err) &&
+    tbk_auto_fd int fd = -1;
+    return tbk_sqlite_open_file(path, "", &fd, err) &&
+           copy_companion(path, target, "-journal", &copying, err) &&
            copy_companion(path, target, "-wal", &copying, err) &&
            tbk_sqlite_copy_file(fd, target, &copying, err) && is_still(fd, path, err) &&
            nobody_wrote(path, &before, err);

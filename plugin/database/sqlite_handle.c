@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* SQLite connections: opened with care for hostile files, failures turned into our errors. */
+/* SQLite's failures turned into our errors; names and small queries. */
+#include "base/file.h"
 #include "database/sqlite_internal.h"
 
 #include <errno.h>
@@ -17,6 +18,20 @@ bool tbk_sqlite_companion(const char *path, const char *suffix, char out[PATH_MA
         return tbk_fail(err, TBK_E_CONFIG, "use a shorter path", "the path '%.80s...' is too long",
                         path);
     return true;
+}
+
+bool tbk_sqlite_open_file(const char *path, const char *suffix, int *out_fd, tbk_error *err)
+{
+    char name[PATH_MAX];
+    if (!tbk_sqlite_companion(path, suffix, name, err))
+        return false;
+    if (tbk_file_open(name, out_fd, err))
+        return true;
+    if (err->code == TBK_E_IO)
+        (void)snprintf(err->fix, sizeof err->fix, "run as the database's owner");
+    if (err->code == TBK_E_CONFIG)
+        (void)snprintf(err->fix, sizeof err->fix, "move it away: SQLite keeps files there");
+    return false;
 }
 
 bool tbk_sqlite_companion_size(const char *path, const char *suffix, uint64_t *out_bytes,
@@ -42,9 +57,14 @@ bool tbk_sqlite_is_named(int fd, const char *path)
            open_file.st_ino == named.st_ino && open_file.st_dev == named.st_dev;
 }
 
+/* Corrupt is only what was read, and is wrong. */
 static tbk_error_code code_of(sqlite3 *db, int rc)
 {
     switch (rc & 0xff) {
+    case SQLITE_NOMEM:
+        return TBK_E_FAILED;
+    case SQLITE_TOOBIG:
+        return TBK_E_UNSUPPORTED;
     case SQLITE_FULL:
         return TBK_E_SPACE;
     case SQLITE_BUSY:
@@ -73,6 +93,8 @@ static const char *fix_of(int rc)
         return "try again when nobody writes, or let the hook hold the tracker";
     case SQLITE_FULL:
         return "make room on the file system";
+    case SQLITE_NOMEM:
+        return "free some memory";
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         return "restore the newest proved set; 'sqlite3 FILE .recover' may save rows of this file";
@@ -96,6 +118,10 @@ bool(tbk_sqlite_fail)(sqlite3 *db, int rc, tbk_error *err, const char *format, .
     va_start(arguments, format);
     (void)vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);
+    /* Somebody else's lock and a full disk are no matter of what was refused before. */
+    if (code_of(db, rc) != TBK_E_BUSY && code_of(db, rc) != TBK_E_SPACE &&
+        tbk_sqlite_was_stopped(db, err))
+        return tbk_while(err, "%s", what);
     int extended = db != NULL ? sqlite3_extended_errcode(db) : rc;
     if ((extended & 0xff) != (rc & 0xff))
         extended = rc;
@@ -104,20 +130,6 @@ bool(tbk_sqlite_fail)(sqlite3 *db, int rc, tbk_error *err, const char *format, .
                           : sqlite3_errstr(rc);
     return tbk_fail(err, code_of(db, rc), fix_of(extended), "%s: %s (SQLite %d)", what, why,
                     extended);
-}
-
-bool tbk_sqlite_open(const char *path, int flags, sqlite3 **out, tbk_error *err)
-{
-    tbk_auto(sqlite3) *db = NULL;
-    int rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_EXRESCODE, NULL);
-    if (rc != SQLITE_OK)
-        return tbk_sqlite_fail(db, rc, err, "cannot open the database '%s'", path);
-    /* A schema may hold views and triggers of anybody's making: none of their functions runs. */
-    (void)sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    (void)sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    *out = db;
-    db = NULL;
-    return true;
 }
 
 bool tbk_sqlite_exec(sqlite3 *db, const char *sql, tbk_error *err)

@@ -20,17 +20,19 @@ typedef struct header {
 /* Closing the descriptor drops this process's locks on the file: never called while one is held. */
 static bool header_read(const char *path, header *out, tbk_error *err)
 {
-    tbk_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    tbk_auto_fd int fd = -1;
     struct stat status;
-    if (fd < 0 && errno == ENOENT)
-        return tbk_fail_errno(err, TBK_E_NOT_FOUND, errno, "name the tracker's database file",
-                              "there is no database '%s'", path);
-    if (fd < 0 || fstat(fd, &status) != 0)
-        return tbk_fail_errno(err, TBK_E_IO, errno, "run as the database's owner",
-                              "cannot read the database '%s'", path);
-    if (!S_ISREG(status.st_mode))
-        return tbk_fail(err, TBK_E_CONFIG, "name the tracker's database file",
-                        "'%s' is not a regular file", path);
+    if (!tbk_sqlite_open_file(path, "", &fd, err)) {
+        if (err->code == TBK_E_NOT_FOUND)
+            return tbk_fail_errno(err, TBK_E_NOT_FOUND, ENOENT, "name the tracker's database file",
+                                  "there is no database '%s'", path);
+        if (err->code == TBK_E_CONFIG)
+            return tbk_fail(err, TBK_E_CONFIG, "name the tracker's database file",
+                            "'%s' is not a regular file", path);
+        return false;
+    }
+    if (fstat(fd, &status) != 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot look at '%s'", path);
     if (status.st_size == 0)
         return tbk_fail(err, TBK_E_CORRUPT,
                         "start the tracker, which makes its tables at its first start (the "
@@ -64,6 +66,7 @@ bool tbk_sqlite_header_facts(const unsigned char *bytes, uint64_t file_bytes, co
         .size_bytes = file_bytes,
         .page_size_bytes = page_size,
         .pages = counted ? pages : file_bytes / page_size,
+        .free_pages = tbk_sqlite_u32(bytes + 36),
         .change_counter = change_counter,
         .wal = bytes[18] == 2,
     };

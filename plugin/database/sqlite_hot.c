@@ -75,14 +75,18 @@ struct tbk_sqlite_hot {
 
 /* --- opening --- */
 
-static bool open_connection(const char *path, sqlite3 **out, tbk_error *err)
+static bool open_connection(const char *path, const tbk_report *report, sqlite3 **out,
+                            tbk_error *err)
 {
     if (!tbk_sqlite_open(path, SQLITE_OPEN_READWRITE, out, err))
         return false;
     int64_t objects; /* a first read: before it, SQLite has not opened the log */
+    tbk_sqlite_heed(*out, report);
     (void)sqlite3_busy_timeout(*out, BUSY_TIMEOUT_MS);
-    return tbk_sqlite_exec(*out, "PRAGMA wal_autocheckpoint=0; PRAGMA query_only=ON", err) &&
-           tbk_sqlite_integer(*out, "SELECT count(*) FROM sqlite_schema", &objects, err);
+    bool ok = tbk_sqlite_exec(*out, "PRAGMA wal_autocheckpoint=0; PRAGMA query_only=ON", err) &&
+              tbk_sqlite_integer(*out, "SELECT count(*) FROM sqlite_schema", &objects, err);
+    tbk_sqlite_watch(*out, 0, NULL, NULL); /* it lives as long as the copy takes */
+    return ok;
 }
 
 static bool is_in_wal_mode(sqlite3 *db, bool *out, tbk_error *err)
@@ -132,7 +136,8 @@ static bool may_make_files(const char *path, tbk_error *err)
                     "'%s' belongs to another user, and is not in use", path);
 }
 
-static bool open_files(tbk_sqlite_hot *hot, const char *path, tbk_error *err)
+static bool open_files(tbk_sqlite_hot *hot, const char *path, const tbk_report *report,
+                       tbk_error *err)
 {
     char log[PATH_MAX];
     bool wal;
@@ -140,20 +145,15 @@ static bool open_files(tbk_sqlite_hot *hot, const char *path, tbk_error *err)
         !tbk_sqlite_companion(path, "-wal", log, err))
         return false;
     hot->log_stays = tbk_wal_is_left_behind(hot->path);
-    hot->fd = open(hot->path, O_RDONLY | O_CLOEXEC);
-    if (hot->fd < 0)
-        return tbk_fail_errno(err, TBK_E_IO, errno, "run as the database's owner",
-                              "cannot read the database '%s'", path);
-    if (!open_connection(hot->path, &hot->pin, err) ||
-        !open_connection(hot->path, &hot->checkpointer, err) ||
+    if (!tbk_sqlite_open_file(hot->path, "", &hot->fd, err) ||
+        !open_connection(hot->path, report, &hot->pin, err) ||
+        !open_connection(hot->path, report, &hot->checkpointer, err) ||
         !is_in_wal_mode(hot->pin, &wal, err))
         return false;
     if (!wal)
         return fail_not_wal(err);
-    hot->wal = open(log, O_RDONLY | O_CLOEXEC);
-    if (hot->wal < 0)
-        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot read '%s'", log);
-    return tbk_wal_files_note(hot->path, &hot->files, err) &&
+    return tbk_sqlite_open_file(hot->path, "-wal", &hot->wal, err) &&
+           tbk_wal_files_note(hot->path, &hot->files, err) &&
            ((tbk_sqlite_is_named(hot->fd, hot->path) && tbk_sqlite_is_named(hot->wal, log)) ||
             tbk_fail(err, TBK_E_BUSY, "try again when nothing replaces the database",
                      "'%s' was replaced while it was opened", path));
@@ -290,10 +290,11 @@ static bool measure(tbk_sqlite_hot *hot, tbk_error *err)
     return true;
 }
 
-static bool open_hot(tbk_sqlite_hot *hot, const char *path, const char *scratch, tbk_error *err)
+static bool open_hot(tbk_sqlite_hot *hot, const char *path, const char *scratch,
+                     const tbk_report *report, tbk_error *err)
 {
     struct stat status;
-    if (!open_files(hot, path, err))
+    if (!open_files(hot, path, report, err))
         return false;
     if (fstat(hot->fd, &status) != 0)
         return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot look at '%s'", path);
@@ -304,11 +305,12 @@ static bool open_hot(tbk_sqlite_hot *hot, const char *path, const char *scratch,
                            hot->is_file_alone ? FILE_ALONE_GROWTH_BYTES : 0, &hot->limit, err) ||
         !start_guard(hot, err))
         return tbk_while(err, "beginning a snapshot of '%s'", path);
-    return hot->is_file_alone || tbk_wal_map_read(hot->wal, &hot->index, scratch, &hot->map, err);
+    return hot->is_file_alone ||
+           tbk_wal_map_read(hot->wal, &hot->index, scratch, report, &hot->map, err);
 }
 
-bool tbk_sqlite_hot_open(const char *path, const char *scratch, tbk_sqlite_hot **out,
-                         tbk_error *err)
+bool tbk_sqlite_hot_open(const char *path, const char *scratch, const tbk_report *report,
+                         tbk_sqlite_hot **out, tbk_error *err)
 {
     /* Before any lock is held: it closes a descriptor of the database. And before SQLite opens it,
      * which would roll back what a crashed writer left: the original is only read. */
@@ -318,7 +320,7 @@ bool tbk_sqlite_hot_open(const char *path, const char *scratch, tbk_sqlite_hot *
     hot->fd = hot->wal = -1;
     (void)pthread_mutex_init(&hot->lock, NULL);
     (void)pthread_cond_init(&hot->ending, NULL);
-    if (!open_hot(hot, path, scratch, err))
+    if (!open_hot(hot, path, scratch, report, err))
         return false;
     *out = hot;
     hot = NULL;
@@ -329,7 +331,7 @@ static void close_connection(sqlite3 *db, bool log_stays)
 {
     if (db != NULL && log_stays)
         (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    (void)sqlite3_close(db);
+    tbk_sqlite_close(db);
 }
 
 /* However the copy ended: a log that became long meanwhile is taken in beside the writers. */

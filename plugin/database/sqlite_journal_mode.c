@@ -4,6 +4,9 @@
  * new mode. */
 #include "database/sqlite_internal.h"
 
+#include <errno.h>
+#include <fcntl.h>
+
 #define BUSY_TIMEOUT_MS 5000
 
 bool tbk_sqlite_set_journal_mode(const char *path, bool wal, tbk_error *err)
@@ -28,11 +31,22 @@ bool tbk_sqlite_set_journal_mode(const char *path, bool wal, tbk_error *err)
                         (const char *)sqlite3_column_text(change, 0));
     (void)sqlite3_finalize(change);
     change = NULL;
-    (void)sqlite3_close(db);
+    tbk_sqlite_close(db);
     db = NULL;
     if (!tbk_sqlite_inspect(path, &facts, err))
         return tbk_while(err, "looking at the database after its journal mode was changed");
     return facts.wal == wal ||
            tbk_fail(err, TBK_E_FAILED, NULL, "the header of '%s' does not say %s after the change",
                     path, name);
+}
+
+/* Source: sqlite.org/fileformat2.html, "File format version numbers". Not by SQLite, which would
+ * make files beside it in a folder that others write to. */
+bool tbk_sqlite_mark_wal(const char *path, tbk_error *err)
+{
+    static const unsigned char versions[2] = {2, 2}; /* for writing, for reading */
+    tbk_auto_fd int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0 || pwrite(fd, versions, sizeof versions, 18) != (ssize_t)sizeof versions)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot write '%s'", path);
+    return true;
 }

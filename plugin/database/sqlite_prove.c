@@ -1,92 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Proof of a restored database: integrity, header, schema, the rows of every table. */
-#include "base/clock.h"
 #include "base/text.h"
 #include "database/sqlite_internal.h"
 
-#include <pthread.h>
-
 #define FINDINGS_SHOWN 3
-/* A run that says nothing for long is taken for dead. */
-#define STILL_EVERY_MS 60000
-#define CANCEL_POLL_NS 200000000 /* 200 ms */
 
 /* A larger cache saved nothing where the kernel caches the file; mmap saves a third of the time,
  * but counts as memory that grows with the database. */
-static const char *const SETTINGS = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA cell_size_check=ON; "
-                                    "PRAGMA cache_size=-8192; PRAGMA query_only=ON;";
-
-/* --- Long statements run on a thread of their own, since inside one of them SQLite looks at
- * nothing but its interrupt flag; the calling thread asks the report whether to go on. --- */
-
-typedef bool task_run(void *context, sqlite3 *db, tbk_error *err);
-
-typedef struct task {
-    task_run *run;
-    void *context;
-    sqlite3 *db;
-    tbk_error *err;
-    bool ok, done;
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-} task;
-
-static void *task_main(void *argument)
-{
-    task *self = argument;
-    bool ok = self->run(self->context, self->db, self->err);
-    (void)pthread_mutex_lock(&self->mutex);
-    self->ok = ok;
-    self->done = true;
-    (void)pthread_cond_signal(&self->changed);
-    (void)pthread_mutex_unlock(&self->mutex);
-    return NULL;
-}
-
-static bool task_wait(task *self)
-{
-    struct timespec until;
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += CANCEL_POLL_NS;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    (void)pthread_mutex_lock(&self->mutex);
-    if (!self->done)
-        (void)pthread_cond_timedwait(&self->changed, &self->mutex, &until);
-    bool done = self->done;
-    (void)pthread_mutex_unlock(&self->mutex);
-    return done;
-}
-
-static bool interruptible(sqlite3 *db, const char *what, task_run *run, void *context,
-                          const tbk_report *report, tbk_error *err)
-{
-    task work = {.run = run, .context = context, .db = db, .err = err};
-    tbk_error stop = {.code = TBK_E_OK};
-    pthread_t thread;
-    if (!tbk_report_go_on(report, err))
-        return false;
-    (void)pthread_mutex_init(&work.mutex, NULL);
-    (void)pthread_cond_init(&work.changed, NULL);
-    if (pthread_create(&thread, NULL, task_main, &work) != 0)
-        return tbk_fail(err, TBK_E_FAILED, "allow the process one more thread",
-                        "cannot start a thread");
-    int64_t said_ms = tbk_clock_monotonic_ms();
-    while (!task_wait(&work)) {
-        if (!tbk_report_go_on(report, &stop))
-            sqlite3_interrupt(db);
-        if (tbk_clock_monotonic_ms() - said_ms < STILL_EVERY_MS)
-            continue;
-        said_ms = tbk_clock_monotonic_ms();
-        tbk_report_log(report, TBK_LOG_INFO, "prove", "still at work: %s", what);
-    }
-    (void)pthread_join(thread, NULL);
-    (void)pthread_cond_destroy(&work.changed);
-    (void)pthread_mutex_destroy(&work.mutex);
-    if (stop.code != TBK_E_OK)
-        *err = stop;
-    return work.ok && stop.code == TBK_E_OK;
-}
+static const char *const SETTINGS = "PRAGMA cell_size_check=ON; PRAGMA cache_size=-8192; "
+                                    "PRAGMA query_only=ON;";
 
 /* --- integrity --- */
 
@@ -108,6 +30,9 @@ static bool integrity_run(void *context, sqlite3 *db, tbk_error *err)
     }
     if (rc != SQLITE_DONE)
         return tbk_sqlite_fail(db, rc, err, "integrity_check failed");
+    /* A page that could not be read is reported as damage. */
+    if (tbk_sqlite_was_stopped(db, err))
+        return tbk_while(err, "integrity_check could not read all");
     if (shown > 0)
         return tbk_fail(err, TBK_E_CORRUPT,
                         "restore an older set; 'sqlite3 FILE .recover' may save rows of this one",
@@ -121,6 +46,7 @@ static bool integrity_run(void *context, sqlite3 *db, tbk_error *err)
 typedef struct counting {
     tbk_arena *arena;
     const tbk_report *report;
+    int64_t limit_ms;
     tbk_table_rows *tables;
     size_t count, capacity;
 } counting;
@@ -176,7 +102,9 @@ static bool count_rows(sqlite3 *db, counting *into, tbk_error *err)
                            "the virtual table '%s' is not counted", work.table);
             continue;
         }
-        if (!interruptible(db, work.table, table_run, &work, into->report, err))
+        const tbk_sqlite_task task = {
+            .what = work.table, .limit_ms = into->limit_ms, .work = table_run, .context = &work};
+        if (!tbk_sqlite_run(db, &task, into->report, err))
             return tbk_while(err, "counting the rows of '%s'", work.table);
         counting_add(into, work.table, work.rows);
     }
@@ -185,18 +113,28 @@ static bool count_rows(sqlite3 *db, counting *into, tbk_error *err)
     return true;
 }
 
+static bool schema_run(void *context, sqlite3 *db, tbk_error *err)
+{
+    return tbk_sqlite_exec(db, SETTINGS, err) && tbk_sqlite_schema_digest(db, context, err);
+}
+
 bool tbk_sqlite_prove(tbk_arena *arena, const char *copy, const tbk_report *report,
                       tbk_sqlite_check *out, tbk_error *err)
 {
     tbk_sqlite_check check = {.tables = NULL};
-    counting rows = {.arena = arena, .report = report};
-    if (!tbk_sqlite_inspect(copy, &check.facts, err))
-        return false;
     tbk_auto(sqlite3) *db = NULL;
-    if (!tbk_sqlite_open(copy, SQLITE_OPEN_READWRITE, &db, err) ||
-        !tbk_sqlite_exec(db, SETTINGS, err) ||
-        !tbk_sqlite_schema_digest(db, &check.facts.schema, err) ||
-        !interruptible(db, "integrity_check", integrity_run, NULL, report, err) ||
+    if (!tbk_sqlite_inspect(copy, &check.facts, err) || !tbk_sqlite_open_alone(copy, &db, err))
+        return false;
+    int64_t limit_ms = tbk_sqlite_patience_ms(check.facts.size_bytes);
+    counting rows = {.arena = arena, .report = report, .limit_ms = limit_ms};
+    const tbk_sqlite_task schema = {.what = "reading the schema",
+                                    .limit_ms = limit_ms,
+                                    .work = schema_run,
+                                    .context = &check.facts.schema};
+    const tbk_sqlite_task integrity = {
+        .what = "integrity_check", .limit_ms = limit_ms, .work = integrity_run};
+    tbk_sqlite_watch(db, 0, NULL, NULL); /* the tasks have limits */
+    if (!tbk_sqlite_run(db, &schema, report, err) || !tbk_sqlite_run(db, &integrity, report, err) ||
         !count_rows(db, &rows, err))
         return false;
     check.tables = rows.tables;

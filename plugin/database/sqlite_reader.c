@@ -33,7 +33,7 @@ void tbk_sqlite_reader_close(tbk_sqlite_reader *reader)
 {
     if (reader == NULL)
         return;
-    (void)sqlite3_close(reader->db);
+    tbk_sqlite_close(reader->db);
     if (reader->fd >= 0)
         (void)close(reader->fd);
     if (reader->directory >= 0)
@@ -64,6 +64,13 @@ static bool same_file(const tbk_sqlite_reader *reader)
            ours.st_dev == named.st_dev;
 }
 
+bool tbk_sqlite_reader_is(const tbk_sqlite_reader *reader, const struct stat *file)
+{
+    struct stat ours;
+    return fstat(reader->fd, &ours) == 0 && ours.st_ino == file->st_ino &&
+           ours.st_dev == file->st_dev;
+}
+
 /* A first read makes SQLite open the log and its index, if there are any, while we have the right.
  */
 static bool begin(tbk_sqlite_reader *reader, tbk_error *err)
@@ -82,29 +89,28 @@ static void end(tbk_sqlite_reader *reader)
     (void)sqlite3_exec(reader->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
-static bool open_files(tbk_sqlite_reader *reader, tbk_error *err)
+static bool open_files(tbk_sqlite_reader *reader, const tbk_report *report, tbk_error *err)
 {
-    reader->fd = open(reader->path, O_RDONLY | O_CLOEXEC);
-    if (reader->fd < 0)
-        return tbk_fail_errno(err, TBK_E_IO, errno, "run as the database's owner",
-                              "cannot read the database '%s'", reader->path);
-    if (!open_directory(reader, err) ||
+    if (!tbk_sqlite_open_file(reader->path, "", &reader->fd, err) || !open_directory(reader, err) ||
         !tbk_sqlite_open(reader->path, SQLITE_OPEN_READONLY, &reader->db, err))
         return false;
     /* The original is only read: closing must not write its log back into it. */
     (void)sqlite3_db_config(reader->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     (void)sqlite3_busy_timeout(reader->db, BUSY_TIMEOUT_MS);
+    tbk_sqlite_heed(reader->db, report);
     if (!begin(reader, err))
         return tbk_while(err, "reading '%s'", reader->path);
     bool same = same_file(reader);
     end(reader);
+    tbk_sqlite_watch(reader->db, 0, NULL, NULL); /* it is read much later */
     if (!same)
         return tbk_fail(err, TBK_E_BUSY, "try again when nothing replaces the database",
                         "'%s' was replaced while it was opened", reader->path);
     return true;
 }
 
-bool tbk_sqlite_reader_open(const char *path, tbk_sqlite_reader **out, tbk_error *err)
+static bool open_reader(const char *path, const tbk_report *report, tbk_sqlite_reader **out,
+                        tbk_error *err)
 {
     tbk_sqlite_facts facts;
     if (!tbk_sqlite_inspect(path, &facts, err))
@@ -115,11 +121,16 @@ bool tbk_sqlite_reader_open(const char *path, tbk_sqlite_reader **out, tbk_error
         return false;
     if (reader->path[0] != '/')
         return tbk_fail(err, TBK_E_IO, NULL, "cannot resolve the path '%s'", path);
-    if (!open_files(reader, err))
+    if (!open_files(reader, report, err))
         return false;
     *out = reader;
     reader = NULL;
     return true;
+}
+
+bool tbk_sqlite_reader_open(const char *path, tbk_sqlite_reader **out, tbk_error *err)
+{
+    return open_reader(path, NULL, out, err);
 }
 
 static bool is_locked_by_another(int fd, off_t byte)
@@ -271,5 +282,5 @@ bool tbk_sqlite_copy_locked(const char *path, const char *target, const tbk_repo
                             tbk_error *err)
 {
     tbk_auto(tbk_sqlite_reader) *reader = NULL;
-    return tbk_sqlite_reader_open(path, &reader, err) && copy(reader, target, report, err);
+    return open_reader(path, report, &reader, err) && copy(reader, target, report, err);
 }

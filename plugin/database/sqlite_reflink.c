@@ -39,15 +39,6 @@ static bool open_target(const char *target, int *out, tbk_error *err)
     return true;
 }
 
-static bool open_source(const char *path, int *out, tbk_error *err)
-{
-    *out = open(path, O_RDONLY | O_CLOEXEC);
-    if (*out < 0)
-        return tbk_fail_errno(err, TBK_E_IO, errno, "run as the database's owner",
-                              "cannot read the database '%s'", path);
-    return true;
-}
-
 /* One block: tells the same as the whole file, without any lock. */
 static bool try_block(int source, int target, const char *name, tbk_error *err)
 {
@@ -78,7 +69,7 @@ static int open_trial(const char *scratch)
 bool tbk_sqlite_can_reflink(const char *path, const char *scratch, tbk_error *err)
 {
     tbk_auto_fd int source = -1;
-    if (!open_source(path, &source, err))
+    if (!tbk_sqlite_open_file(path, "", &source, err))
         return false;
     tbk_auto_fd int target = open_trial(scratch);
     if (target < 0)
@@ -107,13 +98,14 @@ static bool has_rollback_journal(int source)
     return pread(source, &version, 1, 18) == 1 && version == 1;
 }
 
-static bool clone(const char *path, int source, int target, const char *name, int64_t *out_ms,
-                  tbk_error *err)
+static bool clone(const char *path, int source, int target, const char *name,
+                  const tbk_report *report, int64_t *out_ms, tbk_error *err)
 {
     tbk_auto(sqlite3) *db = NULL;
     if (!tbk_sqlite_open(path, SQLITE_OPEN_READONLY, &db, err))
         return false;
     (void)sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
+    tbk_sqlite_heed(db, report);
     /* A clone waits until what is dirty is on the disk: better before the lock than under it. */
     (void)fdatasync(source);
     bool ok = begin(db, err);
@@ -128,8 +120,8 @@ static bool clone(const char *path, int source, int target, const char *name, in
     return ok;
 }
 
-bool tbk_sqlite_copy_reflink(const char *path, const char *target, int64_t *out_locked_ms,
-                             tbk_error *err)
+bool tbk_sqlite_copy_reflink(const char *path, const char *target, const tbk_report *report,
+                             int64_t *out_locked_ms, tbk_error *err)
 {
     tbk_sqlite_facts facts;
     tbk_auto_fd int source = -1;
@@ -139,10 +131,10 @@ bool tbk_sqlite_copy_reflink(const char *path, const char *target, int64_t *out_
     if (facts.wal)
         return tbk_fail(err, TBK_E_UNSUPPORTED, "use the method hot",
                         "the database is in WAL mode");
-    if (!open_source(path, &source, err) || !open_target(target, &copy, err))
+    if (!tbk_sqlite_open_file(path, "", &source, err) || !open_target(target, &copy, err))
         return false;
     bool ok = try_block(source, copy, target, err) &&
-              clone(path, source, copy, target, out_locked_ms, err);
+              clone(path, source, copy, target, report, out_locked_ms, err);
     if (!ok)
         (void)unlink(target);
     return ok;

@@ -14,10 +14,7 @@
 #include <strings.h>
 
 #define BUSY_TIMEOUT_MS 5000
-#define WATCH_OPERATIONS 50000 /* of SQLite's machine, between two looks around */
-#define LENGTH_BYTES_MAX (32 << 20)
-#define LIKE_BYTES_MAX 200
-#define DEPTH_MAX 100
+#define DEPTH_MAX 100 /* of a condition */
 
 typedef struct text_list {
     const char **items;
@@ -29,7 +26,6 @@ TBK_AUTO_POINTER(char, sqlite3_free);
 
 /* --- the side that is read --- */
 
-/* What a hostile condition could take time or memory with is bounded. */
 static bool open_source(const char *path, sqlite3 **out, tbk_error *err)
 {
     if (!tbk_sqlite_open(path, SQLITE_OPEN_READONLY, out, err))
@@ -37,10 +33,6 @@ static bool open_source(const char *path, sqlite3 **out, tbk_error *err)
     (void)sqlite3_db_config(*out, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     /* "completd" in double quotes is a wrong column then, not a text that is always true. */
     (void)sqlite3_db_config(*out, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
-    (void)sqlite3_limit(*out, SQLITE_LIMIT_LENGTH, LENGTH_BYTES_MAX);
-    (void)sqlite3_limit(*out, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, LIKE_BYTES_MAX);
-    (void)sqlite3_limit(*out, SQLITE_LIMIT_EXPR_DEPTH, DEPTH_MAX);
-    (void)sqlite3_limit(*out, SQLITE_LIMIT_ATTACHED, 0);
     (void)sqlite3_busy_timeout(*out, BUSY_TIMEOUT_MS);
     return tbk_sqlite_exec(*out, "PRAGMA query_only=ON; PRAGMA cell_size_check=ON", err);
 }
@@ -107,6 +99,29 @@ static bool fail_rule(const tbk_rule *rule, const char *why, tbk_error *err)
                     tbk_rule_text(rule), why);
 }
 
+/* What there is to choose from, in the words of the database itself. */
+static bool fail_names(sqlite3 *db, const tbk_rule *rule, const char *why, const char *sql,
+                       const char *kind, tbk_error *err)
+{
+    tbk_auto(sqlite3_stmt) *names = NULL;
+    tbk_auto(char) *text = NULL;
+    tbk_error ignored;
+    if (prepare(db, sql, &names, &ignored)) {
+        (void)sqlite3_bind_text(names, 1, rule->table, -1, SQLITE_STATIC);
+        if (sqlite3_step(names) == SQLITE_ROW && sqlite3_column_text(names, 0) != NULL)
+            text = sqlite3_mprintf("%s (%s: %.300s)", why, kind, sqlite3_column_text(names, 0));
+    }
+    return fail_rule(rule, text != NULL ? text : why, err);
+}
+
+static bool fail_column(sqlite3 *db, const tbk_rule *rule, tbk_error *err)
+{
+    tbk_auto(char) *why = sqlite3_mprintf("%s", sqlite3_errmsg(db));
+    return fail_names(db, rule, why != NULL ? why : "it is no condition",
+                      "SELECT group_concat(name, ', ') FROM pragma_table_info(?1)",
+                      "the table's columns", err);
+}
+
 static bool check_condition(sqlite3 *db, const tbk_rule *rule, tbk_error *err)
 {
     tbk_auto(sqlite3_stmt) *statement = NULL;
@@ -114,13 +129,15 @@ static bool check_condition(sqlite3 *db, const tbk_rule *rule, tbk_error *err)
     const char *rest = "";
     tbk_auto(char) *sql =
         sqlite3_mprintf("SELECT 1 FROM main.\"%w\" WHERE (%s)", rule->table, rule->condition);
-    (void)sqlite3_set_authorizer(db, authorize, &confined);
+    int depth = sqlite3_limit(db, SQLITE_LIMIT_EXPR_DEPTH, DEPTH_MAX);
+    tbk_sqlite_authorize(db, authorize, &confined);
     int rc = sqlite3_prepare_v2(db, sql, -1, &statement, &rest);
-    (void)sqlite3_set_authorizer(db, NULL, NULL);
+    tbk_sqlite_authorize(db, NULL, NULL);
+    (void)sqlite3_limit(db, SQLITE_LIMIT_EXPR_DEPTH, depth);
     if (rc == SQLITE_AUTH)
         return fail_rule(rule, "it does more than to look at the table's own columns", err);
     if (rc != SQLITE_OK)
-        return fail_rule(rule, sqlite3_errmsg(db), err);
+        return fail_column(db, rule, err);
     if (rest[0] != '\0')
         return fail_rule(rule, "it is more than one condition", err);
     return sqlite3_bind_parameter_count(statement) == 0 ||
@@ -137,7 +154,11 @@ static bool check_rule(sqlite3 *db, const tbk_rule *rule, tbk_error *err)
         return false;
     (void)sqlite3_bind_text(table, 1, rule->table, -1, SQLITE_STATIC);
     if (sqlite3_step(table) != SQLITE_ROW)
-        return fail_rule(rule, "there is no such table", err);
+        return fail_names(db, rule, "there is no such table",
+                          "SELECT group_concat(name, ', ') FROM pragma_table_list "
+                          "WHERE schema = 'main' AND type = 'table' AND ?1 = ?1 "
+                          "AND name NOT LIKE 'sqlite~_%' ESCAPE '~'",
+                          "the tables are", err);
     return rule->kind != TBK_RULE_ROWS || check_condition(db, rule, err);
 }
 
@@ -161,7 +182,6 @@ typedef struct selecting {
     uint64_t total_bytes;
     int64_t page_size_bytes;
     int64_t seen_rows; /* of the table that is read, by the condition */
-    tbk_error stop;    /* why the reading was ended from outside */
     tbk_selected_table *tables;
     size_t count;
 } selecting;
@@ -175,25 +195,19 @@ static void count_row(sqlite3_context *context, int count, sqlite3_value **value
     sqlite3_result_int(context, 1);
 }
 
-/* SQLite asks while it works; not 0 ends the statement. */
-static int look_around(void *pointer)
+static bool look_around(void *pointer, tbk_error *err)
 {
     selecting *self = pointer;
     int misses = 0, highest = 0;
     (void)sqlite3_db_status(self->from, SQLITE_DBSTATUS_CACHE_MISS, &misses, &highest, 0);
     tbk_report_progress(self->report, "select", (uint64_t)misses * (uint64_t)self->page_size_bytes,
                         self->total_bytes);
-    bool ok = tbk_report_go_on(self->report, &self->stop) &&
-              (self->limit.path[0] == '\0' || tbk_wal_limit_check(&self->limit, &self->stop));
-    return ok ? 0 : 1;
+    return tbk_report_go_on(self->report, err) &&
+           (self->limit.path[0] == '\0' || tbk_wal_limit_check(&self->limit, err));
 }
 
 static bool fail_source(const selecting *self, int rc, const char *table, tbk_error *err)
 {
-    if ((rc & 0xff) == SQLITE_INTERRUPT && self->stop.code != TBK_E_OK) {
-        *err = self->stop;
-        return false;
-    }
     return tbk_sqlite_fail(self->from, rc, err, "cannot read the table '%s'", table);
 }
 
@@ -296,11 +310,7 @@ static bool copy_rows(selecting *self, const tbk_rule *rule, bool has_rowid,
 static bool count_rows(selecting *self, tbk_selected_table *out, tbk_error *err)
 {
     tbk_auto(char) *sql = sqlite3_mprintf("SELECT count(*) FROM main.\"%w\"", out->table);
-    if (tbk_sqlite_integer(self->from, sql, &out->left_out_rows, err))
-        return true;
-    if (self->stop.code != TBK_E_OK)
-        *err = self->stop;
-    return false;
+    return tbk_sqlite_integer(self->from, sql, &out->left_out_rows, err);
 }
 
 static bool select_table(selecting *self, const char *table, bool has_rowid, tbk_error *err)
@@ -319,14 +329,120 @@ static bool select_table(selecting *self, const char *table, bool has_rowid, tbk
     "AND s.name = l.name WHERE l.schema = 'main' AND l.type IN ('table', 'shadow') "               \
     "AND l.name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY s.rowid"
 
-static bool run_all(selecting *self, const char *query, tbk_error *err)
+#define INDEXES "FROM main.sqlite_schema WHERE type = 'index' AND sql IS NOT NULL ORDER BY rowid"
+
+/* What one statement of the schema may do: make the table or index that it is listed as, of
+ * expressions on the table's own columns. */
+typedef struct making {
+    const char *table; /* that is made, or that the index is of */
+    bool is_index;
+    bool is_made; /* the statement is the one that is wanted */
+    bool is_refused;
+} making;
+
+/* Not those whose time grows with the square of what they are given (instr, replace, trim, ...):
+ * SQLite cannot be interrupted inside of one. */
+static bool is_quick(const char *function)
 {
-    text_list statements;
-    if (!read_texts(self->arena, self->from, query, NULL, &statements, err))
+    static const char *const QUICK[] = {
+        "abs",    "coalesce", "date",   "datetime", "hex",       "ifnull", "iif",       "julianday",
+        "length", "like",     "lower",  "max",      "min",       "nullif", "round",     "strftime",
+        "substr", "time",     "typeof", "unicode",  "unixepoch", "upper",  "substring", "glob"};
+    for (size_t i = 0; i < sizeof QUICK / sizeof *QUICK; i++)
+        if (strcasecmp(function, QUICK[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool is_schema(const char *name)
+{
+    return strcmp(name, "sqlite_master") == 0 || strcmp(name, "sqlite_schema") == 0;
+}
+
+/* AUTOINCREMENT makes a table of its own. */
+static bool may_make_table(making *self, const char *name)
+{
+    bool is_wanted = !self->is_index && strcasecmp(name, self->table) == 0;
+    self->is_made = self->is_made || is_wanted;
+    return is_wanted || (!self->is_index && strcmp(name, "sqlite_sequence") == 0);
+}
+
+/* UNIQUE and primary keys make indexes too. */
+static bool may_make_index(making *self, const char *table)
+{
+    bool is_wanted = strcasecmp(table, self->table) == 0;
+    self->is_made = self->is_made || (self->is_index && is_wanted);
+    return is_wanted;
+}
+
+static bool may_make(making *self, int action, const char *first, const char *second)
+{
+    switch (action) {
+    case SQLITE_CREATE_TABLE:
+        return may_make_table(self, first);
+    case SQLITE_CREATE_INDEX:
+        return may_make_index(self, second);
+    case SQLITE_INSERT:
+    case SQLITE_UPDATE:
+        return is_schema(first);
+    case SQLITE_READ:
+        return is_schema(first) || strcasecmp(first, self->table) == 0;
+    case SQLITE_REINDEX:
+        return self->is_index;
+    case SQLITE_FUNCTION:
+        return is_quick(second);
+    default:
         return false;
-    for (size_t i = 0; i < statements.count; i++)
-        if (!tbk_sqlite_exec(self->to, statements.items[i], err))
+    }
+}
+
+static int authorize_making(void *self, int action, const char *first, const char *second,
+                            const char *database, const char *trigger)
+{
+    making *object = self;
+    bool is_main = database == NULL || strcmp(database, "main") == 0;
+    if (trigger == NULL && is_main && may_make(object, action, first, second))
+        return SQLITE_OK;
+    object->is_refused = true;
+    return SQLITE_DENY;
+}
+
+static bool fail_statement(const char *table, tbk_error *err)
+{
+    return tbk_fail(err, TBK_E_CONFIG, "see who wrote it; the profile 'full' saves it as it is",
+                    "the schema's entry for the table '%.200s' does more than to make it", table);
+}
+
+/* Anybody's SQL: exactly one statement, that is what it is listed as. */
+static bool make_object(selecting *self, making *object, const char *sql, tbk_error *err)
+{
+    tbk_auto(sqlite3_stmt) *statement = NULL;
+    const char *rest = "";
+    tbk_sqlite_authorize(self->to, authorize_making, object);
+    int rc = sqlite3_prepare_v2(self->to, sql, -1, &statement, &rest);
+    bool is_one = rc == SQLITE_OK && object->is_made && rest[0] == '\0';
+    if (is_one)
+        rc = sqlite3_step(statement);
+    tbk_sqlite_authorize(self->to, NULL, NULL);
+    if (object->is_refused || (rc == SQLITE_OK && !is_one))
+        return fail_statement(object->table, err);
+    return rc == SQLITE_DONE ||
+           tbk_sqlite_fail(self->to, rc, err, "cannot make the table '%.200s'", object->table);
+}
+
+/* Of tables, or of indexes; tables and statements come in the same order. */
+static bool make_all(selecting *self, bool is_index, const char *tables_sql,
+                     const char *statements_sql, tbk_error *err)
+{
+    text_list tables, statements;
+    if (!read_texts(self->arena, self->from, tables_sql, NULL, &tables, err) ||
+        !read_texts(self->arena, self->from, statements_sql, NULL, &statements, err))
+        return false;
+    for (size_t i = 0; i < statements.count; i++) {
+        making object = {.table = tables.items[i], .is_index = is_index};
+        if (!make_object(self, &object, statements.items[i], err))
             return false;
+    }
     return true;
 }
 
@@ -432,6 +548,7 @@ static bool make_target(selecting *self, const char *target, tbk_error *err)
     (void)close(fd);
     if (!tbk_sqlite_open(target, SQLITE_OPEN_READWRITE, &self->to, err))
         return false;
+    tbk_sqlite_watch(self->to, 0, look_around, self);
     /* Entering views and triggers is what it is there to keep programs from. */
     (void)sqlite3_db_config(self->to, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
     return set_number(self, "page_size", err) && set_encoding(self, err) &&
@@ -452,23 +569,30 @@ static bool finish_target(selecting *self, bool wal, tbk_error *err)
 
 static bool fill_target(selecting *self, bool wal, tbk_error *err)
 {
-    return run_all(self, "SELECT s.sql " TABLES, err) && select_tables(self, err) &&
-           run_all(self,
-                   "SELECT sql FROM main.sqlite_schema WHERE type = 'index' AND sql IS NOT NULL "
-                   "ORDER BY rowid",
-                   err) &&
+    return make_all(self, false, "SELECT l.name " TABLES, "SELECT s.sql " TABLES, err) &&
+           select_tables(self, err) &&
+           make_all(self, true, "SELECT tbl_name " INDEXES, "SELECT sql " INDEXES, err) &&
            enter_sequences(self, err) && enter_others(self, err) && finish_target(self, wal, err);
 }
 
 /* --- all of it --- */
 
+/* A log or an index of it that we may not open need not keep others from a copy that is held. */
+static bool pin_source(selecting *self, const char *source, tbk_error *err)
+{
+    int64_t objects;
+    if (open_source(source, &self->from, err) && tbk_sqlite_exec(self->from, "BEGIN", err) &&
+        tbk_sqlite_integer(self->from, "SELECT count(*) FROM main.sqlite_schema", &objects, err))
+        return true;
+    if (err->code == TBK_E_IO)
+        err->code = TBK_E_UNSUPPORTED;
+    return false;
+}
+
 static bool begin(selecting *self, const char *source, const tbk_sqlite_facts *facts,
                   tbk_error *err)
 {
-    int64_t objects;
-    if (!open_source(source, &self->from, err) || !tbk_sqlite_exec(self->from, "BEGIN", err) ||
-        !tbk_sqlite_integer(self->from, "SELECT count(*) FROM main.sqlite_schema", &objects, err) ||
-        !check_rules(self->from, self->rules, err) ||
+    if (!pin_source(self, source, err) || !check_rules(self->from, self->rules, err) ||
         !tbk_sqlite_integer(self->from, "PRAGMA page_size", &self->page_size_bytes, err) ||
         (facts->wal && !tbk_wal_limit_set(source, facts->size_bytes, 0, &self->limit, err)) ||
         !tbk_wal_files_note(source, &self->files, err))
@@ -476,7 +600,7 @@ static bool begin(selecting *self, const char *source, const tbk_sqlite_facts *f
     self->total_bytes = facts->size_bytes;
     int rc = sqlite3_create_function_v2(self->from, "tbk_seen", 0, SQLITE_UTF8, self, count_row,
                                         NULL, NULL, NULL);
-    sqlite3_progress_handler(self->from, WATCH_OPERATIONS, look_around, self);
+    tbk_sqlite_watch(self->from, 0, look_around, self);
     return rc == SQLITE_OK || fail_source(self, rc, "sqlite_schema", err);
 }
 
@@ -520,7 +644,7 @@ bool tbk_sqlite_check_rules(const char *path, const tbk_rules *rules, tbk_error 
         return false;
     bool log_stays = tbk_wal_is_left_behind(path);
     bool ok = open_source(path, &db, err) && check_rules(db, rules, err);
-    (void)sqlite3_close(db);
+    tbk_sqlite_close(db);
     if (facts.wal)
         leave_as_found(path, log_stays);
     return ok;
@@ -544,8 +668,8 @@ bool tbk_sqlite_select(tbk_arena *arena, const char *source, const char *target,
     bool log_stays = tbk_wal_is_left_behind(source);
     sort_beside(target);
     bool ok = run(&self, source, target, &facts, err);
-    (void)sqlite3_close(self.from);
-    (void)sqlite3_close(self.to);
+    tbk_sqlite_close(self.from);
+    tbk_sqlite_close(self.to);
     sort_beside(NULL);
     if (facts.wal)
         leave_as_found(source, log_stays);

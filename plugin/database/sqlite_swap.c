@@ -6,6 +6,7 @@
  * the new one is renamed over the first. What a journal or log still holds of the old one is taken
  * in before, so that no journal can meet a database that is not its own.
  */
+#include "base/file.h"
 #include "database/sqlite_internal.h"
 
 #include <errno.h>
@@ -21,13 +22,9 @@ static const char *const SUFFIXES[] = {"-journal", "-wal", "-shm"};
 
 /* --- what belongs to the old one --- */
 
-/* Nobody else may have it open; SQLite finishes what was interrupted. */
-static bool settle(const char *path, tbk_error *err)
+static bool settle_run(void *context, sqlite3 *db, tbk_error *err)
 {
-    tbk_auto(sqlite3) *db = NULL;
-    if (!tbk_sqlite_open(path, SQLITE_OPEN_READWRITE, &db, err))
-        return false;
-    (void)sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
+    (void)context;
     return tbk_sqlite_exec(db,
                            "PRAGMA synchronous=FULL; PRAGMA locking_mode=EXCLUSIVE;"
                            "BEGIN EXCLUSIVE; SELECT count(*) FROM sqlite_schema; COMMIT;"
@@ -35,11 +32,24 @@ static bool settle(const char *path, tbk_error *err)
                            err);
 }
 
-/* A damaged database is why somebody restores: it is kept as it is, with its journal beside it. */
-static bool settle_if_sound(const char *path, tbk_error *err)
+/* Nobody else may have it open; SQLite finishes what was interrupted. */
+static bool settle(const char *path, const tbk_report *report, tbk_error *err)
+{
+    static const tbk_sqlite_task task = {.what = "finishing the old database's last transaction",
+                                         .work = settle_run};
+    tbk_auto(sqlite3) *db = NULL;
+    if (!tbk_sqlite_open(path, SQLITE_OPEN_READWRITE, &db, err))
+        return false;
+    (void)sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
+    return tbk_sqlite_run(db, &task, report, err);
+}
+
+/* A damaged database is why somebody restores: it is kept as it is, with its journal beside it. So
+ * is one whose journal is a trap. */
+static bool settle_if_sound(const char *path, const tbk_report *report, tbk_error *err)
 {
     tbk_error why;
-    if (settle(path, &why) || why.code == TBK_E_CORRUPT)
+    if (settle(path, report, &why) || why.code == TBK_E_CORRUPT)
         return true;
     *err = why;
     return false;
@@ -86,10 +96,12 @@ static bool sync_directory_of(const char *path, tbk_error *err)
 static bool make_ready(const char *path, const char *restored, tbk_error *err)
 {
     struct stat old;
-    tbk_auto_fd int fd = open(restored, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    tbk_auto_fd int fd = -1;
+    if (!tbk_file_open(restored, &fd, err))
+        return false;
     if (stat(path, &old) != 0)
         return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot look at '%s'", path);
-    if (fd < 0 || fchmod(fd, old.st_mode & 07777) != 0 || fsync(fd) != 0)
+    if (fchmod(fd, old.st_mode & 07777) != 0 || fsync(fd) != 0)
         return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot make '%s' ready", restored);
     return true;
 }
@@ -107,9 +119,10 @@ static bool take_name(const char *from, const char *path, tbk_error *err)
     return sync_directory_of(path, err);
 }
 
-bool tbk_sqlite_swap(const char *path, const char *restored, const char *kept, tbk_error *err)
+bool tbk_sqlite_swap(const char *path, const char *restored, const char *kept,
+                     const tbk_report *report, tbk_error *err)
 {
-    if (!make_ready(path, restored, err) || !settle_if_sound(path, err) ||
+    if (!make_ready(path, restored, err) || !settle_if_sound(path, report, err) ||
         !add_name(path, kept, err))
         return false;
     if (move_companions(path, kept, err) && take_name(restored, path, err))

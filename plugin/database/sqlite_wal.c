@@ -134,8 +134,9 @@ bool tbk_wal_is_left_behind(const char *path)
         .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = SHARED_FIRST, .l_len = SHARED_SIZE};
     if (!tbk_sqlite_companion(path, "-wal", log, &ignored) || access(log, F_OK) != 0)
         return false;
-    tbk_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-    return fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
+    tbk_auto_fd int fd = -1;
+    return tbk_sqlite_open_file(path, "", &fd, &ignored) && fcntl(fd, F_GETLK, &lock) == 0 &&
+           lock.l_type == F_UNLCK;
 }
 
 bool tbk_wal_files_note(const char *path, tbk_wal_files *out, tbk_error *err)
@@ -235,6 +236,7 @@ void tbk_wal_take_in(sqlite3 *reader, sqlite3 *writer)
 typedef struct log_reader {
     int wal;
     const tbk_wal_index *index;
+    const tbk_report *report;
     bool is_big_endian; /* how its checksums take the words in */
     uint32_t sum[2];    /* of all frames so far */
 } log_reader;
@@ -327,7 +329,8 @@ static bool read_frames(log_reader *log, tbk_wal_map *map, tbk_error *err)
         uint32_t left = log->index->frames - frame + 1;
         uint32_t count = left < at_once ? left : at_once;
         uint64_t offset = TBK_WAL_HEADER_BYTES + (uint64_t)(frame - 1) * frame_bytes;
-        if (!read_at(log, buffer, count * frame_bytes, offset, frame, err))
+        if (!tbk_report_go_on(log->report, err) ||
+            !read_at(log, buffer, count * frame_bytes, offset, frame, err))
             return false;
         for (uint32_t i = 0; i < count; i++, frame++)
             if (!take_frame(log, buffer + i * frame_bytes, frame, map, err))
@@ -361,10 +364,10 @@ static bool map_make(const char *scratch, uint32_t pages, tbk_wal_map *out, tbk_
     return true;
 }
 
-bool tbk_wal_map_read(int wal, const tbk_wal_index *index, const char *scratch, tbk_wal_map *out,
-                      tbk_error *err)
+bool tbk_wal_map_read(int wal, const tbk_wal_index *index, const char *scratch,
+                      const tbk_report *report, tbk_wal_map *out, tbk_error *err)
 {
-    log_reader log = {.wal = wal, .index = index};
+    log_reader log = {.wal = wal, .index = index, .report = report};
     tbk_wal_map map;
     if (!map_make(scratch, index->pages, &map, err))
         return false;

@@ -88,10 +88,11 @@ typedef struct tbk_wal_map {
 /*
  * Reads the frames 1 to index->frames and checks every salt and checksum up to the index's own. The
  * map is a mapped file without a name in the folder scratch, so the kernel can take its memory back
- * however large the database is. Errors: TBK_E_BUSY, the log is another one; TBK_E_SPACE, TBK_E_IO.
+ * however large the database is. Errors: TBK_E_BUSY, the log is another one; TBK_E_SPACE, TBK_E_IO,
+ * TBK_E_INTERRUPTED.
  */
-bool tbk_wal_map_read(int wal, const tbk_wal_index *index, const char *scratch, tbk_wal_map *out,
-                      tbk_error *err) TBK_MUST_CHECK;
+bool tbk_wal_map_read(int wal, const tbk_wal_index *index, const char *scratch,
+                      const tbk_report *report, tbk_wal_map *out, tbk_error *err) TBK_MUST_CHECK;
 void tbk_wal_map_end(tbk_wal_map *map);
 
 #endif

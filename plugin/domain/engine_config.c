@@ -184,13 +184,16 @@ static bool read_method(const tbk_value *document, tbk_engine_config *out, tbk_e
 bool tbk_engine_config_read(tbk_arena *arena, const tbk_value *document, tbk_engine_config *out,
                             tbk_error *err)
 {
-    static const char *const keys[] = {
-        "schema", "environment",       "database",       "store",
-        "mode",   "schedule",          "full_schedule",  "method",
-        "hold",   "profile",           "essential",      "keep_days",
-        "config", "compression_level", "rate_limit_mib", "prove_restored_every_days",
-        NULL};
-    tbk_engine_config read = {0};
+    static const char *const keys[] = {"schema",         "environment",
+                                       "database",       "store",
+                                       "mode",           "schedule",
+                                       "full_schedule",  "method",
+                                       "hold",           "profile",
+                                       "essential",      "keep_days",
+                                       "config",         "compression_level",
+                                       "rate_limit_mib", "prove_restored_every_days",
+                                       "keep_last",      NULL};
+    tbk_engine_config read = {.keep_last = TBK_DEFAULT_KEEP_LAST};
     const char *profile = NULL;
 
     tbk_rules_default(&read.essential);
@@ -202,6 +205,8 @@ bool tbk_engine_config_read(tbk_arena *arena, const tbk_value *document, tbk_eng
         !tbk_value_need_string(document, "profile", &profile, err) ||
         !tbk_rules_read(document, "essential", &read.essential, err) ||
         !read_number(document, "keep_days", 1, TBK_KEEP_DAYS_MAX, &read.keep_days, err) ||
+        (tbk_value_find(document, "keep_last") != NULL &&
+         !read_number(document, "keep_last", 1, TBK_KEEP_LAST_MAX, &read.keep_last, err)) ||
         !read_number(document, "compression_level", TBK_COMPRESSION_LEVEL_MIN,
                      TBK_COMPRESSION_LEVEL_MAX, &read.compression_level, err) ||
         !read_number(document, "rate_limit_mib", 0, TBK_RATE_LIMIT_MIB_MAX, &read.rate_limit_mib,

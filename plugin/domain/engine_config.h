@@ -22,6 +22,7 @@ typedef struct tbk_engine_config {
     tbk_method method;
     tbk_hold_policy hold;
     int64_t keep_days;
+    int64_t keep_last; /* files of earlier versions do not say it: then the default */
     tbk_profile profile;
     tbk_rules essential; /* what the profile essential keeps */
     int64_t compression_level;

@@ -206,7 +206,9 @@ static bool read_text(const tbk_value *host, const char *host_key, const tbk_val
         key = path;
         from = context;
     }
-    if (!tbk_value_need_string(from, key, out, err))
+    /* A state of other types is not the deployer's, whichever of the two is used. */
+    if (!tbk_value_read_string(context, path, out, err) ||
+        !tbk_value_need_string(from, key, out, err))
         return false;
     if (!check(*out, err))
         return tbk_place_while(tbk_value_find(from, key), key, err);
@@ -216,14 +218,16 @@ static bool read_text(const tbk_value *host, const char *host_key, const tbk_val
 static bool read_port(const tbk_value *host, const tbk_value *context, uint16_t *out,
                       tbk_error *err)
 {
+    static const char *const path = "user_inputs.ssh_port";
     const char *key = "ansible_port";
     const tbk_value *from = host;
     int64_t port = 0;
     if (host == NULL || tbk_value_find(host, key) == NULL) {
-        key = "user_inputs.ssh_port";
+        key = path;
         from = context;
     }
-    if (!tbk_value_need_integer(from, key, &port, err))
+    if (!tbk_value_read_integer(context, path, &port, err) ||
+        !tbk_value_need_integer(from, key, &port, err))
         return false;
     if (!tbk_address_check_port(port, err))
         return tbk_place_while(tbk_value_find(from, key), key, err);

@@ -3,7 +3,6 @@
 #include "domain/manifest.h"
 
 #include "base/clock.h"
-#include "domain/path.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -89,6 +88,8 @@ static void set_sqlite(tbk_arena *arena, tbk_value *value, const tbk_sqlite_fact
     tbk_value_set_integer(arena, value, "size_bytes", (int64_t)facts->size_bytes);
     tbk_value_set_integer(arena, value, "page_size_bytes", facts->page_size_bytes);
     tbk_value_set_integer(arena, value, "pages", (int64_t)facts->pages);
+    if (facts->free_pages >= 0)
+        tbk_value_set_integer(arena, value, "free_pages", facts->free_pages);
     tbk_value_set_integer(arena, value, "change_counter", facts->change_counter);
     tbk_value_set_string(arena, value, "journal_mode", facts->wal ? "wal" : "rollback");
     set_schema(arena, value, &facts->schema);
@@ -129,6 +130,8 @@ static tbk_value *database_to_value(tbk_arena *arena, const tbk_manifest *manife
 {
     tbk_value *value = tbk_value_map(arena);
     tbk_value_set_string(arena, value, "driver", tbk_driver_name(manifest->driver));
+    if (manifest->location != NULL)
+        tbk_value_set_string(arena, value, "location", manifest->location);
     if (manifest->driver == TBK_DRIVER_SQLITE)
         set_sqlite(arena, value, &manifest->sqlite);
     else
@@ -214,7 +217,15 @@ static bool need_map(const tbk_value *value, const char *what, tbk_error *err)
     return true;
 }
 
-static bool read_file(const tbk_value *value, tbk_set_file *out, tbk_error *err)
+/* The name is opened, and on the operator's machine written, in a folder, and SQLite gives names
+ * that end in "-journal" or "-wal" a meaning: there are no other files than these. */
+static bool is_of_a_set(const char *name, tbk_driver driver)
+{
+    return strcmp(name, tbk_manifest_database_file(driver)) == 0 ||
+           strcmp(name, TBK_SET_CONFIG_FILE) == 0;
+}
+
+static bool read_file(const tbk_value *value, tbk_driver driver, tbk_set_file *out, tbk_error *err)
 {
     if (!need_map(value, "files", err) || !tbk_value_need_string(value, "name", &out->name, err) ||
         !read_count(value, "stored_bytes", COUNT_MAX, &out->stored_bytes, err) ||
@@ -222,8 +233,9 @@ static bool read_file(const tbk_value *value, tbk_set_file *out, tbk_error *err)
         !read_count(value, "raw_bytes", COUNT_MAX, &out->raw_bytes, err) ||
         !read_digest(value, "raw_sha256", &out->raw, err))
         return false;
-    /* The name is opened, and on the operator's machine written, in a folder: it stays there. */
-    return tbk_path_check_name(out->name, err) || tbk_while(err, "'files'");
+    if (!is_of_a_set(out->name, driver))
+        return fail_value("files", "names a file that no set of this database has", err);
+    return true;
 }
 
 static bool read_files(const tbk_value *root, tbk_manifest *out, tbk_error *err)
@@ -235,7 +247,7 @@ static bool read_files(const tbk_value *root, tbk_manifest *out, tbk_error *err)
         return fail_value("files", "has too many files", err);
     for (const tbk_member *item = list->first; item != NULL; item = item->next) {
         tbk_set_file file = {0};
-        if (!read_file(item->value, &file, err))
+        if (!read_file(item->value, out->driver, &file, err))
             return false;
         if (tbk_manifest_file(out, file.name) != NULL)
             return fail_value("files", "has a file twice", err);
@@ -287,11 +299,19 @@ static bool read_schema(const tbk_value *root, tbk_digest *out, tbk_error *err)
            read_digest(root, "database.schema_sha256", out, err);
 }
 
+static bool read_free_pages(const tbk_value *root, int64_t *out, tbk_error *err)
+{
+    *out = -1;
+    return tbk_value_find(root, "database.free_pages") == NULL ||
+           read_number(root, "database.free_pages", out, err);
+}
+
 static bool read_sqlite(const tbk_value *root, tbk_sqlite_facts *out, tbk_error *err)
 {
     return read_count(root, "database.size_bytes", COUNT_MAX, &out->size_bytes, err) &&
            read_count32(root, "database.page_size_bytes", &out->page_size_bytes, err) &&
            read_count(root, "database.pages", COUNT_MAX, &out->pages, err) &&
+           read_free_pages(root, &out->free_pages, err) &&
            read_count32(root, "database.change_counter", &out->change_counter, err) &&
            read_journal_mode(root, &out->wal, err) && read_schema(root, &out->schema, err);
 }
@@ -358,7 +378,8 @@ static bool read_database(tbk_arena *arena, const tbk_value *root, tbk_manifest 
     const char *driver = NULL;
 
     if (!tbk_value_need_string(root, "database.driver", &driver, err) ||
-        !tbk_driver_parse(driver, &out->driver, err))
+        !tbk_driver_parse(driver, &out->driver, err) ||
+        !tbk_value_read_string(root, "database.location", &out->location, err))
         return false;
     return out->driver == TBK_DRIVER_SQLITE ? read_sqlite(root, &out->sqlite, err)
                                             : read_mysql(arena, root, &out->mysql, err);
@@ -473,6 +494,18 @@ uint64_t tbk_manifest_database_bytes(const tbk_manifest *manifest)
 {
     return manifest->driver == TBK_DRIVER_SQLITE ? manifest->sqlite.size_bytes
                                                  : manifest->mysql.size_bytes;
+}
+
+bool tbk_manifest_used_bytes(const tbk_manifest *manifest, uint64_t *out)
+{
+    const tbk_sqlite_facts *facts = &manifest->sqlite;
+    *out = manifest->mysql.size_bytes;
+    if (manifest->driver == TBK_DRIVER_MYSQL)
+        return true;
+    if (facts->free_pages < 0 || (uint64_t)facts->free_pages > facts->pages)
+        return false;
+    *out = (facts->pages - (uint64_t)facts->free_pages) * facts->page_size_bytes;
+    return true;
 }
 
 uint64_t tbk_manifest_raw_bytes(const tbk_manifest *manifest)

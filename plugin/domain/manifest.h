@@ -27,6 +27,7 @@ typedef struct tbk_sqlite_facts {
     uint64_t size_bytes;
     uint32_t page_size_bytes;
     uint64_t pages;
+    int64_t free_pages; /* of them, that hold nothing; -1: not known (sets of earlier versions) */
     uint32_t change_counter;
     bool wal;          /* its header asks for WAL */
     tbk_digest schema; /* of the SQL of sqlite_schema, ordered; "" = not read */
@@ -87,6 +88,8 @@ typedef struct tbk_manifest {
     const char *environment; /* NULL when used by hand */
     const char *engine_version, *sqlite_version, *zstd_version;
     tbk_driver driver;
+    const char *location;      /* which database, without secrets: a file's absolute path, or
+                                * "host:port/schema"; NULL in sets of earlier versions */
     const char *method;        /* "hot", "reflink", "pause", "stop", "locked", "snapshot" */
     const char *method_reason; /* why not the ones before; may be "" */
     bool tracker_was_stopped;
@@ -104,9 +107,9 @@ typedef struct tbk_manifest {
 } tbk_manifest;
 
 tbk_value *tbk_manifest_to_value(tbk_arena *arena, const tbk_manifest *manifest);
-/* Fails with TBK_E_CORRUPT; a newer schema version with TBK_E_UNSUPPORTED. File names are single
- * names in the set's folder, ids are times: both can be used as paths. Text is borrowed from value.
- */
+/* Fails with TBK_E_CORRUPT; a newer schema version with TBK_E_UNSUPPORTED. Files are those that a
+ * set of this driver has, and no others; ids are times: both can be used as paths. Text is borrowed
+ * from value. */
 bool tbk_manifest_read(tbk_arena *arena, const tbk_value *value, tbk_manifest *out,
                        tbk_error *err) TBK_MUST_CHECK;
 const tbk_set_file *tbk_manifest_file(const tbk_manifest *manifest, const char *name);
@@ -114,6 +117,8 @@ const tbk_set_file *tbk_manifest_file(const tbk_manifest *manifest, const char *
 const char *tbk_manifest_database_file(tbk_driver driver);
 /* Of the database as it was: the file's size, or what the server estimated. */
 uint64_t tbk_manifest_database_bytes(const tbk_manifest *manifest);
+/* Without what holds nothing, as after rows were deleted; false: not known. */
+bool tbk_manifest_used_bytes(const tbk_manifest *manifest, uint64_t *out);
 /* Of all files of the set together; 0 where manifest is NULL. */
 uint64_t tbk_manifest_raw_bytes(const tbk_manifest *manifest);
 uint64_t tbk_manifest_stored_bytes(const tbk_manifest *manifest);

@@ -267,6 +267,7 @@ static const text_row text_rows[] = {
 /* The limits stand in docs/schemas/options.schema.json too; a test compares them. */
 static const number_row number_rows[] = {
     {"keep_days", offsetof(tbk_options, keep_days), 1, TBK_KEEP_DAYS_MAX, "days", false},
+    {"keep_last", offsetof(tbk_options, keep_last), 1, TBK_KEEP_LAST_MAX, "sets", false},
     {"window_max_seconds", offsetof(tbk_options, window_max_seconds), 30, 86400, "seconds", false},
     {"compression_level", offsetof(tbk_options, compression_level), TBK_COMPRESSION_LEVEL_MIN,
      TBK_COMPRESSION_LEVEL_MAX, "for zstd", false},
@@ -302,6 +303,7 @@ void tbk_options_default(const tbk_environment *environment, tbk_options *out)
     *out = (tbk_options){
         .schedule = TBK_DEFAULT_SCHEDULE,
         .keep_days = TBK_DEFAULT_KEEP_DAYS,
+        .keep_last = TBK_DEFAULT_KEEP_LAST,
         .mode = TBK_MODE_WINDOW,
         .method = TBK_METHOD_AUTO,
         .hold = TBK_HOLD_WHEN_NEEDED,
@@ -405,6 +407,7 @@ static bool check_keys(const tbk_value *document, tbk_error *err)
                                         "profile",
                                         "essential",
                                         "keep_days",
+                                        "keep_last",
                                         "mode",
                                         "method",
                                         "hold",

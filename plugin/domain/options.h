@@ -49,6 +49,7 @@ typedef struct tbk_options {
                                 * sidecar UTC */
     const char *full_schedule; /* of full backups beside the essential ones; NULL = none */
     int64_t keep_days;
+    int64_t keep_last; /* so many of the newest good sets stay, however old they are */
     tbk_mode mode;
     tbk_method method;
     tbk_hold_policy hold;
@@ -73,6 +74,8 @@ typedef struct tbk_options {
 #define TBK_DEFAULT_SCHEDULE "0 3 * * *"
 #define TBK_DEFAULT_KEEP_DAYS 7
 #define TBK_KEEP_DAYS_MAX 36500
+#define TBK_DEFAULT_KEEP_LAST 3
+#define TBK_KEEP_LAST_MAX 10000
 #define TBK_PROVE_DAYS_MAX 3650
 #define TBK_DEFAULT_STORE "/opt/torrust/storage/backup/sets"
 

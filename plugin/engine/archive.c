@@ -20,8 +20,10 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #define ZSTD_STATIC_LINKING_ONLY /* for ZSTD_c_literalCompressionMode; the library is shared */
 #include <zstd.h>
+#include <zstd_errors.h>
 
 enum {
     WORKERS_MAX = 4,
@@ -30,6 +32,8 @@ enum {
     /* Levels 7 to 9 would take up to 13 MiB a worker; with these it is at most 5. */
     BIG_TABLES_LEVEL = 7,
     TABLE_LOG_MAX = 19,
+    /* What a reader may have to hold of a frame: 64 MiB. Our own frames need 4. */
+    WINDOW_LOG_MAX = 26,
     COMPRESS_LITERALS = 1 /* ZSTD_lcm_huffman, ZSTD_ps_enable: the name changed in zstd 1.5 */
 };
 
@@ -43,7 +47,7 @@ const char *tbk_archive_zstd_version(void) { return ZSTD_versionString(); }
 static bool fail_memory(tbk_error *err)
 {
     return tbk_fail(err, TBK_E_FAILED, "free some memory, or raise the container's limit",
-                    "not enough memory for the compression's buffers");
+                    "not enough memory for the buffers of zstd");
 }
 
 /* --- writing --- */
@@ -485,8 +489,8 @@ struct tbk_archive_reader {
     bool holds_more;  /* zstd filled all that it was given, and may have more inside */
     tbk_hasher *stored_hasher;
     tbk_hasher *raw_hasher;
-    uint64_t stored_bytes;
-    uint64_t raw_bytes;
+    uint64_t stored_bytes, stored_bytes_max;
+    uint64_t raw_bytes, raw_bytes_max;
     size_t pending; /* what zstd said last: 0 = a frame has just ended */
 };
 
@@ -501,16 +505,21 @@ void tbk_archive_reader_free(tbk_archive_reader *reader)
     free(reader);
 }
 
-bool tbk_archive_reader_open(int in_fd, tbk_archive_reader **out, tbk_error *err)
+bool tbk_archive_reader_open(int in_fd, const tbk_set_file *expected, tbk_archive_reader **out,
+                             tbk_error *err)
 {
     tbk_auto(tbk_archive_reader) *reader = tbk_memory_new(sizeof *reader);
     *reader = (tbk_archive_reader){.in_fd = in_fd,
                                    .context = ZSTD_createDCtx(),
                                    .stored = malloc(READ_BYTES),
+                                   .stored_bytes_max = expected->stored_bytes,
+                                   .raw_bytes_max = expected->raw_bytes,
                                    .stored_hasher = tbk_hasher_new(),
                                    .raw_hasher = tbk_hasher_new()};
     if (reader->stored == NULL || reader->context == NULL)
         return fail_memory(err);
+    size_t result = ZSTD_DCtx_setParameter(reader->context, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
+    tbk_memory_must(!ZSTD_isError(result));
     *out = reader;
     reader = NULL;
     return true;
@@ -521,6 +530,20 @@ static bool fail_corrupt(tbk_error *err, const tbk_archive_reader *self, const c
     return tbk_fail(err, TBK_E_CORRUPT, "use another backup set",
                     "not a sound zstd stream near byte %llu: %s",
                     (unsigned long long)self->stored_bytes, why);
+}
+
+static bool fail_longer(tbk_error *err, const char *what, uint64_t bytes_max)
+{
+    return tbk_fail(err, TBK_E_CORRUPT, "use another backup set",
+                    "%s more than the %llu bytes that the manifest says", what,
+                    (unsigned long long)bytes_max);
+}
+
+static bool fail_zstd(tbk_error *err, const tbk_archive_reader *self, size_t result)
+{
+    if (ZSTD_getErrorCode(result) == ZSTD_error_memory_allocation)
+        return fail_memory(err); /* of this machine, which says nothing about the stream */
+    return fail_corrupt(err, self, ZSTD_getErrorName(result));
 }
 
 static bool take_in(tbk_archive_reader *self, bool *out_ended, tbk_error *err)
@@ -534,6 +557,8 @@ static bool take_in(tbk_archive_reader *self, bool *out_ended, tbk_error *err)
     (void)posix_fadvise(self->in_fd, 0, 0, POSIX_FADV_DONTNEED);
     tbk_hasher_add(self->stored_hasher, self->stored, got);
     *out_ended = got == 0;
+    if (self->stored_bytes > self->stored_bytes_max)
+        return fail_longer(err, "it has", self->stored_bytes_max);
     if (got == 0 && self->stored_bytes == 0)
         return fail_corrupt(err, self, "it is empty");
     if (got == 0 && self->pending != 0)
@@ -547,8 +572,10 @@ static bool decompress(tbk_archive_reader *self, void *buffer, size_t size_bytes
     ZSTD_outBuffer out = {.dst = buffer, .size = size_bytes};
     size_t before = self->in.pos;
     size_t pending = ZSTD_decompressStream(self->context, &out, &self->in);
+    if (ZSTD_getErrorCode(pending) == ZSTD_error_memory_allocation)
+        return fail_memory(err);
     if (ZSTD_isError(pending))
-        return fail_corrupt(err, self, ZSTD_getErrorName(pending));
+        return fail_zstd(err, self, pending);
     /* At the end of a frame, with nothing to read, zstd speaks of the next one. */
     if (self->in.pos > before || out.pos > 0)
         self->pending = pending;
@@ -556,6 +583,8 @@ static bool decompress(tbk_archive_reader *self, void *buffer, size_t size_bytes
     self->holds_more = out.pos == out.size;
     tbk_hasher_add(self->raw_hasher, buffer, out.pos);
     self->raw_bytes += out.pos;
+    if (self->raw_bytes > self->raw_bytes_max)
+        return fail_longer(err, "it unpacks to", self->raw_bytes_max);
     *out_got = out.pos;
     return true;
 }
@@ -576,9 +605,22 @@ static bool read_raw(void *self, void *buffer, size_t size_bytes, size_t *out_go
     return true;
 }
 
-tbk_source tbk_archive_reader_source(tbk_archive_reader *reader, uint64_t raw_bytes)
+tbk_source tbk_archive_reader_source(tbk_archive_reader *reader)
 {
-    return (tbk_source){.self = reader, .total_bytes = raw_bytes, .read = read_raw};
+    return (tbk_source){.self = reader, .total_bytes = reader->raw_bytes_max, .read = read_raw};
+}
+
+/* Before the first byte is written: a disk that is filled harms others too. */
+static bool check_space(int out_fd, uint64_t needed_bytes, tbk_error *err)
+{
+    struct statvfs status;
+    if (fstatvfs(out_fd, &status) != 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot ask for free space");
+    uint64_t free_bytes = (uint64_t)status.f_bavail * status.f_frsize;
+    return needed_bytes <= free_bytes ||
+           tbk_fail(err, TBK_E_SPACE, "make room there, then do it again",
+                    "it unpacks to %llu bytes, and the file system has %llu free",
+                    (unsigned long long)needed_bytes, (unsigned long long)free_bytes);
 }
 
 static bool extract(tbk_archive_reader *reader, int out_fd, const char *phase,
@@ -598,11 +640,12 @@ static bool extract(tbk_archive_reader *reader, int out_fd, const char *phase,
     return true;
 }
 
-bool tbk_archive_extract(int in_fd, int out_fd, const char *phase, const tbk_report *report,
-                         tbk_set_file *out, tbk_error *err)
+bool tbk_archive_extract(int in_fd, const tbk_set_file *expected, int out_fd, const char *phase,
+                         const tbk_report *report, tbk_set_file *out, tbk_error *err)
 {
     tbk_auto(tbk_archive_reader) *reader = NULL;
-    if (!tbk_archive_reader_open(in_fd, &reader, err) ||
+    if ((out_fd >= 0 && !check_space(out_fd, expected->raw_bytes, err)) ||
+        !tbk_archive_reader_open(in_fd, expected, &reader, err) ||
         !extract(reader, out_fd, phase, report, err))
         return false;
     out->stored_bytes = reader->stored_bytes;

@@ -42,22 +42,31 @@ bool tbk_archive_store(const tbk_source *source, int out_fd, int compression_lev
 /* A file from its current position; *in_fd must stay as long as the source is used. */
 tbk_source tbk_archive_file_source(int *in_fd);
 
-/* Reads a stored stream, hashes both sides into out, and writes the raw side to out_fd (-1: only
- * hashes). Fails with TBK_E_CORRUPT on anything zstd does not accept, or a cut stream. A stream of
- * several frames that ends exactly between two is sound to zstd: compare the raw digest. */
-bool tbk_archive_extract(int in_fd, int out_fd, const char *phase, const tbk_report *report,
-                         tbk_set_file *out, tbk_error *err) TBK_MUST_CHECK;
+/*
+ * Reads a stored stream, hashes both sides into out, and writes the raw side to out_fd (-1: only
+ * hashes).
+ *
+ * Shape:  expected is what the manifest says of the file; only its sizes are used. No more than
+ *         those are read or unpacked, and nothing is written where there is less room than that.
+ *         Memory: a few MiB and the frame's window, 64 MiB at most.
+ * Errors: TBK_E_CORRUPT, anything zstd does not accept, a cut stream, a larger window, more bytes
+ *         than expected; TBK_E_SPACE, too little room; TBK_E_FAILED, no memory. A stream of several
+ *         frames that ends exactly between two is sound to zstd: compare the raw digest.
+ */
+bool tbk_archive_extract(int in_fd, const tbk_set_file *expected, int out_fd, const char *phase,
+                         const tbk_report *report, tbk_set_file *out,
+                         tbk_error *err) TBK_MUST_CHECK;
 
 /*
  * The same as a source: the raw side of a stored stream, read as far as somebody wants it. in_fd
- * stays the caller's. Errors as tbk_archive_extract.
+ * stays the caller's. Bounds and errors as tbk_archive_extract.
  */
 typedef struct tbk_archive_reader tbk_archive_reader;
-bool tbk_archive_reader_open(int in_fd, tbk_archive_reader **out, tbk_error *err) TBK_MUST_CHECK;
+bool tbk_archive_reader_open(int in_fd, const tbk_set_file *expected, tbk_archive_reader **out,
+                             tbk_error *err) TBK_MUST_CHECK;
 void tbk_archive_reader_free(tbk_archive_reader *reader);
 TBK_AUTO_POINTER(tbk_archive_reader, tbk_archive_reader_free);
-/* raw_bytes is for progress. */
-tbk_source tbk_archive_reader_source(tbk_archive_reader *reader, uint64_t raw_bytes);
+tbk_source tbk_archive_reader_source(tbk_archive_reader *reader);
 
 const char *tbk_archive_zstd_version(void);
 

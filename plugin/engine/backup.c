@@ -8,8 +8,10 @@
 #include "base/json.h"
 #include "database/sqlite.h"
 #include "engine/archive.h"
+#include "engine/brake.h"
 #include "engine/database.h"
 #include "engine/gentle.h"
+#include "engine/in_use.h"
 #include "engine/last_run.h"
 #include "engine/prove.h"
 #include "engine/room.h"
@@ -21,8 +23,6 @@
 
 #define SET_FILE_MODE 0640
 #define DAY_S 86400
-/* A database that lost more than half of what it had is news; small ones come and go. */
-#define DROP_BYTES_MIN (16u << 20)
 
 typedef struct cycle {
     tbk_arena *arena;
@@ -34,12 +34,17 @@ typedef struct cycle {
     const char *set_path;    /* hidden until published */
     const char *scratch;
     tbk_database database;
+    tbk_origin origin;      /* which database of which environment */
+    tbk_set_kind kind;      /* what the new set is compared with */
+    tbk_brakes brakes;      /* of retention; of other databases too */
+    bool is_good;           /* done as it should be; the brake may be on */
     tbk_database_view view; /* as it was before the capture */
     tbk_proof_level level;  /* that is due, and can be reached */
     tbk_capture capture;
     tbk_manifest *manifest;
     tbk_proof proof;
     bool published;
+    tbk_error unsaved;  /* code TBK_E_OK, or why the set has no configuration files */
     tbk_error unproved; /* code TBK_E_OK, or why the proof that was due could not be made */
     size_t pruned;
     int64_t phase_started_ms;
@@ -65,34 +70,39 @@ static void phase_end(cycle *self, const char *name)
 
 /* --- before the hold --- */
 
-/* Sets of another profile are another kind of thing: nothing of them is compared with this one. */
-static bool is_alike(const cycle *self, const tbk_stored_set *set)
-{
-    return set->manifest != NULL && set->manifest->profile == self->request->config->profile;
-}
-
+/* Sets of another profile, or of another database, are another kind of thing: nothing of them is
+ * compared with this one. Nor are damaged ones, and those from the future. */
 static const tbk_stored_set *last_restored(const cycle *self)
 {
-    const tbk_stored_set *set = self->earlier;
-    while (set != NULL &&
-           (!is_alike(self, set) || set->proof.level != TBK_PROOF_RESTORED || !set->proof.ok))
-        set = set->next;
+    const tbk_stored_set *set = tbk_stored_set_first_of(self->earlier, &self->kind);
+    while (set != NULL && (set->proof.level != TBK_PROOF_RESTORED || !set->proof.ok))
+        set = tbk_stored_set_first_of(set->next, &self->kind);
     return set;
+}
+
+/* Whether rows were lost, or are back, only counting them tells. What is captured is known after
+ * the capture only. */
+static bool rows_matter(const cycle *self)
+{
+    const tbk_stored_set *last = tbk_stored_set_first_of(self->earlier, &self->kind);
+    return tbk_brakes_find(&self->brakes, &self->origin, self->kind.profile) != NULL ||
+           (last != NULL && self->manifest->file_count > 0 &&
+            tbk_brake_is_suspicious(last->manifest, self->manifest));
 }
 
 static tbk_proof_level level_due(const cycle *self)
 {
     int64_t every_days = self->request->config->prove_restored_every_days;
     const tbk_stored_set *last = last_restored(self);
+    if (rows_matter(self))
+        return TBK_PROOF_RESTORED;
     if (every_days == 0)
         return TBK_PROOF_CHECKSUMS;
     if (last == NULL)
         return TBK_PROOF_RESTORED;
-    /* An hour less, so that a run that comes a little early does not shift the proof by a day. A
-     * set from the future says that the clock went back: then nothing is known. */
+    /* An hour less, so that a run that comes a little early does not shift the proof by a day. */
     int64_t age_s = self->request->now_s - last->time_s;
-    return age_s < 0 || age_s >= every_days * DAY_S - 3600 ? TBK_PROOF_RESTORED
-                                                           : TBK_PROOF_CHECKSUMS;
+    return age_s >= every_days * DAY_S - 3600 ? TBK_PROOF_RESTORED : TBK_PROOF_CHECKSUMS;
 }
 
 /* A proof that cannot be made here is not worth a failed backup; that it was not made is said. */
@@ -108,23 +118,124 @@ static tbk_proof_level level_possible(const cycle *self)
     return TBK_PROOF_CHECKSUMS;
 }
 
-static bool need_space(cycle *self, bool copies, tbk_error *err)
+/* --- pruning --- */
+
+/* Those of one profile that are ours; what is damaged proves nothing. */
+static size_t gather(const cycle *self, const tbk_stored_set *list, tbk_profile profile,
+                     tbk_retention_set **out)
 {
-    uint64_t free_bytes;
-    if (!tbk_store_free_bytes(self->store, &free_bytes, err))
-        return false;
-    tbk_room room =
-        tbk_room_expect(self->earlier, self->request->config->profile, self->view.size_bytes);
-    uint64_t needed = tbk_room_needed_bytes(&room, copies, self->level == TBK_PROOF_RESTORED);
-    if (self->request->files != NULL)
-        needed += tbk_files_size_bytes(self->request->files);
-    if (free_bytes >= needed)
+    size_t count = 0;
+    for (const tbk_stored_set *set = list; set != NULL; set = set->next)
+        count++;
+    *out = tbk_arena_alloc(self->arena, (count + 1) * sizeof **out);
+    count = 0;
+    for (const tbk_stored_set *set = list; set != NULL; set = set->next)
+        if (tbk_stored_set_is_ours(set) && set->manifest->profile == profile &&
+            tbk_origin_owns(&self->origin, set->manifest))
+            (*out)[count++] = (tbk_retention_set){
+                .id = set->id,
+                .time_s = set->time_s,
+                .is_new = self->published && strcmp(set->id, self->manifest->id) == 0,
+                .proof = set->damage == NULL && set->proof.ok ? set->proof.level : TBK_PROOF_NONE};
+    return count;
+}
+
+/* Each profile's newest and best proved sets stay, whatever there is of the other one. */
+static bool prune_profile(cycle *self, const tbk_stored_set *list, tbk_profile profile,
+                          tbk_error *err)
+{
+    tbk_retention_set *sets;
+    const tbk_retention_limits limits = {.keep_days = self->request->config->keep_days,
+                                         .keep_last = self->request->config->keep_last};
+    size_t count = gather(self, list, profile, &sets);
+    tbk_retention_apply(self->arena, sets, count, &limits, self->request->now_s);
+    for (size_t i = 0; i < count; i++) {
+        tbk_report_log(self->report, sets[i].keep ? TBK_LOG_DETAIL : TBK_LOG_INFO, "prune",
+                       "%s %s: %s", sets[i].keep ? "keeping" : "removing", sets[i].id,
+                       sets[i].reason);
+        if (sets[i].keep)
+            continue;
+        if (!tbk_store_remove(self->store, sets[i].id, err))
+            return false;
+        self->pruned++;
+    }
+    return true;
+}
+
+/* What retention never touches, and nobody else will: that it is there is said. */
+static void tell_strangers(const cycle *self, const tbk_stored_set *list)
+{
+    size_t others = 0;
+    for (const tbk_stored_set *set = list; set != NULL; set = set->next) {
+        if (set->manifest == NULL)
+            tbk_report_log(self->report, TBK_LOG_WARNING, "prune",
+                           "%s is left alone, it is no set of ours: %s", set->path, set->damage);
+        else if (set->stranger != NULL)
+            tbk_report_log(self->report, TBK_LOG_WARNING, "prune",
+                           "%s is left alone, it holds a file that is not of a set: %s", set->path,
+                           set->stranger);
+        else
+            others += !tbk_origin_owns(&self->origin, set->manifest);
+    }
+    if (others > 0)
+        tbk_report_log(self->report, TBK_LOG_INFO, "prune",
+                       "%zu sets are left alone: they are of other databases, or of a version that "
+                       "did not note which",
+                       others);
+}
+
+/* While the brake of either profile is on, older sets of both may be needed. */
+static bool prune(cycle *self, tbk_error *err)
+{
+    tbk_stored_set *list;
+    if (tbk_brakes_hold(&self->brakes, &self->origin))
         return true;
+    if (!tbk_store_list(self->store, self->arena, &list, err))
+        return false;
+    tell_strangers(self, list);
+    return prune_profile(self, list, TBK_PROFILE_FULL, err) &&
+           prune_profile(self, list, TBK_PROFILE_ESSENTIAL, err);
+}
+
+/* --- space --- */
+
+static uint64_t needed_bytes(const cycle *self, bool copies)
+{
+    tbk_room room = tbk_room_expect(self->earlier, &self->kind, self->view.size_bytes);
+    return tbk_room_needed_bytes(&room, copies, self->level == TBK_PROOF_RESTORED);
+}
+
+/* What would help is said, and nothing that would not: what may go is gone by now. */
+static bool fail_space(const cycle *self, uint64_t needed, uint64_t free_bytes, tbk_error *err)
+{
+    bool is_held = tbk_brakes_hold(&self->brakes, &self->origin);
     return tbk_fail(
         err, TBK_E_SPACE,
-        "make room on the store's file system, keep fewer days, or put the store elsewhere",
+        is_held ? "make room on the store's file system, or put the store elsewhere; "
+                  "no older set goes while the brake is on ('status' tells why, "
+                  "'acknowledge' takes it off)"
+                : "make room on the store's file system, or put the store elsewhere; "
+                  "the sets that keep_days and keep_last let go are gone already, and those "
+                  "of other databases stay until you remove them ('list' shows them)",
         "the backup needs %" PRIu64 " MiB, '%s' has %" PRIu64 " MiB free", needed >> 20,
         tbk_store_path(self->store), free_bytes >> 20);
+}
+
+/* Expired sets go first where they are in the way of the next one; the floor stays. Configuration
+ * files that do not fit are left out: they must not cost the database its backup. */
+static bool need_space(cycle *self, bool copies, tbk_error *err)
+{
+    uint64_t free_bytes, needed = needed_bytes(self, copies);
+    if (!tbk_store_free_bytes(self->store, &free_bytes, err))
+        return false;
+    if (free_bytes < needed &&
+        (!prune(self, err) || !tbk_store_free_bytes(self->store, &free_bytes, err)))
+        return tbk_while(err, "making room");
+    if (free_bytes < needed)
+        return fail_space(self, needed, free_bytes, err);
+    if (self->request->files != NULL)
+        tbk_files_limit(self->request->files, free_bytes - needed);
+    return true;
 }
 
 static bool has_room_for_copy(void *self, tbk_error *err) { return need_space(self, true, err); }
@@ -161,8 +272,11 @@ static bool begin(cycle *self, tbk_error *err)
     if (!tbk_store_list(self->store, self->arena, &self->earlier, err) ||
         !tbk_database_open(self->arena, request->config, request->spare, self->report,
                            &self->database, err) ||
-        !check_journal_mode(self, err) ||
-        !self->database.inspect(self->database.self, self->arena, rules_of(self), &self->view, err))
+        !check_journal_mode(self, err) || !tbk_store_probe(self->store, self->report, err) ||
+        !self->database.inspect(self->database.self, self->arena, rules_of(self), &self->view,
+                                err) ||
+        !tbk_in_use_check(self->arena, request->tracker, request->config->database_path,
+                          TBK_IN_USE_WAIT_MS, self->report, err))
         return false;
     self->level = level_possible(self);
     if (!need_space(self, false, err) ||
@@ -176,7 +290,8 @@ static bool begin(cycle *self, tbk_error *err)
                                      .engine_version = TBK_VERSION,
                                      .sqlite_version = tbk_sqlite_version(),
                                      .zstd_version = tbk_archive_zstd_version(),
-                                     .driver = self->database.driver};
+                                     .driver = self->database.driver,
+                                     .location = self->origin.location};
     tbk_report_log(self->report, TBK_LOG_INFO, "begin", "backing up %s as set %s", self->view.words,
                    id);
     return true;
@@ -258,23 +373,47 @@ static bool capture(cycle *self, tbk_error *err)
 
 /* --- the configuration files --- */
 
-static bool store_files(cycle *self, tbk_error *err)
+static bool write_files(cycle *self, tbk_set_file *file, tbk_error *err)
 {
-    tbk_files *files = self->request->files;
-    if (files == NULL)
-        return true;
-    phase_begin(self);
     tbk_auto_fd int out = -1;
     tbk_auto(tbk_archive_writer) *writer = NULL;
+    return create_in_set(self, TBK_SET_CONFIG_FILE, &out, err) &&
+           tbk_archive_writer_open(out, (int)self->request->config->compression_level, 1, &writer,
+                                   err) &&
+           tbk_files_store(self->request->files, self->scratch, writer, self->prompt, err) &&
+           tbk_archive_writer_finish(writer, file, err);
+}
+
+/* The set goes without them. */
+static bool discard_files(cycle *self, tbk_error *err)
+{
+    const char *path = tbk_arena_format(self->arena, "%s/" TBK_SET_CONFIG_FILE, self->set_path);
+    self->manifest->file_count--;
+    self->unsaved = *err;
+    tbk_report_log(self->report, TBK_LOG_WARNING, "config",
+                   "the configuration files are not saved: %s", err->message);
+    return unlink(path) == 0 || errno == ENOENT ||
+           tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot remove '%s'", path);
+}
+
+static void tell_missing(const cycle *self)
+{
+    for (const char **note = self->manifest->config_missing; *note != NULL; note++)
+        tbk_report_log(self->report, TBK_LOG_WARNING, "config", "configuration files: %s", *note);
+}
+
+static bool store_files(cycle *self, tbk_error *err)
+{
+    if (self->request->files == NULL)
+        return true;
+    phase_begin(self);
     tbk_set_file *file = new_file(self);
-    if (!create_in_set(self, TBK_SET_CONFIG_FILE, &out, err) ||
-        !tbk_archive_writer_open(out, (int)self->request->config->compression_level, 1, &writer,
-                                 err) ||
-        !tbk_files_store(files, self->scratch, writer, err) ||
-        !tbk_archive_writer_finish(writer, file, err))
+    if (write_files(self, file, err))
+        file->name = TBK_SET_CONFIG_FILE;
+    else if (err->code == TBK_E_INTERRUPTED || !discard_files(self, err))
         return tbk_while(err, "saving the configuration files");
-    file->name = TBK_SET_CONFIG_FILE;
-    self->manifest->config_missing = tbk_files_missing(files);
+    self->manifest->config_missing = tbk_files_missing(self->request->files);
+    tell_missing(self);
     phase_end(self, "config");
     return true;
 }
@@ -315,7 +454,7 @@ static bool prove_at_best(cycle *self, tbk_proof_level *level, tbk_error *err)
 {
     if (prove_at(self, *level, &self->proof, err))
         return true;
-    if (*level != TBK_PROOF_RESTORED || err->code == TBK_E_INTERRUPTED || err->code == TBK_E_IO)
+    if (*level != TBK_PROOF_RESTORED || err->code == TBK_E_INTERRUPTED)
         return false;
     self->unproved = *err;
     tbk_report_log(self->report, TBK_LOG_WARNING, "prove", "%s", err->message);
@@ -329,7 +468,7 @@ static bool prove_at_best(cycle *self, tbk_proof_level *level, tbk_error *err)
 static bool prove(cycle *self, tbk_error *err)
 {
     tbk_auto_text text = {0};
-    tbk_proof_level level = self->level;
+    tbk_proof_level level = rows_matter(self) ? level_possible(self) : self->level;
     phase_begin(self);
     if (!prove_at_best(self, &level, err))
         return tbk_while(err, "proving the new set");
@@ -349,7 +488,7 @@ static bool prove(cycle *self, tbk_error *err)
     return true;
 }
 
-/* --- publish and prune --- */
+/* --- publish --- */
 
 static bool publish(cycle *self, tbk_error *err)
 {
@@ -363,79 +502,52 @@ static bool publish(cycle *self, tbk_error *err)
     return true;
 }
 
-static bool dropped(const cycle *self)
+/* Before the set is published: should this run die, the next one does not take the emptied database
+ * for what there was before. */
+static bool judge_drop(cycle *self, tbk_error *err)
 {
-    const tbk_stored_set *proved = last_restored(self);
-    bool rows = proved != NULL && self->proof.level == TBK_PROOF_RESTORED &&
-                tbk_prove_rows_dropped(&proved->proof, &self->proof, self->report);
-    const tbk_stored_set *last = self->earlier;
-    while (last != NULL && !is_alike(self, last))
-        last = last->next;
-    uint64_t before = last != NULL ? tbk_manifest_database_bytes(last->manifest) : 0;
-    uint64_t now = tbk_manifest_database_bytes(self->manifest);
-    bool size = before >= DROP_BYTES_MIN && now < before / 2;
-    if (size)
-        tbk_report_log(self->report, TBK_LOG_WARNING, "prune",
-                       "the database had %" PRIu64 " bytes in the last set and has %" PRIu64 " now",
-                       before, now);
-    return rows || size;
-}
-
-/* Those of one profile; a damaged one may have been of any, and counts as full. */
-static size_t gather(const cycle *self, tbk_stored_set *list, tbk_profile profile,
-                     tbk_retention_set **out)
-{
-    size_t count = 0;
-    for (const tbk_stored_set *set = list; set != NULL; set = set->next)
-        count++;
-    *out = tbk_arena_alloc(self->arena, (count + 1) * sizeof **out);
-    count = 0;
-    for (const tbk_stored_set *set = list; set != NULL; set = set->next)
-        if ((set->manifest != NULL ? set->manifest->profile : TBK_PROFILE_FULL) == profile)
-            (*out)[count++] = (tbk_retention_set){
-                .id = set->id,
-                .time_s = set->time_s,
-                .proof = set->damage == NULL && set->proof.ok ? set->proof.level : TBK_PROOF_NONE};
-    return count;
-}
-
-/* Each profile's newest and best proved sets stay, whatever there is of the other one. */
-static bool prune_profile(cycle *self, tbk_stored_set *list, tbk_profile profile, tbk_error *err)
-{
-    tbk_retention_set *sets;
-    size_t count = gather(self, list, profile, &sets);
-    tbk_retention_apply(self->arena, sets, count, self->request->config->keep_days,
-                        self->request->now_s);
-    for (size_t i = 0; i < count; i++) {
-        tbk_report_log(self->report, sets[i].keep ? TBK_LOG_DETAIL : TBK_LOG_INFO, "prune",
-                       "%s %s: %s", sets[i].keep ? "keeping" : "removing", sets[i].id,
-                       sets[i].reason);
-        if (sets[i].keep)
-            continue;
-        if (!tbk_store_remove(self->store, sets[i].id, err))
-            return tbk_while(err, "set %s is whole; pruning", self->manifest->id);
-        self->pruned++;
-    }
-    return true;
-}
-
-static bool prune(cycle *self, tbk_error *err)
-{
-    tbk_stored_set *list;
-    if (dropped(self)) {
-        tbk_report_log(self->report, TBK_LOG_WARNING, "prune",
-                       "nothing is pruned in this run: older sets may be needed");
-        return true;
-    }
-    if (!tbk_store_list(self->store, self->arena, &list, err))
-        return false;
-    return prune_profile(self, list, TBK_PROFILE_FULL, err) &&
-           prune_profile(self, list, TBK_PROFILE_ESSENTIAL, err);
+    const tbk_brake_request request = {.store = self->store,
+                                       .kind = self->kind,
+                                       .earlier = self->earlier,
+                                       .manifest = self->manifest,
+                                       .proof = &self->proof,
+                                       .report = self->report};
+    return !self->proof.ok || tbk_brake_judge(self->arena, &request, &self->brakes, err);
 }
 
 /* --- the cycle --- */
 
+static bool fail_braked(const cycle *self, tbk_error *err)
+{
+    const char *reason = self->brakes.damage;
+    for (size_t i = 0; reason == NULL && i < self->brakes.count; i++)
+        if (tbk_origin_equal(&self->brakes.list[i].origin, &self->origin))
+            reason = self->brakes.list[i].reason;
+    return tbk_fail(err, TBK_E_BRAKE,
+                    self->request->config->environment != NULL
+                        ? "restore an older set; or, if it is meant to be so: 'torrust-backup "
+                          "acknowledge ENVIRONMENT'"
+                        : "restore an older set; or, if it is meant to be so: "
+                          "'torrust-backup-engine acknowledge --store DIR'",
+                    "set %s is whole, but nothing is pruned: %s", self->manifest->id, reason);
+}
+
 /* What is right but not all that was to be done. */
+static bool conclude_files(const cycle *self, tbk_error *err)
+{
+    const char *fix = "see config_missing in its manifest; mend that, or name other paths";
+    const tbk_files *files = self->request->files;
+    if (self->unsaved.code != TBK_E_OK)
+        return tbk_fail(err, TBK_E_PARTIAL, self->unsaved.fix,
+                        "set %s has the database, but no configuration files: %s",
+                        self->manifest->id, self->unsaved.message);
+    size_t lost = files != NULL ? tbk_files_lost(files) : 0;
+    return lost == 0 || tbk_fail(err, TBK_E_PARTIAL, fix,
+                                 "set %s has the database, but not all configuration files: %zu "
+                                 "left out or not whole, among them %s",
+                                 self->manifest->id, lost, tbk_files_first_lost(files));
+}
+
 static bool conclude_whole(const cycle *self, tbk_error *err)
 {
     if (self->unproved.code != TBK_E_OK)
@@ -448,7 +560,7 @@ static bool conclude_whole(const cycle *self, tbk_error *err)
                         "tracker's .env",
                         "set %s has all rows, but not all of the schema: %s", self->manifest->id,
                         self->manifest->mysql.missing);
-    return true;
+    return conclude_files(self, err);
 }
 
 /* What is wrong although a whole set was published; pruning waits until all is well. */
@@ -468,14 +580,19 @@ static bool conclude(cycle *self, tbk_error *err)
             "the tracker's own database is damaged: stop it and restore an older set, or save rows "
             "with the database's own tools (SQLite: 'sqlite3 FILE .recover')",
             "set %s holds what was captured, but %s", self->manifest->id, self->proof.reason);
-    return prune(self, err) && conclude_whole(self, err);
+    if (!prune(self, err))
+        return tbk_while(err, "set %s is whole; pruning", self->manifest->id);
+    if (!conclude_whole(self, err))
+        return false;
+    self->is_good = true;
+    return !tbk_brakes_hold(&self->brakes, &self->origin) || fail_braked(self, err);
 }
 
 static bool make_set(cycle *self, tbk_error *err)
 {
     return capture(self, err) && tbk_report_go_on(self->report, err) && store_files(self, err) &&
            describe(self, err) && prove(self, err) && tbk_report_go_on(self->report, err) &&
-           publish(self, err);
+           judge_drop(self, err) && publish(self, err);
 }
 
 static bool run(cycle *self, tbk_error *err)
@@ -503,11 +620,14 @@ static void record(cycle *self, int64_t started_ms, const tbk_error *error)
     tbk_error why;
     tbk_stored_set *list = NULL;
     tbk_last_run last = {.run_id = self->request->run_id,
+                         .environment = self->request->config->environment,
                          .started_s = self->request->now_s,
                          .finished_s = tbk_clock_now_s(),
                          .duration_ms = tbk_clock_monotonic_ms() - started_ms,
                          .profile = self->request->config->profile,
                          .error = error,
+                         .is_good = self->is_good,
+                         .brakes = tbk_brakes_to_value(self->arena, &self->brakes, &self->origin),
                          .manifest = self->published ? self->manifest : NULL,
                          .proof = self->published ? &self->proof : NULL,
                          .held_ms = self->capture.held_ms,
@@ -535,6 +655,16 @@ static void fill_result(const cycle *self, tbk_backup_result *out)
     };
 }
 
+/* Before anything can fail: the record tells of the brakes whatever comes of the run. */
+static void learn_kind(cycle *self)
+{
+    self->origin = tbk_database_origin(self->arena, self->request->config);
+    self->kind = (tbk_set_kind){.origin = &self->origin,
+                                .profile = self->request->config->profile,
+                                .now_s = self->request->now_s};
+    tbk_brakes_read(self->store, self->arena, &self->brakes);
+}
+
 bool tbk_backup_run(tbk_arena *arena, const tbk_backup_request *request, const tbk_report *report,
                     tbk_backup_result *out, tbk_error *err)
 {
@@ -553,6 +683,7 @@ bool tbk_backup_run(tbk_arena *arena, const tbk_backup_request *request, const t
                         request->create_store ? TBK_STORE_CREATE : TBK_STORE_WRITE, &store, err))
         return false;
     self.store = store;
+    learn_kind(&self);
     tbk_gentle_io(true);
     bool ok = run(&self, err);
     record(&self, started_ms, ok ? NULL : err);

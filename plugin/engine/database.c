@@ -13,3 +13,12 @@ bool tbk_database_open(tbk_arena *arena, const tbk_engine_config *config,
     *out = tbk_database_sqlite(arena, config->database_path);
     return true;
 }
+
+tbk_origin tbk_database_origin(tbk_arena *arena, const tbk_engine_config *config)
+{
+    return (tbk_origin){.environment = config->environment,
+                        .driver = config->driver,
+                        .location = config->driver == TBK_DRIVER_MYSQL
+                                        ? tbk_database_mysql_location(arena, config)
+                                        : config->database_path};
+}

@@ -10,6 +10,7 @@
 
 #include "domain/engine_config.h"
 #include "domain/manifest.h"
+#include "domain/origin.h"
 #include "engine/forecast.h"
 #include "ports/hold.h"
 #include "ports/report.h"
@@ -67,6 +68,12 @@ typedef struct tbk_restored_check {
     const char *wrong; /* how it is not what the manifest says; NULL: it is */
 } tbk_restored_check;
 
+/* A database that a restore has replaced. */
+typedef struct tbk_kept {
+    const char *name;    /* a path, or a schema */
+    uint64_t size_bytes; /* with its journal or log; MySQL's as the server estimates it */
+} tbk_kept;
+
 typedef struct tbk_database {
     void *self;
     tbk_driver driver;
@@ -113,6 +120,9 @@ typedef struct tbk_database {
     bool (*swap_back)(void *self, tbk_arena *arena, const tbk_report *report, tbk_error *err);
     /* Removes what restore_beside made and no swap took. */
     void (*discard)(void *self, const tbk_report *report);
+    /* What swaps have kept; only looks. */
+    bool (*list_kept)(void *self, tbk_arena *arena, const tbk_kept **out, size_t *out_count,
+                      tbk_error *err);
     /* Removes what swaps have kept; names end with NULL. */
     bool (*forget_kept)(void *self, tbk_arena *arena, const char *const **out, tbk_error *err);
 } tbk_database;
@@ -122,6 +132,10 @@ typedef struct tbk_database {
 bool tbk_database_open(tbk_arena *arena, const tbk_engine_config *config,
                        const tbk_spare_server *spare, const tbk_report *report, tbk_database *out,
                        tbk_error *err) TBK_MUST_CHECK;
+
+/* Which database of which environment the configuration means; its location is NULL where MySQL's
+ * .env, which has it, cannot be read. */
+tbk_origin tbk_database_origin(tbk_arena *arena, const tbk_engine_config *config);
 
 /* SQLite; path may be NULL where only check_restored is wanted. */
 tbk_database tbk_database_sqlite(tbk_arena *arena, const char *path);

@@ -228,7 +228,7 @@ bool tbk_disk_speed_measure(const char *path, const char *folder, uint64_t total
     sample pieces = {.count = 0};
     struct stat status;
     *out = (tbk_disk_speed){.to_disk = !fits_in_memory(total_bytes)};
-    tbk_auto_fd int source = open(path, O_RDONLY | O_CLOEXEC);
+    tbk_auto_fd int source = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (source < 0 || fstat(source, &status) != 0)
         return not_measured(out, "'%s' cannot be read: %s", path, strerror(errno));
     choose(source, (uint64_t)status.st_size, &pieces);

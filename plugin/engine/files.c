@@ -1,304 +1,480 @@
 /* SPDX-License-Identifier: MIT */
-/* The configuration files: opened one by one without following a link, written as a tar later. */
+/*
+ * The configuration files: found and opened one by one, without following a link.
+ *
+ * Others may write in these folders while we walk through them as root. So every part of a path is
+ * opened by itself below the one before, and what was opened is looked at, not what has the name.
+ * Links are resolved as text (link.h), and the outcome is walked to like any other path.
+ */
 #include "engine/files.h"
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "database/sqlite.h"
-#include "engine/tar.h"
+#include "engine/files_internal.h"
+#include "engine/link.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 
-enum {
-    ENTRIES_MAX = 4096,
-    LEVELS_MAX = 32,
-    DESCRIPTORS_MAX = ENTRIES_MAX + 256, /* with what else the process has open */
-    BLOCK_BYTES = 256 * 1024
-};
+#define ENTRIES_MAX 4096u
+#define LEVELS_MAX 32
+#define DESCRIPTORS_SPARE 64u /* for what else the process has open, now and later */
+#define FILE_BYTES_MAX (UINT64_C(1) << 30)
+#define ALL_BYTES_MAX (UINT64_C(4) << 30)
+#define OWN_FILES_MAX 5
+#define OWN "not saved here, it is of the database or the store"
 
-typedef struct entry {
-    const char *path; /* below the root, without a slash at either end */
-    struct stat status;
-    int fd;             /* of a regular file; else -1 */
-    const char *target; /* of a link */
-    tbk_sqlite_reader *reader;
-} entry;
+typedef struct budget {
+    uint64_t entries, bytes;
+} budget;
 
-struct tbk_files {
-    tbk_arena *arena;
-    const tbk_engine_config *config; /* only while opening */
-    entry *entries;
-    size_t count;
-    size_t capacity;
-    size_t visited;
-    uint64_t size_bytes;
-    const char **notes; /* NULL at the end */
-    size_t note_count;
-};
+/* A walk over all paths; only while opening. */
+typedef struct walk {
+    tbk_files *files;
+    const tbk_engine_config *config;
+    int root;
+    budget left;      /* of all */
+    budget path_left; /* of the path that is walked */
+    size_t descriptors_left;
+    bool is_full; /* the path has no entries left, and that was noted */
+    const char *path;
+    const char **databases; /* config->sqlite_paths, where they really are; NULL at the end */
+    struct stat own[OWN_FILES_MAX]; /* the database with its companions, the store */
+    size_t own_count;
+    const char **links; /* paths with a link in them, whose targets are still to be visited */
+    size_t link_count, link_capacity;
+} walk;
 
-/* --- notes --- */
+/* --- entries --- */
 
-/* Notes go into JSON, whatever bytes a file's name is made of. */
-static const char *to_utf8(tbk_arena *arena, const char *text)
+/* "a/b" is in "a" and in "a/b", and everything is in "". */
+static bool is_in(const char *path, const char *folder)
 {
-    char *copy = tbk_arena_copy(arena, text);
-    size_t left = strlen(copy);
-    for (char *at = copy; left > 0;) {
-        size_t step = tbk_text_utf8_step(at, left);
-        if (step == 0) {
-            *at = '?';
-            step = 1;
-        }
-        at += step;
-        left -= step;
-    }
-    return copy;
+    size_t length = strlen(folder);
+    return length == 0 ||
+           (strncmp(path, folder, length) == 0 && (path[length] == '/' || path[length] == '\0'));
 }
 
-static void add_note(tbk_files *files, const char *text)
-{
-    const char **grown = realloc(files->notes, (files->note_count + 2) * sizeof *grown);
-    tbk_memory_must(grown != NULL);
-    files->notes = grown;
-    grown[files->note_count++] = to_utf8(files->arena, text);
-    grown[files->note_count] = NULL;
-}
-
-TBK_PRINTF(3, 4)
-static void note(tbk_files *files, const char *path, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    const char *why = tbk_arena_vformat(files->arena, format, arguments);
-    va_end(arguments);
-    add_note(files, tbk_arena_format(files->arena, "%s: %s", path, why));
-}
-
-static void note_errno(tbk_files *files, const char *path, int errno_value)
-{
-    if (errno_value == ENOENT)
-        add_note(files, path);
-    else if (errno_value == ELOOP || errno_value == ENOTDIR)
-        note(files, path, "not saved, its path leads through a link or a file");
-    else
-        note(files, path, "not saved, it cannot be opened: %s", strerrordesc_np(errno_value));
-}
-
-/* --- opening --- */
-
-static void entry_close(entry *at)
+void tbk_files_entry_close(tbk_files_entry *at)
 {
     tbk_auto_end_fd(&at->fd);
     tbk_sqlite_reader_close(at->reader);
     at->reader = NULL;
 }
 
-static entry *add_entry(tbk_files *files, const char *path, const struct stat *status)
+static tbk_files_entry *add_entry(tbk_files *files, const char *path, const struct stat *status)
 {
     if (files->count == files->capacity) {
         size_t capacity = files->capacity == 0 ? 64 : 2 * files->capacity;
-        entry *grown = realloc(files->entries, capacity * sizeof *grown);
+        tbk_files_entry *grown = realloc(files->entries, capacity * sizeof *grown);
         tbk_memory_must(grown != NULL);
         files->entries = grown;
         files->capacity = capacity;
     }
-    entry *added = &files->entries[files->count++];
-    *added = (entry){.path = tbk_arena_copy(files->arena, path), .status = *status, .fd = -1};
+    tbk_files_entry *added = &files->entries[files->count++];
+    *added =
+        (tbk_files_entry){.path = tbk_arena_copy(files->arena, path), .status = *status, .fd = -1};
     return added;
 }
 
-/* Descriptors may be limited below what we may have at once. */
-static bool raise_descriptor_limit(void)
+static void note_errno(const walk *self, const char *path, int errno_value)
+{
+    tbk_files *files = self->files;
+    if (errno_value == ENOENT && is_in(self->path, path))
+        tbk_files_note_missing(files, self->path);
+    else if (errno_value == ENOENT)
+        tbk_files_note(files, path, "not saved, it was removed meanwhile");
+    else if (errno_value == ELOOP || errno_value == ENOTDIR)
+        tbk_files_note(files, path, "not saved, its path leads through a link or a file");
+    else
+        tbk_files_note_lost(files, path, "not saved, it cannot be opened: %s",
+                            strerrordesc_np(errno_value));
+}
+
+/* --- what there may be of them --- */
+
+/* Descriptors may be limited below what there are files. What is left must do for the backup. */
+static size_t descriptors_for_files(void)
 {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= DESCRIPTORS_MAX ||
-        limit.rlim_cur >= limit.rlim_max)
-        return false;
-    limit.rlim_cur = limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max : DESCRIPTORS_MAX;
-    return setrlimit(RLIMIT_NOFILE, &limit) == 0;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 0;
+    rlim_t wanted = ENTRIES_MAX + 4 * DESCRIPTORS_SPARE;
+    if (limit.rlim_cur < wanted && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+        (void)getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    return limit.rlim_cur > DESCRIPTORS_SPARE ? (size_t)limit.rlim_cur - DESCRIPTORS_SPARE : 0;
 }
 
+static uint64_t share_of(uint64_t left, uint64_t all, size_t paths, size_t paths_after)
+{
+    uint64_t reserved = all / 2 / paths * paths_after;
+    return left > reserved ? left - reserved : 0;
+}
+
+static void begin_path(walk *self, const char *path, size_t paths, size_t paths_after)
+{
+    self->path = path;
+    self->is_full = false;
+    self->path_left.entries = share_of(self->left.entries, ENTRIES_MAX, paths, paths_after);
+    self->path_left.bytes = share_of(self->left.bytes, ALL_BYTES_MAX, paths, paths_after);
+}
+
+/* Once it says no it says so for the rest of the path. */
+static bool take_place(walk *self)
+{
+    if (self->path_left.entries > 0) {
+        self->path_left.entries--;
+        self->left.entries--;
+        return true;
+    }
+    if (!self->is_full)
+        tbk_files_note_lost(self->files, self->path,
+                            "not all of it is saved, there are more than %u files in all",
+                            ENTRIES_MAX);
+    self->is_full = true;
+    return false;
+}
+
+static bool take_bytes(walk *self, const char *path, const struct stat *status, unsigned times)
+{
+    uint64_t size = (uint64_t)status->st_size;
+    if (size > FILE_BYTES_MAX) {
+        tbk_files_note_lost(self->files, path,
+                            "not saved, it has %" PRIu64 " MiB, more than %" PRIu64, size >> 20,
+                            FILE_BYTES_MAX >> 20);
+        return false;
+    }
+    if (size * times > self->path_left.bytes) {
+        tbk_files_note_lost(self->files, path,
+                            "not saved, the files have more than %" PRIu64 " MiB in all",
+                            ALL_BYTES_MAX >> 20);
+        return false;
+    }
+    self->path_left.bytes -= size * times;
+    self->left.bytes -= size * times;
+    self->files->size_bytes += size * times;
+    return true;
+}
+
+static bool take_descriptors(walk *self, const char *path, size_t count)
+{
+    if (self->descriptors_left >= count) {
+        self->descriptors_left -= count;
+        return true;
+    }
+    tbk_files_note_lost(self->files, path,
+                        "not saved, the limit of open files is too low (ulimit -n)");
+    return false;
+}
+
+/* --- the kinds of files --- */
+
+/* Without O_NONBLOCK a pipe that has just taken the file's place would be waited for. */
 static int open_at(int directory, const char *name, int flags)
 {
-    /* Without O_NONBLOCK a pipe that has just taken the file's place would be waited for. */
-    flags |= O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-    int fd = openat(directory, name, flags);
-    if (fd < 0 && errno == EMFILE && raise_descriptor_limit())
-        fd = openat(directory, name, flags);
-    return fd;
+    return openat(directory, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
-static bool fail_descriptors(tbk_error *err)
+static bool is_database(const walk *self, const char *path)
 {
-    return tbk_fail_errno(err, TBK_E_FAILED, EMFILE, "raise the limit of open files (ulimit -n)",
-                          "cannot open all configuration files");
-}
-
-static bool is_listed(const char *const *paths, const char *path)
-{
-    for (; paths != NULL && *paths != NULL; paths++)
-        if (strcmp(*paths, path) == 0)
+    for (const char **at = self->databases; *at != NULL; at++)
+        if (strcmp(*at, path) == 0)
             return true;
     return false;
 }
 
+static const char *const COMPANIONS[] = {"-journal", "-wal", "-shm"};
+#define COMPANION_COUNT (sizeof COMPANIONS / sizeof COMPANIONS[0])
+
 /* SQLite's own files beside a live database: its copy needs none of them. */
-static bool is_companion(const tbk_files *files, const char *path)
+static bool is_companion(const walk *self, const char *path)
 {
-    static const char *const SUFFIXES[] = {"-journal", "-wal", "-shm"};
-    for (const char *const *at = files->config->sqlite_paths; at != NULL && *at != NULL; at++)
-        for (size_t index = 0; index < sizeof SUFFIXES / sizeof SUFFIXES[0]; index++)
-            if (tbk_text_starts_with(path, *at) && strcmp(path + strlen(*at), SUFFIXES[index]) == 0)
+    for (const char **at = self->databases; *at != NULL; at++)
+        for (size_t i = 0; i < COMPANION_COUNT; i++)
+            if (tbk_text_starts_with(path, *at) && strcmp(path + strlen(*at), COMPANIONS[i]) == 0)
                 return true;
     return false;
 }
 
-/* Through SQLite alone: closing a descriptor of ours would drop the locks it holds. */
-static void add_database(tbk_files *files, const char *path, const struct stat *status)
+/* SQLite would wait for a pipe in the place of one of them for ever. */
+static bool has_odd_companion(int directory, const char *name)
 {
+    for (size_t i = 0; i < COMPANION_COUNT; i++) {
+        char companion[NAME_MAX + 16];
+        struct stat status;
+        (void)snprintf(companion, sizeof companion, "%s%s", name, COMPANIONS[i]);
+        if (fstatat(directory, companion, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+            !S_ISREG(status.st_mode))
+            return true;
+    }
+    return false;
+}
+
+/* Through SQLite alone: closing a descriptor of ours would drop the locks it holds. */
+static void add_database(walk *self, int directory, const char *name, const char *path,
+                         const struct stat *status)
+{
+    enum { DESCRIPTORS = 6 };
+    tbk_files *files = self->files;
     tbk_sqlite_reader *reader = NULL;
     tbk_error why;
-    const char *full = tbk_arena_format(files->arena, "%s/%s", files->config->config_root, path);
-    if (!tbk_sqlite_reader_open(full, &reader, &why)) {
-        note(files, path, "not saved: %s", why.message);
+    const char *full = tbk_arena_format(files->arena, "%s/%s", self->config->config_root, path);
+    if (has_odd_companion(directory, name))
+        tbk_files_note_lost(files, path, "not saved, what is beside it is no journal");
+    /* For a while it is there twice: as a copy, and stored. */
+    else if (!take_descriptors(self, path, DESCRIPTORS) || !take_bytes(self, path, status, 2))
+        return;
+    else if (!tbk_sqlite_reader_open(full, &reader, &why))
+        tbk_files_note_lost(files, path, "not saved: %s", why.message);
+    else if (!tbk_sqlite_reader_is(reader, status)) {
+        tbk_sqlite_reader_close(reader);
+        tbk_files_note_lost(files, path, "not saved, its path leads through a link");
+    } else
+        add_entry(files, path, status)->reader = reader;
+}
+
+static const char *kind_of(mode_t mode)
+{
+    return S_ISSOCK(mode)   ? "a socket"
+           : S_ISFIFO(mode) ? "a named pipe"
+           : S_ISLNK(mode)  ? "a link by now"
+           : S_ISDIR(mode)  ? "a folder by now"
+                            : "a device";
+}
+
+static void add_file(walk *self, int directory, const char *name, const char *path)
+{
+    struct stat status;
+    if (!take_descriptors(self, path, 1))
+        return;
+    tbk_auto_fd int fd = open_at(directory, name, O_RDONLY);
+    if (fd < 0 || fstat(fd, &status) != 0)
+        note_errno(self, path, errno);
+    else if (!S_ISREG(status.st_mode))
+        tbk_files_note(self->files, path, "not saved, it is %s", kind_of(status.st_mode));
+    else if (take_bytes(self, path, &status, 1)) {
+        add_entry(self->files, path, &status)->fd = fd;
+        fd = -1;
         return;
     }
-    add_entry(files, path, status)->reader = reader;
-    /* For a while it is there twice: as a copy, and stored. */
-    files->size_bytes += 2 * (uint64_t)status->st_size;
+    self->descriptors_left++;
 }
 
-static bool add_file(tbk_files *files, int directory, const char *name, const char *path,
-                     tbk_error *err)
+/* --- links --- */
+
+static void follow_later(walk *self, const char *path)
 {
-    int fd = open_at(directory, name, O_RDONLY);
-    struct stat status;
-    if (fd < 0 && errno == EMFILE)
-        return fail_descriptors(err);
-    if (fd < 0 || fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
-        note_errno(files, path, fd < 0 ? errno : ENOENT);
-        tbk_auto_end_fd(&fd);
-        return true;
+    if (self->link_count == self->link_capacity) {
+        size_t capacity = self->link_capacity == 0 ? 16 : 2 * self->link_capacity;
+        const char **grown = realloc(self->links, capacity * sizeof *grown);
+        tbk_memory_must(grown != NULL);
+        self->links = grown;
+        self->link_capacity = capacity;
     }
-    add_entry(files, path, &status)->fd = fd;
-    files->size_bytes += (uint64_t)status.st_size;
-    return true;
+    self->links[self->link_count++] = tbk_arena_copy(self->files->arena, path);
 }
 
-static void add_link(tbk_files *files, int directory, const char *name, const char *path,
+static void add_link(walk *self, int directory, const char *name, const char *path,
                      const struct stat *status)
 {
     char target[PATH_MAX];
     ssize_t length = readlinkat(directory, name, target, sizeof target);
     if (length < 0)
-        note_errno(files, path, errno);
+        note_errno(self, path, errno);
     else
-        add_entry(files, path, status)->target =
-            tbk_arena_copy_bytes(files->arena, target, (size_t)length);
+        add_entry(self->files, path, status)->target =
+            tbk_arena_copy_bytes(self->files->arena, target, (size_t)length);
 }
 
-static const char *kind_of(mode_t mode)
-{
-    return S_ISSOCK(mode) ? "a socket" : S_ISFIFO(mode) ? "a named pipe" : "a device";
-}
+/* --- walking --- */
 
-static bool visit(tbk_files *files, int directory, const char *name, const char *path,
-                  unsigned levels_left, tbk_error *err);
+static void visit(walk *self, int directory, const char *name, const char *path,
+                  unsigned levels_left);
 
-static bool visit_children(tbk_files *files, DIR *listing, const char *path, unsigned levels_left,
-                           tbk_error *err)
+static void visit_children(walk *self, DIR *listing, const char *path, unsigned levels_left)
 {
-    for (;;) {
+    while (!self->is_full) {
         errno = 0;
         const struct dirent *child = readdir(listing);
-        if (child == NULL) {
-            if (errno != 0)
-                note_errno(files, path, errno);
-            return true;
-        }
+        if (child == NULL && errno != 0)
+            note_errno(self, path, errno);
+        if (child == NULL)
+            return;
         if (strcmp(child->d_name, ".") == 0 || strcmp(child->d_name, "..") == 0)
             continue;
-        const char *below = tbk_arena_format(files->arena, "%s/%s", path, child->d_name);
-        if (!visit(files, dirfd(listing), child->d_name, below, levels_left - 1, err))
-            return false;
+        const char *below = tbk_arena_format(self->files->arena, "%s/%s", path, child->d_name);
+        visit(self, dirfd(listing), child->d_name, below, levels_left - 1);
     }
 }
 
-static bool add_directory(tbk_files *files, int directory, const char *name, const char *path,
-                          const struct stat *status, unsigned levels_left, tbk_error *err)
+static void add_directory(walk *self, int directory, const char *name, const char *path,
+                          const struct stat *status, unsigned levels_left)
 {
-    (void)add_entry(files, path, status);
+    add_entry(self->files, path, status)->is_whole = true;
     if (levels_left == 0) {
-        note(files, path, "what is in it is not saved, it is nested too deeply");
-        return true;
+        tbk_files_note_lost(self->files, path,
+                            "what is in it is not saved, it is nested too deeply");
+        return;
     }
     int fd = open_at(directory, name, O_RDONLY | O_DIRECTORY);
-    if (fd < 0 && errno == EMFILE)
-        return fail_descriptors(err);
     tbk_auto(DIR) *listing = fd < 0 ? NULL : fdopendir(fd);
     if (listing == NULL) {
-        note_errno(files, path, errno);
+        note_errno(self, path, errno);
         tbk_auto_end_fd(&fd);
-        return true;
+        return;
     }
-    return visit_children(files, listing, path, levels_left, err);
+    visit_children(self, listing, path, levels_left);
 }
 
-static bool visit(tbk_files *files, int directory, const char *name, const char *path,
-                  unsigned levels_left, tbk_error *err)
+static bool is_own(const walk *self, const struct stat *status)
+{
+    for (size_t i = 0; i < self->own_count; i++)
+        if (self->own[i].st_ino == status->st_ino && self->own[i].st_dev == status->st_dev)
+            return true;
+    return false;
+}
+
+static void visit(walk *self, int directory, const char *name, const char *path,
+                  unsigned levels_left)
 {
     struct stat status;
-    if (is_companion(files, path))
-        return true;
-    if (files->visited++ == ENTRIES_MAX)
-        return tbk_fail(err, TBK_E_CONFIG, "name fewer or smaller folders in config.paths",
-                        "there are more than %d configuration files", ENTRIES_MAX);
+    if (is_companion(self, path) || !take_place(self))
+        return;
     if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
-        note_errno(files, path, errno);
-    else if (S_ISREG(status.st_mode) && is_listed(files->config->sqlite_paths, path))
-        add_database(files, path, &status);
+        note_errno(self, path, errno);
+    else if (is_own(self, &status))
+        tbk_files_note(self->files, path, OWN);
+    else if (S_ISREG(status.st_mode) && is_database(self, path))
+        add_database(self, directory, name, path, &status);
     else if (S_ISREG(status.st_mode))
-        return add_file(files, directory, name, path, err);
-    else if (S_ISLNK(status.st_mode))
-        add_link(files, directory, name, path, &status);
-    else if (S_ISDIR(status.st_mode))
-        return add_directory(files, directory, name, path, &status, levels_left, err);
+        add_file(self, directory, name, path);
+    else if (S_ISLNK(status.st_mode)) {
+        add_link(self, directory, name, path, &status);
+        follow_later(self, path);
+    } else if (S_ISDIR(status.st_mode))
+        add_directory(self, directory, name, path, &status, levels_left);
     else
-        note(files, path, "not saved, it is %s", kind_of(status.st_mode));
-    return true;
+        tbk_files_note(self->files, path, "not saved, it is %s", kind_of(status.st_mode));
 }
 
-/* Walks down to the path's last part, and keeps the folders on the way with owner and mode. */
-static bool add_path(tbk_files *files, int root, const char *path, tbk_error *err)
+/* A folder on the way, with owner and mode. Where a link stands in its place, the link is stored,
+ * and the whole path is what is to be followed. */
+static int enter(walk *self, int directory, const char *name, const char *above, const char *path)
 {
-    tbk_auto_fd int directory = fcntl(root, F_DUPFD_CLOEXEC, 0);
+    struct stat status;
+    if (!take_place(self))
+        return -1;
+    int below = open_at(directory, name, O_PATH | O_DIRECTORY);
+    if (below >= 0 && fstat(below, &status) == 0 && !is_own(self, &status)) {
+        (void)add_entry(self->files, above, &status);
+        return below;
+    }
+    int why = errno;
+    if (below >= 0)
+        tbk_files_note(self->files, path, OWN);
+    else if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+             S_ISLNK(status.st_mode)) {
+        add_link(self, directory, name, above, &status);
+        follow_later(self, path);
+    } else {
+        note_errno(self, path, why);
+    }
+    tbk_auto_end_fd(&below);
+    return -1;
+}
+
+/* Walks down to the path's last part. */
+static void add_path(walk *self, const char *path)
+{
+    tbk_arena *arena = self->files->arena;
+    tbk_auto_fd int directory = fcntl(self->root, F_DUPFD_CLOEXEC, 0);
     const char *name = path;
     for (const char *slash; (slash = strchr(name, '/')) != NULL; name = slash + 1) {
-        const char *part = tbk_arena_copy_bytes(files->arena, name, (size_t)(slash - name));
-        const char *above = tbk_arena_copy_bytes(files->arena, path, (size_t)(slash - path));
-        struct stat status;
-        int below = open_at(directory, part, O_PATH | O_DIRECTORY);
-        if (below < 0 || fstat(below, &status) != 0) {
-            note_errno(files, path, errno);
-            tbk_auto_end_fd(&below);
-            return true;
-        }
+        const char *part = tbk_arena_copy_bytes(arena, name, (size_t)(slash - name));
+        const char *above = tbk_arena_copy_bytes(arena, path, (size_t)(slash - path));
+        int below = enter(self, directory, part, above, path);
+        if (below < 0)
+            return;
         (void)close(directory);
         directory = below;
-        (void)add_entry(files, above, &status);
     }
-    return visit(files, directory, name, path, LEVELS_MAX, err);
+    visit(self, directory, name, path, LEVELS_MAX);
+}
+
+static bool is_visited(const tbk_files *files, const char *path)
+{
+    for (size_t i = 0; i < files->count; i++) {
+        const tbk_files_entry *entry = &files->entries[i];
+        if ((!S_ISDIR(entry->status.st_mode) || entry->is_whole) && strcmp(entry->path, path) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void follow(walk *self, const char *link)
+{
+    char target[PATH_MAX];
+    const char *why = NULL;
+    if (!tbk_link_resolve(self->root, self->config->config_root, link, target, &why))
+        tbk_files_note(self->files, link, "the link alone is saved: %s", why);
+    else if (is_in(link, target))
+        tbk_files_note(self->files, link,
+                       "the link alone is saved: it leads to a folder that it is in");
+    else if (!is_visited(self->files, target)) {
+        begin_path(self, link, 1, 0);
+        add_path(self, target);
+    }
+}
+
+/* --- all of it --- */
+
+static void find_databases(walk *self)
+{
+    tbk_arena *arena = self->files->arena;
+    const char *const *paths = self->config->sqlite_paths;
+    size_t count = 0;
+    while (paths != NULL && paths[count] != NULL)
+        count++;
+    self->databases = tbk_arena_alloc(arena, (count + 1) * sizeof *self->databases);
+    for (size_t i = 0; i < count; i++) {
+        char real[PATH_MAX];
+        const char *why;
+        bool ok = tbk_link_resolve(self->root, self->config->config_root, paths[i], real, &why);
+        self->databases[i] = tbk_arena_copy(arena, ok ? real : paths[i]);
+    }
+    self->databases[count] = NULL;
+}
+
+static void add_own(walk *self, const char *path)
+{
+    if (stat(path, &self->own[self->own_count]) == 0)
+        self->own_count++;
+}
+
+static void find_own(walk *self)
+{
+    const tbk_engine_config *config = self->config;
+    if (config->store != NULL)
+        add_own(self, config->store);
+    if (config->database_path == NULL)
+        return;
+    add_own(self, config->database_path);
+    for (size_t i = 0; i < COMPANION_COUNT; i++)
+        add_own(self,
+                tbk_arena_format(self->files->arena, "%s%s", config->database_path, COMPANIONS[i]));
 }
 
 static int compare_paths(const void *a, const void *b)
 {
-    return strcmp(((const entry *)a)->path, ((const entry *)b)->path);
+    const tbk_files_entry *left = a, *right = b;
+    int order = strcmp(left->path, right->path);
+    return order != 0 ? order : (int)right->is_whole - (int)left->is_whole;
 }
 
 /* A path can have been configured twice, and most share the folders above them. */
@@ -309,31 +485,48 @@ static void sort_and_drop_doubles(tbk_files *files)
     qsort(files->entries, files->count, sizeof *files->entries, compare_paths);
     size_t kept = 1;
     for (size_t index = 1; index < files->count; index++) {
-        if (compare_paths(&files->entries[index], &files->entries[kept - 1]) == 0)
-            entry_close(&files->entries[index]);
+        if (strcmp(files->entries[index].path, files->entries[kept - 1].path) == 0)
+            tbk_files_entry_close(&files->entries[index]);
         else
             files->entries[kept++] = files->entries[index];
     }
     files->count = kept;
 }
 
+static void walk_all(walk *self)
+{
+    const char *const *paths = self->config->config_paths;
+    size_t count = 0;
+    while (paths != NULL && paths[count] != NULL)
+        count++;
+    find_databases(self);
+    find_own(self);
+    for (size_t i = 0; i < count; i++) {
+        begin_path(self, paths[i], count, count - i - 1);
+        add_path(self, paths[i]);
+    }
+    for (size_t i = 0; i < self->link_count; i++)
+        follow(self, self->links[i]);
+    free(self->links);
+    sort_and_drop_doubles(self->files);
+}
+
 bool tbk_files_open(const tbk_engine_config *config, tbk_files **out, tbk_error *err)
 {
-    tbk_auto(tbk_files) *files = tbk_memory_new(sizeof *files);
-    files->arena = tbk_arena_new();
-    files->config = config;
-    files->notes = tbk_memory_new(sizeof *files->notes);
     tbk_auto_fd int root = open(config->config_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
         return tbk_fail_errno(err, TBK_E_IO, errno, "check config.root in engine.yml",
                               "cannot open the folder '%s'", config->config_root);
-    for (const char *const *path = config->config_paths; path != NULL && *path != NULL; path++)
-        if (!add_path(files, root, *path, err))
-            return tbk_while(err, "opening '%s' below '%s'", *path, config->config_root);
-    sort_and_drop_doubles(files);
-    files->config = NULL;
+    tbk_files *files = tbk_memory_new(sizeof *files);
+    files->arena = tbk_arena_new();
+    files->notes = tbk_memory_new((TBK_FILES_NOTES_MAX + 1) * sizeof *files->notes);
+    walk self = {.files = files,
+                 .config = config,
+                 .root = root,
+                 .left = {.entries = ENTRIES_MAX, .bytes = ALL_BYTES_MAX},
+                 .descriptors_left = descriptors_for_files()};
+    walk_all(&self);
     *out = files;
-    files = NULL;
     return true;
 }
 
@@ -342,116 +535,40 @@ void tbk_files_close(tbk_files *files)
     if (files == NULL)
         return;
     for (size_t index = 0; index < files->count; index++)
-        entry_close(&files->entries[index]);
+        tbk_files_entry_close(&files->entries[index]);
     free(files->entries);
     free(files->notes);
     tbk_arena_free(files->arena);
     free(files);
 }
 
+/* --- how much they take --- */
+
 uint64_t tbk_files_size_bytes(const tbk_files *files) { return files->size_bytes; }
 
-const char **tbk_files_missing(const tbk_files *files) { return files->notes; }
-
-/* --- storing --- */
-
-/* Up to wanted bytes from the offset; fewer only at the end of the file. */
-static bool read_at(int fd, unsigned char *block, size_t wanted, uint64_t offset, size_t *out_got,
-                    tbk_error *err)
+static uint64_t bytes_of(const tbk_files_entry *entry)
 {
-    size_t got = 0;
-    while (got < wanted) {
-        ssize_t length = pread(fd, block + got, wanted - got, (off_t)(offset + got));
-        if (length < 0 && errno == EINTR)
-            continue;
-        if (length < 0)
-            return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot read it");
-        if (length == 0)
-            break;
-        got += (size_t)length;
+    bool has_content = !entry->is_left_out && (entry->fd >= 0 || entry->reader != NULL);
+    return has_content ? (uint64_t)entry->status.st_size * (entry->reader != NULL ? 2 : 1) : 0;
+}
+
+static tbk_files_entry *largest(tbk_files *files)
+{
+    tbk_files_entry *found = NULL;
+    for (size_t i = 0; i < files->count; i++)
+        if (bytes_of(&files->entries[i]) > (found != NULL ? bytes_of(found) : 0))
+            found = &files->entries[i];
+    return found;
+}
+
+void tbk_files_limit(tbk_files *files, uint64_t size_bytes)
+{
+    while (files->size_bytes > size_bytes) {
+        tbk_files_entry *entry = largest(files);
+        if (entry == NULL)
+            return;
+        files->size_bytes -= bytes_of(entry);
+        entry->is_left_out = true;
+        tbk_files_note_lost(files, entry->path, "not saved, the store has no room for it");
     }
-    *out_got = got;
-    return true;
-}
-
-/* Exactly as many bytes as its header has promised, whatever happens to the file meanwhile. */
-static bool store_content(tbk_files *files, const char *path, int fd, uint64_t size_bytes,
-                          tbk_archive_writer *writer, tbk_error *err)
-{
-    tbk_auto_free unsigned char *block = tbk_memory_new(BLOCK_BYTES);
-    bool shrank = false;
-    bool good = true;
-    for (uint64_t at = 0; good && at < size_bytes; at += BLOCK_BYTES) {
-        uint64_t left = size_bytes - at;
-        size_t wanted = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
-        size_t got = 0;
-        good = read_at(fd, block, wanted, at, &got, err);
-        memset(block + got, 0, wanted - got);
-        shrank = shrank || got < wanted;
-        good = good && tbk_archive_writer_add(writer, block, wanted, err);
-    }
-    explicit_bzero(block, BLOCK_BYTES); /* keys, passwords */
-    if (!good)
-        return false;
-    if (shrank)
-        note(files, path, "shrank while it was read, its end is zeros");
-    struct stat now;
-    if (fstat(fd, &now) == 0 && (uint64_t)now.st_size > size_bytes)
-        note(files, path, "grew while it was read, saved are its first %" PRIu64 " bytes",
-             size_bytes);
-    return tbk_tar_pad(writer, size_bytes, err);
-}
-
-static bool store_regular(tbk_files *files, const entry *from, int fd, tbk_archive_writer *writer,
-                          tbk_error *err)
-{
-    struct stat now; /* of the file itself: its size may be another by now */
-    if (fstat(fd, &now) != 0)
-        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot look at it");
-    struct stat header = from->status;
-    header.st_size = now.st_size;
-    return tbk_tar_header(writer, from->path, &header, NULL, err) &&
-           store_content(files, from->path, fd, (uint64_t)now.st_size, writer, err);
-}
-
-static bool store_database(tbk_files *files, const entry *from, const char *scratch_directory,
-                           tbk_archive_writer *writer, tbk_error *err)
-{
-    const char *copy = tbk_arena_format(files->arena, "%s/config-%zu.db", scratch_directory,
-                                        (size_t)(from - files->entries));
-    tbk_error why;
-    if (!tbk_sqlite_reader_copy(from->reader, copy, &why)) {
-        (void)unlink(copy);
-        if (why.code == TBK_E_SPACE || why.code == TBK_E_INTERRUPTED) {
-            *err = why;
-            return false;
-        }
-        /* A database of others must not cost the tracker its backup. */
-        note(files, from->path, "not saved: %s", why.message);
-        return true;
-    }
-    tbk_auto_fd int fd = open(copy, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    (void)unlink(copy);
-    if (fd < 0)
-        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot open its copy '%s'", copy);
-    return store_regular(files, from, fd, writer, err);
-}
-
-static bool store_entry(tbk_files *files, const entry *from, const char *scratch_directory,
-                        tbk_archive_writer *writer, tbk_error *err)
-{
-    if (from->reader != NULL)
-        return store_database(files, from, scratch_directory, writer, err);
-    if (from->fd >= 0)
-        return store_regular(files, from, from->fd, writer, err);
-    return tbk_tar_header(writer, from->path, &from->status, from->target, err);
-}
-
-bool tbk_files_store(tbk_files *files, const char *scratch_directory, tbk_archive_writer *writer,
-                     tbk_error *err)
-{
-    for (size_t index = 0; index < files->count; index++)
-        if (!store_entry(files, &files->entries[index], scratch_directory, writer, err))
-            return tbk_while(err, "saving the configuration file '%s'", files->entries[index].path);
-    return tbk_tar_end(writer, err);
 }

@@ -248,6 +248,21 @@ static bool swap_back(void *self, tbk_arena *arena, const tbk_report *report, tb
                                err);
 }
 
+static bool list_kept(void *self, tbk_arena *arena, const tbk_kept **out, size_t *out_count,
+                      tbk_error *err)
+{
+    const char *const *names;
+    const uint64_t *bytes;
+    if (!tbk_mysql_list_kept(&((mysql_database *)self)->root, arena, &names, &bytes, out_count,
+                             err))
+        return false;
+    tbk_kept *kept = tbk_arena_alloc(arena, (*out_count + 1) * sizeof *kept);
+    for (size_t i = 0; i < *out_count; i++)
+        kept[i] = (tbk_kept){.name = names[i], .size_bytes = bytes[i]};
+    *out = kept;
+    return true;
+}
+
 static bool forget_kept(void *self, tbk_arena *arena, const char *const **out, tbk_error *err)
 {
     size_t count;
@@ -274,6 +289,15 @@ static bool read_login(tbk_arena *arena, const char *path, tbk_mysql_login *out,
         return tbk_while(err, "reading the database's credentials");
     const tbk_dotenv file = {.text = text, .length = length, .source = path};
     return tbk_mysql_login_read(arena, &file, out, err);
+}
+
+const char *tbk_database_mysql_location(tbk_arena *arena, const tbk_engine_config *config)
+{
+    tbk_mysql_login login;
+    tbk_error ignored; /* who opens the database tells it */
+    if (!read_login(arena, config->env_file, &login, &ignored))
+        return NULL;
+    return tbk_arena_format(arena, "%s:%u/%s", login.host, (unsigned)login.port, login.schema);
 }
 
 bool tbk_database_mysql(tbk_arena *arena, const tbk_engine_config *config,
@@ -305,6 +329,7 @@ bool tbk_database_mysql(tbk_arena *arena, const tbk_engine_config *config,
                           .swap = swap,
                           .swap_back = swap_back,
                           .discard = discard,
+                          .list_kept = list_kept,
                           .forget_kept = forget_kept};
     return true;
 }

@@ -9,5 +9,7 @@
 bool tbk_database_mysql(tbk_arena *arena, const tbk_engine_config *config,
                         const tbk_spare_server *spare, const tbk_report *report, tbk_database *out,
                         tbk_error *err) TBK_MUST_CHECK;
+/* "host:port/schema", for telling databases apart; NULL where the credentials cannot be read. */
+const char *tbk_database_mysql_location(tbk_arena *arena, const tbk_engine_config *config);
 
 #endif

@@ -2,6 +2,7 @@
 /* Looks at database and store before anything is held, and says what a run would do. */
 #include "engine/plan.h"
 
+#include "base/clock.h"
 #include "engine/room.h"
 
 #include <errno.h>
@@ -53,9 +54,19 @@ static bool look_at_store(tbk_arena *arena, const tbk_plan_request *request, con
     tbk_stored_set *earlier;
     if (!look_at_room(folder, out, err) || !read_sets(arena, request->store, &earlier, err))
         return false;
-    tbk_room room = tbk_room_expect(earlier, request->profile, out->forecast.copy_bytes);
+    const tbk_set_kind kind = {
+        .origin = request->origin, .profile = request->profile, .now_s = tbk_clock_now_s()};
+    tbk_room room = tbk_room_expect(earlier, &kind, out->forecast.copy_bytes);
     out->needed_bytes = tbk_room_needed_bytes(&room, out->forecast.stages_copy, request->restores);
     return true;
+}
+
+/* A run would look, too, and end there. */
+static bool check_rules(tbk_arena *arena, const tbk_plan_request *request, tbk_error *err)
+{
+    tbk_database_view view;
+    return request->rules == NULL ||
+           request->database->inspect(request->database->self, arena, request->rules, &view, err);
 }
 
 bool tbk_plan_make(tbk_arena *arena, const tbk_plan_request *request, const tbk_report *report,
@@ -68,7 +79,8 @@ bool tbk_plan_make(tbk_arena *arena, const tbk_plan_request *request, const tbk_
                                         .holds_nothing = request->holds_nothing,
                                         .report = report};
     tbk_plan plan = {.configured_method = tbk_method_name(request->method)};
-    if (!database->foretell(database->self, arena, &asked, &plan.forecast, err) ||
+    if (!check_rules(arena, request, err) ||
+        !database->foretell(database->self, arena, &asked, &plan.forecast, err) ||
         !look_at_store(arena, request, asked.folder, &plan, err))
         return false;
     *out = plan;

@@ -10,9 +10,11 @@ typedef struct tbk_plan_request {
     const char *store; /* need not be there: the first run makes it */
     tbk_method method; /* as configured */
     tbk_profile profile;
-    const char *environment; /* NULL by hand, where nobody holds the tracker */
-    bool holds_nothing;      /* only what holds nothing is to be had: the sidecar */
-    bool restores;           /* proofs restore the database, now and then */
+    const tbk_origin *origin; /* whose earlier sets tell how large a set will be; NULL: all */
+    const tbk_rules *rules;   /* that have to fit the database; NULL: none are used */
+    const char *environment;  /* NULL by hand, where nobody holds the tracker */
+    bool holds_nothing;       /* only what holds nothing is to be had: the sidecar */
+    bool restores;            /* proofs restore the database, now and then */
 } tbk_plan_request;
 
 typedef struct tbk_plan {
@@ -25,7 +27,8 @@ typedef struct tbk_plan {
  * Looks, and tries out what can be tried without taking a lock or holding anything: it works while
  * a backup runs, and leaves nothing.
  * Owns:   text lives in the arena.
- * Errors: as tbk_database.foretell and tbk_store_list; TBK_E_INTERRUPTED.
+ * Errors: as tbk_database.inspect and .foretell (TBK_E_CONFIG: a rule does not fit) and
+ *         tbk_store_list; TBK_E_INTERRUPTED.
  */
 bool tbk_plan_make(tbk_arena *arena, const tbk_plan_request *request, const tbk_report *report,
                    tbk_plan *out, tbk_error *err) TBK_MUST_CHECK;

@@ -14,8 +14,6 @@
 
 #define SUMS_BYTES_MAX 65536
 #define MANIFEST_BYTES_MAX (16u << 20)
-/* Below this many rows, losing half of them is a tracker's daily life. */
-#define DROP_ROWS_MIN 1000
 
 typedef struct proving {
     tbk_arena *arena;
@@ -52,9 +50,9 @@ static bool read_in_set(proving *self, const char *name, size_t limit_bytes, cha
                         size_t *out_length, tbk_error *err)
 {
     const char *path = tbk_arena_format(self->arena, "%s/%s", self->set_path, name);
-    if (access(path, F_OK) != 0)
-        return tbk_fail_errno(err, TBK_E_CORRUPT, errno, NULL, "cannot be read");
-    return tbk_file_read(self->arena, path, limit_bytes, out_bytes, out_length, err);
+    tbk_auto_fd int fd = -1; /* tells what is missing from what cannot be read */
+    return tbk_file_open(path, &fd, err) &&
+           tbk_file_read(self->arena, path, limit_bytes, out_bytes, out_length, err);
 }
 
 /* --- SHA256SUMS --- */
@@ -104,10 +102,7 @@ static bool check_sums(proving *self, tbk_error *err)
 static bool open_stored(proving *self, const char *name, int *out_fd, tbk_error *err)
 {
     const char *path = tbk_arena_format(self->arena, "%s/%s", self->set_path, name);
-    *out_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (*out_fd < 0)
-        return tbk_fail_errno(err, TBK_E_CORRUPT, errno, NULL, "cannot be read");
-    return true;
+    return tbk_file_open(path, out_fd, err);
 }
 
 static const char *database_file(const proving *self)
@@ -122,13 +117,14 @@ static bool check_file(proving *self, const tbk_set_file *expected, tbk_error *e
     tbk_set_file found;
     bool restore = self->unpacked_path != NULL && strcmp(expected->name, database_file(self)) == 0;
     if (restore) {
-        out = open(self->unpacked_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        out = open(self->unpacked_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (out < 0)
             return tbk_fail_errno(err, errno == ENOSPC ? TBK_E_SPACE : TBK_E_IO, errno, NULL,
                                   "cannot write '%s'", self->unpacked_path);
     }
     if (!open_stored(self, expected->name, &in, err) ||
-        !tbk_archive_extract(in, out, restore ? "restore" : "check", self->report, &found, err))
+        !tbk_archive_extract(in, expected, out, restore ? "restore" : "check", self->report, &found,
+                             err))
         return refute_or_fail(self, expected->name, err);
     if (found.stored_bytes != expected->stored_bytes ||
         !tbk_digest_equal(&found.stored, &expected->stored))
@@ -161,14 +157,22 @@ static bool check_unpacked(proving *self, tbk_restored_check *out, tbk_error *er
                                               self->manifest, self->report, out, err);
     tbk_auto_fd int in = -1;
     tbk_auto(tbk_archive_reader) *reader = NULL;
-    if (!open_stored(self, database_file(self), &in, err) ||
-        !tbk_archive_reader_open(in, &reader, err))
-        return false;
     const tbk_set_file *file = tbk_manifest_file(self->manifest, database_file(self));
-    const tbk_source source = tbk_archive_reader_source(reader, file->raw_bytes);
+    if (!open_stored(self, database_file(self), &in, err) ||
+        !tbk_archive_reader_open(in, file, &reader, err))
+        return false;
+    const tbk_source source = tbk_archive_reader_source(reader);
     unpacked.source = &source;
     return self->database->check_restored(self->database->self, self->arena, &unpacked,
                                           self->manifest, self->report, out, err);
+}
+
+/* It could not be looked at: that the stored files are right is all that is known. */
+static bool fail_here(tbk_error *err)
+{
+    if (err->code == TBK_E_UNSUPPORTED) /* what is restored to refuses it */
+        err->code = TBK_E_PARTIAL;
+    return tbk_while(err, "the restored database cannot be proved here");
 }
 
 static bool check_database(proving *self, tbk_error *err)
@@ -176,7 +180,7 @@ static bool check_database(proving *self, tbk_error *err)
     tbk_restored_check check = {0};
     if (!check_unpacked(self, &check, err))
         return err->code == TBK_E_CORRUPT ? refute_or_fail(self, "the restored database", err)
-                                          : tbk_while(err, "proving the restored database");
+                                          : fail_here(err);
     self->proof->tables = check.tables;
     self->proof->table_count = check.table_count;
     return check.wrong == NULL || refute(self, "%s", check.wrong);
@@ -201,12 +205,34 @@ static bool need_database(const proving *self, tbk_error *err)
     return database->can_restore(database->self, err);
 }
 
+/* A folder of its own, since what stands beside a database has a meaning for SQLite. */
+static bool make_private(proving *self, const char *parent, char **out_folder, tbk_error *err)
+{
+    char *folder = tbk_arena_format(self->arena, "%s/restored-XXXXXX", parent);
+    if (mkdtemp(folder) == NULL)
+        return tbk_fail_errno(err, errno == ENOSPC ? TBK_E_SPACE : TBK_E_IO, errno, NULL,
+                              "cannot make a folder in '%s'", parent);
+    *out_folder = folder;
+    self->unpacked_path =
+        tbk_arena_format(self->arena, "%s/%s", folder, self->database->unpacked_name);
+    return true;
+}
+
+static bool prepare(proving *self, const tbk_database *database, const char *scratch_directory,
+                    char **out_folder, tbk_error *err)
+{
+    self->database = database;
+    return need_database(self, err) && (database->unpacked_name == NULL ||
+                                        make_private(self, scratch_directory, out_folder, err));
+}
+
 bool tbk_prove_set(tbk_arena *arena, const tbk_database *database, const char *set_path,
                    const tbk_manifest *manifest, tbk_proof_level level,
                    const char *scratch_directory, int64_t now_s, const tbk_report *report,
                    tbk_proof *out, tbk_error *err)
 {
     char at[TBK_CLOCK_TEXT_SIZE];
+    char *folder = NULL;
     tbk_clock_format(now_s, at);
     tbk_proof proof = {.level = level, .at = tbk_arena_copy(arena, at), .ok = true};
     proving self = {.arena = arena,
@@ -214,46 +240,14 @@ bool tbk_prove_set(tbk_arena *arena, const tbk_database *database, const char *s
                     .manifest = manifest,
                     .report = report,
                     .proof = &proof};
-    if (level == TBK_PROOF_RESTORED) {
-        self.database = database;
-        if (!need_database(&self, err))
-            return false;
-        if (database->unpacked_name != NULL)
-            self.unpacked_path =
-                tbk_arena_format(arena, "%s/%s", scratch_directory, database->unpacked_name);
-    }
-    bool ok = prove(&self, err);
-    if (self.unpacked_path != NULL)
+    bool ok = (level != TBK_PROOF_RESTORED ||
+               prepare(&self, database, scratch_directory, &folder, err)) &&
+              prove(&self, err);
+    if (folder != NULL) {
         (void)unlink(self.unpacked_path);
+        (void)rmdir(folder);
+    }
     if (ok)
         *out = proof;
     return ok;
-}
-
-/* --- rows --- */
-
-static const tbk_table_rows *table_in(const tbk_proof *proof, const char *table)
-{
-    for (size_t i = 0; i < proof->table_count; i++)
-        if (strcmp(proof->tables[i].table, table) == 0)
-            return &proof->tables[i];
-    return NULL;
-}
-
-bool tbk_prove_rows_dropped(const tbk_proof *before, const tbk_proof *now, const tbk_report *report)
-{
-    bool dropped = false;
-    for (size_t i = 0; i < before->table_count; i++) {
-        const tbk_table_rows *earlier = &before->tables[i];
-        const tbk_table_rows *later = table_in(now, earlier->table);
-        int64_t rows = later != NULL ? later->rows : 0;
-        if (earlier->rows < DROP_ROWS_MIN || rows >= earlier->rows / 2)
-            continue;
-        dropped = true;
-        tbk_report_log(report, TBK_LOG_WARNING, "prove",
-                       "table '%s' had %" PRId64 " rows at the last proof and has %" PRId64
-                       " now%s",
-                       earlier->table, earlier->rows, rows, later == NULL ? ": it is gone" : "");
-    }
-    return dropped;
 }

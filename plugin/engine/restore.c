@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "engine/archive.h"
 #include "engine/held.h"
+#include "engine/in_use.h"
 #include "engine/last_run.h"
 #include "engine/prove.h"
 
@@ -31,12 +32,51 @@ typedef struct restoring {
 
 /* --- the set --- */
 
+static bool find_newest_full(restoring *self, tbk_error *err)
+{
+    tbk_stored_set *sets;
+    if (!tbk_store_list(self->store, self->arena, &sets, err))
+        return false;
+    for (; sets != NULL && self->out->newest_full == NULL; sets = sets->next)
+        if (sets->manifest != NULL && sets->manifest->profile == TBK_PROFILE_FULL &&
+            sets->manifest->driver == self->database.driver)
+            self->out->newest_full = sets->id;
+    return true;
+}
+
+/* A set that lacks rows on purpose is never put back without a word. */
+static bool tell_profile(restoring *self, tbk_error *err)
+{
+    const tbk_manifest *manifest = self->out->manifest;
+    tbk_auto_text left_out = {0};
+    if (!find_newest_full(self, err))
+        return false;
+    for (size_t i = 0; i < manifest->selection_count; i++)
+        if (manifest->selection[i].left_out_rows > 0)
+            tbk_text_format(&left_out, "%s%" PRIu64 " of %s", left_out.length > 0 ? ", " : "",
+                            (uint64_t)manifest->selection[i].left_out_rows,
+                            manifest->selection[i].table);
+    tbk_report_log(self->report, TBK_LOG_WARNING, "restore",
+                   "set %s has the profile %s: rows that are left out: %s; the newest full set is "
+                   "%s",
+                   self->out->id, tbk_profile_name(manifest->profile),
+                   left_out.length > 0 ? tbk_text_string(&left_out) : "none",
+                   self->out->newest_full != NULL ? self->out->newest_full : "none");
+    return true;
+}
+
 static bool choose_set(restoring *self, tbk_error *err)
 {
-    const char *id = self->request->set != NULL ? self->request->set : "latest";
+    const tbk_origin origin = tbk_database_origin(self->arena, self->request->config);
+    const tbk_set_choice choice = {
+        .id = self->request->set, .origin = &origin, .now_s = self->request->now_s};
     tbk_stored_set *set;
-    if (!tbk_store_find(self->store, self->arena, id, &set, err))
+    if (!tbk_store_find(self->store, self->arena, &choice, &set, err))
         return false;
+    const tbk_origin made_by = tbk_origin_of(set->manifest);
+    if (tbk_origin_differs(&origin, &made_by)) /* named on purpose, to move a tracker */
+        tbk_report_log(self->report, TBK_LOG_WARNING, "restore", "set %s is of %s", set->id,
+                       tbk_origin_words(self->arena, &made_by));
     if (set->manifest->driver != self->database.driver)
         return tbk_fail(err, TBK_E_CONFIG, "restore it by hand, into a database of its own kind",
                         "set %s is of %s, the database is not", set->id,
@@ -44,7 +84,7 @@ static bool choose_set(restoring *self, tbk_error *err)
     self->set = set;
     self->out->id = set->id;
     self->out->manifest = set->manifest;
-    return true;
+    return set->manifest->profile == TBK_PROFILE_FULL || tell_profile(self, err);
 }
 
 static bool check_files(restoring *self, tbk_error *err)
@@ -63,9 +103,7 @@ static bool open_stored(const restoring *self, int *out_fd, tbk_error *err)
 {
     const char *path = tbk_arena_format(self->arena, "%s/%s", self->set->path,
                                         tbk_manifest_database_file(self->database.driver));
-    *out_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    return *out_fd >= 0 ||
-           tbk_fail_errno(err, TBK_E_CORRUPT, errno, NULL, "cannot read '%s'", path);
+    return tbk_file_open(path, out_fd, err);
 }
 
 static bool restore_unpacked(restoring *self, const tbk_unpacked *unpacked, tbk_error *err)
@@ -81,6 +119,12 @@ static bool restore_unpacked(restoring *self, const tbk_unpacked *unpacked, tbk_
                     self->set->id, check.wrong);
 }
 
+static const tbk_set_file *stored_file(const restoring *self)
+{
+    return tbk_manifest_file(self->set->manifest,
+                             tbk_manifest_database_file(self->database.driver));
+}
+
 static bool unpack_to_file(restoring *self, const char *path, int in, tbk_error *err)
 {
     tbk_set_file found;
@@ -89,7 +133,7 @@ static bool unpack_to_file(restoring *self, const char *path, int in, tbk_error 
     if (out < 0)
         return tbk_fail_errno(err, errno == ENOSPC ? TBK_E_SPACE : TBK_E_IO, errno, NULL,
                               "cannot write '%s'", path);
-    return tbk_archive_extract(in, out, "restore", self->report, &found, err);
+    return tbk_archive_extract(in, stored_file(self), out, "restore", self->report, &found, err);
 }
 
 static bool restore_beside(restoring *self, tbk_error *err)
@@ -104,11 +148,9 @@ static bool restore_beside(restoring *self, tbk_error *err)
         return unpack_to_file(self, unpacked.path, in, err) &&
                restore_unpacked(self, &unpacked, err);
     }
-    const tbk_set_file *file =
-        tbk_manifest_file(self->set->manifest, tbk_manifest_database_file(self->database.driver));
-    if (!tbk_archive_reader_open(in, &reader, err))
+    if (!tbk_archive_reader_open(in, stored_file(self), &reader, err))
         return false;
-    const tbk_source source = tbk_archive_reader_source(reader, file->raw_bytes);
+    const tbk_source source = tbk_archive_reader_source(reader);
     unpacked.source = &source;
     return restore_unpacked(self, &unpacked, err);
 }
@@ -178,6 +220,20 @@ static tbk_value *rows_value(tbk_arena *arena, const tbk_restore_result *result)
     return rows;
 }
 
+static void add_profile(tbk_arena *arena, tbk_value *map, const tbk_restore_result *result)
+{
+    const tbk_manifest *manifest = result->manifest;
+    tbk_value *left_out = tbk_value_map(arena);
+    if (manifest == NULL)
+        return;
+    for (size_t i = 0; i < manifest->selection_count; i++)
+        tbk_value_set_integer(arena, left_out, manifest->selection[i].table,
+                              (int64_t)manifest->selection[i].left_out_rows);
+    tbk_value_set_string(arena, map, "profile", tbk_profile_name(manifest->profile));
+    tbk_value_set(arena, map, "left_out", left_out);
+    tbk_value_set_string(arena, map, "newest_full_set", result->newest_full);
+}
+
 tbk_value *tbk_restore_to_value(tbk_arena *arena, const tbk_restore_request *request,
                                 const tbk_restore_result *result, const tbk_error *error)
 {
@@ -188,6 +244,7 @@ tbk_value *tbk_restore_to_value(tbk_arena *arena, const tbk_restore_request *req
     tbk_value_set_string(arena, map, "run", request->run_id);
     tbk_value_set_string(arena, map, "started_at", tbk_arena_copy(arena, at));
     tbk_value_set_string(arena, map, "set", result->id);
+    add_profile(arena, map, result);
     tbk_value_set_bool(arena, map, "dry_run", request->dry_run);
     tbk_value_set_integer(arena, map, "held_ms", result->held_ms);
     tbk_value_set_bool(arena, map, "tracker_was_stopped", result->tracker_was_stopped);
@@ -225,6 +282,8 @@ bool tbk_restore_run(tbk_arena *arena, const tbk_restore_request *request, const
         return false;
     self.store = store;
     bool ok = tbk_database_open(arena, request->config, NULL, report, &self.database, err) &&
+              tbk_in_use_check(arena, request->tracker, request->config->database_path,
+                               TBK_IN_USE_WAIT_MS, report, err) &&
               choose_set(&self, err) && check_files(&self, err) &&
               self.database.can_restore(self.database.self, err) && restore(&self, err);
     record(&self, ok ? NULL : err);

@@ -6,13 +6,6 @@
 #define COMPRESS_BOUND_DIVISOR 100
 #define SMALL_BYTES (1u << 20) /* manifest, sums, proof, state */
 
-static const tbk_stored_set *newest(const tbk_stored_set *set, tbk_profile profile)
-{
-    while (set != NULL && (set->manifest == NULL || set->manifest->profile != profile))
-        set = set->next;
-    return set;
-}
-
 /* Without a set that tells, a quarter of the database is more than any tracker's. */
 static uint64_t expect_raw(const tbk_stored_set *last, tbk_profile profile, uint64_t database_bytes)
 {
@@ -36,15 +29,15 @@ static uint64_t expect_stored(const tbk_stored_set *last, uint64_t raw_bytes)
     return expected < bound ? expected : bound;
 }
 
-tbk_room tbk_room_expect(const tbk_stored_set *earlier, tbk_profile profile,
+tbk_room tbk_room_expect(const tbk_stored_set *earlier, const tbk_set_kind *kind,
                          uint64_t database_bytes)
 {
-    const tbk_stored_set *last = newest(earlier, profile);
-    uint64_t raw_bytes = expect_raw(last, profile, database_bytes);
+    const tbk_stored_set *last = tbk_stored_set_first_of(earlier, kind);
+    uint64_t raw_bytes = expect_raw(last, kind->profile, database_bytes);
     return (tbk_room){.database_bytes = database_bytes,
                       .raw_bytes = raw_bytes,
                       .stored_bytes = expect_stored(last, raw_bytes),
-                      .selects = profile == TBK_PROFILE_ESSENTIAL};
+                      .selects = kind->profile == TBK_PROFILE_ESSENTIAL};
 }
 
 uint64_t tbk_room_needed_bytes(const tbk_room *room, bool copies, bool restores)

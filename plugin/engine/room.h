@@ -14,9 +14,9 @@ typedef struct tbk_room {
 } tbk_room;
 
 /* What is essential is expected to be as large as in the newest essential set, and a quarter more;
- * compression to be as good as in the newest set of the profile, less a quarter. Sets of another
- * profile tell nothing. earlier: the newest first. */
-tbk_room tbk_room_expect(const tbk_stored_set *earlier, tbk_profile profile,
+ * compression to be as good as in the newest set of the kind, less a quarter. Sets of another
+ * database or profile tell nothing. earlier: the newest first. */
+tbk_room tbk_room_expect(const tbk_stored_set *earlier, const tbk_set_kind *kind,
                          uint64_t database_bytes);
 
 /* The most that is there at one time, with 5 % to spare. copies: the database is copied first (the

@@ -4,6 +4,7 @@
 #include "engine/database.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "database/sqlite.h"
 #include "database/sqlite_select.h"
 #include "engine/archive.h"
@@ -14,6 +15,7 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <inttypes.h>
+#include <sys/stat.h>
 
 #define STAGED_NAME "tracker.db"
 #define SELECTED_NAME "essential.db"
@@ -96,7 +98,7 @@ static bool select_live(void *self, tbk_error *err)
 static bool recover(capturing *self, const char *copy, tbk_error *err)
 {
     int64_t started_ms = tbk_clock_monotonic_ms();
-    if (!tbk_sqlite_recover(copy, &self->out->sqlite, err))
+    if (!tbk_sqlite_recover(copy, self->request->report, &self->out->sqlite, err))
         return false;
     phase_ended(self, "recover", started_ms);
     return true;
@@ -117,7 +119,7 @@ static bool select_staged(capturing *self, tbk_error *err)
 static bool store_copy(capturing *self, const char *copy, tbk_error *err)
 {
     int64_t started_ms = tbk_clock_monotonic_ms();
-    tbk_auto_fd int in = open(copy, O_RDONLY | O_CLOEXEC);
+    tbk_auto_fd int in = open(copy, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (in < 0)
         return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot read '%s'", copy);
     const tbk_source source = tbk_archive_file_source(&in);
@@ -206,15 +208,45 @@ static const char *beside_path(void *self, tbk_arena *arena)
     return tbk_arena_format(arena, "%s" BESIDE_SUFFIX, ((const sqlite_database *)self)->path);
 }
 
+/* An older set must not undo what was changed for the sake of backups without a hold. */
+static bool keep_journal_mode(const sqlite_database *database, const char *restored,
+                              const tbk_report *report, tbk_error *err)
+{
+    tbk_sqlite_facts live, set;
+    tbk_error ignored;
+    if (!tbk_sqlite_inspect(database->path, &live, &ignored)) /* why somebody restores */
+        return true;
+    if (!tbk_sqlite_inspect(restored, &set, err))
+        return false;
+    if (live.wal == set.wal)
+        return true;
+    if (!live.wal) {
+        tbk_report_log(report, TBK_LOG_INFO, "restore",
+                       "the set is in WAL mode, which the database in use is not: it will be");
+        return true;
+    }
+    tbk_report_log(report, TBK_LOG_INFO, "restore",
+                   "the database in use is in WAL mode, the set is not: WAL mode stays");
+    return tbk_sqlite_mark_wal(restored, err);
+}
+
+static bool restore_beside(void *self, tbk_arena *arena, const tbk_unpacked *unpacked,
+                           const tbk_manifest *manifest, const tbk_report *report,
+                           tbk_restored_check *out, tbk_error *err)
+{
+    if (!check_restored(self, arena, unpacked, manifest, report, out, err))
+        return false;
+    return out->wrong != NULL || keep_journal_mode(self, unpacked->path, report, err);
+}
+
 static bool swap(void *self, tbk_arena *arena, int64_t now_s, const tbk_report *report,
                  const char **out_kept, tbk_error *err)
 {
     sqlite_database *database = self;
     char at[TBK_CLOCK_TEXT_SIZE];
-    (void)report;
     tbk_clock_format_compact(now_s, at);
     const char *kept = tbk_arena_format(arena, "%s" KEPT_SUFFIX "%s", database->path, at);
-    if (!tbk_sqlite_swap(database->path, beside_path(self, arena), kept, err))
+    if (!tbk_sqlite_swap(database->path, beside_path(self, arena), kept, report, err))
         return false;
     database->kept = kept;
     *out_kept = tbk_arena_format(arena, "the file '%s'", kept);
@@ -242,15 +274,54 @@ static bool remove_kept(const char *path, tbk_error *err)
            tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot remove '%s'", path);
 }
 
+/* To be freed also where it is empty. */
+static bool find_kept(const sqlite_database *self, tbk_arena *arena, glob_t *out, tbk_error *err)
+{
+    const char *pattern = tbk_arena_format(arena, "%s" KEPT_SUFFIX "*", self->path);
+    int rc = glob(pattern, 0, NULL, out);
+    return rc == 0 || rc == GLOB_NOMATCH ||
+           tbk_fail(err, TBK_E_IO, NULL, "cannot look for '%s'", pattern);
+}
+
+static bool is_companion(const char *path)
+{
+    return tbk_text_ends_with(path, "-journal") || tbk_text_ends_with(path, "-wal") ||
+           tbk_text_ends_with(path, "-shm");
+}
+
+/* A companion's bytes count for the database before it, as names are sorted. */
+static void add_kept(tbk_arena *arena, const char *path, tbk_kept *list, size_t *count)
+{
+    struct stat status;
+    if (lstat(path, &status) != 0 || !S_ISREG(status.st_mode))
+        return;
+    if (!is_companion(path))
+        list[(*count)++] = (tbk_kept){.name = tbk_arena_copy(arena, path)};
+    if (*count > 0)
+        list[*count - 1].size_bytes += (uint64_t)status.st_size;
+}
+
+static bool list_kept(void *self, tbk_arena *arena, const tbk_kept **out, size_t *out_count,
+                      tbk_error *err)
+{
+    glob_t found = {0};
+    if (!find_kept(self, arena, &found, err))
+        return false;
+    tbk_kept *list = tbk_arena_alloc(arena, (found.gl_pathc + 1) * sizeof *list);
+    *out = list;
+    *out_count = 0;
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        add_kept(arena, found.gl_pathv[i], list, out_count);
+    globfree(&found);
+    return true;
+}
+
 static bool forget_kept(void *self, tbk_arena *arena, const char *const **out, tbk_error *err)
 {
     glob_t found = {0};
     bool ok = true;
-    const char *pattern =
-        tbk_arena_format(arena, "%s" KEPT_SUFFIX "*", ((const sqlite_database *)self)->path);
-    int rc = glob(pattern, 0, NULL, &found);
-    if (rc != 0 && rc != GLOB_NOMATCH)
-        return tbk_fail(err, TBK_E_IO, NULL, "cannot look for '%s'", pattern);
+    if (!find_kept(self, arena, &found, err))
+        return false;
     const char **names = tbk_arena_alloc(arena, (found.gl_pathc + 1) * sizeof *names);
     for (size_t i = 0; i < found.gl_pathc && ok; i++) {
         names[i] = tbk_arena_copy(arena, found.gl_pathv[i]);
@@ -274,9 +345,10 @@ tbk_database tbk_database_sqlite(tbk_arena *arena, const char *path)
                           .can_restore = can_restore,
                           .check_restored = check_restored,
                           .beside_path = beside_path,
-                          .restore_beside = check_restored,
+                          .restore_beside = restore_beside,
                           .swap = swap,
                           .swap_back = swap_back,
                           .discard = discard,
+                          .list_kept = list_kept,
                           .forget_kept = forget_kept};
 }

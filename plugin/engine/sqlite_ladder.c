@@ -48,11 +48,14 @@ static bool copy_held(void *self, const tbk_report *watched, tbk_error *err)
 static bool try_hold(climb *self, tbk_hold_kind kind, bool *out_declined, tbk_error *err)
 {
     const tbk_ladder_request *request = self->request;
-    tbk_auto_fd int fd = open(request->database, O_RDONLY | O_CLOEXEC);
+    tbk_auto_fd int fd = open(request->database, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat status;
     if (fd < 0 || fstat(fd, &status) != 0)
         return tbk_fail_errno(err, TBK_E_IO, errno, "run as the database's owner",
                               "cannot read the database '%s'", request->database);
+    if (!S_ISREG(status.st_mode))
+        return tbk_fail(err, TBK_E_CONFIG, "name the tracker's database file",
+                        "'%s' is not a regular file", request->database);
     if (!request->capture->has_room(request->capture->self, err))
         return false;
     tbk_auto(tbk_page_cache) *cache = tbk_page_cache_note(fd, (uint64_t)status.st_size);
@@ -98,10 +101,11 @@ static bool stream(climb *self, bool *out_declined, tbk_error *err)
 {
     const tbk_ladder_request *request = self->request;
     const tbk_capture_request *capture = request->capture;
+    *out_declined = false;
     if (request->select != NULL)
         return select_live(self, err);
     tbk_auto(tbk_sqlite_hot) *hot = NULL;
-    if (!tbk_sqlite_hot_open(request->database, capture->scratch, &hot, err)) {
+    if (!tbk_sqlite_hot_open(request->database, capture->scratch, capture->prompt, &hot, err)) {
         *out_declined = open_declined(err);
         return false;
     }
@@ -118,8 +122,8 @@ static bool try_hot(climb *self, bool *out_declined, tbk_error *err)
 {
     for (int tries = 1; !stream(self, out_declined, err); tries++) {
         bool again = err->code == TBK_E_BUSY && tries < HOT_TRIES;
-        *out_declined =
-            err->code == TBK_E_BUSY || err->code == TBK_E_UNSUPPORTED || err->code == TBK_E_TIMEOUT;
+        *out_declined = *out_declined || err->code == TBK_E_BUSY ||
+                        err->code == TBK_E_UNSUPPORTED || err->code == TBK_E_TIMEOUT;
         if (!again)
             return false;
         tbk_report_log(self->request->capture->prompt, TBK_LOG_WARNING, "capture",
@@ -132,7 +136,8 @@ static bool try_reflink(climb *self, bool *out_declined, tbk_error *err)
 {
     const tbk_ladder_request *request = self->request;
     int64_t locked_ms;
-    if (tbk_sqlite_copy_reflink(request->database, request->staged, &locked_ms, err)) {
+    if (tbk_sqlite_copy_reflink(request->database, request->staged, request->capture->prompt,
+                                &locked_ms, err)) {
         tbk_report_log(request->capture->prompt, TBK_LOG_INFO, "capture",
                        "the database was cloned; writers could have waited for %" PRId64 " ms",
                        locked_ms);

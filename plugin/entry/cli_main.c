@@ -62,6 +62,9 @@ static const struct command {
     {"status", ENVIRONMENT_ARGUMENTS,
      "health: last run, tracker, schedule; not 0 when something is wrong",
      "torrust-backup status my-env || notify-me"},
+    {"acknowledge", ENVIRONMENT_ARGUMENTS,
+     "the database lost rows, and that is as it should be: older sets are pruned again",
+     "torrust-backup acknowledge my-env"},
     {"version", "", "the version of program and plugin", "torrust-backup version"},
     {"help", " [COMMAND]", "this help, or that of a command", "torrust-backup help verify"},
 };
@@ -101,7 +104,7 @@ static void print_help(FILE *out)
                 "Usage: torrust-backup COMMAND ENVIRONMENT [OPTION...]\n\nCommands:\n",
                 out);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        (void)fprintf(out, "  %-10s %s\n", COMMANDS[i].name, COMMANDS[i].summary);
+        (void)fprintf(out, "  %-11s %s\n", COMMANDS[i].name, COMMANDS[i].summary);
     (void)fputs("\nOptions:\n", out);
     print_options(out);
     (void)fputs("\nExamples:\n", out);
@@ -136,8 +139,11 @@ static void print_command_help(FILE *out, const struct command *command)
 
 static bool usage(const char *what, const char *which)
 {
-    (void)fprintf(stderr, "Error: %s%s%s%s\nFix:   see 'torrust-backup help'\n", what,
-                  which[0] != '\0' ? " '" : "", which, which[0] != '\0' ? "'" : "");
+    const char *quote = which[0] != '\0' ? "'" : "";
+
+    (void)fprintf(stderr, "Error: %s%s", what, which[0] != '\0' ? " " : "");
+    tbk_console_say(stderr, quote, which, quote);
+    (void)fputs("\nFix:   see 'torrust-backup help'\n", stderr);
     return false;
 }
 
@@ -296,19 +302,18 @@ static const tbk_plugin_v1 *load_plugin(const invocation *arguments)
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     void *symbol = library != NULL ? dlsym(library, "tbk_plugin_get_v1") : NULL;
     if (symbol == NULL) {
-        (void)fprintf(stderr,
-                      "Error: cannot load the plugin: %s\n"
-                      "Fix:   name it with --plugin, or install Torrust Backup again\n",
-                      dlerror());
+        tbk_console_say(stderr, "Error: cannot load the plugin: ", dlerror(), "\n");
+        (void)fputs("Fix:   name it with --plugin, or install Torrust Backup again\n", stderr);
         return NULL;
     }
     memcpy(&get, &symbol, sizeof get);
     const tbk_plugin_v1 *plugin = get();
     if (plugin->abi_version != TBK_ABI_VERSION || plugin->struct_size < sizeof *plugin) {
+        tbk_console_say(stderr, "Error: '", path, "' ");
         (void)fprintf(stderr,
-                      "Error: '%s' speaks interface version %u, this program version %u\n"
+                      "speaks interface version %u, this program version %u\n"
                       "Fix:   install program and plugin of one version\n",
-                      path, plugin->abi_version, TBK_ABI_VERSION);
+                      plugin->abi_version, TBK_ABI_VERSION);
         return NULL;
     }
     return plugin;
@@ -342,20 +347,30 @@ static int32_t on_cancelled(void *user)
     return is_interrupted();
 }
 
-static bool print_result(const invocation *arguments, const char *json)
+/* What the plugin does not say as it should is an error of its, never of the one who asked. */
+static bool print_result(const invocation *arguments, const char *json, tbk_error *err)
 {
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     const char *format = arguments->values[OPTION_OUTPUT_FORMAT];
     const tbk_value *result = NULL;
-    tbk_error err;
 
     if (json[0] == '\0')
         return true;
+    if (!tbk_json_parse(arena, json, strlen(json), "result", &result, err))
+        return false;
     if (format != NULL && strcmp(format, "json") == 0)
         (void)fputs(json, stdout);
-    else if (tbk_json_parse(arena, json, strlen(json), "result", &result, &err))
+    else
         cli_print_result(stdout, arguments->command, result);
-    return fflush(stdout) == 0 && ferror(stdout) == 0;
+    return tbk_console_delivered(err);
+}
+
+static int fail_output(const tbk_error *err)
+{
+    tbk_console_say(stderr, "Error: ", err->message, "\n");
+    if (err->fix[0] != '\0')
+        tbk_console_say(stderr, "Fix:   ", err->fix, "\n");
+    return 1;
 }
 
 static int run_plugin(const tbk_plugin_v1 *plugin, const invocation *arguments, const char *options)
@@ -363,6 +378,7 @@ static int run_plugin(const tbk_plugin_v1 *plugin, const invocation *arguments, 
     tbk_console console;
     tbk_auto_free char *result = calloc(1, RESULT_SIZE_BYTES);
     tbk_error_v1 error = {.struct_size = sizeof error};
+    tbk_error unprinted;
     unsigned most = TBK_LOG_INFO + arguments->verbosity;
 
     tbk_console_init(&console, stderr, most > TBK_LOG_DEBUG ? TBK_LOG_DEBUG : (tbk_log_level)most,
@@ -387,10 +403,8 @@ static int run_plugin(const tbk_plugin_v1 *plugin, const invocation *arguments, 
     int status =
         plugin->run(&request, &host, result, result != NULL ? RESULT_SIZE_BYTES : 0, NULL, &error);
     tbk_console_end(&console);
-    if (!print_result(arguments, result != NULL ? result : "") && status == 0) {
-        (void)fputs("Error: the result could not be written to standard output\n", stderr);
-        status = 1;
-    }
+    if (!print_result(arguments, result != NULL ? result : "", &unprinted) && status == 0)
+        status = fail_output(&unprinted);
     if (error.exit_status != 0)
         cli_print_error(stderr, &error);
     return status;
@@ -409,7 +423,9 @@ int main(int argc, char **argv)
 {
     invocation arguments = {0};
     tbk_auto_text options = {0};
+    tbk_error err;
 
+    catch_signals();
     if (!parse_arguments(argc, argv, &arguments))
         return EXIT_USAGE;
     if (arguments.values[OPTION_HELP] != NULL || strcmp(arguments.command, "help") == 0) {
@@ -424,13 +440,12 @@ int main(int argc, char **argv)
             print_command_help(stdout, command);
         else
             print_help(stdout);
-        return 0;
+        return tbk_console_delivered(&err) ? 0 : fail_output(&err);
     }
     if (!options_json(&arguments, &options))
         return EXIT_USAGE;
     const tbk_plugin_v1 *plugin = load_plugin(&arguments);
     if (plugin == NULL)
         return 1;
-    catch_signals();
     return run_plugin(plugin, &arguments, tbk_text_string(&options));
 }

@@ -6,13 +6,14 @@
 #include <getopt.h>
 #include <string.h>
 
-const char *const engine_help =
+const char *const engine_help[ENGINE_HELP_PARTS] = {
     "torrust-backup-engine: makes, lists and proves backup sets of a tracker's database.\n"
     "\n"
     "Usage:\n"
     "  torrust-backup-engine backup --sqlite FILE --store DIR [--method auto|hot|reflink]\n"
     "                               [--profile full|essential [--rule TABLE=RULE]...]\n"
-    "                               [--keep-days N] [--level N] [--rate-limit-mib N]\n"
+    "                               [--keep-days N] [--keep-last N] [--level N]\n"
+    "                               [--rate-limit-mib N]\n"
     "      A backup by hand, of any SQLite file, while it is used: hot in WAL mode; else a clone "
     "where\n"
     "      the file system has them; else SQLite's own locks, giving way as soon as a writer "
@@ -36,7 +37,8 @@ const char *const engine_help =
     "  torrust-backup-engine restore [--set ID|latest] [--config FILE] --hook | --dry-run\n"
     "      Puts a set back: restored beside the real database, checked, and swapped in while the\n"
     "      tracker is stopped. The database of before is kept. --dry-run does all but the swap;\n"
-    "      restore --forget-kept removes what earlier restores have kept.\n"
+    "      restore --forget-kept removes what earlier restores have kept; with\n"
+    "      --dry-run it lists that.\n"
     "  torrust-backup-engine plan [--sqlite FILE --store DIR | --config FILE]\n"
     "      What a backup would do: by which method, how long the tracker would be held at the "
     "speed "
@@ -48,13 +50,17 @@ const char *const engine_help =
     "      /health and /metrics on the port. SIGTERM abandons a run cleanly and ends it.\n"
     "  torrust-backup-engine health [--show health|metrics] [--port N]\n"
     "      Asks a 'serve' on this machine, prints its answer, and ends with 0 or 1.\n"
-    "  torrust-backup-engine version | help\n"
+    "  torrust-backup-engine acknowledge [--store DIR | --config FILE]\n"
+    "      The database lost rows, and that is as it should be: older sets are pruned again.\n"
+    "  torrust-backup-engine version | help\n",
     "\n"
     "Options:\n"
     "  --config FILE     the configuration (default " ENGINE_DEFAULT_CONFIG ")\n"
     "  --sqlite FILE     backup, plan: the database, by hand\n"
     "  --store DIR       the store, by hand\n"
-    "  --keep-days N     sets older than N days are removed after a good backup (default 7)\n"
+    "  --keep-days N     sets older than N days are removed after a good backup (default 7);\n"
+    "                    the age counts from the newest earlier set\n"
+    "  --keep-last N     the N newest good sets stay, however old they are (default 3)\n"
     "  --level N         backup: zstd's level, -10 (fastest) to 9 (smallest); default 1\n"
     "  --profile NAME    backup: full saves all; essential what rules keep, a database all the "
     "same\n"
@@ -72,15 +78,18 @@ const char *const engine_help =
     "  torrust-backup-engine list --store /srv/backup --output json\n"
     "  torrust-backup-engine prove --level restored --set latest --store /srv/backup\n"
     "\n"
-    "Exit status: 0 ok, 1 failed, 2 usage or configuration, 10 no such set or store, 11 another "
+    "Exit status: 0 ok, 1 failed, 2 usage or configuration, 3 done in part, 10 no such set or "
+    "store, 11 another "
     "run\n"
-    "holds the lock, 20 the tracker is not running, 21 not proved, 22 no space, 130 interrupted.\n";
+    "holds the lock, 20 the tracker is not running, 21 not proved, 22 no space, 130 "
+    "interrupted.\n"};
 
 enum {
     OPTION_CONFIG = 256,
     OPTION_SQLITE,
     OPTION_STORE,
     OPTION_KEEP,
+    OPTION_KEEP_LAST,
     OPTION_LEVEL,
     OPTION_METHOD,
     OPTION_JOURNAL_MODE,
@@ -102,6 +111,7 @@ static const struct option long_options[] = {
     {"sqlite", required_argument, NULL, OPTION_SQLITE},
     {"store", required_argument, NULL, OPTION_STORE},
     {"keep-days", required_argument, NULL, OPTION_KEEP},
+    {"keep-last", required_argument, NULL, OPTION_KEEP_LAST},
     {"level", required_argument, NULL, OPTION_LEVEL},
     {"method", required_argument, NULL, OPTION_METHOD},
     {"journal-mode", required_argument, NULL, OPTION_JOURNAL_MODE},
@@ -233,6 +243,8 @@ static bool take(int option, engine_args *args, tbk_error *err)
         return true;
     case OPTION_KEEP:
         return parse_number("keep-days", optarg, 1, TBK_KEEP_DAYS_MAX, &args->keep_days, err);
+    case OPTION_KEEP_LAST:
+        return parse_number("keep-last", optarg, 1, TBK_KEEP_LAST_MAX, &args->keep_last, err);
     case OPTION_RATE:
         return parse_number("rate-limit-mib", optarg, 1, TBK_RATE_LIMIT_MIB_MAX,
                             &args->rate_limit_mib, err);
@@ -274,8 +286,9 @@ static bool take(int option, engine_args *args, tbk_error *err)
 
 static bool parse_command(const char *word, engine_args *args, tbk_error *err)
 {
-    static const char *const names[] = {"backup", "list",  "check",  "prove",   "restore",
-                                        "plan",   "serve", "health", "version", "help"};
+    static const char *const names[] = {"backup",      "list",    "check", "prove",
+                                        "restore",     "plan",    "serve", "health",
+                                        "acknowledge", "version", "help"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(word, names[i]) == 0) {
             args->command = (engine_command)i;
@@ -308,10 +321,11 @@ static bool settle_backup(const engine_args *args, tbk_error *err)
     if (!args->hook && args->journal_mode != TBK_JOURNAL_AS_IT_IS)
         return tbk_fail(err, TBK_E_USAGE, "use 'torrust-backup run ENVIRONMENT --journal-mode'",
                         "--journal-mode goes with --hook only, which stops the tracker for it");
-    if (!by_hand && (args->keep_days != 0 || args->has_level || args->rate_limit_mib != 0 ||
-                     args->rules.count != 0))
+    if (!by_hand && (args->keep_days != 0 || args->keep_last != 0 || args->has_level ||
+                     args->rate_limit_mib != 0 || args->rules.count != 0))
         return tbk_fail(err, TBK_E_USAGE, "set it in the configuration",
-                        "--keep-days, --level, --rate-limit-mib and --rule go with --sqlite only");
+                        "--keep-days, --keep-last, --level, --rate-limit-mib and --rule go with "
+                        "--sqlite only");
     if (args->rules.count != 0 && args->profile != TBK_PROFILE_ESSENTIAL)
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--rule goes with --profile essential only");
     return true;
@@ -326,7 +340,7 @@ static bool settle_restore(const engine_args *args, tbk_error *err)
     if (args->store != NULL)
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--store does not go with this command");
     if (args->forget_kept)
-        return (!args->dry_run && args->set == NULL) ||
+        return args->set == NULL ||
                tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--forget-kept restores nothing");
     return args->hook || args->dry_run ||
            tbk_fail(err, TBK_E_USAGE, "use 'torrust-backup restore ENVIRONMENT'",
@@ -358,11 +372,11 @@ static bool settle(engine_args *args, tbk_error *err)
         return true;
     if (args->hook && !backup && args->command != ENGINE_RESTORE)
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--hook goes with 'backup' and 'restore' only");
-    if (!backup &&
-        (args->has_method || args->keep_days != 0 || args->rate_limit_mib != 0 ||
-         args->journal_mode != TBK_JOURNAL_AS_IT_IS || args->has_profile || args->rules.count != 0))
+    if (!backup && (args->has_method || args->keep_days != 0 || args->keep_last != 0 ||
+                    args->rate_limit_mib != 0 || args->journal_mode != TBK_JOURNAL_AS_IT_IS ||
+                    args->has_profile || args->rules.count != 0))
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX,
-                        "--method, --journal-mode, --profile, --rule, --keep-days and "
+                        "--method, --journal-mode, --profile, --rule, --keep-days, --keep-last and "
                         "--rate-limit-mib go with 'backup' only");
     if (args->sqlite != NULL && !backup && !plan)
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--sqlite goes with 'backup' and 'plan' only");

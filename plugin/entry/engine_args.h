@@ -15,6 +15,7 @@ typedef enum engine_command {
     ENGINE_PLAN,
     ENGINE_SERVE,
     ENGINE_HEALTH,
+    ENGINE_ACKNOWLEDGE,
     ENGINE_VERSION,
     ENGINE_HELP
 } engine_command;
@@ -38,6 +39,7 @@ typedef struct engine_args {
     tbk_profile profile;
     tbk_rules rules;   /* by hand; none = the default ones */
     int64_t keep_days; /* 0 = the default */
+    int64_t keep_last; /* 0 = the default */
     bool has_level;
     int64_t compression_level;
     int64_t rate_limit_mib; /* 0 = none */
@@ -50,6 +52,8 @@ typedef struct engine_args {
 
 /* Fails with TBK_E_USAGE. Text is borrowed from argv. */
 bool engine_args_parse(int argc, char **argv, engine_args *out, tbk_error *err) TBK_MUST_CHECK;
-extern const char *const engine_help;
+/* One after the other. */
+#define ENGINE_HELP_PARTS 2
+extern const char *const engine_help[ENGINE_HELP_PARTS];
 
 #endif

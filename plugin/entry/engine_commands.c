@@ -10,6 +10,8 @@
 #include "base/yaml.h"
 #include "domain/engine_config.h"
 #include "engine/backup.h"
+#include "engine/brake.h"
+#include "engine/last_run.h"
 #include "engine/plan.h"
 #include "engine/prove.h"
 #include "entry/engine_rights.h"
@@ -58,6 +60,7 @@ static bool config_by_hand(tbk_arena *arena, const engine_args *args, tbk_engine
         .store = args->store,
         .method = args->has_method ? args->method : TBK_METHOD_AUTO,
         .keep_days = args->keep_days != 0 ? args->keep_days : defaults.keep_days,
+        .keep_last = args->keep_last != 0 ? args->keep_last : defaults.keep_last,
         .compression_level = args->has_level ? args->compression_level : defaults.compression_level,
         .profile = args->profile,
         .essential = args->rules.count != 0 ? args->rules : defaults.essential,
@@ -153,6 +156,7 @@ static bool backup_as_configured(const engine_args *args, engine_output *output,
     tbk_auto(tbk_files) *files = NULL;
     tbk_auto(tbk_hold_hook) *hook = NULL;
     tbk_hold hold;
+    tbk_tracker_files tracker;
     tbk_spare_server spare;
     tbk_report report = engine_output_report(output);
     tbk_engine_config config;
@@ -174,7 +178,9 @@ static bool backup_as_configured(const engine_args *args, engine_output *output,
     if (args->hook) {
         hook = tbk_hold_hook_new(STDIN_FILENO, STDOUT_FILENO, HOLD_ANSWER_TIMEOUT_MS, &report);
         hold = tbk_hold_hook_port(hook);
+        tracker = tbk_hold_hook_tracker_files(hook);
         spare = tbk_hold_hook_spare_server(hook);
+        request.tracker = &tracker;
         request.hold = request.holds_nothing ? NULL : &hold;
         request.spare = &spare;
     }
@@ -205,14 +211,39 @@ static bool open_store(tbk_arena *arena, const engine_args *args, tbk_store_acce
            tbk_store_open(out_config->store, access, out, err);
 }
 
-static tbk_value *set_value(tbk_arena *arena, const tbk_stored_set *set)
+/* By hand with --store only, whose sets are meant is not known. */
+static const tbk_origin *origin_of(tbk_arena *arena, const tbk_engine_config *config)
+{
+    if (config->environment == NULL)
+        return NULL;
+    tbk_origin *origin = TBK_ARENA_NEW(arena, tbk_origin);
+    *origin = tbk_database_origin(arena, config);
+    return origin;
+}
+
+/* Text that tells it apart where the configuration means another database. */
+static void set_others(tbk_arena *arena, tbk_value *map, const tbk_stored_set *set,
+                       const tbk_origin *mine)
+{
+    const tbk_origin its = tbk_origin_of(set->manifest);
+    bool is_other = mine != NULL && tbk_origin_differs(mine, &its);
+    tbk_value_set_string(arena, map, "other_database",
+                         is_other ? tbk_origin_words(arena, &its) : NULL);
+}
+
+static tbk_value *set_value(tbk_arena *arena, const tbk_stored_set *set, const tbk_origin *mine)
 {
     tbk_value *map = tbk_value_map(arena);
     tbk_value_set_string(arena, map, "id", set->id);
     tbk_value_set_string(arena, map, "path", set->path);
     tbk_value_set_string(arena, map, "damage", set->damage);
+    tbk_value_set_bool(arena, map, "from_future",
+                       tbk_retention_is_future(set->time_s, tbk_clock_now_s()));
     if (set->manifest == NULL)
         return map;
+    tbk_value_set_string(arena, map, "environment", set->manifest->environment);
+    tbk_value_set_string(arena, map, "location", set->manifest->location);
+    set_others(arena, map, set, mine);
     tbk_value_set_string(arena, map, "profile", tbk_profile_name(set->manifest->profile));
     tbk_value_set_string(arena, map, "method", set->manifest->method);
     tbk_value_set_integer(arena, map, "held_ms", set->manifest->held_ms);
@@ -250,8 +281,9 @@ bool engine_command_list(const engine_args *args, engine_output *output, tbk_err
         !tbk_store_list(store, arena, &set, err))
         return false;
     tbk_value *result = result_begin(arena, store, &sets);
+    const tbk_origin *mine = origin_of(arena, &config);
     for (; set != NULL; set = set->next)
-        tbk_value_append(arena, sets, set_value(arena, set));
+        tbk_value_append(arena, sets, set_value(arena, set, mine));
     engine_output_result(output, result, engine_print_list);
     return true;
 }
@@ -263,6 +295,9 @@ static bool check_set(tbk_arena *arena, const tbk_stored_set *set, engine_output
 {
     tbk_proof proof = {.level = TBK_PROOF_CHECKSUMS, .ok = false, .reason = set->damage};
     tbk_report report = engine_output_report(output);
+    if (set->is_unread)
+        return tbk_fail(err, TBK_E_IO, "look for disk errors in the system's log",
+                        "the set '%s' could not be looked at: %s", set->path, set->damage);
     if (set->manifest != NULL &&
         !tbk_prove_set(arena, NULL, set->path, set->manifest, TBK_PROOF_CHECKSUMS, NULL,
                        tbk_clock_now_s(), &report, &proof, err))
@@ -277,18 +312,23 @@ static bool check_set(tbk_arena *arena, const tbk_stored_set *set, engine_output
     return true;
 }
 
-static bool choose_sets(const tbk_store *store, tbk_arena *arena, const char *id,
-                        tbk_stored_set **out, tbk_error *err)
+/* Also a damaged one, where it is named: that it is damaged is what is to be told. */
+static bool choose_sets(const tbk_store *store, tbk_arena *arena, const engine_args *args,
+                        const tbk_engine_config *config, tbk_stored_set **out, tbk_error *err)
 {
-    if (!tbk_store_list(store, arena, out, err))
+    const tbk_set_choice choice = {
+        .id = args->set, .origin = origin_of(arena, config), .now_s = tbk_clock_now_s()};
+    bool is_latest = args->set != NULL && strcmp(args->set, "latest") == 0;
+    if (!(is_latest ? tbk_store_find(store, arena, &choice, out, err)
+                    : tbk_store_list(store, arena, out, err)))
         return false;
-    if (id == NULL)
+    if (args->set == NULL)
         return true;
-    while (*out != NULL && strcmp(id, "latest") != 0 && strcmp((*out)->id, id) != 0)
+    while (*out != NULL && !is_latest && strcmp((*out)->id, args->set) != 0)
         *out = (*out)->next;
     if (*out == NULL)
         return tbk_fail(err, TBK_E_NOT_FOUND, "'list' shows the sets that there are",
-                        "there is no set '%s' in '%s'", id, tbk_store_path(store));
+                        "there is no set '%s' in '%s'", args->set, tbk_store_path(store));
     (*out)->next = NULL;
     return true;
 }
@@ -303,7 +343,7 @@ bool engine_command_check(const engine_args *args, engine_output *output, bool *
     tbk_value *sets;
     bool ok = true;
     if (!open_store(arena, args, TBK_STORE_READ, &config, &store, err) ||
-        !choose_sets(store, arena, args->set, &set, err))
+        !choose_sets(store, arena, args, &config, &set, err))
         return false;
     tbk_value *result = result_begin(arena, store, &sets);
     for (; set != NULL; set = set->next)
@@ -316,6 +356,14 @@ bool engine_command_check(const engine_args *args, engine_output *output, bool *
 }
 
 /* --- prove --- */
+
+static bool choose_one(const tbk_store *store, tbk_arena *arena, const engine_args *args,
+                       const tbk_engine_config *config, tbk_stored_set **out, tbk_error *err)
+{
+    const tbk_set_choice choice = {
+        .id = args->set, .origin = origin_of(arena, config), .now_s = tbk_clock_now_s()};
+    return tbk_store_find(store, arena, &choice, out, err);
+}
 
 /* A proof that holds is not replaced by a weaker one; one that fails always is what counts. */
 static bool write_proof(tbk_arena *arena, const tbk_stored_set *set, const tbk_proof *proof,
@@ -331,11 +379,11 @@ static bool write_proof(tbk_arena *arena, const tbk_stored_set *set, const tbk_p
 
 static void print_proof(const tbk_value *result)
 {
-    const tbk_value *reason = tbk_value_find(result, "proof.reason");
+    const char *reason = tbk_value_text_at(result, "proof.reason", NULL);
     const tbk_value *tables = tbk_value_find(result, "proof.rows");
-    (void)printf("Set:   %s\n", tbk_value_find(result, "set")->string);
-    (void)printf("Proof: %s%s%s\n", tbk_value_find(result, "proof.level")->string,
-                 reason != NULL ? ", FAILED: " : ", ok", reason != NULL ? reason->string : "");
+    (void)printf("Set:   %s\n", tbk_value_text_at(result, "set", "-"));
+    (void)printf("Proof: %s%s%s\n", tbk_value_text_at(result, "proof.level", "-"),
+                 reason != NULL ? ", FAILED: " : ", ok", reason != NULL ? reason : "");
     if (tables == NULL)
         return;
     tbk_auto_text rows = {0};
@@ -357,7 +405,7 @@ bool engine_command_prove(const engine_args *args, engine_output *output, bool *
     const char *scratch;
     if (!open_store(arena, args, TBK_STORE_WRITE, &config, &store, err) ||
         (restores && !tbk_database_open(arena, &config, NULL, &report, &database, err)) ||
-        !tbk_store_find(store, arena, args->set, &set, err) ||
+        !choose_one(store, arena, args, &config, &set, err) ||
         !tbk_store_scratch(store, arena, &scratch, err) ||
         !tbk_prove_set(arena, restores ? &database : NULL, set->path, set->manifest,
                        args->proof_level, scratch, tbk_clock_now_s(), &report, &proof, err) ||
@@ -370,6 +418,36 @@ bool engine_command_prove(const engine_args *args, engine_output *output, bool *
     tbk_value_set(arena, result, "proof", tbk_proof_to_value(arena, &proof));
     engine_output_result(output, result, print_proof);
     *out_ok = proof.ok;
+    return true;
+}
+
+/* --- acknowledge --- */
+
+static void print_acknowledged(const tbk_value *result)
+{
+    const tbk_member *lifted = tbk_value_members_at(result, "acknowledged");
+    for (const tbk_member *item = lifted; item != NULL; item = item->next)
+        (void)printf("Acknowledged: %s\n", tbk_value_text_at(item->value, "reason", "-"));
+    (void)printf("%s\n", lifted != NULL ? "From the next run on, older sets are pruned again."
+                                        : "There was nothing to acknowledge.");
+}
+
+/* With the store's lock: no run judges meanwhile. */
+bool engine_command_acknowledge(const engine_args *args, engine_output *output, tbk_error *err)
+{
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_auto(tbk_store) *store = NULL;
+    tbk_engine_config config;
+    tbk_brakes lifted;
+    if (!open_store(arena, args, TBK_STORE_WRITE, &config, &store, err) ||
+        !tbk_brakes_acknowledge(store, arena, origin_of(arena, &config), &lifted, err) ||
+        !tbk_last_run_acknowledge(store, arena, config.environment, err))
+        return false;
+    tbk_value *result = tbk_value_map(arena);
+    tbk_value_set_integer(arena, result, "schema", RESULT_SCHEMA);
+    tbk_value_set_string(arena, result, "store", tbk_store_path(store));
+    tbk_value_set(arena, result, "acknowledged", tbk_brakes_to_value(arena, &lifted, NULL));
+    engine_output_result(output, result, print_acknowledged);
     return true;
 }
 
@@ -396,13 +474,17 @@ bool engine_command_plan(const engine_args *args, engine_output *output, tbk_err
         return false;
     const char *owned =
         access(config.store, F_OK) == 0 ? config.store : tbk_engine_config_owned_file(&config);
-    const tbk_plan_request request = {.database = &database,
-                                      .store = config.store,
-                                      .method = config.method,
-                                      .profile = config.profile,
-                                      .environment = config.environment,
-                                      .holds_nothing = holds_nothing(&config),
-                                      .restores = config.prove_restored_every_days > 0};
+    const tbk_origin origin = tbk_database_origin(arena, &config);
+    const tbk_plan_request request = {
+        .database = &database,
+        .origin = &origin,
+        .store = config.store,
+        .method = config.method,
+        .profile = config.profile,
+        .rules = config.profile == TBK_PROFILE_ESSENTIAL ? &config.essential : NULL,
+        .environment = config.environment,
+        .holds_nothing = holds_nothing(&config),
+        .restores = config.prove_restored_every_days > 0};
     if (!engine_rights_become_owner(owned, args->sqlite == NULL, err) ||
         !tbk_database_open(arena, &config, NULL, &report, &database, err) ||
         !tbk_plan_make(arena, &request, &report, &plan, err))

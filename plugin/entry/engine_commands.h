@@ -22,6 +22,8 @@ bool engine_command_restore(const engine_args *args, engine_output *output,
                             tbk_error *err) TBK_MUST_CHECK;
 bool engine_command_plan(const engine_args *args, engine_output *output,
                          tbk_error *err) TBK_MUST_CHECK;
+bool engine_command_acknowledge(const engine_args *args, engine_output *output,
+                                tbk_error *err) TBK_MUST_CHECK;
 
 /* Reads engine.yml; whatever is wrong with it is TBK_E_CONFIG. */
 bool engine_config_load(tbk_arena *arena, const char *path, tbk_engine_config *out,

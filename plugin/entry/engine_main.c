@@ -72,13 +72,16 @@ static bool run(const engine_args *args, engine_output *output, bool *out_ok, tb
         return engine_command_serve(args, output, err);
     case ENGINE_HEALTH:
         return engine_command_health(args, out_ok, err);
+    case ENGINE_ACKNOWLEDGE:
+        return engine_command_acknowledge(args, output, err);
     case ENGINE_VERSION:
         print_version();
         return true;
     case ENGINE_HELP:
         break;
     }
-    (void)fputs(engine_help, stdout);
+    for (size_t i = 0; i < ENGINE_HELP_PARTS; i++)
+        (void)fputs(engine_help[i], stdout);
     return true;
 }
 
@@ -109,6 +112,10 @@ int main(int argc, char **argv)
         outcome = err.code;
     } else if (!ok) {
         outcome = args.command == ENGINE_HEALTH ? TBK_E_FAILED : TBK_E_UNPROVED;
+    }
+    if (!engine_output_delivered(&output, &err) && outcome == TBK_E_OK) {
+        engine_output_error(&output, &err);
+        outcome = err.code;
     }
     int exit_status = tbk_error_exit_status(outcome);
     engine_output_done(&output, exit_status);

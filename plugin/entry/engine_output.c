@@ -97,7 +97,6 @@ static void print_json(const tbk_value *value)
     tbk_auto_text text = {0};
     tbk_json_write(&text, value, true);
     (void)fputs(tbk_text_string(&text), stdout);
-    (void)fflush(stdout);
 }
 
 void engine_output_result(engine_output *output, const tbk_value *result,
@@ -105,12 +104,12 @@ void engine_output_result(engine_output *output, const tbk_value *result,
 {
     if (output->lines)
         return;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
     tbk_console_end(&output->console);
     if (output->json)
         print_json(result);
-    else
-        print(result);
-    (void)fflush(stdout);
+    else /* a store may be another's */
+        print(tbk_value_visible(arena, result, NULL));
 }
 
 static void error_fields(tbk_arena *arena, tbk_value *map, const tbk_error *error)
@@ -138,9 +137,14 @@ void engine_output_error(engine_output *output, const tbk_error *error)
         tbk_value_set(arena, document, "error", fields);
         print_json(document);
     }
-    (void)fprintf(stderr, "torrust-backup-engine: %s\n", error->message);
+    tbk_console_say(stderr, "torrust-backup-engine: ", error->message, "\n");
     if (error->fix[0] != '\0')
-        (void)fprintf(stderr, "Fix: %s\n", error->fix);
+        tbk_console_say(stderr, "Fix: ", error->fix, "\n");
+}
+
+bool engine_output_delivered(const engine_output *output, tbk_error *err)
+{
+    return output->lines || tbk_console_delivered(err);
 }
 
 void engine_output_done(engine_output *output, int exit_status)
@@ -155,69 +159,60 @@ void engine_output_done(engine_output *output, int exit_status)
 
 /* --- text --- */
 
-static const char *text_in(const tbk_value *map, const char *path, const char *otherwise)
-{
-    const tbk_value *value = tbk_value_find(map, path);
-    return value != NULL && value->type == TBK_VALUE_STRING ? value->string : otherwise;
-}
-
-static int64_t number_in(const tbk_value *map, const char *path)
-{
-    const tbk_value *value = tbk_value_find(map, path);
-    return value != NULL && value->type == TBK_VALUE_INTEGER ? value->integer : 0;
-}
-
-static void size_in(const tbk_value *map, const char *path, char out[TBK_SIZE_TEXT])
-{
-    tbk_console_size((uint64_t)number_in(map, path), out);
-}
-
 void engine_print_backup(const tbk_value *result)
 {
     char raw[TBK_SIZE_TEXT], stored[TBK_SIZE_TEXT];
-    size_in(result, "raw_bytes", raw);
-    size_in(result, "stored_bytes", stored);
-    (void)printf("Set:      %s\n", text_in(result, "path", ""));
-    (void)printf("Database: %s, %s, stored in %s\n", text_in(result, "profile", ""), raw, stored);
-    (void)printf("Capture:  %s%s%s\n", text_in(result, "method", ""),
-                 text_in(result, "method_reason", "")[0] != '\0' ? "; " : "",
-                 text_in(result, "method_reason", ""));
-    (void)printf("Proof:    %s\n", text_in(result, "proof.level", "none"));
-    (void)printf("Took:     %.1f s", (double)number_in(result, "duration_ms") / 1000.0);
-    if (number_in(result, "pruned") > 0)
-        (void)printf("; %" PRId64 " older sets were removed", number_in(result, "pruned"));
+    tbk_console_size(tbk_value_bytes_at(result, "raw_bytes"), raw);
+    tbk_console_size(tbk_value_bytes_at(result, "stored_bytes"), stored);
+    (void)printf("Set:      %s\n", tbk_value_text_at(result, "path", ""));
+    (void)printf("Database: %s, %s, stored in %s\n", tbk_value_text_at(result, "profile", ""), raw,
+                 stored);
+    (void)printf("Capture:  %s%s%s\n", tbk_value_text_at(result, "method", ""),
+                 tbk_value_text_at(result, "method_reason", "")[0] != '\0' ? "; " : "",
+                 tbk_value_text_at(result, "method_reason", ""));
+    (void)printf("Proof:    %s\n", tbk_value_text_at(result, "proof.level", "none"));
+    (void)printf("Took:     %.1f s", (double)tbk_value_integer_at(result, "duration_ms") / 1000.0);
+    if (tbk_value_integer_at(result, "pruned") > 0)
+        (void)printf("; %" PRId64 " older sets were removed",
+                     tbk_value_integer_at(result, "pruned"));
     (void)printf("\n");
 }
 
-static const tbk_member *sets_of(const tbk_value *result)
+/* What keeps a set from being the latest stands where its proof would. */
+static const char *state_of(const tbk_value *set)
 {
-    const tbk_value *sets = tbk_value_find(result, "sets");
-    return sets != NULL ? sets->first : NULL;
+    const char *proof = tbk_value_true_at(set, "from_future")
+                            ? "from the future: the clock went back"
+                            : tbk_value_text_at(set, "proof", "none");
+    return tbk_value_text_at(set, "damage", tbk_value_text_at(set, "other_database", proof));
 }
 
 void engine_print_list(const tbk_value *result)
 {
-    const tbk_member *item = sets_of(result);
+    const tbk_member *item = tbk_value_members_at(result, "sets");
     if (item == NULL) {
-        (void)printf("There is no backup set in '%s' yet.\n", text_in(result, "store", ""));
+        (void)printf("There is no backup set in '%s' yet.\n",
+                     tbk_value_text_at(result, "store", ""));
         return;
     }
     (void)printf("%-17s %-9s %-8s %9s %9s %9s  %s\n", "SET", "PROFILE", "METHOD", "DATABASE",
                  "STORED", "HELD MS", "PROOF");
     for (; item != NULL; item = item->next) {
         char raw[TBK_SIZE_TEXT], stored[TBK_SIZE_TEXT];
-        size_in(item->value, "raw_bytes", raw);
-        size_in(item->value, "stored_bytes", stored);
-        (void)printf("%-17s %-9s %-8s %9s %9s %9" PRId64 "  %s\n", text_in(item->value, "id", ""),
-                     text_in(item->value, "profile", "-"), text_in(item->value, "method", "-"), raw,
-                     stored, number_in(item->value, "held_ms"),
-                     text_in(item->value, "damage", text_in(item->value, "proof", "none")));
+        tbk_console_size(tbk_value_bytes_at(item->value, "raw_bytes"), raw);
+        tbk_console_size(tbk_value_bytes_at(item->value, "stored_bytes"), stored);
+        (void)printf("%-17s %-9s %-8s %9s %9s %9" PRId64 "  %s\n",
+                     tbk_value_text_at(item->value, "id", ""),
+                     tbk_value_text_at(item->value, "profile", "-"),
+                     tbk_value_text_at(item->value, "method", "-"), raw, stored,
+                     tbk_value_integer_at(item->value, "held_ms"), state_of(item->value));
     }
 }
 
 void engine_print_checks(const tbk_value *result)
 {
-    for (const tbk_member *item = sets_of(result); item != NULL; item = item->next)
-        (void)printf("%-17s %s\n", text_in(item->value, "id", ""),
-                     text_in(item->value, "proof.reason", "ok"));
+    for (const tbk_member *item = tbk_value_members_at(result, "sets"); item != NULL;
+         item = item->next)
+        (void)printf("%-17s %s\n", tbk_value_text_at(item->value, "id", ""),
+                     tbk_value_text_at(item->value, "proof.reason", "ok"));
 }

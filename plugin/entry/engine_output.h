@@ -29,6 +29,8 @@ tbk_report engine_output_report(engine_output *output);
 void engine_output_result(engine_output *output, const tbk_value *result,
                           void (*print)(const tbk_value *result));
 void engine_output_error(engine_output *output, const tbk_error *error);
+/* By hand: whether what was printed has arrived; a hook's log is not awaited. */
+bool engine_output_delivered(const engine_output *output, tbk_error *err) TBK_MUST_CHECK;
 /* The last line of the protocol, where there is a hook. */
 void engine_output_done(engine_output *output, int exit_status);
 

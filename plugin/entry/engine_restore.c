@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The engine's command `restore`: a set goes back, or what earlier restores kept goes away. */
 #include "adapters/hold_hook.h"
+#include "adapters/restored_text.h"
 #include "base/clock.h"
 #include "engine/restore.h"
 #include "entry/engine_commands.h"
@@ -14,22 +15,13 @@
 
 TBK_AUTO_POINTER(tbk_hold_hook, tbk_hold_hook_free);
 
-static const char *text_in(const tbk_value *map, const char *key)
-{
-    const tbk_value *value = tbk_value_find(map, key);
-    return value != NULL && value->type == TBK_VALUE_STRING ? value->string : "-";
-}
-
 static void print_restore(const tbk_value *result)
 {
-    const tbk_value *rows = tbk_value_find(result, "rows");
-    (void)printf("Set:     %s\n", text_in(result, "set"));
-    (void)printf("Result:  %s\n", tbk_value_find(result, "dry_run")->boolean
-                                      ? "it can be restored (dry run: nothing was changed)"
-                                      : "it is in place");
-    (void)printf("Before:  %s\n", text_in(result, "kept"));
-    for (const tbk_member *table = rows->first; table != NULL; table = table->next)
-        (void)printf("Rows:    %-24s %" PRId64 "\n", table->key, table->value->integer);
+    tbk_restored_print(stdout, result);
+    (void)printf("Result:     %s\n", tbk_value_true_at(result, "dry_run")
+                                         ? "it can be restored (dry run: nothing was changed)"
+                                         : "it is in place");
+    (void)printf("Before:     %s\n", tbk_value_text_at(result, "kept", "-"));
 }
 
 static bool restore_set(tbk_arena *arena, const engine_args *args, const tbk_engine_config *config,
@@ -39,6 +31,7 @@ static bool restore_set(tbk_arena *arena, const engine_args *args, const tbk_eng
     tbk_report report = engine_output_report(output);
     tbk_restore_result result;
     tbk_hold hold;
+    tbk_tracker_files tracker;
     tbk_restore_request request = {.config = config,
                                    .set = args->set,
                                    .run_id = output->run_id,
@@ -47,7 +40,9 @@ static bool restore_set(tbk_arena *arena, const engine_args *args, const tbk_eng
     if (args->hook) {
         hook = tbk_hold_hook_new(STDIN_FILENO, STDOUT_FILENO, HOLD_ANSWER_TIMEOUT_MS, &report);
         hold = tbk_hold_hook_port(hook);
+        tracker = tbk_hold_hook_tracker_files(hook);
         request.hold = &hold;
+        request.tracker = &tracker;
     }
     if (!tbk_restore_run(arena, &request, &report, &result, err))
         return false;
@@ -58,10 +53,9 @@ static bool restore_set(tbk_arena *arena, const engine_args *args, const tbk_eng
 
 static void print_forgotten(const tbk_value *result)
 {
-    const tbk_value *names = tbk_value_find(result, "removed");
-    for (const tbk_member *name = names->first; name != NULL; name = name->next)
-        (void)printf("Removed: %s\n", name->value->string);
-    if (names->first == NULL)
+    const tbk_member *names = tbk_value_members_at(result, "removed");
+    tbk_texts_print(stdout, "Removed:", names);
+    if (names == NULL)
         (void)printf("There was nothing to remove.\n");
 }
 
@@ -87,6 +81,40 @@ static bool forget_kept(tbk_arena *arena, const tbk_engine_config *config, engin
     return true;
 }
 
+static void print_kept(const tbk_value *result)
+{
+    const tbk_member *kept = tbk_value_members_at(result, "kept");
+    if (kept == NULL)
+        (void)printf("Nothing is kept.\n");
+    for (; kept != NULL; kept = kept->next)
+        (void)printf("Kept:       %s (%" PRIu64 " bytes)\n",
+                     tbk_value_text_at(kept->value, "name", "-"),
+                     tbk_value_bytes_at(kept->value, "bytes"));
+}
+
+static bool list_kept(tbk_arena *arena, const tbk_engine_config *config, engine_output *output,
+                      tbk_error *err)
+{
+    tbk_report report = engine_output_report(output);
+    tbk_database database;
+    const tbk_kept *kept;
+    size_t count;
+    if (!tbk_database_open(arena, config, NULL, &report, &database, err) ||
+        !database.list_kept(database.self, arena, &kept, &count, err))
+        return false;
+    tbk_value *result = tbk_value_map(arena), *list = tbk_value_list(arena);
+    tbk_value_set_integer(arena, result, "schema", RESULT_SCHEMA);
+    tbk_value_set(arena, result, "kept", list);
+    for (size_t i = 0; i < count; i++) {
+        tbk_value *item = tbk_value_map(arena);
+        tbk_value_set_string(arena, item, "name", kept[i].name);
+        tbk_value_set_integer(arena, item, "bytes", (int64_t)kept[i].size_bytes);
+        tbk_value_append(arena, list, item);
+    }
+    engine_output_result(output, result, print_kept);
+    return true;
+}
+
 /* Nobody holds the tracker for a sidecar. */
 static bool check_mode(const engine_args *args, const tbk_engine_config *config, tbk_error *err)
 {
@@ -104,6 +132,7 @@ bool engine_command_restore(const engine_args *args, engine_output *output, tbk_
     if (!engine_config_load(arena, args->config, &config, err) || !check_mode(args, &config, err) ||
         !engine_rights_become_owner(config.store, true, err))
         return false;
-    return args->forget_kept ? forget_kept(arena, &config, output, err)
-                             : restore_set(arena, args, &config, output, err);
+    if (args->forget_kept)
+        return (args->dry_run ? list_kept : forget_kept)(arena, &config, output, err);
+    return restore_set(arena, args, &config, output, err);
 }

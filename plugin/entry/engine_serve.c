@@ -51,6 +51,7 @@ typedef struct serve {
     int listen_fd;
     pid_t web, run; /* 0 = none */
     int64_t web_started_s;
+    int64_t run_started_s;
     size_t run_item;
     sigset_t signals; /* that are waited for */
 } serve;
@@ -143,22 +144,42 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
+/* Since when the schedule is known: then it was written. */
+static int64_t config_time_s(const serve *self)
+{
+    struct stat status;
+    return stat(self->args->config, &status) == 0 ? (int64_t)status.st_mtime : 0;
+}
+
+/* Where a profile has two schedules, the one that comes more often is what is looked for. A restart
+ * of this process begins no new time: a schedule is known since it was written. */
+static void expect_runs(serve *self, size_t item, int64_t now_s)
+{
+    tbk_serve_profile *profile = &self->status.profiles[self->profiles[item]];
+    int64_t shortest_s = 0, longest_s = 0, known_s = config_time_s(self);
+    tbk_schedule_gaps(&self->items[item].schedule, now_s, &shortest_s, &longest_s);
+    if (profile->is_scheduled && profile->overdue_gap_s < longest_s + OVERDUE_SLACK_S)
+        return;
+    *profile = (tbk_serve_profile){.is_scheduled = true,
+                                   .known_s = known_s != 0 && known_s < now_s ? known_s : now_s,
+                                   .overdue_gap_s = longest_s + OVERDUE_SLACK_S};
+}
+
 static void set_agenda(serve *self, int64_t now_s)
 {
     const tbk_engine_config *config = &self->config;
     const char *const texts[ITEMS_MAX] = {config->schedule, config->full_schedule};
     tbk_error ignored; /* they were read as schedules */
-    int64_t shortest_s = 0, longest_s = 0;
     self->item_count = 0;
+    memset(self->status.profiles, 0, sizeof self->status.profiles);
     for (size_t i = 0; i < ITEMS_MAX; i++) {
         tbk_agenda_item *item = &self->items[self->item_count];
         *item = (tbk_agenda_item){.since_s = now_s};
         if (texts[i] == NULL || !tbk_schedule_parse(texts[i], &item->schedule, &ignored))
             continue;
-        self->profiles[self->item_count++] = i == 0 ? config->profile : TBK_PROFILE_FULL;
+        self->profiles[self->item_count] = i == 0 ? config->profile : TBK_PROFILE_FULL;
+        expect_runs(self, self->item_count++, now_s);
     }
-    tbk_schedule_gaps(&self->items[0].schedule, now_s, &shortest_s, &longest_s);
-    self->status.overdue_gap_s = longest_s + OVERDUE_SLACK_S;
 }
 
 static bool read_config(serve *self, tbk_arena *arena, tbk_engine_config *out, tbk_error *err)
@@ -193,23 +214,26 @@ static bool refresh_config(serve *self, int64_t now_s, tbk_error *err)
     return true;
 }
 
+/* That it could not be looked at says nothing: the run will tell. */
 static bool has_database(const serve *self)
 {
     struct stat status;
-    return stat(tbk_engine_config_owned_file(&self->config), &status) == 0 && status.st_size > 0;
+    if (stat(tbk_engine_config_owned_file(&self->config), &status) != 0)
+        return errno != ENOENT && errno != ENOTDIR;
+    return status.st_size > 0;
+}
+
+/* "Not yet" is for the time before the first backup only. */
+static bool had_database(const serve *self)
+{
+    const tbk_run_facts *last = &self->status.last;
+    return last->success_s != 0 || last->proof_s != 0;
 }
 
 static int64_t attempt_of(const serve *self, size_t item)
 {
     return self->profiles[item] == TBK_PROFILE_ESSENTIAL ? self->status.last.essential_attempt_s
                                                          : self->status.last.full_attempt_s;
-}
-
-/* Since when the schedule is known: then it was written. */
-static int64_t config_time_s(const serve *self)
-{
-    struct stat status;
-    return stat(self->args->config, &status) == 0 ? (int64_t)status.st_mtime : 0;
 }
 
 /* At the start, what was missed since the record's last attempt is due, and before there was one,
@@ -239,10 +263,15 @@ static void set_problem(serve *self, const char *message)
 static void set_state(serve *self)
 {
     tbk_serve_state before = self->status.state;
-    self->status.state = self->run != 0        ? TBK_SERVE_RUNNING
-                         : !self->has_config   ? TBK_SERVE_NO_CONFIG
-                         : !has_database(self) ? TBK_SERVE_NO_DATABASE
-                                               : TBK_SERVE_WAITING;
+    self->status.state = self->run != 0       ? TBK_SERVE_RUNNING
+                         : !self->has_config  ? TBK_SERVE_NO_CONFIG
+                         : has_database(self) ? TBK_SERVE_WAITING
+                         : had_database(self) ? TBK_SERVE_DATABASE_GONE
+                                              : TBK_SERVE_NO_DATABASE;
+    if (self->status.state == TBK_SERVE_DATABASE_GONE && before != TBK_SERVE_DATABASE_GONE &&
+        before != TBK_SERVE_RUNNING)
+        tbk_report_log(&self->report, TBK_LOG_ERROR, "serve", "the database '%s' is gone",
+                       tbk_engine_config_owned_file(&self->config));
     if (self->status.state == TBK_SERVE_NO_DATABASE && before != TBK_SERVE_NO_DATABASE)
         tbk_report_log(&self->report, TBK_LOG_INFO, "serve", "there is no database yet at '%s'",
                        tbk_engine_config_owned_file(&self->config));
@@ -272,10 +301,24 @@ static void start_run(serve *self, size_t item, int64_t due_s, int64_t now_s)
         return;
     }
     self->run = child;
+    self->run_started_s = now_s;
     self->run_item = item;
     if (now_s - due_s > TBK_AGENDA_AGAIN_S)
         tbk_report_log(&self->report, TBK_LOG_INFO, "serve",
                        "a run that was missed is made up for");
+}
+
+/* One that failed before it could leave a record (the store is gone) is known here only. */
+static void note_failure(serve *self, int exit_status, int64_t now_s)
+{
+    tbk_profile which = self->profiles[self->run_item];
+    tbk_run_facts facts;
+    tbk_run_facts_read(self->config.store, self->config.environment, &facts);
+    bool is_recorded = facts.profiles[which].finished_s >= self->run_started_s;
+    bool is_failure = exit_status != 0 && exit_status != tbk_error_exit_status(TBK_E_INTERRUPTED) &&
+                      exit_status != tbk_error_exit_status(TBK_E_LOCKED);
+    self->status.profiles[which].failed_s = is_failure && !is_recorded ? now_s : 0;
+    self->status.profiles[which].failed_status = exit_status;
 }
 
 static void note_run(serve *self, int wait_status, int64_t now_s)
@@ -284,6 +327,7 @@ static void note_run(serve *self, int wait_status, int64_t now_s)
         WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
     self->run = 0;
     tbk_agenda_note(&self->items[self->run_item], exit_status, now_s);
+    note_failure(self, exit_status, now_s);
     if (exit_status == 0)
         self->status.good++;
     else
@@ -332,17 +376,23 @@ static int wait_for_signal(const serve *self, int64_t limit_ms)
     return number > 0 ? number : 0;
 }
 
+/* A run without the database fails, and leaves a record of that for who looks there. */
+static bool may_run(const serve *self)
+{
+    return self->status.state == TBK_SERVE_WAITING || self->status.state == TBK_SERVE_DATABASE_GONE;
+}
+
 static int64_t wake_up(serve *self, bool is_start)
 {
     tbk_error err = {.code = TBK_E_OK};
     int64_t due_s = 0, now_s = tbk_clock_now_s();
     reap(self);
     set_problem(self, refresh_config(self, now_s, &err) ? "" : err.message);
-    tbk_run_facts_read(self->config.store, &self->status.last);
+    tbk_run_facts_read(self->config.store, self->config.environment, &self->status.last);
     set_state(self);
     settle_agenda(self, is_start, now_s);
     size_t item = tbk_agenda_first(self->items, self->item_count, &due_s);
-    if (self->status.state == TBK_SERVE_WAITING && due_s <= now_s)
+    if (may_run(self) && due_s <= now_s)
         start_run(self, item, due_s, now_s);
     start_web(self, now_s);
     self->status.next_due_s = due_s;
@@ -351,7 +401,7 @@ static int64_t wake_up(serve *self, bool is_start)
     int64_t left_s = due_s - now_s;
     if (self->web == 0)
         return 1;
-    if (self->status.state != TBK_SERVE_WAITING || left_s > SLEEP_MAX_S)
+    if (!may_run(self) || left_s > SLEEP_MAX_S)
         return SLEEP_MAX_S;
     return left_s > 0 ? left_s : 1;
 }

@@ -21,38 +21,71 @@ typedef struct host_events {
     char step[64]; /* the one that runs */
 } host_events;
 
+/* What a VM says must do nothing to the terminal of a host that prints it: all text that goes to a
+ * host is made harmless here (the result by tbk_json_write). */
+static const char *harmless(tbk_text *buffer, const char *text)
+{
+    tbk_text_append_visible(buffer, text, false);
+    return tbk_text_string(buffer);
+}
+
+/* Cut where it has no room, never within a character. */
+static void copy_harmless(char *out, size_t size, const char *text)
+{
+    tbk_auto_text visible = {0};
+    size_t length = 0;
+
+    (void)harmless(&visible, text);
+    while (length < visible.length) {
+        size_t step = tbk_text_utf8_step(visible.bytes + length, visible.length - length);
+        if (length + step >= size)
+            break;
+        length += step;
+    }
+    if (length > 0)
+        memcpy(out, visible.bytes, length);
+    out[length] = '\0';
+}
+
 static void on_step_started(void *self, uint32_t number, uint32_t total, const char *title)
 {
     host_events *events = self;
+    tbk_auto_text visible = {0};
 
-    (void)snprintf(events->step, sizeof events->step, "%s", title);
+    copy_harmless(events->step, sizeof events->step, title);
     if (events->host != NULL && events->host->step_started != NULL)
-        events->host->step_started(events->host->user, number, total, title);
+        events->host->step_started(events->host->user, number, total, harmless(&visible, title));
 }
 
 static void on_step_completed(void *self, uint32_t number, uint32_t total, const char *title)
 {
     host_events *events = self;
+    tbk_auto_text visible = {0};
 
     events->step[0] = '\0';
     if (events->host != NULL && events->host->step_completed != NULL)
-        events->host->step_completed(events->host->user, number, total, title);
+        events->host->step_completed(events->host->user, number, total, harmless(&visible, title));
 }
 
 static void on_progress(void *self, const char *phase, uint64_t done_bytes, uint64_t total_bytes)
 {
     const host_events *events = self;
+    tbk_auto_text visible = {0};
 
     if (events->host != NULL && events->host->progress != NULL)
-        events->host->progress(events->host->user, phase, done_bytes, total_bytes);
+        events->host->progress(events->host->user, harmless(&visible, phase), done_bytes,
+                               total_bytes);
 }
 
 static void on_log(void *self, tbk_log_level level, const char *phase, const char *message)
 {
     const host_events *events = self;
+    tbk_auto_text visible_phase = {0};
+    tbk_auto_text visible_message = {0};
 
     if (events->host != NULL && events->host->log != NULL)
-        events->host->log(events->host->user, (int32_t)level, phase, message);
+        events->host->log(events->host->user, (int32_t)level, harmless(&visible_phase, phase),
+                          harmless(&visible_message, message));
 }
 
 static bool on_cancelled(void *self)
@@ -113,9 +146,9 @@ static void fill_error(tbk_error_v1 *out, const tbk_error *err, const char *step
     if (err->code == TBK_E_OK)
         return;
     (void)snprintf(out->code, sizeof out->code, "%s", tbk_error_name(err->code));
-    (void)snprintf(out->step, sizeof out->step, "%s", step);
-    (void)snprintf(out->message, sizeof out->message, "%s", err->message);
-    (void)snprintf(out->tip, sizeof out->tip, "%s", err->fix);
+    copy_harmless(out->step, sizeof out->step, step);
+    copy_harmless(out->message, sizeof out->message, err->message);
+    copy_harmless(out->tip, sizeof out->tip, err->fix);
     (void)snprintf(out->help, sizeof out->help, "%s", help_for(err->code));
 }
 

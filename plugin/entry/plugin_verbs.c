@@ -32,6 +32,7 @@ typedef struct session {
     const tbk_report *report;
     options options;
     bool dry_run;
+    const char *working_dir, *environment, *data_path;
     tbk_workspace workspace;
     tbk_image image;
     tbk_rendering rendering;
@@ -109,14 +110,14 @@ static bool check_restore_options(const options *given, const char *verb, bool d
                     "which set is to be restored?");
 }
 
-static bool render(session *self, const char *data_path, tbk_error *err)
+static bool render(session *self, tbk_error *err)
 {
-    const tbk_render_input input = {.environment = &self->workspace.environment,
-                                    .options = &self->workspace.options,
-                                    .image_tag = self->image.tag,
-                                    .templates_path =
-                                        tbk_arena_format(self->arena, "%s/templates", data_path),
-                                    .override_path = self->workspace.override_path};
+    const tbk_render_input input = {
+        .environment = &self->workspace.environment,
+        .options = &self->workspace.options,
+        .image_tag = self->image.tag,
+        .templates_path = tbk_arena_format(self->arena, "%s/templates", self->data_path),
+        .override_path = self->workspace.override_path};
 
     return tbk_render(self->arena, &input, &self->rendering, err);
 }
@@ -160,14 +161,19 @@ static bool verb_render(session *self, tbk_error *err)
     return true;
 }
 
+static tbk_install_input install_input(const session *self)
+{
+    return (tbk_install_input){.workspace = &self->workspace,
+                               .rendering = &self->rendering,
+                               .image = &self->image,
+                               .remote = &self->remote,
+                               .report = self->report,
+                               .dry_run = self->dry_run};
+}
+
 static bool verb_configure(session *self, tbk_error *err)
 {
-    const tbk_install_input input = {.workspace = &self->workspace,
-                                     .rendering = &self->rendering,
-                                     .image = &self->image,
-                                     .remote = &self->remote,
-                                     .report = self->report,
-                                     .dry_run = self->dry_run};
+    const tbk_install_input input = install_input(self);
 
     return verb_render(self, err) && tbk_install(self->arena, &input, &self->result, err);
 }
@@ -281,7 +287,14 @@ static bool verb_list(session *self, tbk_error *err)
     return tbk_status_sets(self->arena, &input, &self->result, err);
 }
 
-static bool verb_restore(session *self, tbk_error *err)
+static bool verb_acknowledge(session *self, tbk_error *err)
+{
+    const tbk_status_input input = status_input(self);
+
+    return tbk_status_acknowledge(self->arena, &input, &self->result, err);
+}
+
+static bool restore(session *self, tbk_error *err)
 {
     const tbk_restore_input input = {.vm = status_input(self),
                                      .set = self->options.set,
@@ -289,6 +302,81 @@ static bool verb_restore(session *self, tbk_error *err)
                                      .forget_kept = self->options.forget_kept};
 
     return tbk_restore(self->arena, &input, &self->result, err);
+}
+
+static bool open_workspace(session *self, tbk_error *err)
+{
+    return tbk_workspace_open(self->arena, self->working_dir, self->environment,
+                              &self->options.overrides, &self->workspace, err);
+}
+
+static bool install(session *self, tbk_error *err)
+{
+    const tbk_install_input input = install_input(self);
+    tbk_value *ignored = NULL;
+
+    return tbk_install(self->arena, &input, &ignored, err);
+}
+
+/* Whether something may still go on on the VM: then its hook stays. */
+static bool may_go_on(tbk_error_code code)
+{
+    return code == TBK_E_INTERRUPTED || code == TBK_E_NETWORK || code == TBK_E_TIMEOUT;
+}
+
+static bool fail_to_go_back(const char *what, tbk_error *err)
+{
+    (void)snprintf(err->fix, sizeof err->fix,
+                   "run 'torrust-backup configure' when the VM is idle: that brings the sidecar "
+                   "back; until then the maintenance window backs up");
+    return tbk_while(err, "%s", what);
+}
+
+static bool go_back_to_sidecar(session *self, bool restored, tbk_error *err)
+{
+    const tbk_error why = *err;
+
+    if (!restored && may_go_on(err->code))
+        return fail_to_go_back("the maintenance window may stand in the sidecar's place now, and "
+                               "the restore",
+                               err);
+    tbk_report_log(self->report, TBK_LOG_INFO, "restore", "the sidecar comes back");
+    if (!install(self, err)) {
+        if (!restored)
+            (void)tbk_while(err, "%s; then", why.message);
+        return fail_to_go_back(restored ? "the set is in place, but the sidecar is not back"
+                                        : "the sidecar is not back after a restore that failed",
+                               err);
+    }
+    *err = why;
+    return restored;
+}
+
+/* The sidecar cannot stop the tracker; the hook of the maintenance window can. So that is installed
+ * for the time of the restore: the way that an operator would go by hand, in one command. */
+static bool restore_from_sidecar(session *self, tbk_error *err)
+{
+    session window = *self;
+
+    window.options.overrides.mode = tbk_mode_name(TBK_MODE_WINDOW);
+    if (!open_workspace(&window, err) || !render(&window, err))
+        return tbk_while(err, "a restore needs the maintenance window for its time");
+    tbk_report_log(self->report, TBK_LOG_INFO, "restore",
+                   "the sidecar cannot stop the tracker: the maintenance window is installed for "
+                   "the time of the restore");
+    *err = (tbk_error){.code = TBK_E_OK};
+    bool restored = install(&window, err) && restore(&window, err);
+    self->result = window.result;
+    return go_back_to_sidecar(self, restored, err);
+}
+
+static bool verb_restore(session *self, tbk_error *err)
+{
+    bool is_real = !self->dry_run && !self->options.forget_kept;
+
+    if (is_real && self->workspace.options.mode == TBK_MODE_SIDECAR)
+        return restore_from_sidecar(self, err);
+    return restore(self, err);
 }
 
 static const struct verb {
@@ -303,7 +391,8 @@ static const struct verb {
              {"run", true, false, verb_run},
              {"restore", true, true, verb_restore},
              {"list", true, false, verb_list},
-             {"status", true, false, verb_status}};
+             {"status", true, false, verb_status},
+             {"acknowledge", true, false, verb_acknowledge}};
 
 static const struct verb *find_verb(const char *name)
 {
@@ -333,28 +422,27 @@ static bool keep_result(const session *self, const char *verb, tbk_error *err)
     return tbk_workspace_write(&self->workspace, name, text.bytes, text.length, err);
 }
 
-static bool open_session(session *self, const tbk_request_v1 *request, const char *data_path,
-                         tbk_error *err)
+static bool open_session(session *self, const tbk_request_v1 *request, tbk_error *err)
 {
-    const char *working_dir = request->working_dir != NULL ? request->working_dir : ".";
-
     if (request->environment == NULL)
         return tbk_fail(err, TBK_E_USAGE, "name the environment as the deployer does",
                         "no environment is named");
+    self->environment = request->environment;
+    self->working_dir = request->working_dir != NULL ? request->working_dir : ".";
     return read_options(self->arena, request->options_json, &self->options, err) &&
            check_run_options(&self->options, request->verb, err) &&
            check_restore_options(&self->options, request->verb, self->dry_run, err) &&
-           tbk_workspace_open(self->arena, working_dir, request->environment,
-                              &self->options.overrides, &self->workspace, err) &&
-           tbk_image_read(self->arena, data_path, &self->image, err) &&
-           render(self, data_path, err);
+           open_workspace(self, err) &&
+           tbk_image_read(self->arena, self->data_path, &self->image, err) && render(self, err);
 }
 
 bool tbk_verb_run(tbk_arena *arena, const tbk_request_v1 *request, const char *data_path,
                   const tbk_report *report, tbk_value **out_result, tbk_error *err)
 {
-    session self = {
-        .arena = arena, .report = report, .dry_run = (request->flags & TBK_DRY_RUN) != 0};
+    session self = {.arena = arena,
+                    .report = report,
+                    .data_path = data_path,
+                    .dry_run = (request->flags & TBK_DRY_RUN) != 0};
     tbk_error not_kept;
 
     if (strcmp(request->verb, "version") == 0) {
@@ -363,14 +451,14 @@ bool tbk_verb_run(tbk_arena *arena, const tbk_request_v1 *request, const char *d
     }
     const struct verb *verb = find_verb(request->verb);
     if (verb == NULL)
-        return tbk_fail(
-            err, TBK_E_USAGE,
-            "use one of: render, plan, configure, verify, run, restore, list, status, version",
-            "the plugin has no verb '%s'", request->verb);
+        return tbk_fail(err, TBK_E_USAGE,
+                        "use one of: render, plan, configure, verify, run, restore, list, status, "
+                        "acknowledge, version",
+                        "the plugin has no verb '%s'", request->verb);
     if (self.dry_run && !verb->has_dry_run)
         return tbk_fail(err, TBK_E_USAGE, "use it with 'render', 'configure' or 'restore'",
                         "'%s' has no dry run", verb->name);
-    if (!open_session(&self, request, data_path, err))
+    if (!open_session(&self, request, err))
         return false;
     bool ok = (!verb->needs_vm || reach_vm(&self, err)) && verb->run(&self, err);
     tbk_remote_close(&self.remote);

@@ -2,6 +2,9 @@
 /* Gathers facts with a small shell script; each line of its output is "name value". */
 #include "phases/host_facts.h"
 
+#include "base/clock.h"
+#include "base/number.h"
+
 #include <inttypes.h>
 
 #define FACTS_TIMEOUT_MS 90000
@@ -52,13 +55,27 @@ static const char FACTS_SCRIPT[] =
     "    fi\n"
     "done\n";
 
-/* "+0530" as seconds. */
-static int64_t offset_of(const char *text)
+/* What the VM says is not believed: a number out of these limits would overflow later. */
+static bool read_number_fact(const char *name, const char *value, int64_t most, int64_t *out,
+                             tbk_error *err)
 {
-    int64_t number = strtoll(text, NULL, 10);
-    int64_t magnitude = number < 0 ? -number : number;
-    int64_t seconds = magnitude / 100 * 3600 + magnitude % 100 * 60;
-    return number < 0 ? -seconds : seconds;
+    return tbk_number_parse_whole(value, 0, most, out) ||
+           tbk_fail(err, TBK_E_REMOTE, "see what date, df and stat say there",
+                    "the VM answers '%.64s' for '%s': that is no number from 0 to %" PRId64, value,
+                    name, most);
+}
+
+/* "+0530" as seconds; POSIX knows no time zone further off than a day. */
+static bool read_offset(const char *value, int64_t *out, tbk_error *err)
+{
+    int64_t number = 0;
+    if (strlen(value) != 5 || strchr("+-", value[0]) == NULL ||
+        !tbk_number_parse_whole(value, -2400, 2400, &number) || number % 100 > 59 ||
+        number % 100 < -59)
+        return tbk_fail(err, TBK_E_REMOTE, "see what 'date +%z' says there",
+                        "the VM answers '%.64s' for its offset from UTC: that is none", value);
+    *out = number / 100 * 3600 + number % 100 * 60;
+    return true;
 }
 
 static void read_file_fact(const char *value, tbk_installed_file *out)
@@ -66,13 +83,12 @@ static void read_file_fact(const char *value, tbk_installed_file *out)
     unsigned mode = 0;
     char owner[32] = "";
 
-    out->exists = sscanf(value, "%o %31s %64s", &mode, owner, out->digest.hex) == 3;
-    out->mode = (mode_t)mode;
+    out->exists = sscanf(value, "%6o %31s %64s", &mode, owner, out->digest.hex) == 3;
+    out->mode = (mode_t)(mode & 07777);
     out->root_owned = strcmp(owner, "0:0") == 0;
 }
 
-static void read_fact(tbk_arena *arena, const char *name, const char *value, tbk_host_facts *out,
-                      size_t *file_count)
+static void read_word(tbk_arena *arena, const char *name, const char *value, tbk_host_facts *out)
 {
     const struct {
         const char *name;
@@ -100,17 +116,24 @@ static void read_fact(tbk_arena *arena, const char *name, const char *value, tbk
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
         if (strcmp(name, flags[i].name) == 0)
             *flags[i].flag = value[0] != '\0';
-    if (strcmp(name, "store_free") == 0 && value[0] != '\0')
-        out->store_free_bytes = strtoll(value, NULL, 10);
-    else if (strcmp(name, "now") == 0)
-        out->now_s = strtoll(value, NULL, 10);
-    else if (strcmp(name, "offset") == 0)
-        out->utc_offset_s = offset_of(value);
-    else if (strcmp(name, "file") == 0 && *file_count < TBK_RENDERED_FILES_MAX)
-        read_file_fact(value, &out->files[(*file_count)++]);
 }
 
-static void read_facts(tbk_arena *arena, const char *output, tbk_host_facts *out)
+static bool read_fact(tbk_arena *arena, const char *name, const char *value, tbk_host_facts *out,
+                      size_t *file_count, tbk_error *err)
+{
+    read_word(arena, name, value, out);
+    if (strcmp(name, "store_free") == 0 && value[0] != '\0')
+        return read_number_fact(name, value, INT64_MAX, &out->store_free_bytes, err);
+    if (strcmp(name, "now") == 0)
+        return read_number_fact(name, value, TBK_CLOCK_LAST_S, &out->now_s, err);
+    if (strcmp(name, "offset") == 0)
+        return read_offset(value, &out->utc_offset_s, err);
+    if (strcmp(name, "file") == 0 && *file_count < TBK_RENDERED_FILES_MAX)
+        read_file_fact(value, &out->files[(*file_count)++]);
+    return true;
+}
+
+static bool read_facts(tbk_arena *arena, const char *output, tbk_host_facts *out, tbk_error *err)
 {
     char *lines = tbk_arena_copy(arena, output);
     size_t file_count = 0;
@@ -122,8 +145,10 @@ static void read_facts(tbk_arena *arena, const char *output, tbk_host_facts *out
         if (value == NULL)
             continue;
         *value++ = '\0';
-        read_fact(arena, line, value, out, &file_count);
+        if (!read_fact(arena, line, value, out, &file_count, err))
+            return false;
     }
+    return true;
 }
 
 bool tbk_host_facts_read(tbk_arena *arena, const tbk_remote *remote, const tbk_rendering *rendering,
@@ -154,8 +179,7 @@ bool tbk_host_facts_read(tbk_arena *arena, const tbk_remote *remote, const tbk_r
                            "the SSH user needs sudo without a password, as the deployer does");
         return false;
     }
-    read_facts(arena, tbk_text_string(&result.output), out);
-    return true;
+    return read_facts(arena, tbk_text_string(&result.output), out, err);
 }
 
 const char *tbk_host_facts_difference(tbk_arena *arena, const tbk_host_facts *facts,

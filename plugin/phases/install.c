@@ -2,7 +2,9 @@
 /* Puts on the VM what is not there yet. */
 #include "phases/install.h"
 
+#include "phases/database_use.h"
 #include "phases/mode_switch.h"
+#include "phases/rules_check.h"
 #include "phases/schedule_report.h"
 
 #include <errno.h>
@@ -218,14 +220,32 @@ static tbk_sidecar sidecar_of(const install *self)
                          .image_tag = self->input->image->tag};
 }
 
+static bool check_rules(install *self, tbk_error *err)
+{
+    const tbk_rules_check_input input = {.remote = self->input->remote,
+                                         .report = self->input->report,
+                                         .environment = &self->input->workspace->environment,
+                                         .options = &self->input->workspace->options,
+                                         .rendering = self->input->rendering};
+    const char *unchecked = NULL;
+
+    if (!tbk_rules_check(self->arena, &input, &unchecked, err))
+        return false;
+    if (unchecked != NULL)
+        remark(self, tbk_arena_format(self->arena, "the rules of 'essential' were not checked: %s",
+                                      unchecked));
+    return true;
+}
+
 /* Before anything of the mode that is there goes. A dry run may have no image yet to ask. */
 static bool check_database(install *self, tbk_error *err)
 {
     const tbk_sidecar sidecar = sidecar_of(self);
 
-    if (mode_of(self) == TBK_MODE_WINDOW || (self->input->dry_run && !self->facts.image_present))
+    if (self->input->dry_run && !self->facts.image_present)
         return true;
-    return tbk_sidecar_check_database(self->arena, &sidecar, err);
+    return check_rules(self, err) && (mode_of(self) == TBK_MODE_WINDOW ||
+                                      tbk_sidecar_check_database(self->arena, &sidecar, err));
 }
 
 static bool remove_window(install *self, tbk_error *err)
@@ -301,13 +321,34 @@ static bool install_mode(install *self, tbk_error *err)
            remove_older_images(self, err);
 }
 
+/* Certain or not, it keeps nobody from configuring: that may be the way out. */
+static bool look_at_database(install *self, tbk_error *err)
+{
+    tbk_database_use use;
+
+    if (self->facts.tracker_id[0] == '\0' || self->facts.hook_runs)
+        return true;
+    if (!tbk_database_use_look(self->arena, self->input->remote,
+                               &self->input->workspace->environment, self->input->report, &use,
+                               err))
+        return false;
+    if (use.problem != NULL)
+        remark(self, tbk_arena_format(self->arena, "backups would fail: %s; %s", use.problem,
+                                      tbk_database_use_fix));
+    else if (use.unknown != NULL)
+        remark(self, tbk_arena_format(self->arena,
+                                      "whether the tracker uses this database is not known: %s",
+                                      use.unknown));
+    return true;
+}
+
 static bool report_schedule(install *self, tbk_error *err)
 {
     if (self->input->workspace->mode_is_unwritten)
         remark(self, "the mode was given for this command only; write 'mode' into the options "
                      "file, or give --mode to every command");
-    return tbk_schedule_report(self->arena, self->input->workspace, &self->facts, self->result,
-                               err);
+    return look_at_database(self, err) && tbk_schedule_report(self->arena, self->input->workspace,
+                                                              &self->facts, self->result, err);
 }
 
 static bool install_all(install *self, tbk_error *err)

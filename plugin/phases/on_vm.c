@@ -2,7 +2,9 @@
 /* Runs the hook as cron would, and the engine in its container. */
 #include "phases/on_vm.h"
 
+#include "base/clock.h"
 #include "base/json.h"
+#include "domain/units.h"
 #include "phases/host_facts.h"
 
 #define HOUR_MS 3600000u
@@ -10,6 +12,7 @@
 #define RUN_IDLE_TIMEOUT_MS (HOUR_MS / 2)
 #define LINE_LIMIT_BYTES 65536
 #define RUN_RECORD "/.state/last-run.json"
+#define RUN_RECORD_OF "/.state/last-run.%s.json"
 #define RESTORE_RECORD "/.state/last-restore.json"
 /* Our scripts' own exit status, which no program in them has. */
 #define NOT_INSTALLED 119
@@ -79,8 +82,9 @@ static void follow_line(const tbk_report *report, const tbk_text *line)
         !tbk_value_read_string(value, "phase", &phase, &ignored) ||
         !tbk_value_read_string(value, "level", &level, &ignored) ||
         !tbk_value_read_string(value, "message", &message, &ignored) ||
-        !tbk_value_read_integer(value, "done_bytes", &done_bytes, &ignored) ||
-        !tbk_value_read_integer(value, "total_bytes", &total_bytes, &ignored)) {
+        !tbk_value_read_integer_within(value, "done_bytes", 0, INT64_MAX, &done_bytes, &ignored) ||
+        !tbk_value_read_integer_within(value, "total_bytes", 0, INT64_MAX, &total_bytes,
+                                       &ignored)) {
         tbk_report_log(report, TBK_LOG_DETAIL, "run", "%s", tbk_text_string(line));
         return;
     }
@@ -138,6 +142,25 @@ static bool run_followed(const tbk_remote *remote, const char *const *argv,
     return true;
 }
 
+/* What the VM gives as a record is looked at once, here: whoever reads it later finds no other
+ * types, no time out of the calendar, and no set whose name leads elsewhere. */
+static bool check_record(const tbk_value *record, tbk_error *err)
+{
+    static const char *const texts[] = {"run",           "method",     "method_reason",
+                                        "profile",       "error.name", "error.fix",
+                                        "error.message", "time",       "last_success_set"};
+    const char *text = NULL, *set = NULL;
+    int64_t exit_status = 0, time_s = 0;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (!tbk_value_read_string(record, texts[i], &text, err))
+            return false;
+    return tbk_units_check(record, err) &&
+           tbk_value_read_integer(record, "exit_status", &exit_status, err) &&
+           tbk_value_read_string(record, "set", &set, err) &&
+           (set == NULL || tbk_clock_parse_compact(set, &time_s) ||
+            tbk_value_fail(record, err, NULL, "'set' is '%.64s', which names no set", set));
+}
+
 static bool read_record(tbk_arena *arena, const tbk_remote *remote, const char *path,
                         const tbk_value **out, tbk_error *err)
 {
@@ -152,7 +175,23 @@ static bool read_record(tbk_arena *arena, const tbk_remote *remote, const char *
         return false;
     if (result.output.length == 0)
         return true;
-    return tbk_json_parse(arena, result.output.bytes, result.output.length, path, out, err);
+    if (tbk_json_parse(arena, result.output.bytes, result.output.length, path, out, err) &&
+        check_record(*out, err))
+        return true;
+    *out = NULL;
+    err->code = TBK_E_REMOTE;
+    return tbk_while(err, "the record on '%s' cannot be used", remote->name);
+}
+
+/* One that cannot be used is none: the run writes it anew. */
+static bool read_earlier_record(tbk_arena *arena, const tbk_remote *remote, const char *path,
+                                const tbk_report *report, const tbk_value **out, tbk_error *err)
+{
+    if (read_record(arena, remote, path, out, err))
+        return true;
+    if (err->code == TBK_E_REMOTE)
+        tbk_report_log(report, TBK_LOG_WARNING, "run", "%s", err->message);
+    return err->code == TBK_E_REMOTE;
 }
 
 static bool run_recorded(tbk_arena *arena, const tbk_remote *remote, const char *record,
@@ -165,8 +204,8 @@ static bool run_recorded(tbk_arena *arena, const tbk_remote *remote, const char 
     const char *latest_run = NULL;
 
     *out_record = NULL;
-    if (!read_record(arena, remote, record, &earlier, err) ||
-        (earlier != NULL && !tbk_value_need_string(earlier, "run", &earlier_run, err)) ||
+    if (!read_earlier_record(arena, remote, record, report, &earlier, err) ||
+        !tbk_value_read_string(earlier, "run", &earlier_run, err) ||
         !run_followed(remote, argv, report, out_exit_status, err) ||
         !read_record(arena, remote, record, &latest, err) ||
         (latest != NULL && !tbk_value_need_string(latest, "run", &latest_run, err)))
@@ -271,6 +310,21 @@ static const char *last_words(tbk_arena *arena, const tbk_text *output)
     return line != NULL ? line + 1 : text;
 }
 
+static bool read_answer(tbk_arena *arena, const tbk_remote *remote, const tbk_text *output,
+                        const tbk_value **out, tbk_error *err)
+{
+    const tbk_value *answer = NULL;
+    if (tbk_json_parse(arena, output->bytes, output->length, "the engine's answer", &answer, err) &&
+        (answer->type == TBK_VALUE_MAP ||
+         tbk_value_fail(answer, err, NULL, "it must be a map, but it is %s",
+                        tbk_value_type_name(answer->type)))) {
+        *out = answer;
+        return true;
+    }
+    err->code = TBK_E_REMOTE;
+    return tbk_while(err, "the engine on '%s' cannot be understood", remote->name);
+}
+
 bool tbk_on_vm_run_engine(tbk_arena *arena, const tbk_remote *remote, const char *const *arguments,
                           uint32_t timeout_ms, const tbk_report *report, int *out_exit_status,
                           const tbk_value **out, tbk_error *err)
@@ -292,9 +346,8 @@ bool tbk_on_vm_run_engine(tbk_arena *arena, const tbk_remote *remote, const char
     *out_exit_status = result.exit_status;
     if (result.exit_status == NOT_INSTALLED)
         return fail_not_installed(remote, err);
-    const char *output = tbk_arena_copy(arena, tbk_text_string(&result.output));
-    if (output[0] != '\0')
-        return tbk_json_parse(arena, output, strlen(output), "the engine's answer", out, err);
+    if (result.output.length > 0)
+        return read_answer(arena, remote, &result.output, out, err);
     if (result.exit_status != 0)
         return tbk_fail(err, TBK_E_CONTAINER,
                         "try it on the VM: sudo docker compose -f " TBK_COMPOSE_FILE
@@ -305,9 +358,16 @@ bool tbk_on_vm_run_engine(tbk_arena *arena, const tbk_remote *remote, const char
 }
 
 bool tbk_on_vm_last_run(tbk_arena *arena, const tbk_remote *remote, const char *store,
-                        const tbk_value **out, tbk_error *err)
+                        const char *environment, const tbk_value **out, tbk_error *err)
 {
-    return read_record(arena, remote, tbk_arena_format(arena, "%s" RUN_RECORD, store), out, err);
+    if (!read_record(arena, remote, tbk_arena_format(arena, "%s" RUN_RECORD, store), out, err))
+        return false;
+    /* Another environment, or a run by hand, may have used the store last (engine/last_run.h). */
+    if (*out == NULL || tbk_value_find(*out, "profiles") == NULL ||
+        strcmp(tbk_value_text_at(*out, "environment", ""), environment) == 0)
+        return true;
+    return read_record(arena, remote,
+                       tbk_arena_format(arena, "%s" RUN_RECORD_OF, store, environment), out, err);
 }
 
 static tbk_error_code code_of(int exit_status, const char *name)

@@ -41,10 +41,11 @@ bool tbk_on_vm_run_engine(tbk_arena *arena, const tbk_remote *remote, const char
                           uint32_t timeout_ms, const tbk_report *report, int *out_exit_status,
                           const tbk_value **out, tbk_error *err) TBK_MUST_CHECK;
 
-/* The record of the last run that the engine keeps in the store; *out is NULL where there is none.
- */
+/* The record of the environment's last run that the engine keeps in the store; *out is NULL where
+ * there is none. */
 bool tbk_on_vm_last_run(tbk_arena *arena, const tbk_remote *remote, const char *store,
-                        const tbk_value **out, tbk_error *err) TBK_MUST_CHECK;
+                        const char *environment, const tbk_value **out,
+                        tbk_error *err) TBK_MUST_CHECK;
 
 /* Fails as the run or engine on the VM failed: with its own words where its record or answer has
  * them. Succeeds for exit status 0. record may be NULL. */

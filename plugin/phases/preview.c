@@ -7,6 +7,7 @@
 #include "phases/install.h"
 #include "phases/mode_switch.h"
 #include "phases/on_vm.h"
+#include "phases/rules_check.h"
 #include "phases/schedule_report.h"
 
 #include <inttypes.h>
@@ -266,7 +267,8 @@ static bool ask_engine(preview *self, tbk_error *err)
     bool ran =
         tbk_on_vm_run_engine(self->arena, self->input->remote, arguments, FORECAST_TIMEOUT_MS,
                              self->input->report, &exit_status, &answer, &why);
-    if (!ran && why.code != TBK_E_CONTAINER && why.code != TBK_E_CONFIG) {
+    if (!ran && why.code != TBK_E_CONTAINER && why.code != TBK_E_CONFIG &&
+        why.code != TBK_E_REMOTE) {
         *err = why;
         return false;
     }
@@ -308,10 +310,19 @@ static bool preview_backup(preview *self, tbk_error *err)
 static bool is_possible(preview *self, tbk_error *err)
 {
     const tbk_sidecar sidecar = sidecar_of(self);
+    const tbk_rules_check_input rules = {.remote = self->input->remote,
+                                         .report = self->input->report,
+                                         .environment = &self->input->workspace->environment,
+                                         .options = &self->input->workspace->options,
+                                         .rendering = self->input->rendering};
+    const char *unchecked;
     if (!tbk_install_check_host(&self->facts, mode_of(self), err))
         return false;
-    return mode_of(self) == TBK_MODE_WINDOW || !self->facts.image_present ||
-           tbk_sidecar_check_database(self->arena, &sidecar, err);
+    if (!self->facts.image_present)
+        return true;
+    return tbk_rules_check(self->arena, &rules, &unchecked, err) &&
+           (mode_of(self) == TBK_MODE_WINDOW ||
+            tbk_sidecar_check_database(self->arena, &sidecar, err));
 }
 
 static bool look(preview *self, tbk_error *err)

@@ -90,15 +90,20 @@ static tbk_value *config_sqlite_paths(tbk_arena *arena, const tbk_environment *e
     return list;
 }
 
+const char *tbk_render_database_path(tbk_arena *arena, const tbk_environment *environment)
+{
+    return environment->driver == TBK_DRIVER_SQLITE
+               ? tbk_arena_format(arena, STORAGE "/tracker/lib/database/%s",
+                                  environment->database_name)
+               : NULL;
+}
+
 /* Returns the file whose owner the store gets. */
 static const char *set_database(tbk_arena *arena, const tbk_render_input *input, tbk_value *values)
 {
     const tbk_environment *environment = input->environment;
-    bool is_sqlite = environment->driver == TBK_DRIVER_SQLITE;
-    const char *path = NULL;
-    if (is_sqlite)
-        path =
-            tbk_arena_format(arena, STORAGE "/tracker/lib/database/%s", environment->database_name);
+    const char *path = tbk_render_database_path(arena, environment);
+    bool is_sqlite = path != NULL;
     tbk_value *database = tbk_value_map(arena);
     tbk_value_set_string(arena, database, "driver", tbk_driver_name(environment->driver));
     tbk_value_set_string(arena, database, "name", environment->database_name);
@@ -137,6 +142,7 @@ static void set_options(tbk_arena *arena, const tbk_options *options, tbk_value 
     tbk_value_set(arena, values, "essential", rules_to_value(arena, &options->essential));
     tbk_value_set_integer(arena, values, "window_max_seconds", options->window_max_seconds);
     tbk_value_set_integer(arena, values, "keep_days", options->keep_days);
+    tbk_value_set_integer(arena, values, "keep_last", options->keep_last);
     tbk_value_set_integer(arena, values, "compression_level", options->compression_level);
     tbk_value_set_integer(arena, values, "rate_limit_mib", options->rate_limit_mib);
     tbk_value_set_integer(arena, values, "prove_restored_every_days",

@@ -26,7 +26,8 @@
  *   profile                    "full" or "essential"
  *   essential                  list of rules, each with `table` and `keep`
  *   hold                       "when_needed" or "never"
- *   keep_days, method, compression_level, rate_limit_mib, prove_restored_every_days
+ *   keep_days, keep_last, method, compression_level, rate_limit_mib,
+ *   prove_restored_every_days
  *   config_root                "/opt/torrust"
  *   storage                    "/opt/torrust/storage"
  *   config_paths               list, below config_root
@@ -86,6 +87,9 @@ typedef struct tbk_render_input {
     const char *templates_path; /* installed templates */
     const char *override_path;  /* data/<env>/templates/torrust-backup; need not exist */
 } tbk_render_input;
+
+/* The database's file on the VM, in the arena; NULL where it is none (MySQL). */
+const char *tbk_render_database_path(tbk_arena *arena, const tbk_environment *environment);
 
 /*
  * Renders all files. A template of the same name (for example "compose.yml.tera") in override_path

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Restores through the hook, which stops the tracker; dry runs and tidying without it. */
+/* Restores and dry runs through the hook, which stops the tracker; tidying without it. */
 #include "phases/restore.h"
 
 #include "base/clock.h"
-#include "phases/host_facts.h"
+#include "phases/database_use.h"
+#include "phases/install.h"
 #include "phases/on_vm.h"
 
 #include <string.h>
@@ -27,24 +28,67 @@ static bool ask_engine(tbk_arena *arena, const tbk_restore_input *input,
     if (!tbk_on_vm_run_engine(arena, input->vm.remote, arguments, ENGINE_TIMEOUT_MS,
                               input->vm.report, &exit_status, &answer, err))
         return false;
-    if (answer != NULL)
-        *out_result = copy_of(arena, answer);
+    *out_result = answer != NULL ? copy_of(arena, answer) : tbk_value_map(arena);
     return tbk_on_vm_outcome(exit_status, answer, err);
+}
+
+/* What is not said as it should be was not done as it should be. */
+static bool fail_answer(const tbk_restore_input *input, tbk_error *err)
+{
+    err->code = TBK_E_REMOTE;
+    return tbk_while(err, "what '%s' says of the restore cannot be used", input->vm.remote->name);
+}
+
+static bool check_counts(const tbk_value *result, const char *key, tbk_error *err)
+{
+    const tbk_value *counts = NULL;
+    if (!tbk_value_need_map(result, key, &counts, err))
+        return false;
+    for (const tbk_member *table = counts->first; table != NULL; table = table->next)
+        if (table->value->type != TBK_VALUE_INTEGER || table->value->integer < 0)
+            return tbk_value_fail(result, err, NULL, "'%s' holds something that is no count", key);
+    return true;
+}
+
+static bool check_answer(const tbk_restore_input *input, const tbk_value *result, tbk_error *err)
+{
+    const char *set = NULL, *text = NULL;
+    bool dry_run = false, was_stopped = false;
+    int64_t held_ms = 0, time_s = 0;
+    if (!tbk_value_need_string(result, "set", &set, err) ||
+        !tbk_value_need_bool(result, "dry_run", &dry_run, err) ||
+        !tbk_value_read_bool(result, "tracker_was_stopped", &was_stopped, err) ||
+        !tbk_value_read_integer_within(result, "held_ms", 0, TBK_CLOCK_LAST_S, &held_ms, err) ||
+        !tbk_value_read_string(result, "kept", &text, err) ||
+        !tbk_value_need_string(result, "profile", &text, err) ||
+        !check_counts(result, "left_out", err) || !check_counts(result, "rows", err) ||
+        !tbk_value_read_string(result, "newest_full_set", &text, err))
+        return fail_answer(input, err);
+    if (dry_run == input->dry_run && tbk_clock_parse_compact(set, &time_s))
+        return true;
+    (void)tbk_value_fail(result, err, NULL, "it is of another restore: '%.64s', dry run: %s", set,
+                         dry_run ? "yes" : "no");
+    return fail_answer(input, err);
 }
 
 static bool forget_kept(tbk_arena *arena, const tbk_restore_input *input, tbk_value **out_result,
                         tbk_error *err)
 {
     const char *const arguments[] = {"restore", "--forget-kept", "--output", "json", NULL};
-    return ask_engine(arena, input, arguments, out_result, err);
+    const tbk_value *removed = NULL;
+    if (!ask_engine(arena, input, arguments, out_result, err))
+        return false;
+    return tbk_value_need_list(*out_result, "removed", &removed, err) || fail_answer(input, err);
 }
 
-static bool try_restore(tbk_arena *arena, const tbk_restore_input *input, tbk_value **out_result,
-                        tbk_error *err)
+/* Where there is no hook. */
+static bool try_by_engine(tbk_arena *arena, const tbk_restore_input *input, tbk_value **out_result,
+                          tbk_error *err)
 {
     const char *const arguments[] = {"restore",  "--set", input->set, "--dry-run",
                                      "--output", "json",  NULL};
-    return ask_engine(arena, input, arguments, out_result, err);
+    return ask_engine(arena, input, arguments, out_result, err) &&
+           check_answer(input, *out_result, err);
 }
 
 /* --- the tracker, afterwards --- */
@@ -88,24 +132,55 @@ static bool wait_until_well(tbk_arena *arena, const tbk_restore_input *input, tb
                     facts.tracker_health);
 }
 
+/* The set would come into a place at which the tracker does not look, and what only the tracker has
+ * open would be lost. The engine looks too; here the files have names. */
+static bool check_database_use(tbk_arena *arena, const tbk_restore_input *input, tbk_error *err)
+{
+    tbk_database_use use;
+    if (!tbk_database_use_look(arena, input->vm.remote, &input->vm.workspace->environment,
+                               input->vm.report, &use, err))
+        return false;
+    return use.problem == NULL ||
+           tbk_fail(err, TBK_E_CONFIG,
+                    tbk_arena_format(arena, "%s; a tracker that is down is no obstacle",
+                                     tbk_database_use_fix),
+                    "%s", use.problem);
+}
+
+/* Up to the swap a dry run is the restore: by the same way, with the same checks and refusals. */
 static bool restore(tbk_arena *arena, const tbk_restore_input *input, tbk_value **out_result,
                     tbk_error *err)
 {
     tbk_auto_text arguments = {0};
     const tbk_value *record = NULL;
-    bool was_stopped = false;
     int exit_status = 0;
+    if (!check_database_use(arena, input, err))
+        return false;
     tbk_text_append(&arguments, "restore --set ");
     tbk_text_append_shell_word(&arguments, input->set);
+    tbk_text_append(&arguments, input->dry_run ? " --dry-run" : "");
     if (!tbk_on_vm_restore(arena, input->vm.remote, input->vm.workspace->options.store,
                            tbk_text_string(&arguments), input->vm.report, &exit_status, &record,
                            err))
         return false;
     *out_result = record != NULL ? copy_of(arena, record) : tbk_value_map(arena);
-    if (!tbk_on_vm_outcome(exit_status, record, err) ||
-        (record != NULL && !tbk_value_read_bool(record, "tracker_was_stopped", &was_stopped, err)))
+    if (!tbk_on_vm_outcome(exit_status, record, err) || !check_answer(input, *out_result, err))
         return false;
-    return was_stopped || wait_until_well(arena, input, *out_result, err);
+    return input->dry_run || tbk_value_true_at(*out_result, "tracker_was_stopped") ||
+           wait_until_well(arena, input, *out_result, err);
+}
+
+/* A restore in mode sidecar goes by way of the maintenance window, for which the VM has to have
+ * all that it needs. */
+static bool try_in_sidecar(tbk_arena *arena, const tbk_restore_input *input, tbk_value **out_result,
+                           tbk_error *err)
+{
+    tbk_host_facts facts;
+    if (!read_facts(arena, input, &facts, err))
+        return false;
+    if (!tbk_install_check_host(&facts, TBK_MODE_WINDOW, err))
+        return tbk_while(err, "a restore installs the maintenance window for its time");
+    return check_database_use(arena, input, err) && try_by_engine(arena, input, out_result, err);
 }
 
 bool tbk_restore(tbk_arena *arena, const tbk_restore_input *input, tbk_value **out_result,
@@ -113,11 +188,10 @@ bool tbk_restore(tbk_arena *arena, const tbk_restore_input *input, tbk_value **o
 {
     if (input->forget_kept)
         return forget_kept(arena, input, out_result, err);
+    if (input->vm.workspace->options.mode == TBK_MODE_WINDOW)
+        return restore(arena, input, out_result, err);
     if (input->dry_run)
-        return try_restore(arena, input, out_result, err);
-    if (input->vm.workspace->options.mode == TBK_MODE_SIDECAR)
-        return tbk_fail(err, TBK_E_CONFIG,
-                        "configure with --mode window, restore, and configure with --mode sidecar",
-                        "the sidecar cannot stop the tracker for a restore");
-    return restore(arena, input, out_result, err);
+        return try_in_sidecar(arena, input, out_result, err);
+    return tbk_fail(err, TBK_E_CONFIG, "restore in mode window",
+                    "the sidecar cannot stop the tracker for a restore");
 }

@@ -29,5 +29,9 @@ bool tbk_status(tbk_arena *arena, const tbk_status_input *input, tbk_value **out
 /* The catalogue, as the engine prints it: {"store", "sets": [...]}. */
 bool tbk_status_sets(tbk_arena *arena, const tbk_status_input *input, tbk_value **out_result,
                      tbk_error *err) TBK_MUST_CHECK;
+/* What the database lost is as it should be: retention's brake is taken off, as the engine prints
+ * it: {"store", "acknowledged": [{"profile", "since", "set", "reason"}, ...]}. */
+bool tbk_status_acknowledge(tbk_arena *arena, const tbk_status_input *input, tbk_value **out_result,
+                            tbk_error *err) TBK_MUST_CHECK;
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "domain/manifest.h"
 #include "engine/prove.h"
+#include "phases/database_use.h"
 #include "phases/host_facts.h"
 #include "phases/live_database.h"
 #include "phases/on_vm.h"
@@ -38,6 +39,7 @@ typedef struct verify {
     const tbk_manifest *manifest; /* of that set, fetched; NULL = not yet */
     uint32_t step;                /* the number of the current one */
     const char *first_failed;     /* name and detail; NULL = none */
+    bool has_wrong;               /* not only what could not be looked at */
     tbk_error_code outcome;       /* why it failed, where that is more than "not proved" */
 } verify;
 
@@ -55,11 +57,23 @@ static void note_check(verify *self, const char *name, const char *state, const 
                    "verify", "%s: %s%s%s", name, state, detail[0] != '\0' ? ", " : "", detail);
 }
 
-static void note_failed(verify *self, const char *name, const char *detail)
+static void note_not_ok(verify *self, const char *name, const char *detail)
 {
     note_check(self, name, "failed", detail);
     if (self->first_failed == NULL)
         self->first_failed = tbk_arena_format(self->arena, "%s: %s", name, detail);
+}
+
+static void note_failed(verify *self, const char *name, const char *detail)
+{
+    note_not_ok(self, name, detail);
+    self->has_wrong = true;
+}
+
+/* Nothing is known then, of the set least of all. */
+static void note_unknown(verify *self, const char *name, const char *why)
+{
+    note_not_ok(self, name, tbk_arena_format(self->arena, "it could not be carried out: %s", why));
 }
 
 static void TBK_PRINTF(4, 5) check(verify *self, const char *name, bool ok, const char *format, ...)
@@ -107,6 +121,29 @@ static bool has_server(const verify *self)
     return self->input->workspace->environment.driver == TBK_DRIVER_MYSQL;
 }
 
+/* Before the run: what it would save and prove were another database. */
+static bool check_database_use(verify *self, tbk_error *err)
+{
+    tbk_database_use use;
+
+    if (has_server(self))
+        return true;
+    if (!tbk_database_use_look(self->arena, self->input->remote,
+                               &self->input->workspace->environment, self->input->report, &use,
+                               err))
+        return false;
+    if (use.problem != NULL)
+        note_failed(self, "database in use",
+                    tbk_arena_format(self->arena, "%s; %s", use.problem, tbk_database_use_fix));
+    else if (use.unknown != NULL)
+        note_check(self, "database in use", "warning",
+                   tbk_arena_format(self->arena, "could not look: %s", use.unknown));
+    else
+        note_check(self, "database in use", "ok",
+                   use.is_open ? "the tracker has it open" : "the tracker does not run");
+    return true;
+}
+
 static bool check_installation(verify *self, tbk_error *err)
 {
     if (!read_facts(self, err))
@@ -133,7 +170,7 @@ static bool check_installation(verify *self, tbk_error *err)
     if (mode_of(self) == TBK_MODE_SIDECAR)
         check(self, "sidecar", strcmp(self->facts.sidecar_state, "running") == 0, "%s",
               self->facts.sidecar_state[0] != '\0' ? self->facts.sidecar_state : "it is not there");
-    return true;
+    return check_database_use(self, err);
 }
 
 /* Enters a finished run into the report, and remembers its set. */
@@ -235,12 +272,19 @@ static bool prove_on_vm(verify *self, tbk_error *err)
         return false;
     if (answer != NULL && !tbk_value_read_string(answer, "proof.reason", &reason, err))
         return false;
-    check(self, "proof on the VM", exit_status == 0,
-          exit_status == 0 ? "restored, whole, and as captured" : "the engine ended with %d: %s",
-          exit_status, reason != NULL ? reason : "it gave no reason");
+    const char *ended = tbk_arena_format(self->arena, "the engine ended with %d: %s", exit_status,
+                                         reason != NULL ? reason : "it gave no reason");
+    if (exit_status == 0)
+        check(self, "proof on the VM", true, "restored, whole, and as captured");
+    else if (exit_status == tbk_error_exit_status(TBK_E_UNPROVED))
+        note_failed(self, "proof on the VM", ended);
+    else
+        note_unknown(self, "proof on the VM", ended);
     if (answer != NULL && tbk_value_find(answer, "proof") != NULL) {
         tbk_value *proof = tbk_value_map(self->arena);
-        const tbk_value *found = tbk_value_find(answer, "proof");
+        const tbk_value *found = NULL;
+        if (!tbk_value_need_map(answer, "proof", &found, err))
+            return false;
         for (const tbk_member *member = found->first; member != NULL; member = member->next)
             tbk_value_set(self->arena, proof, member->key, member->value);
         tbk_value_set(self->arena, self->result, "proof_on_vm", proof);
@@ -281,7 +325,7 @@ static bool fetch(verify *self, const char *directory, const char *name, uint64_
                                         self->input->workspace->options.store, self->set_id, name);
     const char *local = tbk_arena_format(self->arena, "%s/%s", directory, name);
     tbk_digest digest;
-    tbk_auto_fd int fd = open(local, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    tbk_auto_fd int fd = open(local, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
     if (fd < 0)
         return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "creating '%s'", local);
@@ -350,6 +394,18 @@ static bool prove_files(verify *self, const char *directory, tbk_proof *out, tbk
                          tbk_clock_now_s(), self->input->report, out, err);
 }
 
+static void note_config(verify *self, const tbk_manifest *manifest)
+{
+    tbk_auto_text missing = {0};
+
+    for (const char **path = manifest->config_missing; path != NULL && *path != NULL; path++)
+        tbk_text_format(&missing, "%s%s", missing.length > 0 ? "; " : "", *path);
+    note_check(self, "configuration files", missing.length > 0 ? "warning" : "ok",
+               missing.length > 0
+                   ? tbk_arena_format(self->arena, "not in the set: %s", tbk_text_string(&missing))
+                   : "all that are configured are in the set");
+}
+
 static bool prove_fetched(verify *self, const char *directory, tbk_error *err)
 {
     tbk_manifest *manifest = TBK_ARENA_NEW(self->arena, tbk_manifest);
@@ -359,6 +415,7 @@ static bool prove_fetched(verify *self, const char *directory, tbk_error *err)
     if (!fetch_manifest(self, directory, manifest, err))
         return false;
     self->manifest = manifest;
+    note_config(self, manifest);
     tbk_value_set(self->arena, self->result, "manifest",
                   tbk_manifest_to_value(self->arena, manifest));
     if (!self->input->fetch_all && tbk_manifest_stored_bytes(manifest) > limit_bytes) {
@@ -369,9 +426,14 @@ static bool prove_fetched(verify *self, const char *directory, tbk_error *err)
                                     tbk_manifest_stored_bytes(manifest) >> 20, limit_bytes >> 20));
         return true;
     }
-    if (!fetch_files(self, directory, manifest, err) || !prove_files(self, directory, &proof, err))
+    if (!fetch_files(self, directory, manifest, err))
         return false;
-    note_proof_here(self, &proof);
+    if (prove_files(self, directory, &proof, err))
+        note_proof_here(self, &proof);
+    else if (err->code == TBK_E_INTERRUPTED)
+        return false;
+    else
+        note_unknown(self, "proof on this machine", err->message);
     return true;
 }
 
@@ -517,7 +579,8 @@ static bool await_next_run(verify *self, const tbk_value **out_record, tbk_error
         wait_a_moment();
         if (!tbk_report_go_on(self->input->report, err) ||
             !tbk_on_vm_last_run(self->arena, self->input->remote,
-                                self->input->workspace->options.store, &record, err))
+                                self->input->workspace->options.store,
+                                self->input->workspace->environment.name, &record, err))
             return false;
         if (record == NULL)
             continue;
@@ -631,7 +694,9 @@ static bool conclude(const verify *self, tbk_error *err)
         return true;
     bool is_more = self->outcome == TBK_E_TRACKER_DOWN || self->outcome == TBK_E_SKIPPED ||
                    self->outcome == TBK_E_LOCKED || self->outcome == TBK_E_INTERRUPTED;
-    tbk_error_code code = is_more ? self->outcome : TBK_E_UNPROVED;
+    tbk_error_code code = is_more           ? self->outcome
+                          : self->has_wrong ? TBK_E_UNPROVED
+                                            : TBK_E_PARTIAL;
     return tbk_fail(err, code, "mend what the report names, then verify again",
                     "not everything is proved: %s", self->first_failed);
 }

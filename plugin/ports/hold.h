@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hold port: how the engine has the tracker kept still while it copies.
+ * The hold port: how the engine has the tracker kept still while it copies, and how it learns which
+ * files the tracker has open.
  *
  * Adapter: adapters/hold_hook.h asks the host's hook over standard input and output.
  */
 #ifndef TBK_PORTS_HOLD_H
 #define TBK_PORTS_HOLD_H
 
+#include "base/arena.h"
 #include "base/error.h"
+#include "domain/file_id.h"
 
 typedef enum tbk_hold_kind { TBK_HOLD_PAUSE, TBK_HOLD_STOP } tbk_hold_kind;
 
@@ -23,5 +26,21 @@ typedef struct tbk_hold {
     /* Fails with TBK_E_TRACKER_DOWN when the tracker did not come back. */
     bool (*release)(void *self, tbk_error *err);
 } tbk_hold;
+
+/* A hook lists no more of them. */
+#define TBK_OPEN_FILES_LISTED_MAX 64
+
+/* What the tracker's processes have open, of regular files. */
+typedef struct tbk_open_files {
+    const tbk_file_id *list; /* in the arena */
+    size_t count;            /* 0: the tracker does not run */
+} tbk_open_files;
+
+/* Of whoever can look at the tracker's processes; it needs no hold, and is not asked in one. */
+typedef struct tbk_tracker_files {
+    void *self;
+    /* Fails, with why in words, when it could not be looked: that says nothing of the tracker. */
+    bool (*list)(void *self, tbk_arena *arena, tbk_open_files *out, tbk_error *err);
+} tbk_tracker_files;
 
 #endif

@@ -59,13 +59,25 @@ static const char *last_line(tbk_arena *arena, const tbk_text *text)
     return tbk_arena_copy_bytes(arena, start, (size_t)(end - start));
 }
 
+const char *tbk_remote_shell_fault(tbk_arena *arena, const tbk_remote_result *result)
+{
+    if (!result->unmarked)
+        return "";
+    const char *said = last_line(arena, &result->output);
+    return tbk_arena_format(arena,
+                            " (the user's login shell there does not run commands; give the user "
+                            "sh, bash, zsh, fish or csh%s%s)",
+                            *said != '\0' ? "; it said: " : "", said);
+}
+
 static bool fail_exit(const tbk_remote *remote, const char *what, const tbk_remote_result *result,
                       tbk_error *err)
 {
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     const char *line = last_line(arena, &result->error_output);
-    return tbk_fail(err, TBK_E_REMOTE, NULL, "%s on '%s' failed with exit status %d%s%s", what,
-                    remote->name, result->exit_status, *line != '\0' ? ": " : "", line);
+    return tbk_fail(err, TBK_E_REMOTE, NULL, "%s on '%s' failed with exit status %d%s%s%s", what,
+                    remote->name, result->exit_status, *line != '\0' ? ": " : "", line,
+                    tbk_remote_shell_fault(arena, result));
 }
 
 bool tbk_remote_do(const tbk_remote *remote, const char *what, const tbk_remote_command *command,

@@ -9,6 +9,7 @@
 #ifndef TBK_PORTS_REMOTE_H
 #define TBK_PORTS_REMOTE_H
 
+#include "base/arena.h"
 #include "base/digest.h"
 #include "base/text.h"
 #include "ports/report.h"
@@ -28,13 +29,15 @@ typedef struct tbk_remote_command {
     void *on_output_self;
     uint32_t timeout_ms;      /* for the whole command; 0 = two minutes */
     uint32_t idle_timeout_ms; /* no byte either way for so long; 0 = no limit but the whole one */
-    const tbk_report *report; /* for cancelling; may be NULL */
+    const tbk_report *report; /* of its progress, and for cancelling; NULL = only for cancelling, by
+                               * the one with which the way was opened */
 } tbk_remote_command;
 
 typedef struct tbk_remote_result {
     int exit_status;       /* 0..255; 128 + n when signal n ended it */
     tbk_text output;       /* at most 8 MiB are kept; more is TBK_E_REMOTE */
     tbk_text error_output; /* the first 64 KiB */
+    bool unmarked; /* the login shell did not run it as shells do: all that came is in output */
 } tbk_remote_result;
 
 void tbk_remote_result_end(tbk_remote_result *result);
@@ -78,6 +81,10 @@ typedef struct tbk_remote {
 
 void tbk_remote_close(tbk_remote *remote); /* NULL and closed ones are fine */
 #define tbk_auto_remote __attribute__((cleanup(tbk_remote_close))) tbk_remote
+
+/* For the end of a message about a result that is of no use: "" or what is wrong with the user's
+ * login shell, and what it said. */
+const char *tbk_remote_shell_fault(tbk_arena *arena, const tbk_remote_result *result);
 
 /* Runs the command and fails with TBK_E_REMOTE unless its exit status is 0; the message carries
  * what (for people: "starting the tracker") and the last line of standard error. */

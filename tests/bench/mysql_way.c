@@ -134,9 +134,10 @@ static bool load(tbk_arena *arena, char **arguments, outcome *out, tbk_error *er
     (void)arena, (void)out;
     if (fd < 0)
         return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot read '%s'", arguments[2]);
-    if (!tbk_archive_reader_open(fd, &reader, err))
+    const tbk_set_file any = {.raw_bytes = UINT64_MAX, .stored_bytes = UINT64_MAX};
+    if (!tbk_archive_reader_open(fd, &any, &reader, err))
         return false;
-    const tbk_source source = tbk_archive_reader_source(reader, 0);
+    const tbk_source source = tbk_archive_reader_source(reader);
     return tbk_mysql_load(&server, sessions(), &source, NULL, &objects, err);
 }
 

@@ -62,7 +62,7 @@ static bool open_hot(const char *path, const char *target, tbk_sqlite_hot **out,
 {
     char scratch[PATH_MAX];
     (void)snprintf(scratch, sizeof scratch, "%s", target);
-    return tbk_sqlite_hot_open(path, dirname(scratch), out, err);
+    return tbk_sqlite_hot_open(path, dirname(scratch), NULL, out, err);
 }
 
 /* --- hot and raw: hashed on another thread, so that it costs no time --- */
@@ -189,7 +189,7 @@ static bool copy_reflink(const char *path, const char *target, int level, outcom
 {
     int64_t locked_ms = 0;
     (void)level;
-    bool ok = tbk_sqlite_copy_reflink(path, target, &locked_ms, err);
+    bool ok = tbk_sqlite_copy_reflink(path, target, NULL, &locked_ms, err);
     out->locked_ms = (double)locked_ms;
     return ok;
 }

@@ -27,18 +27,22 @@ backup() { "$engine" backup --sqlite tracker.db --store store "$@"; }
 sets() { find store -mindepth 1 -maxdepth 1 -name '[0-9]*' -printf '%f\n' 2>/dev/null | sort; }
 hidden() { find store -mindepth 1 -maxdepth 1 -name '.*' ! -name .state -printf '%f\n' 2>/dev/null; }
 
-# answers REQUEST=ANSWER...: what the hook answers; by default it grants all. Runs the engine with it.
+# answers REQUEST=ANSWER...: what the hook answers; by default it grants all, and the tracker has the
+# database open. Runs the engine with it.
 with_hook() {
     python3 - "$engine" "$@" <<'END'
-import subprocess, sys
+import os, subprocess, sys
 answers = dict(word.split("=", 1) for word in sys.argv[2:] if word.startswith("@"))
+found = os.stat("tracker.db" if os.path.exists("tracker.db") else "/dev/null")
+grants = {"@files": f"files 1:2 {found.st_dev}:{found.st_ino}", "@hold pause": "held", "@hold stop": "held",
+          "@release": "released"}
 arguments = [word for word in sys.argv[2:] if not word.startswith("@")]
 run = subprocess.Popen([sys.argv[1], "backup", "--hook", *arguments], stdin=subprocess.PIPE,
                        stdout=subprocess.PIPE, text=True, bufsize=1)
 for line in run.stdout:
     print(line, end="")
     request = line.strip()
-    answer = answers.get(request, {"@hold pause": "held", "@hold stop": "held", "@release": "released"}.get(request))
+    answer = answers.get(request, grants.get(request))
     if answer == "EOF":
         run.stdin.close()
     elif answer:
@@ -110,7 +114,8 @@ END
 2000" ]
     cmp tracker.db restored.db
     [ -z "$(hidden)" ]
-    [ -z "$(find store -perm /007)" ] # nothing for others
+    # Nothing for others but the metrics, and the way to them.
+    [ "$(find store -perm /007 -printf '%m %P\n' | sort | tr '\n' ' ')" = "644 .state/torrust_backup.prom 751  751 .state " ]
 }
 
 @test "WAL: hot by hand, while a writer goes on; the copy is one file" {
@@ -360,6 +365,56 @@ time.sleep(60)' &
     [ "$(jq .exit_status store/.state/last-run.json)" = 130 ]
 }
 
+# write_trap JOURNAL FILE: a journal that names the file, which SQLite would delete.
+write_trap() {
+    python3 - "$1" "$2" <<'END'
+import os, struct, sys
+name = sys.argv[2].encode()
+magic = bytes([0xd9, 0xd5, 5, 0xf9, 0x20, 0xa1, 0x63, 0xd7])
+with open(sys.argv[1], "wb") as journal:
+    journal.write(b"A" * 8 + b"\0" * 504 + name + struct.pack(">II", len(name), sum(name)) + magic)
+END
+}
+
+@test "a journal that names another file deletes nothing: not in a backup, nor by changing the mode" {
+    make_database tracker.db
+    write_config
+    with_hook --config engine.yml
+    manifest=$PWD/store/$(sets)/manifest.json
+    write_trap tracker.db-journal "$manifest"
+    run -1 with_hook --config engine.yml
+    [[ $output == *@release* ]]
+    run -1 with_hook --config engine.yml --journal-mode wal
+    run -1 backup
+    [ -e "$manifest" ]
+    [ -e tracker.db-journal ]
+    rm tracker.db-journal
+    with_hook --config engine.yml
+}
+
+@test "a pipe in the journal's or the log's place is told at once, and the tracker is let go" {
+    make_database tracker.db
+    write_config
+    for suffix in journal wal; do
+        mkfifo tracker.db-$suffix
+        run -2 timeout 20 "$BASH" -c "$(declare -f with_hook); engine=$engine; with_hook --config engine.yml"
+        [[ $output == *'is not a regular file'* && $output == *@release* ]]
+        rm tracker.db-$suffix
+    done
+    [ -z "$(hidden)" ]
+}
+
+@test "essential: what else stands in the schema is not carried out" {
+    make_database tracker.db
+    sqlite3 tracker.db "CREATE TABLE extra (a)"
+    sqlite3 -cmd '.dbconfig defensive off' tracker.db "PRAGMA writable_schema=ON;
+        UPDATE sqlite_schema SET sql = sql || '; COMMIT; VACUUM INTO ''$PWD/planted''; BEGIN' WHERE name = 'extra'"
+    run -2 backup --profile essential
+    [[ $output == *'does more than to make it'* ]]
+    [ ! -e planted ]
+    backup # in full it is saved as it is
+}
+
 @test "two runs exclude each other: 11" {
     make_database tracker.db 200000
     "$engine" backup --sqlite tracker.db --store store --quiet &
@@ -405,31 +460,209 @@ for line in run.stdout:
         run.stdin.write("held\n")
     elif line.startswith("@release"):
         run.stdin.write("released\n")
+    elif line.startswith("@files"):
+        run.stdin.write("files\n")
     run.stdin.flush()
 sys.exit(run.wait())
 END
-    [ "$(grep '^@' <<<"$output" | tr '\n' ' ')" = "@hold pause @release @done 22 " ]
+    [ "$(grep '^@' <<<"$output" | tr '\n' ' ')" = "@files @hold pause @release @done 22 " ]
     [ -z "$(find small/store -mindepth 1 -maxdepth 1 ! -name .state)" ]
     rm small/filler
     run -0 with_hook --config engine.yml # and onto another file system
     "$engine" check --store small/store
 }
 
+# As if it had been made then: NEW-ID [OLD-ID, the newest]. days_ago N: such an id.
+redate() {
+    local old=${2-$(sets | tail -n 1)} sum
+    mv "store/$old" "store/$1"
+    sed -i "s/\"id\": \"$old\"/\"id\": \"$1\"/" "store/$1/manifest.json"
+    sum=$(sha256sum <"store/$1/manifest.json" | cut -c 1-64)
+    sed -i "s/^[0-9a-f]*  manifest.json\$/$sum  manifest.json/" "store/$1/SHA256SUMS"
+}
+days_ago() { date -u -d "-$1 days" +%Y%m%dT030000Z; }
+make_history() { # OPTIONS of backup... -- DAYS...: sets of so many days ago, the oldest first
+    local options=()
+    while [ "$1" != -- ]; do
+        options+=("$1")
+        shift
+    done
+    shift
+    for day; do
+        backup "${options[@]}" >/dev/null
+        redate "$(days_ago "$day")"
+    done
+}
+
 @test "sets older than keep-days are removed after a good backup, not after a failed one" {
     make_database tracker.db
-    backup
-    old=20200101T000000Z
-    mv "store/$(sets)" "store/$old"
-    sed -i "s/\"id\": \"[^\"]*\"/\"id\": \"$old\"/" "store/$old/manifest.json"
+    make_history --keep-days 99 -- 5 4 3 2 1
+    old=$(days_ago 4)
     mv tracker.db away.db
     : >tracker.db
-    run -1 backup --keep-days 1
+    run -1 backup --keep-days 2 --keep-last 1
     [ -e "store/$old" ]
     mv away.db tracker.db
-    run -0 backup --keep-days 1
+    run -0 backup --keep-days 2 --keep-last 1
     [[ $output == *"1 older sets were removed"* ]]
     [ ! -e "store/$old" ]
-    [ "$(sets | wc -l)" = 1 ]
+    [ -e "store/$(days_ago 5)" ] # the newest that was proved by restoring it
+    [ "$(sets | wc -l)" = 5 ]
+}
+
+@test "of the newest good sets so many stay, however old they are" {
+    make_database tracker.db
+    make_history --keep-days 99 -- 50 40 30 20
+    run -0 backup --keep-days 1 --keep-last 4
+    [ "$(sets | head -n 1)" = "$(days_ago 40)" ]
+    [ "$(sets | wc -l)" = 4 ]
+}
+
+@test "a pause longer than keep-days, and a clock that is wrong once, cost no history" {
+    make_database tracker.db
+    make_history -- 14 13 12 11 10 9
+    run -0 backup
+    [ "$(sets | wc -l)" = 7 ]
+    TZ=UTC FAKETIME_DONT_FAKE_MONOTONIC=1 ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0 \
+        faketime -f "@$(date -u -d '+3650 days' '+%F %T')" "$engine" backup --sqlite tracker.db --store store
+    [ "$(sets | wc -l)" = 8 ]
+    run -0 backup
+    [ "$(sets | wc -l)" = 9 ]
+    run -0 "$engine" list --store store
+    [[ $output == *"from the future: the clock went back"* ]]
+}
+
+@test "what has no manifest of ours, or is of another database, is left alone" {
+    make_database tracker.db
+    make_database other.db
+    make_history -- 20 19 18
+    "$engine" backup --sqlite other.db --store store
+    redate "$(days_ago 30)"
+    mkdir "store/$(days_ago 40)"
+    echo mine >"store/$(days_ago 40)/mine"
+    run -0 backup --keep-days 1 --keep-last 1
+    [[ $output == *"is left alone, it is no set of ours"* ]]
+    [ -e "store/$(days_ago 30)" ]
+    [ -e "store/$(days_ago 40)/mine" ]
+    [ ! -e "store/$(days_ago 20)" ]
+}
+
+@test "a set without its files is damaged: listed so, never the latest, counted as no good one" {
+    make_database tracker.db
+    make_history --keep-days 99 -- 30 20
+    backup >/dev/null
+    hollow=$(sets | tail -n 1)
+    rm "store/$hollow/database.db.zst"
+    run -0 "$engine" list --store store --output json
+    [[ $(jq -r '.sets[0].damage' <<<"$output") == "cannot read 'database.db.zst'"* ]]
+    run -0 --separate-stderr "$engine" prove --level checksums --store store --output json
+    [ "$(jq -r .set <<<"$output")" = "$(days_ago 20)" ]
+    run -1 "$engine" prove --level checksums --set "$hollow" --store store
+    sleep 1
+    run -0 backup --keep-days 1 --keep-last 2
+    [ -e "store/$(days_ago 20)" ]
+}
+
+@test "the latest is of the database that is configured, and not from the future" {
+    make_database tracker.db
+    make_database other.db
+    write_config
+    sed 's/tracker.db/other.db/' engine.yml >other.yml
+    "$engine" backup --config engine.yml
+    mine=$(sets)
+    "$engine" backup --config engine.yml
+    redate 20910101T030000Z
+    sleep 1
+    "$engine" backup --config other.yml
+    run -0 "$engine" restore --dry-run --set latest --config engine.yml
+    [[ $output == *"$mine"* ]]
+    run -0 --separate-stderr "$engine" check --set latest --config engine.yml --output json
+    [ "$(jq -r '.sets[].id' <<<"$output")" = "$mine" ]
+    run -0 "$engine" list --config engine.yml
+    [ "$(grep -c "the database '$PWD/other.db' of 'demo'" <<<"$output")" = 1 ]
+    run -2 "$engine" prove --store store # of which of the two?
+    [[ $output == *"of several databases"*"--set ID"* ]]
+}
+
+@test "a database that lost its rows: nothing is pruned, exit status 3, until it is acknowledged" {
+    make_database tracker.db
+    make_history --keep-days 99 -- 12 11 10
+    sqlite3 tracker.db 'DELETE FROM torrents'
+    run -3 backup --keep-days 1 --keep-last 1
+    [[ $output == *"nothing is pruned: table 'torrents' had "*" rows in set "*"acknowledge"* ]]
+    [ "$(sets | wc -l)" = 4 ]
+    [ "$(jq -r '.error.name + " " + .retention_brakes[0].set' store/.state/last-run.json)" = "BRAKE $(days_ago 10)" ]
+    grep -qx 'torrust_backup_retention_brake 1' store/.state/torrust_backup.prom
+    sleep 1
+    run -3 backup --keep-days 1 --keep-last 1
+    run -0 "$engine" acknowledge --store store
+    [[ $output == *"Acknowledged: table 'torrents' had"* ]]
+    [ "$(jq -r .exit_status store/.state/last-run.json)" = 0 ]
+    grep -qx 'torrust_backup_retention_brake 0' store/.state/torrust_backup.prom
+    run -0 "$engine" acknowledge --store store
+    [[ $output == *"nothing to acknowledge"* ]]
+    sleep 1
+    run -0 backup --keep-days 1 --keep-last 1
+    [[ $output == *"removed"* ]]
+}
+
+@test "expired sets make room for the next one; what may not go does not" {
+    [ "$(id -u)" = 0 ] || skip_because "only root can mount a file system"
+    mkdir store && mount -t tmpfs -o size=48m tmpfs store || skip_because "a file system cannot be mounted here"
+    mounted=store
+    sqlite3 tracker.db 'CREATE TABLE torrents (id INTEGER PRIMARY KEY, x BLOB);
+        WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n LIMIT 1200) INSERT INTO torrents SELECT i, randomblob(4000) FROM n'
+    make_history --keep-days 99 -- 9 8 7 6 5
+    run -0 dd if=/dev/zero of=store/filler bs=1M count=16 status=none
+    run -22 backup --keep-days 99
+    [[ $output == *"keep_days and keep_last let go are gone already"* ]]
+    [ "$(sets | wc -l)" = 5 ]
+    run -0 backup --keep-days 1 --keep-last 1
+    [[ $output == *"removing $(days_ago 9)"* ]]
+    [ -e "store/$(days_ago 6)" ] # the newest that was proved by restoring it
+}
+
+@test "a store that cannot sync folders is used, and that is said; one that cannot sync files is not" {
+    cat >shim.c <<'END'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+int fsync(int fd)
+{
+    struct stat status;
+    int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
+    if (fstat(fd, &status) == 0 && (S_ISDIR(status.st_mode) || getenv("NO_SYNC") != NULL)) {
+        errno = EINVAL;
+        return -1;
+    }
+    return real(fd);
+}
+END
+    cc -shared -fPIC -o shim.so shim.c -ldl || skip_because "there is no compiler"
+    make_database tracker.db
+    export ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0
+    run -0 env LD_PRELOAD="$PWD/shim.so" "$engine" backup --sqlite tracker.db --store store
+    [[ $output == *"cannot sync folders"* ]]
+    "$engine" check --store store
+    write_config
+    run -1 env NO_SYNC=1 LD_PRELOAD="$PWD/shim.so" "$engine" backup --config engine.yml
+    [[ $output == *"trying to sync a file failed"*"local disk"* ]]
+    [[ $output != *"capture"* ]]
+}
+
+@test "who watches may read the metrics, and nothing else" {
+    [ "$(id -u)" = 0 ] || skip_because "only root can become another user"
+    make_database tracker.db
+    backup
+    chmod 755 . "$BATS_TEST_TMPDIR" "$BATS_RUN_TMPDIR" "$BATS_SUITE_TMPDIR" "$BATS_FILE_TMPDIR"
+    as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
+    as_nobody grep -q '^torrust_backup_sets 1$' store/.state/torrust_backup.prom
+    run ! as_nobody ls store
+    run ! as_nobody ls store/.state
+    run ! as_nobody cat store/.state/last-run.json
+    run ! as_nobody cat "store/$(sets)/manifest.json"
 }
 
 @test "a set is synced before it is renamed, and the store after" {
@@ -449,7 +682,8 @@ END
     make_database tracker.db
     write_config
     run -0 with_hook --config engine.yml
-    [ "$(grep '^@' <<<"$output")" = "@hold pause
+    [ "$(grep '^@' <<<"$output")" = "@files
+@hold pause
 @release
 @done 0" ]
     grep -v '^@' <<<"$output" | jq -e 'has("time") and has("run") and has("phase") and has("level")' >/dev/null
@@ -461,15 +695,55 @@ END
     grep -q '^torrust_backup_last_exit_status 0$' store/.state/torrust_backup.prom
 }
 
+@test "a database that the tracker does not have open is not saved: it is another one" {
+    make_database tracker.db
+    write_config
+    run -2 with_hook --config engine.yml "@files=files 1:2 3:4"
+    [ "$(grep '^@' <<<"$output" | sort -u | tr '\n' ' ')" = "@done 2 @files " ]
+    [[ $output == *"not on the database '$PWD/tracker.db'"*"has 2 other files open"*"restart it"* ]]
+    [ -z "$(sets)" ]
+}
+
+@test "where nobody can look which files the tracker has open, that is said, and the backup is made" {
+    make_database tracker.db
+    write_config
+    run -0 with_hook --config engine.yml "@files=failed unknown request"
+    [[ $output == *'"warning"'*"could not look"*"unknown request"* ]]
+    run -0 with_hook --config engine.yml "@files=files" # it does not run
+    [[ $output != *"could not look"* ]]
+}
+
+@test "odd files among the configuration cost themselves, not the backup" {
+    make_database tracker.db
+    write_config
+    sed -i 's/paths: .*/paths: [.env, etc, link.env]}/' engine.yml
+    mkdir root/etc other
+    echo SECRET >other/app.env
+    ln -s ../other/app.env root/link.env
+    mkfifo root/etc/pipe
+    mkfifo "$(printf 'root/etc/a\n\033[2Jb')"
+    run -0 with_hook --config engine.yml
+    [[ $output == *'"warning"'*"link.env: the link alone is saved: it leads out"* ]]
+    [ "$(jq -r '.config_missing[]' "store/$(sets)/manifest.json" | grep -c .)" = 3 ]
+    [[ $output != *$'\033'* ]]
+    [ "$(zstd -qdc "store/$(sets)/config.tar.zst" | grep -ac SECRET)" = 0 ]
+    rm -r store/2*
+    truncate -s 8T root/etc/core
+    run -3 with_hook --config engine.yml
+    [[ $output == *"has the database, but not all configuration files"*"etc/core: not saved"* ]]
+    "$engine" check --store store
+    [ "$(zstd -qdc "store/$(sets)/config.tar.zst" | tar -xO .env)" = A=1 ]
+}
+
 @test "the hook's protocol: refusals, forced methods, a stopped tracker, one that does not come back" {
     make_database tracker.db
     write_config
     run -0 with_hook --config engine.yml "@hold pause=failed no freezer"
-    [ "$(grep '^@' <<<"$output" | tr '\n' ' ')" = "@hold pause @hold stop @release @done 0 " ]
+    [ "$(grep '^@' <<<"$output" | tr '\n' ' ')" = "@files @hold pause @hold stop @release @done 0 " ]
     run -1 with_hook --config engine.yml --method pause "@hold pause=failed no freezer"
-    [ "$(grep '^@' <<<"$output" | tr '\n' ' ')" = "@hold pause @done 1 " ]
+    [ "$(grep '^@' <<<"$output" | tr '\n' ' ')" = "@files @hold pause @done 1 " ]
     run -0 with_hook --config engine.yml --method stop
-    [ "$(grep '^@' <<<"$output" | tr '\n' ' ')" = "@hold stop @release @done 0 " ]
+    [ "$(grep '^@' <<<"$output" | tr '\n' ' ')" = "@files @hold stop @release @done 0 " ]
     run -0 with_hook --config engine.yml "@hold pause=held was-stopped"
     [[ $output == *"was not running before, and was left so"* ]]
     run -20 with_hook --config engine.yml "@release=failed it exited"
@@ -575,6 +849,8 @@ for line in run.stdout:
         run.stdin.write("held\n")
     elif line.startswith("@release"):
         run.stdin.write("released\n")
+    elif line.startswith("@files"):
+        run.stdin.write("files\n")
     elif not line.startswith("@done 0"):
         continue
     run.stdin.flush()

@@ -153,7 +153,7 @@ END
         [ "$status" = "$expected" ]
         count=$((count + 1))
     done <"$BATS_TEST_TMPDIR/limits"
-    [ "$count" = 28 ]
+    [ "$count" = 32 ]
 }
 
 @test "defaults: the schema's are the program's" {
@@ -164,7 +164,7 @@ import json, sys, yaml
 properties = json.load(open(sys.argv[1]))["properties"]
 engine = yaml.safe_load(open(sys.argv[2]))
 compared = [name for name in properties if "default" in properties[name] and name in engine]
-assert len(compared) == 9, compared
+assert len(compared) == 10, compared
 for name in compared:
     assert properties[name]["default"] == engine[name], name
 END

@@ -155,6 +155,64 @@ attempted_ago() {
     wait_until 75 has_sets 1
 }
 
+@test "a database that is gone after there were backups is a failure at once, and runs go on to fail" {
+    make_database
+    schedule='@hourly'
+    write_config
+    "$engine" backup --config engine.yml --log json >/dev/null
+    serve
+    [ "$(health .health)" = ok ]
+    kill -TERM "$serving"
+    ends_with 0
+    mv tracker.db away.db
+    serve
+    [ "$(health '.health + ": " + .state')" = "failing: the database is gone" ]
+    [[ $(health .problem) == "there were backups of the database, and it is gone"* ]]
+    [ "$(metric database_present)" = 0 ]
+    run -1 "$engine" health --port $port
+    kill -TERM "$serving"
+    ends_with 0
+    sed -i -E "s/(\"last_full_attempt_s\": *)[0-9]+/\1$(($(date +%s) - 7200))/" store/.state/last-run.json
+    serve # what was missed is made up for, and leaves its failure in the record
+    wait_until 10 grep -q 'the run ended with exit status' log
+    [ "$(jq .profiles.full.exit_status store/.state/last-run.json)" != 0 ]
+    mv away.db tracker.db
+    kill -TERM "$serving"
+    ends_with 0
+}
+
+@test "each profile has its own health: a full backup that fails is seen beside a good essential one" {
+    make_database 20000
+    schedule='@daily'
+    write_config
+    sed -i "s/^profile: full/profile: essential\nessential: {torrents: id <= 10}\nfull_schedule: '0 4 * * sun'/" engine.yml
+    "$engine" backup --config engine.yml --log json --profile essential >/dev/null
+    serve
+    [ "$(health '.health, .profiles.full.last_run, .profiles.essential.health' | xargs)" = "ok null ok" ]
+    run -1 bash -c "ulimit -f 64; '$engine' backup --config engine.yml --log json --profile full"
+    "$engine" backup --config engine.yml --log json --profile essential >/dev/null
+    [ "$(jq .exit_status store/.state/last-run.json)" = 0 ]
+    kill -TERM "$serving"
+    ends_with 0
+    serve
+    [ "$(health '.health, .profiles.full.health, .profiles.essential.health' | xargs)" = "failing failing ok" ]
+    [[ $(health .problem) == "the last run (full) ended with 1"* ]]
+    [ "$(metric 'profile_last_exit_status{profile="full"}')" = 1 ]
+    [ "$(metric 'profile_last_exit_status{profile="essential"}')" = 0 ]
+    [ "$(metric 'profile_last_success_timestamp_seconds{profile="full"}')" = 0 ]
+}
+
+@test "a last success that is in the future is none: the clock went back" {
+    make_database
+    schedule='@daily'
+    write_config
+    "$engine" backup --config engine.yml --log json >/dev/null
+    sed -i -E "s/(\"last_success_s\": *)[0-9]+/\1$(($(date +%s) + 864000))/" store/.state/last-run.json
+    serve
+    [ "$(health .health)" = failing ]
+    [[ $(health .problem) == *"the clock went back"* ]]
+}
+
 @test "no database yet: well and idle; then it begins by itself, and makes the store" {
     write_config
     serve

@@ -271,7 +271,7 @@ static void waits_no_longer_than_its_limit_for_a_silent_server(void **state)
 static int begin(void **state)
 {
     (void)state;
-    tbk_remote_local_open(&here);
+    tbk_remote_local_open(NULL, &here);
     (void)snprintf(folder, sizeof folder, "/tmp/tbk-live-XXXXXX");
     if (mkdtemp(folder) == NULL ||
         !test_server_start(&server, "mysql", "--password '" PASSWORD "'"))

@@ -637,6 +637,108 @@ static void can_be_cancelled_while_connecting(void **state)
     with_both(check_cancel);
 }
 
+/* A server that talks and never comes to its banner. */
+typedef struct talker {
+    int listener;
+    unsigned pause_ms; /* between two lines; 0 = none, and many at once */
+    pthread_t thread;
+} talker;
+
+static void *talk(void *self)
+{
+    const talker *it = self;
+    char lines[8192];
+    for (size_t i = 0; i < sizeof lines; i++)
+        lines[i] = i % 16 == 15 ? '\n' : 'x';
+    for (int fd; (fd = accept4(it->listener, NULL, NULL, SOCK_CLOEXEC)) >= 0; (void)close(fd))
+        while (send(fd, lines, it->pause_ms == 0 ? sizeof lines : 16, MSG_NOSIGNAL) > 0)
+            (void)usleep(it->pause_ms * 1000);
+    return NULL;
+}
+
+static tbk_ssh_target begin_talk(talker *it, tbk_ssh_program program)
+{
+    tbk_ssh_target target = target_of(program, "ed25519");
+    it->listener = silent_server(&target.port);
+    assert_int_equal(pthread_create(&it->thread, NULL, talk, it), 0);
+    target.connect_timeout_ms = 500;
+    return target;
+}
+
+static void end_talk(talker *it)
+{
+    (void)shutdown(it->listener, SHUT_RDWR);
+    assert_int_equal(pthread_join(it->thread, NULL), 0);
+    (void)close(it->listener);
+}
+
+static void check_talk(tbk_ssh_program program, unsigned pause_ms)
+{
+    talker server = {.pause_ms = pause_ms};
+    tbk_ssh_target target = begin_talk(&server, program);
+    int64_t begin_ms = tbk_clock_monotonic_ms();
+    bool worked = works(&target);
+    int64_t took_ms = tbk_clock_monotonic_ms() - begin_ms;
+    end_talk(&server);
+    assert_false(worked);
+    assert_true(err.code == TBK_E_TIMEOUT || err.code == TBK_E_NETWORK);
+    assert_true(took_ms < 10000);
+}
+
+static void check_flood(tbk_ssh_program program) { check_talk(program, 0); }
+static void check_dribble(tbk_ssh_program program) { check_talk(program, 20); }
+
+static void gives_up_on_a_server_that_never_comes_to_its_banner(void **state)
+{
+    (void)state;
+    with_both(check_flood);
+    with_both(check_dribble);
+}
+
+static void check_cancelled_talk(tbk_ssh_program program)
+{
+    tbk_remote remote = {0};
+    talker server = {.pause_ms = 20};
+    tbk_ssh_target target = begin_talk(&server, program);
+    target.connect_timeout_ms = 20000;
+    int64_t cancel_ms = tbk_clock_monotonic_ms() + 300;
+    tbk_report impatient = {.self = &cancel_ms, .cancelled = cancelled_soon};
+    bool opened = tbk_ssh_open(&target, &impatient, &remote, &err);
+    int64_t late_ms = tbk_clock_monotonic_ms() - cancel_ms;
+    end_talk(&server);
+    assert_error(opened, TBK_E_INTERRUPTED);
+    assert_true(late_ms < 8000);
+}
+
+static void can_be_cancelled_while_a_server_talks(void **state)
+{
+    (void)state;
+    with_both(check_cancelled_talk);
+}
+
+static void check_cancelled_command(tbk_ssh_program program)
+{
+    tbk_remote remote = {0};
+    tbk_auto_remote_result result = {0};
+    tbk_ssh_target target = target_of(program, "ed25519");
+    int64_t cancel_ms = INT64_MAX;
+    tbk_report impatient = {.self = &cancel_ms, .cancelled = cancelled_soon};
+    tbk_remote_command command = {.argv = (const char *const[]){"sleep", "60", NULL}};
+    assert_ok(tbk_ssh_open(&target, &impatient, &remote, &err));
+    cancel_ms = tbk_clock_monotonic_ms() + 300;
+    bool ran = remote.run(remote.self, &command, &result, &err);
+    int64_t late_ms = tbk_clock_monotonic_ms() - cancel_ms;
+    tbk_remote_close(&remote);
+    assert_error(ran, TBK_E_INTERRUPTED);
+    assert_true(late_ms < 8000);
+}
+
+static void a_command_without_a_report_is_cancelled_by_that_of_its_connection(void **state)
+{
+    (void)state;
+    with_both(check_cancelled_command);
+}
+
 /* --- --- */
 
 static int descriptors_before;
@@ -694,6 +796,9 @@ int main(void)
         TEST(tells_that_a_name_has_no_address),
         TEST(gives_up_on_a_server_that_says_nothing),
         TEST(can_be_cancelled_while_connecting),
+        TEST(gives_up_on_a_server_that_never_comes_to_its_banner),
+        TEST(can_be_cancelled_while_a_server_talks),
+        TEST(a_command_without_a_report_is_cancelled_by_that_of_its_connection),
     };
     int failed = sshd_start(NULL) != 0;
     if (!failed)

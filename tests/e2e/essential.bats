@@ -49,6 +49,22 @@ END
     [[ $output == *"0 4 * * sun"* ]]
 }
 
+@test "rules that do not fit the database are refused by configure and plan, with what there is, and nothing changes" {
+    before=$(on_vm cat /opt/torrust-backup/engine.yml)
+    cp "$workspace/envs/standin.backup.yml" good.yml
+    sed 's/completed > 0/complete > 0/' good.yml >"$workspace/envs/standin.backup.yml"
+    run -2 tb plan
+    [[ $output == *"no such column: complete (the table's columns: id, info_hash, completed)"* ]]
+    run -2 tb configure
+    [[ $output == *"no such column: complete (the table's columns: id, info_hash, completed)"* ]]
+    sed 's/swarm:/swarms:/' good.yml >"$workspace/envs/standin.backup.yml"
+    run -2 tb configure
+    [[ $output == *"'swarms'"*"there is no such table (the tables are: "*"swarm"* ]]
+    [ "$(on_vm cat /opt/torrust-backup/engine.yml)" = "$before" ]
+    [ -z "$(sh_on_vm 'ls -d /tmp/tmp.* 2>/dev/null')" ]
+    with_options <good.yml
+}
+
 @test "from the live database in WAL mode: proved, nothing held, what was left out is counted" {
     run --separate-stderr tb verify
     printf '%s\n' "$output" "$stderr" >&2
@@ -82,17 +98,19 @@ END
     [[ $output == *essential*full* || $output == *full*essential* ]]
 }
 
-@test "rules that do not fit the database hold nobody, and say what is wrong" {
+@test "rules that no longer fit the database hold nobody, and say what is wrong" {
     with_options <<'END'
 profile: essential
 method: pause
 essential:
-  swarm: completd > 0
+  swarm: completed > 0
 END
+    in_live_database 'ALTER TABLE swarm RENAME COLUMN completed TO finished'
     before=$(on_vm docker inspect -f '{{.State.StartedAt}}' tracker)
     run tb run
+    in_live_database 'ALTER TABLE swarm RENAME COLUMN finished TO completed'
     [ "$status" = 2 ]
-    [[ $output == *"swarm"*"no such column: completd"* ]]
+    [[ $output == *"swarm"*"no such column: completed"* ]]
     [ "$(on_vm docker inspect -f '{{.State.StartedAt}}' tracker)" = "$before" ]
     [ "$(on_vm grep -c '"the tracker is paused"' /var/log/torrust-backup/run.log || true)" = 0 ]
 }

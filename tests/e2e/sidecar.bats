@@ -393,5 +393,5 @@ END
     "$source_dir/tests/standin/deploy" "$machine" "$workspace" --journal-mode wal --rows 1000 --rate 20
     wait_until 130 more_sets_than 0
     check_restored "$(newest)"
-    [ "$(on_vm stat -c %u:%a $store)" = "$(on_vm stat -c %u $database):750" ]
+    [ "$(on_vm stat -c %u:%a $store)" = "$(on_vm stat -c %u $database):751" ]
 }

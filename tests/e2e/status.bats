@@ -48,6 +48,25 @@ field() { status_json | python3 -c "import json, sys; print(json.load(sys.stdin)
     [ "$(field '["problems"]')" = "[]" ]
 }
 
+# As an operator who "cleans up", or copies an older file over the new one.
+replace_database() { sh_on_vm "cp -p $database $database.new && mv $database.new $database"; }
+
+@test "a database that was replaced under the running tracker is told by each command, and saved by none" {
+    replace_database
+    expect 1 "the tracker does not work on '$database', which is backed up: it has '" status
+    [[ $output == *"/tracker.db (deleted)' open"*"docker restart tracker"* ]]
+    count=$(sets | wc -l)
+    expect 2 "not on the database '$database'" run
+    [ "$(sets | wc -l)" = "$count" ]
+    expect 21 "database in use: the tracker does not work on" verify
+    expect 0 "backups would fail: the tracker does not work on" configure
+    expect 2 "the tracker does not work on" restore --set latest
+    on_vm docker restart tracker
+    wait_until 20 tracker_runs
+    expect 0 "Health:     ok" status
+    tb run
+}
+
 @test "a run that is under way is told, and another one gives way without showing an old record as its own" {
     sh_on_vm "setsid flock $state_dir/lock sleep 25 </dev/null >/dev/null 2>&1 &"
     wait_until 5 sh_on_vm "! flock -n $state_dir/lock true"
@@ -114,6 +133,55 @@ field() { status_json | python3 -c "import json, sys; print(json.load(sys.stdin)
     [[ $output == *"exit status 22"*"Last good:  $good"* ]]
     on_vm umount $store
     expect 0 "Health:     ok" status
+}
+
+@test "each profile by itself: a full backup that failed is seen beside a good essential one" {
+    sh_on_vm "cp -p $store/.state/last-run.json /root/kept"
+    printf 'profile: essential\nfull_schedule: "0 4 * * sun"\n' >"$workspace/envs/standin.backup.yml"
+    tb configure
+    tb run
+    expect 0 "Health:     ok" status
+    sh_on_vm "cp -a $store /root/sets2 && mount -t tmpfs -o size=1m tmpfs $store && cp -a /root/sets2/.state $store"
+    expect 22 "free" run --profile full
+    sh_on_vm "cp -a $store/.state/. /root/sets2/.state; umount $store; cp -a /root/sets2/.state/. $store/.state; rm -rf /root/sets2"
+    tb run
+    [ "$(last_run | jq .exit_status)" = 0 ]
+    expect 1 "full: the run on the VM failed" status
+    tb run --profile full
+    expect 0 "Health:     ok" status
+    rm "$workspace/envs/standin.backup.yml"
+    tb configure
+    expect 0 "Health:     ok" status
+}
+
+@test "a last success in the future says that the clock went back" {
+    sh_on_vm "cp -p $store/.state/last-run.json /root/kept
+        sed -i 's/\"last_success_s\": *[0-9]*/\"last_success_s\": '\$((\$(date +%s) + 864000))'/' $store/.state/last-run.json"
+    expect 1 "the clock went back" status
+    sh_on_vm "cp -p /root/kept $store/.state/last-run.json"
+    expect 0 "Health:     ok" status
+}
+
+@test "a database that lost its rows: nothing is pruned, and that is seen, until it is acknowledged" {
+    # As a run that saw the drop has left it; the next one counts the rows again.
+    printf '{"schema": 1, "brakes": [{"environment": "standin", "driver": "sqlite3", "location": "%s", "profile": "full", "since_s": 1771264603,
+        "reason": "table torrents had its rows", "set": "20260216T175643Z", "bytes": 0, "rows": {"torrents": 100000000}}]}' "$database" |
+        on_vm sh -c "cat >$store/.state/brake.json; chown --reference=$store $store/.state/brake.json"
+    expect 3 "nothing is pruned: table torrents had its rows" run
+    [[ $output == *"torrust-backup acknowledge"* ]]
+    expect 1 "no older set is pruned since 2026-02-16T17:56:43Z: table torrents had its rows" status
+    [[ $output != *"is overdue"* ]]
+    sh_on_vm "grep -qx 'torrust_backup_retention_brake 1' $store/.state/torrust_backup.prom"
+    expect 0 "From the next run on, older sets are pruned again." acknowledge
+    expect 0 "Health:     ok" status
+    expect 0 "There was nothing to acknowledge." acknowledge
+    expect 0 "Set:" run
+}
+
+@test "node_exporter may read the metrics, and nobody may list the sets" {
+    on_vm setpriv --reuid 65534 --regid 65534 --clear-groups grep -q '^torrust_backup_sets' $store/.state/torrust_backup.prom
+    run ! on_vm setpriv --reuid 65534 --regid 65534 --clear-groups ls $store
+    run ! on_vm setpriv --reuid 65534 --regid 65534 --clear-groups cat $store/.state/last-run.json
 }
 
 @test "a changed file, a missing image, no cron" {

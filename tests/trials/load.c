@@ -74,8 +74,10 @@ static bool open_database(const load *self, int busy_ms, sqlite3 **out, tbk_erro
     (void)snprintf(settings, sizeof settings, "PRAGMA synchronous=%s; PRAGMA cache_size=%d",
                    self->plan.synchronous ? "NORMAL" : "OFF",
                    self->plan.cache_pages != 0 ? self->plan.cache_pages : -2000);
-    if (!tbk_sqlite_open(self->plan.database, SQLITE_OPEN_READWRITE, out, err))
-        return false;
+    /* As a tracker does: what our own connections may not do (VACUUM), it may. */
+    int rc = sqlite3_open_v2(self->plan.database, out, SQLITE_OPEN_READWRITE, NULL);
+    if (rc != SQLITE_OK)
+        return tbk_sqlite_fail(*out, rc, err, "cannot open '%s'", self->plan.database);
     (void)sqlite3_busy_timeout(*out, busy_ms);
     return tbk_sqlite_exec(*out, settings, err);
 }

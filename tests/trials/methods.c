@@ -110,7 +110,7 @@ static bool copy_hot(capture *self, void (*between)(const capture *of), tbk_erro
     tbk_auto(tbk_sqlite_hot) *hot = NULL;
     tbk_sqlite_facts facts;
     self->from = load_committed(self->load);
-    if (!tbk_sqlite_hot_open(self->database, self->scratch, &hot, err))
+    if (!tbk_sqlite_hot_open(self->database, self->scratch, NULL, &hot, err))
         return false;
     self->to = load_begun(self->load);
     if (between != NULL)
@@ -173,7 +173,7 @@ static bool hot_without_pin(capture *self, tbk_error *err)
         !open_companion(self, "-wal", &wal, err) || !pour_descriptor(self, wal, "-wal", err))
         return false;
     self->to = load_begun(self->load);
-    return tbk_sqlite_recover(self->copy, &facts, err);
+    return tbk_sqlite_recover(self->copy, NULL, &facts, err);
 }
 
 /* --- held --- */
@@ -187,7 +187,7 @@ static bool held(capture *self, tbk_error *err)
     self->to = load_begun(self->load);
     bool ok = tbk_sqlite_copy_held(self->database, self->copy, NULL, err);
     load_thaw(self->load);
-    return ok && tbk_sqlite_recover(self->copy, &facts, err);
+    return ok && tbk_sqlite_recover(self->copy, NULL, &facts, err);
 }
 
 /* --- reflink --- */
@@ -196,7 +196,7 @@ static bool reflink(capture *self, tbk_error *err)
 {
     int64_t locked_ms;
     self->from = load_committed(self->load);
-    bool ok = tbk_sqlite_copy_reflink(self->database, self->copy, &locked_ms, err);
+    bool ok = tbk_sqlite_copy_reflink(self->database, self->copy, NULL, &locked_ms, err);
     self->to = load_begun(self->load);
     return ok;
 }

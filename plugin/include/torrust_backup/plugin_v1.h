@@ -3,11 +3,11 @@
  * The interface between Torrust Backup and a program that hosts it, version 1.
  *
  * A host loads torrust_backup.so, looks up `tbk_plugin_get_v1` (the only exported symbol), checks
- * abi_version, and calls `run` with a verb: "render", "plan", "configure", "verify", "run", "list",
- * "status", "version". All text is UTF-8. Nothing is allocated on one side and freed on the other.
- * The plugin never prints, exits, or changes signals, locale, umask or working directory; it calls
- * back only on the thread that called it; calls on different threads do not disturb each other.
- * Never unload it. A complete host is docs/examples/host.c.
+ * abi_version, and calls `run` with a verb: "render", "plan", "configure", "verify", "run",
+ * "restore", "list", "status", "acknowledge", "version". All text is UTF-8. Nothing is allocated on
+ * one side and freed on the other. The plugin never prints, exits, or changes signals, locale,
+ * umask or working directory; it calls back only on the thread that called it; calls on different
+ * threads do not disturb each other. Never unload it. A complete host is docs/examples/host.c.
  */
 #ifndef TORRUST_BACKUP_PLUGIN_V1_H
 #define TORRUST_BACKUP_PLUGIN_V1_H

@@ -174,7 +174,7 @@ static void an_answer_without_end_is_refused(void **state)
     fixture *self = *state;
     bool was_stopped;
     tbk_error err;
-    char endless[600];
+    char endless[20000];
     memset(endless, 'x', sizeof endless - 1);
     endless[sizeof endless - 1] = '\0';
     answer(self, endless);
@@ -217,6 +217,73 @@ static void no_message_has_the_password(void **state)
     assert_null(strstr(err.message, "secret"));
 }
 
+/* --- what the tracker has open --- */
+
+static bool list_files(fixture *self, tbk_arena *arena, tbk_open_files *out, tbk_error *err)
+{
+    tbk_tracker_files port = tbk_hold_hook_tracker_files(self->hook);
+    return port.list(port.self, arena, out, err);
+}
+
+static void the_open_files_are_listed(void **state)
+{
+    fixture *self = *state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_open_files files;
+    tbk_error err;
+    answer(self, "files 2049:131072 43:7\n");
+    assert_succeeds(list_files(self, arena, &files, &err), err);
+    assert_requested(self, "@files\n");
+    assert_int_equal(files.count, 2);
+    assert_int_equal(files.list[0].device, 2049);
+    assert_int_equal(files.list[0].inode, 131072);
+    assert_int_equal(files.list[1].inode, 7);
+    answer(self, "files\n");
+    assert_succeeds(list_files(self, arena, &files, &err), err);
+    assert_int_equal(files.count, 0);
+}
+
+static void a_hook_that_cannot_look_or_is_an_older_one_says_why(void **state)
+{
+    fixture *self = *state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_open_files files;
+    tbk_error err;
+    answer(self, "failed unknown request\n");
+    assert_fails(list_files(self, arena, &files, &err), err, TBK_E_FAILED, "unknown request");
+    answer(self, "failed\n");
+    assert_fails(list_files(self, arena, &files, &err), err, TBK_E_FAILED, "no reason");
+    answer(self, "released\n");
+    assert_fails(list_files(self, arena, &files, &err), err, TBK_E_FAILED, "released");
+    answer(self, "files 1:2 x\n");
+    assert_fails(list_files(self, arena, &files, &err), err, TBK_E_FAILED, "'x'");
+    answer(self, "files  1:2\n");
+    assert_fails(list_files(self, arena, &files, &err), err, TBK_E_FAILED, "''");
+    hook_dies(self);
+    assert_fails(list_files(self, arena, &files, &err), err, TBK_E_INTERRUPTED, "gone");
+}
+
+/* Else it would be taken for the answer to the hold. */
+static void an_answer_that_comes_late_belongs_to_its_request(void **state)
+{
+    static const char *const LATE[] = {"files 1:2\nheld\n", "files\nheld\n",
+                                       "failed Docker does not answer\nheld\n", "held\n"};
+    fixture *self = *state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    for (size_t i = 0; i < sizeof LATE / sizeof LATE[0]; i++) {
+        tbk_open_files files;
+        bool was_stopped;
+        tbk_error err;
+        assert_fails(list_files(self, arena, &files, &err), err, TBK_E_TIMEOUT, "'@files'");
+        answer(self, LATE[i]);
+        assert_succeeds(self->port.acquire(self->port.self, TBK_HOLD_PAUSE, &was_stopped, &err),
+                        err);
+        answer(self, "failed it is not running\n");
+        assert_fails(self->port.acquire(self->port.self, TBK_HOLD_PAUSE, &was_stopped, &err), err,
+                     TBK_E_FAILED, "it is not running");
+    }
+}
+
 int main(void)
 {
     (void)signal(SIGPIPE, SIG_IGN);
@@ -235,6 +302,9 @@ int main(void)
         CASE(a_spare_server_is_started_with_its_password),
         CASE(a_spare_server_may_be_refused),
         CASE(no_message_has_the_password),
+        CASE(the_open_files_are_listed),
+        CASE(a_hook_that_cannot_look_or_is_an_older_one_says_why),
+        CASE(an_answer_that_comes_late_belongs_to_its_request),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

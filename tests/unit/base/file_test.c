@@ -129,6 +129,36 @@ static bool holds_when_fstat_is_refused(bool (*check)(void))
            holds_when_refused(&(refused_call){SYS_fstat, -1, 0, EIO}, check);
 }
 
+static void opens_what_others_wrote_only_where_it_is_a_file(void **state)
+{
+    (void)state;
+    tbk_error err;
+    int fd = -1;
+    put("file", "content");
+    assert_succeeds(tbk_file_open(path_of("file"), &fd, &err), err);
+    assert_int_equal(close(fd), 0);
+    fd = -1;
+    assert_fails(tbk_file_open_at(scratch_fd, "missing", &fd, &err), err, TBK_E_NOT_FOUND,
+                 "cannot read 'missing'");
+    assert_fails(tbk_file_open_at(scratch_fd, "file/below", &fd, &err), err, TBK_E_IO,
+                 "cannot read 'file/below'");
+    assert_int_equal(symlinkat("file", scratch_fd, "link"), 0);
+    assert_fails(tbk_file_open_at(scratch_fd, "link", &fd, &err), err, TBK_E_CONFIG,
+                 "is not a regular file");
+    assert_int_equal(mkfifoat(scratch_fd, "pipe", 0600), 0); /* which nobody writes to */
+    assert_fails(tbk_file_open_at(scratch_fd, "pipe", &fd, &err), err, TBK_E_CONFIG,
+                 "is not a regular file");
+    assert_fails(tbk_file_open(scratch, &fd, &err), err, TBK_E_CONFIG, "is not a regular file");
+    assert_int_equal(fd, -1);
+}
+
+static bool open_says_input_output_error(void)
+{
+    int fd = -1;
+    tbk_error err = {0};
+    return !tbk_file_open(path_of("f"), &fd, &err) && err.code == TBK_E_IO && fd == -1;
+}
+
 static void failing_disks_are_told(void **state)
 {
     (void)state;
@@ -138,6 +168,7 @@ static void failing_disks_are_told(void **state)
     assert_true(holds_when_fstat_is_refused(read_says_input_output_error));
     assert_true(holds_when_refused(&(refused_call){SYS_read, 2, 16 * 1024, EIO},
                                    read_says_input_output_error));
+    assert_true(holds_when_fstat_is_refused(open_says_input_output_error));
 }
 
 /* --- publishing --- */
@@ -199,6 +230,12 @@ static bool publish_fails_cleanly(void)
            strstr(err.message, "/f': cannot put it in place") != NULL && !exists("f~");
 }
 
+static bool publish_succeeds(void)
+{
+    tbk_error err;
+    return tbk_file_publish(path_of("f"), "new", 3, 0600, &err);
+}
+
 static bool publish_says_no_space(void)
 {
     tbk_error err = {0};
@@ -210,8 +247,7 @@ static void every_step_of_a_publish_can_fail(void **state)
 {
     (void)state;
     put("f", "old");
-    assert_true(
-        holds_when_refused(&(refused_call){SYS_fchmod, -1, 0, EPERM}, publish_fails_cleanly));
+    assert_true(holds_when_refused(&(refused_call){SYS_fchmod, -1, 0, EIO}, publish_fails_cleanly));
     assert_true(holds_when_refused(&(refused_call){SYS_fsync, -1, 0, EIO}, publish_fails_cleanly));
     assert_true(
         holds_when_refused(&(refused_call){SYS_fsync, -1, 0, ENOSPC}, publish_says_no_space));
@@ -242,6 +278,27 @@ static bool publish_stops_at_the_size_limit(void)
     (void)setrlimit(RLIMIT_FSIZE, &old);
     return failed && strstr(err.message, "/f': cannot write: File too large") != NULL &&
            !exists("f~");
+}
+
+/* Shares: without modes of their own, or without a way to sync a folder. What is published there is
+ * as whole as it can be. */
+static void what_a_file_system_does_not_have_is_done_without(void **state)
+{
+    (void)state;
+    put("f", "old");
+    int next = dup(scratch_fd);
+    assert_int_equal(close(next), 0);
+    static const int MODES[] = {EPERM, ENOTSUP}, SYNCS[] = {EINVAL, ENOTSUP};
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(
+            holds_when_refused(&(refused_call){SYS_fchmod, -1, 0, MODES[i]}, publish_succeeds));
+        assert_true(holds_when_refused(&(refused_call){SYS_fsync, 0, (uint32_t)next, SYNCS[i]},
+                                       publish_succeeds));
+    }
+    check_content("f", "new");
+    /* A file that cannot be synced is another thing. */
+    assert_true(
+        holds_when_refused(&(refused_call){SYS_fsync, -1, 0, EINVAL}, publish_fails_cleanly));
 }
 
 static void half_written_files_are_not_published(void **state)
@@ -343,6 +400,12 @@ static bool make_says_mode(void)
            strstr(err.message, "cannot set the mode of '") != NULL;
 }
 
+static bool make_succeeds(void)
+{
+    tbk_error err;
+    return tbk_directory_make(path_of("another"), 0755, &err);
+}
+
 static void a_mode_that_cannot_be_set_is_an_error(void **state)
 {
     (void)state;
@@ -351,7 +414,8 @@ static void a_mode_that_cannot_be_set_is_an_error(void **state)
 #else
     long number = SYS_fchmodat;
 #endif
-    assert_true(holds_when_refused(&(refused_call){number, -1, 0, EPERM}, make_says_mode));
+    assert_true(holds_when_refused(&(refused_call){number, -1, 0, EIO}, make_says_mode));
+    assert_true(holds_when_refused(&(refused_call){number, -1, 0, EPERM}, make_succeeds));
 }
 
 static void removes_a_tree_but_not_what_links_point_to(void **state)
@@ -449,6 +513,7 @@ int main(void)
         TEST(reads_up_to_its_limit),
         TEST(reads_files_that_do_not_know_their_size),
         TEST(what_is_no_regular_file_is_refused),
+        TEST(opens_what_others_wrote_only_where_it_is_a_file),
         TEST(failing_disks_are_told),
         TEST(publishes_with_its_mode_and_replaces),
         TEST(publishes_below_an_open_directory),
@@ -456,6 +521,7 @@ int main(void)
         TEST(a_failed_publish_leaves_the_old_file_alone),
         TEST(every_step_of_a_publish_can_fail),
         TEST(a_folder_that_cannot_be_synced_is_an_error),
+        TEST(what_a_file_system_does_not_have_is_done_without),
         TEST(half_written_files_are_not_published),
         TEST(a_full_disk_is_its_own_error),
         TEST(signals_do_not_end_a_write),

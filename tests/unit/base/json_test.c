@@ -210,6 +210,21 @@ static void many_keys_are_read_quickly(void **state)
     assert_string_equal(value->last->key, "k199999");
 }
 
+static void a_printed_document_does_nothing_to_a_terminal_and_loses_nothing(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_auto_text text = {0};
+    static const char hostile[] = "\x1b[2J\x7f\xC2\x9B\u202E\u2028\U000E0041é";
+    const tbk_value *again = NULL;
+    tbk_error err;
+    tbk_json_write(&text, tbk_value_string(arena, hostile), false);
+    assert_string_equal(tbk_text_string(&text),
+                        "\"\\u001b[2J\\u007f\\u009b\\u202e\\u2028\\udb40\\udc41é\"");
+    assert_succeeds(tbk_json_parse(arena, text.bytes, text.length, "x", &again, &err), err);
+    assert_string_equal(again->string, hostile);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +237,7 @@ int main(void)
         cmocka_unit_test(what_is_no_text_or_number_is_written_as_json_all_the_same),
         cmocka_unit_test(values_know_their_source),
         cmocka_unit_test(many_keys_are_read_quickly),
+        cmocka_unit_test(a_printed_document_does_nothing_to_a_terminal_and_loses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,10 +59,38 @@ static void a_host_with_a_decimal_comma_changes_nothing(void **state)
     (void)setlocale(LC_ALL, "C");
 }
 
+static void whole_numbers_are_all_of_their_text_and_within_their_limits(void **state)
+{
+    (void)state;
+    static const char *const NONE[] = {"",
+                                       "-",
+                                       "+",
+                                       "x",
+                                       "1x",
+                                       " 1",
+                                       "1 ",
+                                       "1.5",
+                                       "0x10",
+                                       "9223372036854775808",
+                                       "-9223372036854775809",
+                                       "99999999999999999999999"};
+    int64_t number = 7;
+    for (size_t index = 0; index < sizeof NONE / sizeof NONE[0]; index++)
+        assert_false(tbk_number_parse_whole(NONE[index], INT64_MIN, INT64_MAX, &number));
+    assert_false(tbk_number_parse_whole("-1", 0, 10, &number));
+    assert_false(tbk_number_parse_whole("11", 0, 10, &number));
+    assert_int_equal(number, 7);
+    assert_true(tbk_number_parse_whole("+0530", -2400, 2400, &number));
+    assert_int_equal(number, 530);
+    assert_true(tbk_number_parse_whole("-9223372036854775808", INT64_MIN, INT64_MAX, &number));
+    assert_true(number == INT64_MIN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_come_back_as_they_were),
+        cmocka_unit_test(whole_numbers_are_all_of_their_text_and_within_their_limits),
         cmocka_unit_test(a_host_with_a_decimal_comma_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

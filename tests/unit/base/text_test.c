@@ -126,6 +126,32 @@ static void knows_utf8(void **state)
     assert_true(tbk_text_is_utf8("a\0b", 3));
 }
 
+static void check_visible(const char *string, bool with_lines, const char *expected)
+{
+    tbk_auto_text text = {0};
+    tbk_text_append_visible(&text, string, with_lines);
+    assert_string_equal(tbk_text_string(&text), expected);
+}
+
+static void text_of_others_is_seen_and_does_nothing(void **state)
+{
+    (void)state;
+    check_visible("", false, "");
+    check_visible("plain, é€😀 \\ text", false, "plain, é€😀 \\ text");
+    check_visible("a\n\tb", true, "a\n\tb");
+    check_visible("a\n\tb\r", false, "a\\n\\tb\\x0d");
+    check_visible("\033]0;x\007\033[2J\r\x7f", true, "\\x1b]0;x\\x07\\x1b[2J\\x0d\\x7f");
+    check_visible("\xC2\x9B"
+                  "31m\xC2\x80\xC2\x9F\xC2\xA0",
+                  false, "\\u009b31m\\u0080\\u009f\xC2\xA0");
+    check_visible("\x9b"
+                  "31m\xC2",
+                  false, "\\x9b31m\\xc2");
+    check_visible("a\u202Eb\u2066c\u200Fd\u061Ce\u2028f\uFEFF", true,
+                  "a\\u202eb\\u2066c\\u200fd\\u061ce\\u2028f\\ufeff");
+    check_visible("\U000E0041", false, "\\ue0041");
+}
+
 static void knows_beginnings_and_ends(void **state)
 {
     (void)state;
@@ -148,6 +174,7 @@ int main(void)
         cmocka_unit_test(too_much_ends_the_process),
         cmocka_unit_test(shell_words_come_back_from_a_shell),
         cmocka_unit_test(knows_utf8),
+        cmocka_unit_test(text_of_others_is_seen_and_does_nothing),
         cmocka_unit_test(knows_beginnings_and_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -227,6 +227,79 @@ static void every_type_has_a_name(void **state)
     assert_string_equal(tbk_value_type_name((tbk_value_type)77), "of an unknown type");
 }
 
+static void numbers_have_limits(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    const tbk_value *map = document(arena);
+    tbk_error err;
+    int64_t integer = 5;
+    assert_succeeds(tbk_value_read_integer_within(map, "core.port", 7070, 7070, &integer, &err),
+                    err);
+    assert_int_equal(integer, 7070);
+    assert_succeeds(tbk_value_read_integer_within(map, "core.missing", 0, 1, &integer, &err), err);
+    assert_int_equal(integer, 7070);
+    assert_fails(tbk_value_read_integer_within(map, "core.port", 0, 7069, &integer, &err), err,
+                 TBK_E_CONFIG, "'core.port' is 7070; it must be from 0 to 7069");
+    assert_fails(tbk_value_read_integer_within(map, "core.port", 7071, 9000, &integer, &err), err,
+                 TBK_E_CONFIG, "must be from 7071 to 9000");
+    assert_fails(tbk_value_read_integer_within(map, "name", 0, 1, &integer, &err), err,
+                 TBK_E_CONFIG, "'name' must be a whole number");
+}
+
+static void for_printing_what_is_missing_or_another_type_has_a_stand_in(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_value *map = tbk_value_map(arena);
+    tbk_value *list = tbk_value_list(arena);
+    tbk_value_set_string(arena, map, "text", "a");
+    tbk_value_set_integer(arena, map, "number", 5);
+    tbk_value_set_integer(arena, map, "negative", -5);
+    tbk_value_set_bool(arena, map, "yes", true);
+    tbk_value_set_bool(arena, map, "no", false);
+    tbk_value_set(arena, map, "list", list);
+    tbk_value_append(arena, list, tbk_value_null(arena));
+    assert_string_equal(tbk_value_text_at(map, "text", "-"), "a");
+    assert_string_equal(tbk_value_text_at(map, "number", "-"), "-");
+    assert_string_equal(tbk_value_text_at(map, "missing", "-"), "-");
+    assert_int_equal(tbk_value_integer_at(map, "number"), 5);
+    assert_int_equal(tbk_value_integer_at(map, "text"), 0);
+    assert_int_equal(tbk_value_integer_at(map, "missing"), 0);
+    assert_true(tbk_value_true_at(map, "yes"));
+    assert_false(tbk_value_true_at(map, "no"));
+    assert_false(tbk_value_true_at(map, "text"));
+    assert_false(tbk_value_true_at(map, "missing"));
+    assert_non_null(tbk_value_members_at(map, "list"));
+    assert_null(tbk_value_members_at(map, "text"));
+    assert_null(tbk_value_members_at(map, "missing"));
+    assert_int_equal(tbk_value_bytes_at(map, "number"), 5);
+    assert_int_equal(tbk_value_bytes_at(map, "negative"), 0);
+}
+
+static void a_visible_copy_keeps_all_but_what_a_terminal_would_do(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_value *map = tbk_value_map(arena);
+    tbk_value *list = tbk_value_list(arena);
+    tbk_value_set(arena, map, "list\033", list);
+    tbk_value_append(arena, list, tbk_value_string(arena, "\033[2J\n"));
+    tbk_value_append(arena, list, tbk_value_integer(arena, 7));
+    tbk_value_set_string(arena, map, "diff", "-a\n+\033b\n");
+    const tbk_value *copy = tbk_value_visible(arena, map, "diff");
+    assert_int_equal(copy->count, 2);
+    const tbk_value *items = tbk_value_find(copy, "list\\x1b");
+    assert_int_equal(items->type, TBK_VALUE_LIST);
+    assert_int_equal(items->count, 2);
+    assert_string_equal(items->first->value->string, "\\x1b[2J\\n");
+    assert_int_equal(items->last->value->integer, 7);
+    assert_string_equal(tbk_value_text_at(copy, "diff", ""), "-a\n+\\x1bb\n");
+    assert_string_equal(tbk_value_text_at(tbk_value_visible(arena, map, NULL), "diff", ""),
+                        "-a\\n+\\x1bb\\n");
+    assert_string_equal(list->first->value->string, "\033[2J\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +315,9 @@ int main(void)
         cmocka_unit_test(set_replaces_in_place),
         cmocka_unit_test(own_message_carries_the_place),
         cmocka_unit_test(every_type_has_a_name),
+        cmocka_unit_test(numbers_have_limits),
+        cmocka_unit_test(for_printing_what_is_missing_or_another_type_has_a_stand_in),
+        cmocka_unit_test(a_visible_copy_keeps_all_but_what_a_terminal_would_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

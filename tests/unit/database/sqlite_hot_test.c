@@ -76,7 +76,7 @@ static void next_generation(fixture *self)
 
 static void begin(fixture *self)
 {
-    assert_succeeds(tbk_sqlite_hot_open(self->database, self->folder, &self->hot, &self->err),
+    assert_succeeds(tbk_sqlite_hot_open(self->database, self->folder, NULL, &self->hot, &self->err),
                     self->err);
 }
 
@@ -478,9 +478,9 @@ static void only_for_databases_in_wal_mode(void **state)
 {
     fixture *self = *state;
     must(self->writer, "PRAGMA journal_mode=DELETE");
-    assert_fails(tbk_sqlite_hot_open(self->database, self->folder, &self->hot, &self->err),
+    assert_fails(tbk_sqlite_hot_open(self->database, self->folder, NULL, &self->hot, &self->err),
                  self->err, TBK_E_UNSUPPORTED, "not in WAL mode");
-    assert_fails(tbk_sqlite_hot_open("/does/not/exist", self->folder, &self->hot, &self->err),
+    assert_fails(tbk_sqlite_hot_open("/does/not/exist", self->folder, NULL, &self->hot, &self->err),
                  self->err, TBK_E_NOT_FOUND, "");
 }
 
@@ -488,8 +488,9 @@ static void the_map_of_pages_needs_its_room(void **state)
 {
     fixture *self = *state;
     next_generation(self);
-    assert_fails(tbk_sqlite_hot_open(self->database, "/does/not/exist", &self->hot, &self->err),
-                 self->err, TBK_E_IO, "/does/not/exist");
+    assert_fails(
+        tbk_sqlite_hot_open(self->database, "/does/not/exist", NULL, &self->hot, &self->err),
+        self->err, TBK_E_IO, "/does/not/exist");
 }
 
 /* A file system that is so small that the log may grow by 24 MiB only. */
@@ -556,13 +557,14 @@ static void a_file_system_without_clones_says_so(void **state)
     int64_t locked_ms;
     must(self->writer, "PRAGMA journal_mode=DELETE");
     if (clones(self)) { /* then the database is cloned */
-        assert_succeeds(tbk_sqlite_copy_reflink(self->database, self->copy, &locked_ms, &self->err),
-                        self->err);
+        assert_succeeds(
+            tbk_sqlite_copy_reflink(self->database, self->copy, NULL, &locked_ms, &self->err),
+            self->err);
         assert_copy_is(self, 1);
         return;
     }
     assert_int_equal(self->err.code, TBK_E_UNSUPPORTED);
-    assert_fails(tbk_sqlite_copy_reflink(self->database, self->copy, &locked_ms, &self->err),
+    assert_fails(tbk_sqlite_copy_reflink(self->database, self->copy, NULL, &locked_ms, &self->err),
                  self->err, TBK_E_UNSUPPORTED, "does not clone");
     assert_int_not_equal(access(self->copy, F_OK), 0);
 }
@@ -571,7 +573,7 @@ static void a_database_in_wal_mode_is_not_cloned(void **state)
 {
     fixture *self = *state;
     int64_t locked_ms;
-    assert_fails(tbk_sqlite_copy_reflink(self->database, self->copy, &locked_ms, &self->err),
+    assert_fails(tbk_sqlite_copy_reflink(self->database, self->copy, NULL, &locked_ms, &self->err),
                  self->err, TBK_E_UNSUPPORTED, "is in WAL mode");
 }
 

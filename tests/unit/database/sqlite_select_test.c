@@ -240,9 +240,9 @@ static void what_is_no_rule_of_this_database_is_refused(void **state)
 {
     fixture *self = *state;
     static const char *const cases[][3] = {
-        {"peers", "all", "there is no such table"},
+        {"peers", "all", "there is no such table (the tables are: "},
         {"sqlite_sequence", "none", "there is no such table"},
-        {"keys", "completed > 0", "no such column: completed"},
+        {"keys", "completed > 0", "no such column: completed (the table's columns: "},
         {"keys", "\"valid_untl\" > 0", "no such column"},
         {"keys", "valid_until >", "syntax error"},
         {"keys", "valid_until = (SELECT 5)", "more than to look at the table's own columns"},
@@ -286,6 +286,37 @@ static void rules_that_fit_pass(void **state)
     assert_int_equal(selected(self, "keys")->saved_rows, 1);
 }
 
+/* Who may write the database may write anything into its schema. */
+static void a_schema_that_is_more_than_its_tables_runs_nothing(void **state)
+{
+    fixture *self = *state;
+    static const char endless[] = "sql || '; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT "
+                                  "i + 1 FROM n) SELECT max(i) FROM n'";
+    static const char *const TRAPS[] = {NULL, "sql || '; DROP TABLE torrents'", endless};
+    for (size_t i = 0; i < 2 * sizeof TRAPS / sizeof *TRAPS; i++) {
+        const char *name = i % 2 == 0 ? "extra" : "extra_a";
+        const char *trap = TRAPS[i / 2];
+        if (trap == NULL)
+            trap = tbk_arena_format(
+                self->arena, "sql || '; COMMIT; VACUUM INTO ''%s/planted''; BEGIN'", self->folder);
+        execute(self->database, "DROP TABLE IF EXISTS extra; CREATE TABLE extra (a);"
+                                "CREATE INDEX extra_a ON extra (a)");
+        execute(self->database,
+                tbk_arena_format(self->arena,
+                                 "PRAGMA writable_schema=ON;"
+                                 "UPDATE sqlite_schema SET sql = %s WHERE name = '%s'",
+                                 trap, name));
+        assert_fails(select_rows(self), self->err, TBK_E_CONFIG, "does more than to make it");
+        assert_int_not_equal(access(self->target, F_OK), 0);
+        execute(self->database,
+                tbk_arena_format(self->arena,
+                                 "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET "
+                                 "sql = substr(sql, 1, instr(sql, ';') - 1) WHERE name = '%s'",
+                                 name));
+    }
+    assert_succeeds(select_rows(self), self->err); /* and without the traps it is one like others */
+}
+
 static void what_cannot_be_read_or_written_is_told(void **state)
 {
     fixture *self = *state;
@@ -308,6 +339,7 @@ int main(void)
         CASE(what_is_no_rule_of_this_database_is_refused),
         CASE(a_condition_that_takes_memory_is_bounded),
         CASE(rules_that_fit_pass),
+        CASE(a_schema_that_is_more_than_its_tables_runs_nothing),
         CASE(what_cannot_be_read_or_written_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

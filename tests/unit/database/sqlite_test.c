@@ -225,7 +225,7 @@ static void copies_database_and_hot_journal_and_rolls_back(void **state)
     assert_true(size_bytes > (uint64_t)status.st_size);
 
     assert_succeeds(tbk_sqlite_copy_held(self->database, self->copy, NULL, &err), err);
-    assert_succeeds(tbk_sqlite_recover(self->copy, &facts, &err), err);
+    assert_succeeds(tbk_sqlite_recover(self->copy, NULL, &facts, &err), err);
     assert_int_equal(generations(self->copy), 1);
     assert_int_equal(integer(self->copy, "SELECT max(generation) FROM t"), 1);
     assert_string_not_equal(facts.schema.hex, "");
@@ -259,7 +259,7 @@ static void takes_the_log_into_the_copy(void **state)
     make_database(self->database, true);
     kill_writer(start_writer(self->database, commits_without_checkpoint));
     assert_succeeds(tbk_sqlite_copy_held(self->database, self->copy, NULL, &err), err);
-    assert_succeeds(tbk_sqlite_recover(self->copy, &facts, &err), err);
+    assert_succeeds(tbk_sqlite_recover(self->copy, NULL, &facts, &err), err);
     assert_true(facts.wal);
 
     static const char *const suffixes[] = {"-journal", "-wal", "-shm"};
@@ -361,7 +361,7 @@ static void copies_beside_a_writer_that_has_not_yet_to_write(void **state)
     pid_t child = start_writer(self->database, reserves);
     assert_succeeds(tbk_sqlite_copy_locked(self->database, self->copy, NULL, &err), err);
     kill_writer(child);
-    assert_succeeds(tbk_sqlite_recover(self->copy, &facts, &err), err);
+    assert_succeeds(tbk_sqlite_recover(self->copy, NULL, &facts, &err), err);
     assert_int_equal(generations(self->copy), 1);
     assert_int_equal(integer(self->copy, "SELECT max(generation) FROM t"), 1);
 }
@@ -419,7 +419,7 @@ static void copies_a_log_database_while_it_is_written(void **state)
     for (int round = 0; round < 5; round++) {
         (void)unlink(self->copy);
         assert_succeeds(tbk_sqlite_copy_locked(self->database, self->copy, NULL, &err), err);
-        assert_succeeds(tbk_sqlite_recover(self->copy, &facts, &err), err);
+        assert_succeeds(tbk_sqlite_recover(self->copy, NULL, &facts, &err), err);
         assert_int_equal(generations(self->copy), 1);
         assert_true(facts.wal);
     }

@@ -31,6 +31,7 @@ static void whole_configuration_is_read(void **state)
     assert_int_equal(config.profile, TBK_PROFILE_FULL);
     assert_string_equal(config.essential.list[0].condition, "completed > 0");
     assert_int_equal(config.keep_days, 7);
+    assert_int_equal(config.keep_last, 3); /* it is not said: a file of an earlier version */
     assert_int_equal(config.compression_level, 1);
     assert_int_equal(config.prove_restored_every_days, 7);
     assert_string_equal(config.config_root, "/opt/torrust");
@@ -172,6 +173,9 @@ static void bad_configuration_is_refused(void **state)
         {"keep_days", "0", "'keep_days' is 0; 1 to 36500 are possible"},
         {"keep_days", "36501", "'keep_days' is 36501"},
         {"keep_days", "\"7\"", "'keep_days' must be a whole number"},
+        {"keep_last", "0", "'keep_last' is 0; 1 to 10000 are possible"},
+        {"keep_last", "10001", "'keep_last' is 10001"},
+        {"keep_last", "\"3\"", "'keep_last' must be a whole number"},
         {"compression_level", "10", "'compression_level' is 10; -10 to 9"},
         {"rate_limit_mib", "-1", "'rate_limit_mib' is -1; 0 to 100000"},
         {"prove_restored_every_days", "-1", "'prove_restored_every_days' is -1"},
@@ -209,6 +213,18 @@ static void values_of_no_file_are_named_by_their_key(void **state)
                  "'store': 'sets' is not");
 }
 
+static void so_many_sets_are_kept_as_it_says(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_value *document = json_of(arena, config_json);
+    tbk_engine_config config;
+    tbk_error err;
+    tbk_value_set_integer(arena, document, "keep_last", 12);
+    assert_succeeds(tbk_engine_config_read(arena, document, &config, &err), err);
+    assert_int_equal(config.keep_last, 12);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +234,7 @@ int main(void)
         cmocka_unit_test(a_sidecar_has_its_own_schedules),
         cmocka_unit_test(a_sidecar_that_could_not_work_is_refused),
         cmocka_unit_test(bad_configuration_is_refused),
+        cmocka_unit_test(so_many_sets_are_kept_as_it_says),
         cmocka_unit_test(values_of_no_file_are_named_by_their_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -224,6 +224,28 @@ static void bad_inventory_is_refused(void **state)
 }
 
 #define INPUTS "Running.context.user_inputs."
+
+static void a_state_of_other_types_is_refused_even_where_the_inventory_stands_for_it(void **state)
+{
+    (void)state;
+    static const refusal cases[] = {
+        {INPUTS "ssh_port", "\"22\"", "'user_inputs.ssh_port' must be a whole number"},
+        {INPUTS "ssh_port", "22.5", "'user_inputs.ssh_port' must be a whole number"},
+        {INPUTS "ssh_credentials.ssh_username", "[]", "ssh_username' must be text"},
+        {INPUTS "ssh_credentials.ssh_priv_key_path", "{}", "ssh_priv_key_path' must be text"},
+        {"Running.context.runtime_outputs.instance_ip", "7", "instance_ip' must be text"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tbk_auto(tbk_arena) *arena = tbk_arena_new();
+        tbk_value *document = json_of(arena, state_json);
+        tbk_environment read;
+        tbk_error err;
+        put(arena, document, cases[i].path, cases[i].json);
+        assert_fails(tbk_environment_read(arena, document, yaml_of(arena, inventory_yaml), "demo",
+                                          &read, &err),
+                     err, TBK_E_CONFIG, cases[i].message);
+    }
+}
 #define DATABASE INPUTS "tracker.core.database."
 
 static void bad_state_is_refused_with_its_place(void **state)
@@ -395,6 +417,7 @@ int main(void)
         cmocka_unit_test(inventory_may_leave_things_to_the_state),
         cmocka_unit_test(of_several_hosts_the_one_with_the_vms_name_is_taken),
         cmocka_unit_test(bad_inventory_is_refused),
+        cmocka_unit_test(a_state_of_other_types_is_refused_even_where_the_inventory_stands_for_it),
         cmocka_unit_test(bad_state_is_refused_with_its_place),
         cmocka_unit_test(what_is_no_state_file_is_refused),
         cmocka_unit_test(values_without_a_place_are_named_by_their_key),

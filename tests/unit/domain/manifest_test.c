@@ -19,6 +19,7 @@ static tbk_manifest sample(void)
         .sqlite_version = "3.46.1",
         .zstd_version = "1.5.7",
         .driver = TBK_DRIVER_SQLITE,
+        .location = "/srv/tracker/t.db",
         .method = "pause",
         .method_reason = "",
         .tracker_was_stopped = true,
@@ -26,6 +27,7 @@ static tbk_manifest sample(void)
         .sqlite = {.size_bytes = 17000000000,
                    .page_size_bytes = 4096,
                    .pages = 4150391,
+                   .free_pages = 391,
                    .change_counter = 4294967295,
                    .wal = true,
                    .schema = {SUM_A}},
@@ -204,6 +206,7 @@ static void mysql_manifest_is_read_as_it_was_written(void **state)
     assert_null(tbk_value_find(value, "database.pages"));
     assert_succeeds(tbk_manifest_read(arena, value, &read, &err), err);
     assert_int_equal(read.driver, TBK_DRIVER_MYSQL);
+    assert_string_equal(read.location, "/srv/tracker/t.db");
     assert_string_equal(read.mysql.version, "9.4.0");
     assert_int_equal(read.mysql.size_bytes, 5000000000);
     assert_string_equal(read.mysql.schema.hex, SUM_B);
@@ -224,6 +227,7 @@ static void mysql_manifest_may_know_little(void **state)
     tbk_manifest written = mysql_sample();
     tbk_manifest read;
     tbk_error err;
+    written.location = NULL;
     written.mysql.schema = (tbk_digest){0};
     written.mysql.table_count = 0;
     written.mysql.missing = NULL;
@@ -231,9 +235,31 @@ static void mysql_manifest_may_know_little(void **state)
                                       as_written(arena, tbk_manifest_to_value(arena, &written)),
                                       &read, &err),
                     err);
+    assert_null(read.location);
     assert_string_equal(read.mysql.schema.hex, "");
     assert_null(read.mysql.missing);
     check_same(arena, &written, &read);
+}
+
+static void what_is_used_is_known_where_free_pages_are(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_manifest manifest = sample(), mysql = mysql_sample(), read;
+    uint64_t used = 0;
+    tbk_error err;
+    assert_true(tbk_manifest_used_bytes(&manifest, &used));
+    assert_int_equal(used, UINT64_C(4150000) * 4096);
+    assert_true(tbk_manifest_used_bytes(&mysql, &used));
+    assert_int_equal(used, 5000000000);
+    manifest.sqlite.free_pages = 4150392; /* more than there are */
+    assert_false(tbk_manifest_used_bytes(&manifest, &used));
+    manifest.sqlite.free_pages = -1; /* of an earlier version */
+    assert_succeeds(tbk_manifest_read(arena,
+                                      as_written(arena, tbk_manifest_to_value(arena, &manifest)),
+                                      &read, &err),
+                    err);
+    assert_false(tbk_manifest_used_bytes(&read, &used));
 }
 
 static void the_database_is_in_the_file_of_its_driver(void **state)
@@ -274,7 +300,7 @@ static void damaged_manifest_is_refused(void **state)
         {"capture.phases", "{}", "'capture.phases' must be a list"},
         {"capture.phases", "[5]", "'capture.phases' holds something that is no map"},
         {"capture.phases", "[{\"duration_ms\":1}]", "'name' is missing"},
-        {"capture.phases", "[{\"name\":\"a\",\"duration_ms\":-1}]",
+        {"capture.phases", "[{\"name\":\"config.tar.zst\",\"duration_ms\":-1}]",
          "'duration_ms' is out of range"},
         {"capture.phases", "[" FOUR(FOUR(PHASE)) "," PHASE "]", "too many phases"},
         {"profile", "\"most\"", "the profile 'most' is unknown"},
@@ -289,10 +315,12 @@ static void damaged_manifest_is_refused(void **state)
          "'left_out_rows' is missing"},
         {"database", "5", "'database' must be a map"},
         {"database.driver", "\"oracle\"", "the driver 'oracle' is unknown"},
+        {"database.location", "5", "'database.location' must be text"},
         {"database.size_bytes", "-5", "'database.size_bytes' is out of range"},
         {"database.size_bytes", "9007199254740993", "'database.size_bytes' is out of range"},
         {"database.page_size_bytes", "4294967296", "'database.page_size_bytes' is out of range"},
         {"database.pages", "1.5", "'database.pages' must be a whole number"},
+        {"database.free_pages", "-1", "'database.free_pages' is out of range"},
         {"database.change_counter", "null", "'database.change_counter' is missing"},
         {"database.journal_mode", "null", "'database.journal_mode' is missing"},
         {"database.journal_mode", "\"off\"", "is neither 'wal' nor 'rollback'"},
@@ -300,19 +328,28 @@ static void damaged_manifest_is_refused(void **state)
         {"files", "null", "'files' is missing"},
         {"files", "[5]", "'files' holds something that is no map"},
         {"files", "[{}]", "'name' is missing"},
-        {"files", "[" FILE_OF("a", "-1", SUM_A) "]", "'stored_bytes' is out of range"},
-        {"files", "[" FILE_OF("a", "1", "zz") "]", "'stored_sha256' is not a SHA-256"},
+        {"files", "[" FILE_OF(TBK_SET_CONFIG_FILE, "-1", SUM_A) "]",
+         "'stored_bytes' is out of range"},
+        {"files", "[" FILE_OF(TBK_SET_CONFIG_FILE, "1", "zz") "]",
+         "'stored_sha256' is not a SHA-256"},
         {"files",
-         "[" FILE_OF("a", "1",
+         "[" FILE_OF(TBK_SET_CONFIG_FILE, "1",
                      "ABCDEF6789abcdef0123456789abcdef0123456789abcdef0123456789abcdef") "]",
          "'stored_sha256' is not a SHA-256"},
-        {"files", "[{\"name\":\"a\",\"stored_bytes\":1,\"stored_sha256\":\"" SUM_A "\"}]",
+        {"files",
+         "[{\"name\":\"config.tar.zst\",\"stored_bytes\":1,\"stored_sha256\":\"" SUM_A "\"}]",
          "'raw_bytes' is missing"},
         {"files",
-         "[{\"name\":\"a\",\"stored_bytes\":1,\"stored_sha256\":\"" SUM_A "\",\"raw_bytes\":1}]",
+         "[{\"name\":\"config.tar.zst\",\"stored_bytes\":1,\"stored_sha256\":\"" SUM_A
+         "\",\"raw_bytes\":1}]",
          "'raw_sha256' is missing"},
-        {"files", "[" FILE_OF("../../etc/cron.d/x", "1", SUM_A) "]", "leads out of its folder"},
-        {"files", "[" FILE_OF("a", "1", SUM_A) "," FILE_OF("a", "1", SUM_A) "]", "a file twice"},
+        {"files", "[" FILE_OF("../../etc/cron.d/x", "1", SUM_A) "]", "no set of this database has"},
+        {"files", "[" FILE_OF("proof.db-journal", "1", SUM_A) "]", "no set of this database has"},
+        {"files", "[" FILE_OF(TBK_SET_DUMP_FILE, "1", SUM_A) "]", "no set of this database has"},
+        {"files",
+         "[" FILE_OF(TBK_SET_CONFIG_FILE, "1", SUM_A) "," FILE_OF(TBK_SET_CONFIG_FILE, "1",
+                                                                  SUM_A) "]",
+         "a file twice"},
         {"files", "[" FOUR("{}") "," FOUR("{}") ",{}]", "too many files"},
         {"config_missing", "5", "'config_missing' must be a list"},
         {"config_missing", "[5]", "'config_missing' holds something that is no text"},
@@ -482,6 +519,7 @@ int main(void)
         cmocka_unit_test(manifest_made_by_hand_has_no_environment_and_little_else),
         cmocka_unit_test(mysql_manifest_is_read_as_it_was_written),
         cmocka_unit_test(mysql_manifest_may_know_little),
+        cmocka_unit_test(what_is_used_is_known_where_free_pages_are),
         cmocka_unit_test(the_database_is_in_the_file_of_its_driver),
         cmocka_unit_test(damaged_manifest_is_refused),
         cmocka_unit_test(damaged_facts_of_mysql_are_refused),

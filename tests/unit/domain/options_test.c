@@ -25,6 +25,7 @@ static void defaults_pass_their_own_check(void **state)
     assert_succeeds(tbk_options_check(&options, TBK_DRIVER_SQLITE, &err), err);
     assert_string_equal(options.schedule, TBK_DEFAULT_SCHEDULE);
     assert_int_equal(options.keep_days, 7);
+    assert_int_equal(options.keep_last, 3);
     assert_int_equal(options.mode, TBK_MODE_WINDOW);
     assert_int_equal(options.method, TBK_METHOD_AUTO);
     assert_int_equal(options.hold, TBK_HOLD_WHEN_NEEDED);
@@ -58,6 +59,7 @@ static void every_key_is_read(void **state)
                                                     "profile: essential\n"
                                                     "essential: {keys: none}\n"
                                                     "keep_days: 14\n"
+                                                    "keep_last: 5\n"
                                                     "mode: window\n"
                                                     "method: snapshot\n"
                                                     "hold: never\n"
@@ -82,6 +84,7 @@ static void every_key_is_read(void **state)
     assert_int_equal(options.essential.count, 1);
     assert_string_equal(options.essential.list[0].table, "keys");
     assert_int_equal(options.keep_days, 14);
+    assert_int_equal(options.keep_last, 5);
     assert_int_equal(options.method, TBK_METHOD_SNAPSHOT);
     assert_int_equal(options.hold, TBK_HOLD_NEVER);
     assert_int_equal(options.database_tls, TBK_TLS_REQUIRED);
@@ -138,6 +141,7 @@ static void bad_options_are_refused_with_file_and_line(void **state)
         {"keep_days: 0", "file.yml:1: 'keep_days': 0 is not possible; 1 to 36500 days are"},
         {"keep_days: -1", "'keep_days': -1 is not possible"},
         {"keep_days: 36501", "'keep_days': 36501 is not possible"},
+        {"keep_last: 0", "'keep_last': 0 is not possible; 1 to 10000 sets are"},
         {"profile: most", "'profile': the profile 'most' is unknown; known are: full"},
         {"profile: 5", "'profile' must be text"},
         {"essential: all", "'essential' must be a map"},

@@ -84,15 +84,37 @@ static tbk_set_file store_file(const char *from, const char *to, int level)
     return stored;
 }
 
-static bool extract_file(const char *from, const char *to, tbk_set_file *out, tbk_error *err)
+static uint64_t size_of(const char *name)
+{
+    struct stat status;
+    assert_int_equal(stat(name, &status), 0);
+    return (uint64_t)status.st_size;
+}
+
+/* What a manifest would say that it unpacks to, for streams that are to be read to their end. */
+#define ANY_RAW_BYTES (256u << 20)
+
+static tbk_set_file expectation_of(const char *from)
+{
+    return (tbk_set_file){.raw_bytes = ANY_RAW_BYTES, .stored_bytes = size_of(from)};
+}
+
+static bool extract_expected(const char *from, const tbk_set_file *expected, const char *to,
+                             tbk_set_file *out, tbk_error *err)
 {
     int in = open_old(from);
     int fd = to != NULL ? open_new(to) : -1;
-    bool extracted = tbk_archive_extract(in, fd, "restore", NULL, out, err);
+    bool extracted = tbk_archive_extract(in, expected, fd, "restore", NULL, out, err);
     (void)close(in);
     if (fd >= 0)
         (void)close(fd);
     return extracted;
+}
+
+static bool extract_file(const char *from, const char *to, tbk_set_file *out, tbk_error *err)
+{
+    const tbk_set_file expected = expectation_of(from);
+    return extract_expected(from, &expected, to, out, err);
 }
 
 static void assert_digest_is_sha256sum(const tbk_digest *digest, const char *name)
@@ -101,13 +123,6 @@ static void assert_digest_is_sha256sum(const tbk_digest *digest, const char *nam
     (void)snprintf(command, sizeof command, "echo '%s  %s' | sha256sum -c --status", digest->hex,
                    name);
     assert_int_equal(shell(command), 0);
-}
-
-static uint64_t size_of(const char *name)
-{
-    struct stat status;
-    assert_int_equal(stat(name, &status), 0);
-    return (uint64_t)status.st_size;
 }
 
 static size_t threads_now(void)
@@ -424,6 +439,93 @@ static void refuses_a_wrong_checksum(void **state)
     assert_corrupt("packed.zst", "checksum");
 }
 
+/* --- bounds: what the manifest says, the room there is, the memory of a window --- */
+
+static void unpacks_no_more_than_the_manifest_says(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("head -c 100000000 /dev/zero | zstd -q >bomb.zst"), 0);
+    static const uint64_t SAID[] = {0, 1, 4711, 5 << 20, 99999999};
+    for (size_t index = 0; index < sizeof SAID / sizeof *SAID; index++) {
+        tbk_set_file back;
+        tbk_error err;
+        const tbk_set_file expected = {.raw_bytes = SAID[index],
+                                       .stored_bytes = size_of("bomb.zst")};
+        assert_fails(extract_expected("bomb.zst", &expected, "back", &back, &err), err,
+                     TBK_E_CORRUPT, "unpacks to more than");
+        assert_in_range(size_of("back"), 0, SAID[index]);
+    }
+    const tbk_set_file all = {.raw_bytes = 100000000, .stored_bytes = size_of("bomb.zst")};
+    tbk_set_file back;
+    tbk_error err;
+    assert_succeeds(extract_expected("bomb.zst", &all, NULL, &back, &err), err);
+    assert_int_equal(back.raw_bytes, 100000000);
+}
+
+static void a_source_has_the_same_bound(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("head -c 3000000 /dev/zero | zstd -q >bomb.zst"), 0);
+    static char buffer[1 << 20];
+    tbk_archive_reader *reader = NULL;
+    tbk_error err;
+    size_t got = 0;
+    int in = open_old("bomb.zst");
+    const tbk_set_file expected = {.raw_bytes = sizeof buffer, .stored_bytes = size_of("bomb.zst")};
+    assert_succeeds(tbk_archive_reader_open(in, &expected, &reader, &err), err);
+    const tbk_source source = tbk_archive_reader_source(reader);
+    assert_int_equal(source.total_bytes, sizeof buffer);
+    uint64_t read_bytes = 0;
+    while (source.read(source.self, buffer, sizeof buffer, &got, &err))
+        read_bytes += got;
+    assert_int_equal(err.code, TBK_E_CORRUPT);
+    assert_in_range(read_bytes, 0, sizeof buffer);
+    tbk_archive_reader_free(reader);
+    (void)close(in);
+}
+
+/* Empty frames without end unpack to nothing, so that only their own length can stop them. */
+static void reads_no_more_than_was_stored(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        shell(": | zstd -q >frame; for _ in $(seq 1000); do cat frame; done >long.zst"), 0);
+    const tbk_set_file expected = {.stored_bytes = size_of("frame")};
+    tbk_set_file back;
+    tbk_error err;
+    assert_fails(extract_expected("long.zst", &expected, NULL, &back, &err), err, TBK_E_CORRUPT,
+                 "it has more than");
+    assert_succeeds(extract_expected("frame", &expected, NULL, &back, &err), err);
+}
+
+static void writes_nothing_where_it_does_not_fit(void **state)
+{
+    (void)state;
+    put_hex_file("raw", 20000);
+    tbk_set_file stored = store_file("raw", "packed.zst", 1);
+    tbk_set_file back;
+    tbk_error err;
+    stored.raw_bytes = UINT64_C(1) << 60;
+    assert_fails(extract_expected("packed.zst", &stored, "back", &back, &err), err, TBK_E_SPACE,
+                 "the file system has");
+    assert_int_equal(size_of("back"), 0);
+    assert_succeeds(extract_expected("packed.zst", &stored, NULL, &back, &err), err);
+}
+
+static void a_window_that_takes_too_much_memory_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("head -c 1000 /dev/zero | zstd -q --zstd=wlog=26 >good.zst && "
+                           "head -c 1000 /dev/zero | zstd -q --zstd=wlog=27 >large.zst && "
+                           "head -c 1000 /dev/zero | zstd -q --long=31 >larger.zst"),
+                     0);
+    tbk_set_file back;
+    tbk_error err;
+    assert_succeeds(extract_file("good.zst", NULL, &back, &err), err);
+    assert_corrupt("large.zst", "memory");
+    assert_corrupt("larger.zst", "memory");
+}
+
 /* --- what goes wrong --- */
 
 static void a_full_disk_is_said_to_be_full(void **state)
@@ -449,7 +551,7 @@ static void a_full_disk_is_said_to_be_full(void **state)
     tbk_set_file packed = store_file("raw", "packed.zst", 1);
     assert_true(packed.stored_bytes > 0);
     in = open_old("packed.zst");
-    assert_false(tbk_archive_extract(in, full, "restore", NULL, &stored, &err));
+    assert_false(tbk_archive_extract(in, &packed, full, "restore", NULL, &stored, &err));
     assert_int_equal(err.code, TBK_E_SPACE);
     (void)close(in);
     (void)close(full);
@@ -488,7 +590,7 @@ static void what_cannot_be_read_is_an_error(void **state)
     assert_false(store_fd(directory, out, 1, "compress", NULL, &stored, &err));
     assert_int_equal(err.code, TBK_E_IO);
     assert_int_equal(threads_now(), before);
-    assert_false(tbk_archive_extract(directory, -1, "restore", NULL, &stored, &err));
+    assert_false(tbk_archive_extract(directory, &stored, -1, "restore", NULL, &stored, &err));
     assert_int_equal(err.code, TBK_E_IO);
     (void)close(directory);
     (void)close(out);
@@ -570,8 +672,9 @@ static void progress_is_told_and_work_stops_when_asked(void **state)
     (void)close(in);
 
     seen = (observer){.cancel_at = 3 << 20};
+    const tbk_set_file expected = expectation_of("packed.zst");
     in = open_old("packed.zst");
-    assert_false(tbk_archive_extract(in, -1, "compress", &report, &stored, &err));
+    assert_false(tbk_archive_extract(in, &expected, -1, "compress", &report, &stored, &err));
     assert_int_equal(err.code, TBK_E_INTERRUPTED);
     (void)close(in);
     (void)close(out);
@@ -677,6 +780,7 @@ static void no_thread_at_all_is_said(void **state)
 static int open_with_little_memory(rlim_t more_bytes)
 {
     tbk_archive_writer *writer = NULL;
+    const tbk_set_file expected = expectation_of("packed.zst");
     tbk_set_file stored;
     tbk_error err;
     unsigned long pages = 0;
@@ -690,7 +794,7 @@ static int open_with_little_memory(rlim_t more_bytes)
     if (tbk_archive_writer_open(1, 1, 4, &writer, &err) || err.code != TBK_E_FAILED ||
         strstr(err.message, "memory") == NULL)
         return 2;
-    if (!tbk_archive_extract(in, -1, "restore", NULL, &stored, &err) &&
+    if (!tbk_archive_extract(in, &expected, -1, "restore", NULL, &stored, &err) &&
         (err.code != TBK_E_FAILED || strstr(err.message, "memory") == NULL))
         return 3;
     return 0;
@@ -737,6 +841,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(refuses_a_cut_stream_wherever_it_is_cut),
         cmocka_unit_test(refuses_what_is_not_sound),
         cmocka_unit_test(refuses_a_wrong_checksum),
+        cmocka_unit_test(unpacks_no_more_than_the_manifest_says),
+        cmocka_unit_test(a_source_has_the_same_bound),
+        cmocka_unit_test(reads_no_more_than_was_stored),
+        cmocka_unit_test(writes_nothing_where_it_does_not_fit),
+        cmocka_unit_test(a_window_that_takes_too_much_memory_is_refused),
         cmocka_unit_test(a_full_disk_is_said_to_be_full),
         cmocka_unit_test(adding_after_a_failure_gives_the_first_failure_again),
         cmocka_unit_test(what_cannot_be_read_is_an_error),

@@ -141,6 +141,19 @@ static void a_sidecar_holds_nothing_or_is_not_to_be_had(void **state)
     assert_non_null(strstr(advice, "run demo --journal-mode wal"));
 }
 
+static void rules_that_do_not_fit_are_told_with_what_there_is(void **state)
+{
+    (void)state;
+    tbk_rules rules = {.count = 1, .list = {{.table = "torrents", .kind = TBK_RULE_NONE}}};
+    tbk_plan_request request = request_for(TBK_METHOD_AUTO);
+    request.rules = &rules;
+    assert_succeeds(tbk_plan_make(arena, &request, NULL, &plan, &err), err);
+    rules.list[0].table = "peers";
+    assert_fails(tbk_plan_make(arena, &request, NULL, &plan, &err), err, TBK_E_CONFIG, "peers");
+    assert_non_null(strstr(err.message, "the tables are: torrents"));
+    assert_nothing_left();
+}
+
 static void a_forced_method_is_what_it_is(void **state)
 {
     (void)state;
@@ -268,6 +281,7 @@ int main(void)
         TEST(wal_is_read_hot),
         TEST(a_proof_that_restores_needs_room),
         TEST(a_sidecar_holds_nothing_or_is_not_to_be_had),
+        TEST(rules_that_do_not_fit_are_told_with_what_there_is),
         TEST(a_forced_method_is_what_it_is),
         TEST(by_hand_nobody_is_held),
         TEST(before_the_first_run_there_is_no_store),

@@ -40,6 +40,7 @@ static int setup(void **state)
                                       .store =
                                           tbk_arena_format(self->arena, "%s/store", self->folder),
                                       .keep_days = 7,
+                                      .keep_last = 3,
                                       .compression_level = 1};
     const tbk_backup_request request = {
         .config = &config, .run_id = "run", .create_store = true, .now_s = 1771264603};
@@ -140,6 +141,20 @@ static void a_cut_file_is_found(void **state)
     assert_refuted(self, TBK_PROOF_RESTORED, TBK_SET_DATABASE_FILE);
 }
 
+/* With all sums right: who can write the stored file can write the manifest. */
+static void a_file_that_unpacks_to_more_than_its_manifest_says_is_refuted(void **state)
+{
+    fixture *self = *state;
+    tbk_set_file *file = &self->manifest.files[0];
+    const char *path = in_set(self, TBK_SET_DATABASE_FILE);
+    assert_int_equal(system(tbk_arena_format(
+                         self->arena, "head -c 50000000 /dev/zero | zstd -q -f -o '%s'", path)),
+                     0);
+    file->stored_bytes = (uint64_t)size_of(path);
+    assert_refuted(self, TBK_PROOF_RESTORED, "unpacks to more than");
+    assert_int_equal(rmdir(self->scratch), 0); /* nothing is left in it */
+}
+
 static void missing_files_are_found(void **state)
 {
     fixture *self = *state;
@@ -197,20 +212,52 @@ static void a_scratch_folder_that_is_not_there_is_an_error(void **state)
     assert_fails(prove(self, TBK_PROOF_RESTORED), self->err, TBK_E_IO, "scratch");
 }
 
-static void warns_of_tables_that_lost_their_rows(void **state)
+/* What others could put where it is unpacked: journals have a meaning for SQLite. */
+static void what_lies_in_the_scratch_folder_has_no_part_in_it(void **state)
 {
-    (void)state;
-    const tbk_table_rows before[] = {{"torrents", 5000}, {"keys", 3}, {"gone", 2000}};
-    const tbk_table_rows same[] = {{"torrents", 2500}, {"keys", 0}, {"gone", 2000}};
-    const tbk_table_rows fewer[] = {{"torrents", 2499}, {"keys", 3}, {"gone", 2000}};
-    const tbk_table_rows none[] = {{"torrents", 5000}, {"keys", 3}};
-    const tbk_proof earlier = {.tables = before, .table_count = 3};
-    assert_false(
-        tbk_prove_rows_dropped(&earlier, &(tbk_proof){.tables = same, .table_count = 3}, NULL));
+    fixture *self = *state;
+    tbk_error err;
+    static const char *const NAMES[] = {"proof.db", "proof.db-journal", "proof.db-wal"};
+    for (size_t i = 0; i < 3; i++) {
+        const char *path = tbk_arena_format(self->arena, "%s/%s", self->scratch, NAMES[i]);
+        assert_succeeds(tbk_file_publish(path, "theirs", 6, 0600, &err), err);
+    }
+    assert_succeeds(prove(self, TBK_PROOF_RESTORED), self->err);
+    assert_true(self->proof.ok);
+    for (size_t i = 0; i < 3; i++) {
+        const char *path = tbk_arena_format(self->arena, "%s/%s", self->scratch, NAMES[i]);
+        assert_int_equal(unlink(path), 0);
+    }
+    assert_int_equal(rmdir(self->scratch), 0); /* nothing else was left in it */
+}
+
+static void a_link_in_a_set_is_no_file_of_it(void **state)
+{
+    fixture *self = *state;
+    const char *file = in_set(self, TBK_SET_DATABASE_FILE), *moved = in_set(self, "moved");
+    assert_int_equal(rename(file, moved), 0);
+    assert_int_equal(symlink(moved, file), 0);
+    assert_refuted(self, TBK_PROOF_CHECKSUMS, "is not a regular file");
+}
+
+static fixture *shared; /* with a child in which the kernel refuses a call */
+
+static bool proof_is_not_carried_out(void)
+{
+    return !prove(shared, TBK_PROOF_CHECKSUMS) && shared->err.code == TBK_E_IO;
+}
+
+/* Too many open files, a disk that does not read: nothing is known of the set then. */
+static void what_cannot_be_opened_or_read_refutes_nothing(void **state)
+{
+    shared = *state;
+    const uint32_t flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY;
+    assert_true(holds_when_refused(&(refused_call){SYS_openat, 2, flags, EMFILE},
+                                   proof_is_not_carried_out));
+    assert_true(holds_when_refused(&(refused_call){SYS_openat, 2, flags, EACCES},
+                                   proof_is_not_carried_out));
     assert_true(
-        tbk_prove_rows_dropped(&earlier, &(tbk_proof){.tables = fewer, .table_count = 3}, NULL));
-    assert_true(
-        tbk_prove_rows_dropped(&earlier, &(tbk_proof){.tables = none, .table_count = 2}, NULL));
+        holds_when_refused(&(refused_call){SYS_read, 2, 16 * 1024, EIO}, proof_is_not_carried_out));
 }
 
 int main(void)
@@ -220,6 +267,7 @@ int main(void)
         CASE(a_good_set_is_proved),
         CASE(every_flipped_bit_is_found),
         CASE(a_cut_file_is_found),
+        CASE(a_file_that_unpacks_to_more_than_its_manifest_says_is_refuted),
         CASE(missing_files_are_found),
         CASE(sums_and_manifest_must_agree),
         CASE(a_changed_manifest_is_found),
@@ -227,7 +275,9 @@ int main(void)
         CASE(header_and_schema_must_be_those_that_were_captured),
         CASE(a_set_without_database_proves_nothing),
         CASE(a_scratch_folder_that_is_not_there_is_an_error),
-        cmocka_unit_test(warns_of_tables_that_lost_their_rows),
+        CASE(what_lies_in_the_scratch_folder_has_no_part_in_it),
+        CASE(a_link_in_a_set_is_no_file_of_it),
+        CASE(what_cannot_be_opened_or_read_refutes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
  * holder is played by the test. */
 #include "unit/scratch.h"
 
+#include "database/sqlite.h"
 #include "engine/backup.h"
 #include "engine/restore.h"
 
@@ -91,6 +92,7 @@ static int setup(void **state)
                             .database_path = tbk_arena_format(self->arena, "%s/tracker.db", folder),
                             .store = tbk_arena_format(self->arena, "%s/store", folder),
                             .keep_days = 7,
+                            .keep_last = 3,
                             .compression_level = 1};
     const tbk_backup_request request = {
         .config = &self->config, .run_id = "run", .create_store = true, .now_s = START_S};
@@ -253,6 +255,65 @@ static void a_damaged_database_is_replaced(void **state)
     assert_int_equal(shell("cmp before " KEPT), 0);
 }
 
+static bool is_in_wal_mode(const char *path)
+{
+    tbk_sqlite_facts facts;
+    tbk_error err;
+    assert_succeeds(tbk_sqlite_inspect(path, &facts, &err), err);
+    return facts.wal;
+}
+
+static void a_restored_set_does_not_undo_wal(void **state)
+{
+    fixture *self = *state;
+    execute("tracker.db", "PRAGMA journal_mode=WAL");
+    assert_succeeds(restore(self), self->err);
+    assert_true(is_in_wal_mode("tracker.db"));
+    assert_true(is_in_wal_mode(KEPT));
+    execute("tracker.db", "INSERT INTO torrents (completed) VALUES (5)");
+    assert_int_equal(rows("tracker.db"), 501);
+}
+
+static void a_database_without_wal_stays_so(void **state)
+{
+    fixture *self = *state;
+    assert_succeeds(restore(self), self->err);
+    assert_false(is_in_wal_mode("tracker.db"));
+}
+
+/* The tracker, or who has broken into it, writes to that folder. */
+static void what_stands_beside_the_restored_file_is_not_looked_at(void **state)
+{
+    fixture *self = *state;
+    assert_int_equal(
+        shell("echo rubbish | tee tracker.db.restoring-journal >tracker.db.restoring-wal"), 0);
+    assert_succeeds(restore(self), self->err);
+    assert_int_equal(rows("tracker.db"), 500);
+    assert_int_equal(shell("grep -qx rubbish tracker.db.restoring-journal"), 0);
+}
+
+static void what_is_kept_is_listed_with_its_size(void **state)
+{
+    fixture *self = *state;
+    tbk_database database = tbk_database_sqlite(self->arena, self->config.database_path);
+    const tbk_kept *kept;
+    size_t count = 1;
+    assert_succeeds(database.list_kept(database.self, self->arena, &kept, &count, &self->err),
+                    self->err);
+    assert_int_equal(count, 0);
+    assert_succeeds(restore(self), self->err);
+    assert_int_equal(shell("truncate -s 100 " KEPT "-wal && ln -s /etc/passwd "
+                           "tracker.db.before-restore-link"),
+                     0);
+    struct stat status;
+    assert_int_equal(stat(KEPT, &status), 0);
+    assert_succeeds(database.list_kept(database.self, self->arena, &kept, &count, &self->err),
+                    self->err);
+    assert_int_equal(count, 1);
+    assert_non_null(strstr(kept[0].name, KEPT));
+    assert_int_equal(kept[0].size_bytes, status.st_size + 100);
+}
+
 static void what_was_kept_is_removed_when_told_so(void **state)
 {
     fixture *self = *state;
@@ -269,12 +330,41 @@ static void what_was_kept_is_removed_when_told_so(void **state)
     assert_null(names[0]);
 }
 
+/* An essential set beside the full one: what it lacks is said before and after. */
+static void a_set_of_the_essential_says_what_it_lacks(void **state)
+{
+    fixture *self = *state;
+    tbk_backup_result backup;
+    self->config.profile = TBK_PROFILE_ESSENTIAL;
+    assert_succeeds(
+        tbk_rule_parse("torrents", "completed > 1", &self->config.essential.list[0], &self->err),
+        self->err);
+    self->config.essential.count = 1;
+    const tbk_backup_request essential = {
+        .config = &self->config, .run_id = "run-e", .now_s = START_S + 3600};
+    assert_succeeds(tbk_backup_run(self->arena, &essential, NULL, &backup, &self->err), self->err);
+    self->request.dry_run = true;
+    assert_succeeds(restore(self), self->err);
+    assert_string_equal(self->result.newest_full, "20260216T175643Z");
+    const tbk_value *said = tbk_restore_to_value(self->arena, &self->request, &self->result, NULL);
+    assert_string_equal(tbk_value_text_at(said, "profile", ""), "essential");
+    assert_int_equal(tbk_value_integer_at(said, "left_out.torrents"), 500);
+    assert_int_equal(tbk_value_integer_at(said, "rows.torrents"), 100);
+    assert_string_equal(tbk_value_text_at(said, "newest_full_set", ""), "20260216T175643Z");
+    assert_int_equal(shell("grep -q '\"profile\": \"essential\"' store/.state/last-restore.json"),
+                     0);
+    self->request.set = "20260216T175643Z";
+    assert_succeeds(restore(self), self->err);
+    assert_null(self->result.newest_full);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(puts_a_set_back_and_keeps_what_was_there),
         CASE(a_dry_run_changes_nothing),
+        CASE(a_set_of_the_essential_says_what_it_lacks),
         CASE(nobody_there_to_stop_the_tracker),
         CASE(a_set_that_is_not_there),
         CASE(a_set_with_a_wrong_byte_is_refused_before_anything_is_held),
@@ -284,6 +374,10 @@ int main(void)
         CASE(a_database_that_is_in_use_is_left_alone),
         CASE(the_log_of_the_old_one_is_taken_in),
         CASE(a_damaged_database_is_replaced),
+        CASE(a_restored_set_does_not_undo_wal),
+        CASE(a_database_without_wal_stays_so),
+        CASE(what_stands_beside_the_restored_file_is_not_looked_at),
+        CASE(what_is_kept_is_listed_with_its_size),
         CASE(what_was_kept_is_removed_when_told_so),
     };
     return cmocka_run_group_tests(tests, enter_folder, remove_folder);

@@ -16,14 +16,18 @@
 #define NOW INT64_C(1771264603) /* 20260216T175643Z */
 #define ID "20260216T175643Z"
 
+#define SUM "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
 static char self_path[PATH_MAX];
 static tbk_arena *arena;
+static const char *location; /* of the sets that are made */
 
 /* Each test begins with an empty store. */
 static int set_up(void **state)
 {
     (void)state;
     arena = tbk_arena_new();
+    location = "/srv/t.db";
     return shell("rm -rf ./* && mkdir -m 0750 sets");
 }
 
@@ -63,7 +67,15 @@ static void put_manifest(const char *directory, const char *id)
                              .driver = TBK_DRIVER_SQLITE,
                              .method = "pause",
                              .method_reason = "",
-                             .held_ms = 12};
+                             .held_ms = 12,
+                             .location = location,
+                             .sqlite = {.page_size_bytes = 4096, .pages = 1},
+                             .files = {{.name = TBK_SET_DATABASE_FILE,
+                                        .stored_bytes = 4,
+                                        .raw_bytes = 4,
+                                        .stored = {SUM},
+                                        .raw = {SUM}}},
+                             .file_count = 1};
     tbk_text text = {0};
     tbk_json_write(&text, tbk_manifest_to_value(arena, &manifest), true);
     put_file(directory, TBK_SET_MANIFEST_FILE, tbk_text_string(&text));
@@ -83,6 +95,13 @@ static const char *publish_set(tbk_store *store, int64_t time_s)
     if (!tbk_store_publish(store, id, &err))
         fail_msg("%s", err.message);
     return id;
+}
+
+/* As long after the sets as the tests need. */
+static bool find(const tbk_store *store, const char *id, tbk_stored_set **out, tbk_error *err)
+{
+    const tbk_set_choice choice = {.id = id, .now_s = NOW + 864000};
+    return tbk_store_find(store, arena, &choice, out, err);
 }
 
 static mode_t mode_of(const char *path)
@@ -265,10 +284,8 @@ static void links_inside_the_store_are_not_followed(void **state)
     assert_string_equal(set->damage, "'manifest.json' is not a regular file");
     assert_non_null(set->next->damage);
     assert_null(set->next->manifest);
-    /* Removing the link removes the link. */
-    assert_true(tbk_store_remove(store, ID, &err));
+    assert_false(tbk_store_remove(store, ID, &err));
     assert_true(exists("away/set/manifest.json"));
-    assert_false(exists("sets/" ID));
     tbk_store_close(store);
 }
 
@@ -344,7 +361,7 @@ static void a_set_is_invisible_until_it_is_published_whole(void **state)
     tbk_stored_set *set;
     assert_true(tbk_store_list(store, arena, &set, &err));
     assert_null(set);
-    assert_false(tbk_store_find(store, arena, NULL, &set, &err));
+    assert_false(find(store, NULL, &set, &err));
     assert_int_equal(err.code, TBK_E_NOT_FOUND);
 
     assert_true(tbk_store_publish(store, id, &err));
@@ -352,7 +369,7 @@ static void a_set_is_invisible_until_it_is_published_whole(void **state)
     assert_int_equal(mode_of("sets/" ID), 0750);
     assert_int_equal(mode_of("sets/" ID "/" TBK_SET_DATABASE_FILE), 0640);
     assert_int_equal(mode_of("sets/" ID "/" TBK_SET_MANIFEST_FILE), 0640);
-    assert_true(tbk_store_find(store, arena, ID, &set, &err));
+    assert_true(find(store, ID, &set, &err));
     assert_int_equal(set->time_s, NOW);
     assert_null(set->damage);
     assert_string_equal(set->manifest->method, "pause");
@@ -449,6 +466,37 @@ static void a_set_with_something_strange_in_it_is_not_published(void **state)
 
 /* --- listing --- */
 
+static tbk_store *shared; /* with the child in which the kernel refuses a call */
+
+static tbk_stored_set *only_set(void)
+{
+    tbk_stored_set *set = NULL;
+    tbk_error err;
+    return tbk_store_list(shared, arena, &set, &err) ? set : NULL;
+}
+
+static bool set_is_unread(void)
+{
+    const tbk_stored_set *set = only_set();
+    tbk_stored_set *found;
+    tbk_error err;
+    return set != NULL && set->is_unread && !find(shared, ID, &found, &err) && err.code == TBK_E_IO;
+}
+
+static void a_set_that_cannot_be_opened_is_not_called_damaged(void **state)
+{
+    (void)state;
+    const uint32_t flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY;
+    shared = open_store(TBK_STORE_WRITE);
+    (void)publish_set(shared, NOW);
+    assert_false(only_set()->is_unread);
+    assert_true(holds_when_refused(&(refused_call){SYS_openat, 2, flags, EMFILE}, set_is_unread));
+    assert_int_equal(shell("rm sets/" ID "/manifest.json"), 0);
+    assert_non_null(only_set()->damage);
+    assert_false(only_set()->is_unread); /* that it is missing was seen */
+    tbk_store_close(shared);
+}
+
 static void damaged_sets_are_listed_with_their_damage(void **state)
 {
     (void)state;
@@ -475,17 +523,105 @@ static void damaged_sets_are_listed_with_their_damage(void **state)
     }
     assert_null(set);
 
-    assert_false(tbk_store_find(store, arena, "latest", &set, &err));
+    assert_false(find(store, "20260220T000000Z", &set, &err));
     assert_int_equal(err.code, TBK_E_CORRUPT);
-    assert_true(tbk_store_find(store, arena, ID, &set, &err));
+    assert_true(find(store, "latest", &set, &err));
+    assert_string_equal(set->id, ID);
+    assert_true(find(store, ID, &set, &err));
     static const char *const WRONG[] = {"20200101T000000Z", "..", ("../sets/" ID),
                                         ".state",           "",   "notes"};
     for (size_t index = 0; index < sizeof WRONG / sizeof WRONG[0]; index++) {
-        assert_false(tbk_store_find(store, arena, WRONG[index], &set, &err));
+        assert_false(find(store, WRONG[index], &set, &err));
         assert_int_equal(err.code, TBK_E_NOT_FOUND);
         assert_false(tbk_store_remove(store, WRONG[index], &err));
         assert_int_equal(err.code, TBK_E_NOT_FOUND);
     }
+    tbk_store_close(store);
+}
+
+static const char *damage_of(const tbk_store *store)
+{
+    tbk_stored_set *set;
+    tbk_error err;
+    assert_true(tbk_store_list(store, arena, &set, &err));
+    return set->damage;
+}
+
+static void a_set_without_its_files_or_with_others_is_damaged(void **state)
+{
+    (void)state;
+    tbk_store *store = open_store(TBK_STORE_WRITE);
+    tbk_stored_set *set;
+    tbk_error err;
+    (void)publish_set(store, NOW);
+    assert_null(damage_of(store));
+    put_file("sets/" ID, TBK_SET_DATABASE_FILE, "dat");
+    assert_string_equal(damage_of(store), "'database.db.zst' has 3 bytes, the manifest says 4");
+    assert_int_equal(shell("rm sets/" ID "/database.db.zst"), 0);
+    assert_non_null(strstr(damage_of(store), "cannot read 'database.db.zst'"));
+    assert_false(find(store, ID, &set, &err));
+    assert_int_equal(err.code, TBK_E_CORRUPT);
+    assert_false(find(store, "latest", &set, &err));
+    assert_int_equal(err.code, TBK_E_NOT_FOUND);
+    assert_int_equal(shell("mkdir sets/" ID "/database.db.zst"), 0);
+    assert_non_null(strstr(damage_of(store), "is not a regular file"));
+    assert_int_equal(shell("rmdir sets/" ID "/database.db.zst"), 0);
+    /* What we made we may remove, whatever is left of it. */
+    assert_true(tbk_store_remove(store, ID, &err));
+    tbk_store_close(store);
+}
+
+/* That it could not be looked at says nothing about it. */
+static void a_set_that_cannot_be_looked_at_is_not_called_damaged(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip_because("only root can become another user");
+    tbk_store *store = open_store(TBK_STORE_WRITE);
+    (void)publish_set(store, NOW);
+    assert_int_equal(chmod(folder, 0755), 0);
+    assert_int_equal(shell("chmod 0755 sets && chmod 0700 sets/" ID), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        tbk_stored_set *set;
+        tbk_error err;
+        if (setuid(64999) != 0)
+            _exit(1);
+        bool found = find(store, ID, &set, &err);
+        _exit(!found && err.code == TBK_E_IO && strstr(err.message, "looked at") != NULL ? 0 : 2);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(WEXITSTATUS(status), 0);
+    tbk_store_close(store);
+}
+
+static void the_latest_is_of_this_database_and_not_from_the_future(void **state)
+{
+    (void)state;
+    tbk_store *store = open_store(TBK_STORE_WRITE);
+    const tbk_origin mine = {"demo", TBK_DRIVER_SQLITE, "/srv/t.db"};
+    const tbk_origin other = {"demo", TBK_DRIVER_SQLITE, "/srv/u.db"};
+    const tbk_origin nobody = {"else", TBK_DRIVER_SQLITE, "/srv/t.db"};
+    tbk_set_choice choice = {.id = "latest", .origin = &mine, .now_s = NOW + 200};
+    tbk_stored_set *set;
+    tbk_error err;
+    const char *first = publish_set(store, NOW);
+    (void)publish_set(store, NOW + 315360000); /* ten years ahead */
+    location = "/srv/u.db";
+    const char *second = publish_set(store, NOW + 100);
+    assert_true(tbk_store_find(store, arena, &choice, &set, &err));
+    assert_string_equal(set->id, first);
+    choice.origin = &other;
+    assert_true(tbk_store_find(store, arena, &choice, &set, &err));
+    assert_string_equal(set->id, second);
+    choice.origin = &nobody;
+    assert_false(tbk_store_find(store, arena, &choice, &set, &err));
+    assert_int_equal(err.code, TBK_E_NOT_FOUND);
+    choice.origin = NULL; /* which of the two is meant? */
+    assert_false(tbk_store_find(store, arena, &choice, &set, &err));
+    assert_int_equal(err.code, TBK_E_USAGE);
+    assert_non_null(strstr(err.message, "'/srv/u.db' of 'demo', and the database '/srv/t.db'"));
     tbk_store_close(store);
 }
 
@@ -500,12 +636,12 @@ static void the_proof_beside_a_set_is_read_and_a_bad_one_proves_nothing(void **s
     put_file("sets/" ID, TBK_SET_PROOF_FILE, tbk_text_string(&text));
     tbk_stored_set *set;
     tbk_error err;
-    assert_true(tbk_store_find(store, arena, "latest", &set, &err));
+    assert_true(find(store, "latest", &set, &err));
     assert_int_equal(set->proof.level, TBK_PROOF_CHECKSUMS);
     assert_true(set->proof.ok);
 
     put_file("sets/" ID, TBK_SET_PROOF_FILE, "{");
-    assert_true(tbk_store_find(store, arena, "latest", &set, &err));
+    assert_true(find(store, "latest", &set, &err));
     assert_int_equal(set->proof.level, TBK_PROOF_NONE);
     assert_false(set->proof.ok);
     tbk_text_end(&text);
@@ -513,6 +649,89 @@ static void the_proof_beside_a_set_is_read_and_a_bad_one_proves_nothing(void **s
 }
 
 /* --- the rest --- */
+
+static int warnings;
+
+static void count_warning(void *self, tbk_log_level level, const char *phase, const char *message)
+{
+    (void)self, (void)phase, (void)message;
+    warnings += level == TBK_LOG_WARNING;
+}
+
+static tbk_store *probed; /* by the checks below */
+
+static bool probe_warns(void)
+{
+    const tbk_report report = {.log = count_warning};
+    tbk_error err;
+    return tbk_store_probe(probed, &report, &err) && warnings == 1;
+}
+
+static bool probe_says_share(void)
+{
+    tbk_error err = {0};
+    return !tbk_store_probe(probed, NULL, &err) && strstr(err.fix, "another kind of share") != NULL;
+}
+
+static void what_a_share_cannot_do_is_known_before_it_matters(void **state)
+{
+    (void)state;
+    probed = open_store(TBK_STORE_WRITE);
+    const tbk_report report = {.log = count_warning};
+    tbk_error err;
+    warnings = 0;
+    assert_true(tbk_store_probe(probed, &report, &err));
+    assert_int_equal(warnings, 0);
+    assert_true(holds_when_refused(&(refused_call){SYS_fchmod, -1, 0, EPERM}, probe_warns));
+    int next = dup(STDERR_FILENO); /* the number that the probe's folder will get */
+    assert_int_equal(close(next), 0);
+    assert_true(
+        holds_when_refused(&(refused_call){SYS_fsync, 0, (uint32_t)next, EINVAL}, probe_warns));
+    assert_true(holds_when_refused(&(refused_call){SYS_fsync, -1, 0, EINVAL}, probe_says_share));
+    assert_true(holds_when_refused(&(refused_call){SYS_fchmod, -1, 0, EIO}, probe_says_share));
+    assert_true(
+        holds_when_refused(&(refused_call){SYS_fcntl, 1, F_SETLK, ENOLCK}, probe_says_share));
+    assert_true(holds_when_refused(&(refused_call){SYS_mkdirat, -1, 0, ENOSYS}, probe_says_share));
+    assert_int_equal(shell("test \"$(ls -A sets)\" = .state"), 0);
+    tbk_store_close(probed);
+}
+
+static void what_all_may_read_is_all_that_they_may(void **state)
+{
+    (void)state;
+    tbk_store *store = open_store(TBK_STORE_WRITE);
+    tbk_error err;
+    (void)publish_set(store, NOW);
+    assert_true(tbk_store_write_state(store, "last-run.json", "{}\n", 3, &err));
+    assert_int_equal(mode_of("sets"), 0750);
+    assert_true(tbk_store_write_public_state(store, "x.prom", "x 1\n", 4, &err));
+    assert_int_equal(mode_of("sets"), 0751);
+    assert_int_equal(mode_of("sets/.state"), 0751);
+    assert_int_equal(mode_of("sets/.state/x.prom"), 0644);
+    assert_int_equal(mode_of("sets/.state/last-run.json"), 0640);
+    assert_int_equal(mode_of("sets/.state/lock"), 0640);
+    assert_int_equal(mode_of("sets/" ID), 0750);
+    /* Another mode is the operator's wish. */
+    assert_int_equal(chmod("sets", 0700), 0);
+    assert_true(tbk_store_write_public_state(store, "x.prom", "x 2\n", 4, &err));
+    assert_int_equal(mode_of("sets"), 0700);
+    tbk_store_close(store);
+}
+
+static void state_is_read_back(void **state)
+{
+    (void)state;
+    tbk_store *store = open_store(TBK_STORE_WRITE);
+    tbk_error err;
+    char *bytes;
+    size_t length;
+    assert_true(tbk_store_read_state(store, arena, "x.json", &bytes, &length, &err));
+    assert_null(bytes);
+    assert_true(tbk_store_write_state(store, "x.json", "{}\n", 3, &err));
+    assert_true(tbk_store_read_state(store, arena, "x.json", &bytes, &length, &err));
+    assert_string_equal(bytes, "{}\n");
+    tbk_store_close(store);
+}
 
 static void a_removed_set_is_gone_whole(void **state)
 {
@@ -527,6 +746,24 @@ static void a_removed_set_is_gone_whole(void **state)
     assert_int_equal(shell("test \"$(ls -A sets | sort | tr '\\n' ' ')\" = "
                            "'.state 20260216T175653Z '"),
                      0);
+    tbk_store_close(store);
+}
+
+static void what_is_not_ours_is_not_removed(void **state)
+{
+    (void)state;
+    tbk_store *store = open_store(TBK_STORE_WRITE);
+    tbk_error err;
+    (void)publish_set(store, NOW);
+    assert_int_equal(shell("mkdir sets/20260101T030000Z && echo x >sets/20260101T030000Z/mine && "
+                           "echo x >sets/" ID "/notes.txt"),
+                     0);
+    assert_false(tbk_store_remove(store, "20260101T030000Z", &err));
+    assert_int_equal(err.code, TBK_E_CORRUPT);
+    assert_true(exists("sets/20260101T030000Z/mine"));
+    assert_false(tbk_store_remove(store, ID, &err));
+    assert_non_null(strstr(err.message, "notes.txt"));
+    assert_true(exists("sets/" ID "/" TBK_SET_DATABASE_FILE));
     tbk_store_close(store);
 }
 
@@ -631,7 +868,15 @@ int main(int argc, char **argv)
         TEST(a_clock_that_says_nonsense_is_an_error),
         TEST(an_unpublished_set_goes_with_its_run),
         TEST(a_set_with_something_strange_in_it_is_not_published),
+        TEST(a_set_that_cannot_be_opened_is_not_called_damaged),
         TEST(damaged_sets_are_listed_with_their_damage),
+        TEST(a_set_without_its_files_or_with_others_is_damaged),
+        TEST(a_set_that_cannot_be_looked_at_is_not_called_damaged),
+        TEST(the_latest_is_of_this_database_and_not_from_the_future),
+        TEST(what_is_not_ours_is_not_removed),
+        TEST(what_a_share_cannot_do_is_known_before_it_matters),
+        TEST(what_all_may_read_is_all_that_they_may),
+        TEST(state_is_read_back),
         TEST(the_proof_beside_a_set_is_read_and_a_bad_one_proves_nothing),
         TEST(a_removed_set_is_gone_whole),
         TEST(scratch_is_private_and_goes_with_its_run),

@@ -267,6 +267,7 @@ static void engine_reads_what_was_meant(void **state)
             assert_string_equal(tbk_rule_text(&config.essential.list[rule]),
                                 tbk_rule_text(&from.options.essential.list[rule]));
         assert_int_equal(config.keep_days, from.options.keep_days);
+        assert_int_equal(config.keep_last, from.options.keep_last);
         assert_int_equal(config.compression_level, from.options.compression_level);
         assert_int_equal(config.prove_restored_every_days, from.options.prove_restored_every_days);
         assert_string_equal(config.config_root, "/opt/torrust");
