@@ -17,6 +17,8 @@ setup() {
 
 tb() { (cd "$workspace" && timeout 20 "$TBK_BUILD/bin/torrust-backup" "$@"); }
 
+is_harmless() { [ -z "$(printf %s "$1" | LC_ALL=C tr -d '\012\040-\176')" ]; }
+
 # unwritten COMMAND...: ends with 1 and says why, on a full disk and on a pipe that nobody reads.
 unwritten() {
     local said
@@ -59,7 +61,7 @@ unwritten() {
     [[ $output == *'\x1b]0;x\x07\u009b31m\u202e'* ]]
     run --separate-stderr "$engine" list --store store --output json
     [[ $output == *'"\u001b]0;x\u0007\u009b31m\u202e"'* ]]
-    ! LC_ALL=C grep -q $'[\x01-\x09\x0b-\x1f\x7f-\x9f]' <<<"$output"
+    is_harmless "$output"
 }
 
 @test "what the operator's own files say is shown, and does nothing" {
@@ -67,5 +69,5 @@ unwritten() {
     mv changed "$workspace/data/minimal/environment.json"
     run tb render minimal
     [ "$status" = 2 ]
-    ! LC_ALL=C grep -q $'[\x01-\x09\x0b-\x1f\x7f-\x9f]' <<<"$output"
+    is_harmless "$output"
 }
