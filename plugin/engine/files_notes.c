@@ -9,26 +9,13 @@
 
 #define PATH_SHOWN_BYTES 300
 
-static bool is_control(const char *at, size_t step)
-{
-    unsigned char first = (unsigned char)at[0];
-    bool is_c1 = step == 2 && first == 0xc2 && (unsigned char)at[1] < 0xa0;
-    return is_c1 || (step == 1 && (first < 0x20 || first == 0x7f));
-}
-
-/* A name may be made of any bytes: what is no text, or could move a terminal's cursor, is '?'. */
+/* A name may be made of any bytes: what is no text, or could move a terminal's cursor, is spelled.
+ */
 static const char *to_printable(tbk_arena *arena, const char *text)
 {
-    char *copy = tbk_arena_copy(arena, text);
-    size_t left = strlen(copy);
-    for (char *at = copy; left > 0;) {
-        size_t step = tbk_text_utf8_step(at, left);
-        if (step == 0 || is_control(at, step))
-            memset(at, '?', step = step == 0 ? 1 : step);
-        at += step;
-        left -= step;
-    }
-    return copy;
+    tbk_auto_text visible = {0};
+    tbk_text_append_visible(&visible, text, false);
+    return tbk_arena_copy(arena, tbk_text_string(&visible));
 }
 
 /* The end of a long path says more than its begin. */

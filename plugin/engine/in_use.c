@@ -57,6 +57,8 @@ static void note_match(const tbk_open_files *files, tbk_file_match match, const 
         tbk_report_log(report, TBK_LOG_DETAIL, PHASE, "the tracker does not run");
     else if (match == TBK_FILE_AMONG)
         tbk_report_log(report, TBK_LOG_DETAIL, PHASE, "the tracker has '%s' open", path);
+    else if (match == TBK_FILE_NOT_AMONG)
+        warn(report, path, "it has more files open than the hook lists");
     else
         warn(report, path,
              errno_value != 0 ? strerrordesc_np(errno_value)
@@ -83,7 +85,8 @@ static bool look_once(const looking *self, bool *out_settled, tbk_error *err)
         return tbk_report_go_on(self->report, err);
     }
     tbk_file_match match = look(&files, self->path, &id, &errno_value);
-    *out_settled = files.count == 0 || match != TBK_FILE_NOT_AMONG;
+    bool is_cut = files.count >= TBK_OPEN_FILES_LISTED_MAX;
+    *out_settled = files.count == 0 || is_cut || match != TBK_FILE_NOT_AMONG;
     if (!*out_settled)
         return fail_other(&files, self->path, &id, errno_value, err);
     note_match(&files, match, self->path, errno_value, self->report);

@@ -400,7 +400,7 @@ static const char *fix_for(tbk_error_code code)
     case TBK_E_SKIPPED:
         return "run the deployer's 'release' and 'run' first";
     case TBK_E_TRACKER_DOWN:
-        return "on the VM: sudo " TBK_HOOK_FILE " --recover";
+        return "on the VM: sudo " TBK_HOLD_FILE " recover";
     case TBK_E_CONTAINER:
         return "see whether Docker runs on the VM, and read " TBK_LOG_FILE " there";
     default:

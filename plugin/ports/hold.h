@@ -27,6 +27,9 @@ typedef struct tbk_hold {
     bool (*release)(void *self, tbk_error *err);
 } tbk_hold;
 
+/* A hook lists no more of them. */
+#define TBK_OPEN_FILES_LISTED_MAX 64
+
 /* What the tracker's processes have open, of regular files. */
 typedef struct tbk_open_files {
     const tbk_file_id *list; /* in the arena */

@@ -6,7 +6,7 @@
 
 typedef struct fixture {
     tbk_arena *arena;
-    tbk_file_id list[2];
+    tbk_file_id list[TBK_OPEN_FILES_LISTED_MAX];
     size_t count;
     unsigned asked, opened_at; /* the database is open from that question on; 0: never */
     bool fails, cancelled;
@@ -150,6 +150,16 @@ static void the_same_number_on_a_device_of_no_disk_is_a_warning(void **state)
     assert_non_null(strstr(fake->warnings, "could not look"));
 }
 
+static void a_list_that_may_have_been_cut_is_a_warning(void **state)
+{
+    fixture *fake = *state;
+    tbk_error err;
+    for (fake->count = 0; fake->count < TBK_OPEN_FILES_LISTED_MAX; fake->count++)
+        fake->list[fake->count] = id_of("other.db");
+    assert_succeeds(check(fake, "t.db", 0, &err), err);
+    assert_non_null(strstr(fake->warnings, "more files open than the hook lists"));
+}
+
 static void a_signal_ends_the_wait(void **state)
 {
     fixture *fake = *state;
@@ -185,6 +195,7 @@ int main(void)
         TEST(a_look_that_failed_is_a_warning),
         TEST(a_path_that_cannot_be_looked_at_is_a_warning),
         TEST(the_same_number_on_a_device_of_no_disk_is_a_warning),
+        TEST(a_list_that_may_have_been_cut_is_a_warning),
         TEST(a_signal_ends_the_wait),
         TEST(where_nobody_looks_or_there_is_no_file_nothing_is_asked),
     };
