@@ -152,7 +152,9 @@ static bool may_split(const anatomy *table)
     for (size_t i = 0; i < table->count; i++)
         if (starts_with(table->items[i], "PERIOD "))
             return false;
-    return find_word(table->tail, table->tail + strlen(table->tail), "PARTITION BY") == NULL &&
+    const char *end = table->tail + strlen(table->tail);
+    return find_word(table->tail, end, "PARTITION BY") == NULL &&
+           find_word(table->tail, end, "WITH SYSTEM VERSIONING") == NULL &&
            primary_carries_counter(table);
 }
 

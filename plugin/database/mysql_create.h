@@ -16,7 +16,8 @@ typedef struct tbk_mysql_create {
 /* Reads the text as a session with an empty sql_mode gets it; row_format is to be written
  * where none is (InnoDB), or NULL. Keys stay in the table where they may not be taken out: without
  * a primary key, where another key carries the AUTO_INCREMENT, in partitioned tables and those with
- * periods, and in what is not understood. Only plain and unique keys are ever taken out. */
+ * periods or versions, and in what is not understood. Only plain and unique keys are ever taken
+ * out. */
 void tbk_mysql_create_split(tbk_arena *arena, const char *sql, const char *row_format,
                             tbk_mysql_create *out);
 

@@ -59,6 +59,9 @@ static tbk_error_code code_of(unsigned number, const char *message)
     case ER_DISK_FULL:
     case ER_RECORD_FILE_FULL:
         return TBK_E_SPACE;
+    case ER_OPTION_PREVENTS_STATEMENT:
+    case ER_READ_ONLY_MODE:
+        return TBK_E_UNSUPPORTED;
     default:
         return TBK_E_FAILED;
     }

@@ -70,8 +70,11 @@ static void add_statement(reading *self, const made_under *under, const char *te
     const char *statement = without_end(self->arena, text);
     const bool other_collation = under->database_collation != NULL &&
                                  strcmp(under->database_collation, self->schema->collation) != 0;
+    /* A number for none: under some modes '' is NULL. */
     if (under->sql_mode != NULL)
-        set(self, "sql_mode", tbk_mysql_literal(self->arena, under->sql_mode, false));
+        set(self, "sql_mode",
+            under->sql_mode[0] != '\0' ? tbk_mysql_literal(self->arena, under->sql_mode, false)
+                                       : "0");
     if (under->time_zone != NULL)
         set(self, "time_zone", tbk_mysql_literal(self->arena, under->time_zone, false));
     set(self, "character_set_client", client_charset(under->charset, statement));

@@ -8,20 +8,23 @@
 #include <string.h>
 
 const char *const tbk_mysql_session_settings[] = {
+    /* First, as it decides how all others are read: to a number, as '' may be NULL. */
+    "SET SESSION sql_mode = 0",
     /* Before SET NAMES, whose collation it changes. */
     "/*M!110201 SET SESSION character_set_collations = '' */",
     /* Again, as a server may be told to ignore what clients ask for when they connect. */
     "SET NAMES utf8mb4",
     /* A limit on rows would silently cut what is read; ROLLBACK shall end no session. */
-    "SET SESSION time_zone = '+00:00', sql_mode = '', sql_select_limit = 18446744073709551615, "
+    "SET SESSION time_zone = '+00:00', sql_select_limit = 18446744073709551615, "
     "sql_big_selects = 1, sql_auto_is_null = 0, sql_safe_updates = 0, sql_buffer_result = 0, "
     "sql_quote_show_create = 1, autocommit = 1, completion_type = 0, lock_wait_timeout = 15, "
     "innodb_lock_wait_timeout = 15, net_read_timeout = 600, net_write_timeout = 600, "
     "wait_timeout = 28800, group_concat_max_len = 1048576",
     /* With others, a binary log of statements refuses rows, or the server all writing. */
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE",
-    /* Estimates may be a day old otherwise. */
-    "/*!80000 SET SESSION max_execution_time = 0, information_schema_stats_expiry = 0 */",
+    /* Estimates may be a day old otherwise, and tables have options that nobody gave them. */
+    "/*!80000 SET SESSION max_execution_time = 0, information_schema_stats_expiry = 0, "
+    "show_create_table_verbosity = 0 */",
     /* A primary key that the server made is a column with values. */
     "/*!80030 SET SESSION show_gipk_in_create_table_and_information_schema = 1 */",
     /* A session that holds a snapshot waits for its turn. */
@@ -32,16 +35,20 @@ const char *const tbk_mysql_session_settings[] = {
     /* A table that is not there is an error. */
     "/*M!100502 SET SESSION sql_if_exists = 0 */", NULL};
 
+/* clang-format off: a line each, as in the dump */
 const char *const tbk_mysql_load_settings[] = {
+    /* How texts and times are to be read. Not strict, as the rows were accepted once; zeros in
+     * columns that count are zeros, and 2020-02-31 stays. The mode first, as in a session. */
+    "SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'",
     "/*M!110201 SET SESSION character_set_collations = '' */",
     "/*!80011 SET SESSION default_collation_for_utf8mb4 = utf8mb4_0900_ai_ci */",
-    /* How texts and times are to be read. Not strict, as the rows were accepted once; zeros in
-     * columns that count are zeros, and 2020-02-31 stays. */
     "SET NAMES utf8mb4", "SET time_zone = '+00:00'",
-    "SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'",
     /* Without it, what a client has loaded is gone when it ends. */
     "SET autocommit = 1", "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE",
     "SET foreign_key_checks = 0", "SET unique_checks = 0",
+    /* Both go into what is made: into a view as a word with which MySQL cannot show it any more,
+     * into a CHECK as names without quotes. */
+    "SET SESSION sql_buffer_result = 0, sql_quote_show_create = 1",
     /* Tables that the server accepted under other settings. */
     "SET SESSION innodb_strict_mode = 0",
     "/*!80000 SET SESSION explicit_defaults_for_timestamp = 1 */",
@@ -56,6 +63,7 @@ const char *const tbk_mysql_load_settings[] = {
     "/*M!100307 SET SESSION alter_algorithm = 'DEFAULT' */",
     /* Before, only a start of the server could change it. */
     "/*M!100804 SET SESSION explicit_defaults_for_timestamp = 1 */", NULL};
+/* clang-format on */
 
 /* 'text' without quotes and backslashes in it, a name or a number; to the end. */
 static bool is_literal(const char *text)

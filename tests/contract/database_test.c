@@ -611,6 +611,50 @@ static void where_no_empty_server_is_to_be_had_the_set_is_kept_and_the_run_is_pa
 }
 
 /* The binary log would grow by the whole database each time, and replicas would load it too. */
+/* A setting that no session can change, and a table from before it. */
+static void refuse_tables(bool refuses)
+{
+    const bool is_mariadb = strcmp(now->name, "mariadb") == 0;
+    if (refuses)
+        now->execute(is_mariadb ? "SET GLOBAL innodb_force_primary_key = 1"
+                                : "SET GLOBAL super_read_only = 1");
+    else
+        now->execute(is_mariadb ? "SET GLOBAL innodb_force_primary_key = 0"
+                                : "SET GLOBAL super_read_only = 0, GLOBAL read_only = 0");
+}
+
+static bool prove_restored(fixture *self, tbk_proof *out)
+{
+    tbk_database database;
+    return tbk_database_open(self->arena, &self->config, NULL, NULL, &database, &self->err) &&
+           tbk_prove_set(self->arena, &database, self->result.path, self->result.manifest,
+                         TBK_PROOF_RESTORED, NULL, START_S, NULL, out, &self->err);
+}
+
+static void what_the_server_refuses_is_no_damage(void **state)
+{
+    fixture *self = *state;
+    tbk_proof proof = {.level = TBK_PROOF_NONE};
+    if (now->driver != TBK_DRIVER_MYSQL)
+        return;
+    now->execute("CREATE TABLE nokey (a INT); INSERT INTO nokey VALUES (1), (1)");
+    refuse_tables(true);
+    const bool backed_up = backup(self);
+    const tbk_error why = self->err;
+    const bool proved = self->result.path != NULL && prove_restored(self, &proof);
+    const tbk_error why_not = self->err;
+    refuse_tables(false);
+    assert_false(backed_up);
+    assert_int_equal(why.code, TBK_E_PARTIAL);
+    assert_non_null(strstr(why.message, "(error ")); /* the server's own words */
+    assert_int_equal(self->result.proof.level, TBK_PROOF_CHECKSUMS);
+    assert_true(self->result.proof.ok && has_sets());
+    assert_false(proved);
+    assert_int_equal(why_not.code, TBK_E_PARTIAL);
+    assert_non_null(strstr(why_not.message, "cannot be proved here"));
+    assert_int_equal(proof.level, TBK_PROOF_NONE); /* nothing that could take another's place */
+}
+
 static void a_proof_leaves_no_trace_in_the_binary_log(void **state)
 {
     fixture *self = *state;
@@ -648,6 +692,7 @@ static const struct CMUnitTest TESTS[] = {
     CASE(tables_without_snapshots_are_foretold_a_stop),
     CASE(without_root_an_empty_server_proves_the_set),
     CASE(where_no_empty_server_is_to_be_had_the_set_is_kept_and_the_run_is_partial),
+    CASE(what_the_server_refuses_is_no_damage),
     CASE(a_proof_leaves_no_trace_in_the_binary_log),
 };
 

@@ -54,6 +54,9 @@ static void keeps_what_cannot_wait(void **state)
         "/*!50100 PARTITION BY HASH (`a`) */",
         "CREATE TABLE `t` (\n  `a` int,\n  PRIMARY KEY (`a`),\n  KEY `k` (`a`),\n"
         "  PERIOD FOR `p` (`f`, `t`)\n) ENGINE=InnoDB",
+        /* versions, whose columns ALTER TABLE would look at again */
+        "CREATE TABLE `t` (\n  `a` int,\n  PRIMARY KEY (`a`),\n  KEY `k` (`a`)\n) ENGINE=InnoDB "
+        "WITH SYSTEM VERSIONING",
     };
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         tbk_mysql_create out = split(tables[i]);
