@@ -220,6 +220,18 @@ bool tbk_exchange_wait(const tbk_exchange *exchange, struct pollfd *fds, nfds_t 
     return true;
 }
 
+void tbk_exchange_tell_dropped(const tbk_exchange *exchange, const char *vm, bool *told)
+{
+    const char *dropped = exchange->output.dropped[0] != '\0' ? exchange->output.dropped
+                                                              : exchange->error_output.dropped;
+    if (*told || dropped[0] == '\0')
+        return;
+    *told = true;
+    tbk_report_log(exchange->report, TBK_LOG_INFO, "connect",
+                   "the login shell on '%s' prints before each command, which is left out: %.*s",
+                   vm, (int)strcspn(dropped, "\r\n"), dropped);
+}
+
 void tbk_exchange_line(tbk_exchange *exchange, bool user_is_root, tbk_text *line)
 {
     exchange->framed = true;

@@ -66,6 +66,9 @@ bool tbk_exchange_finish(tbk_exchange *exchange, bool *out_known, tbk_error *err
 bool tbk_exchange_wait(const tbk_exchange *exchange, struct pollfd *fds, nfds_t count,
                        int longest_ms, tbk_error *err) TBK_MUST_CHECK;
 
+/* Says once that the login shell prints of its own, and what. */
+void tbk_exchange_tell_dropped(const tbk_exchange *exchange, const char *vm, bool *told);
+
 /* The command as one line for any login shell, and from here on its output is looked for between
  * marks; or as one for a POSIX shell of ours, whose output is the command's. */
 void tbk_exchange_line(tbk_exchange *exchange, bool user_is_root, tbk_text *line);

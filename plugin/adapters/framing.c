@@ -139,8 +139,11 @@ static bool look_for_begin(tbk_framed_stream *stream, const tbk_framing *framing
         return tbk_fail(err, TBK_E_REMOTE, "let the user's login shell print less",
                         "the login shell there prints more than %zu KiB before each command",
                         BEFORE_LIMIT_BYTES >> 10);
+    size_t length = (size_t)(found - stream->held.bytes);
     stream->place = TBK_FRAMED_INSIDE;
-    drop_front(&stream->held, (size_t)(found - stream->held.bytes) + strlen(framing->begin));
+    (void)snprintf(stream->dropped, sizeof stream->dropped, "%.*s",
+                   (int)(length < 80 ? length : 80), stream->held.bytes);
+    drop_front(&stream->held, length + strlen(framing->begin));
     return true;
 }
 

@@ -31,8 +31,9 @@ typedef enum tbk_framed_place {
 
 typedef struct tbk_framed_stream {
     tbk_framed_place place;
-    tbk_text held;   /* what is not judged yet */
-    int exit_status; /* once after the marks */
+    tbk_text held;    /* what is not judged yet */
+    int exit_status;  /* once after the marks */
+    char dropped[81]; /* the beginning of what stood before them; "" = nothing */
 } tbk_framed_stream;
 
 typedef bool tbk_framed_take(void *self, const char *bytes, size_t length, tbk_error *err);

@@ -16,9 +16,9 @@
 /* The answer is a look at /proc. Without it the run goes on, so it is not waited for long. */
 #define FILES_TIMEOUT_MS 5000
 
-static const char *const HOOK_GONE_FIX = "nothing by hand: within five minutes cron runs "
-                                         "'torrust-backup-hook --recover', which lets the "
-                                         "tracker go";
+static const char *const HOOK_GONE_FIX = "nothing by hand: its guard lets the tracker go at once; "
+                                         "else cron does within five minutes, by "
+                                         "'torrust-backup-hold recover'";
 
 struct tbk_hold_hook {
     int input, output;

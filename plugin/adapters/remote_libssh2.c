@@ -19,6 +19,7 @@ typedef struct connection {
     const char *name;
     tbk_ssh_target target;    /* to log in once more, for a tunnel */
     const tbk_report *report; /* may be NULL */
+    bool told;                /* that its login shell prints */
     tbk_ssh2_session *ssh2;
     bool user_is_root;
     bool lost;
@@ -269,6 +270,7 @@ static bool run_over(void *self, const tbk_remote_command *command, tbk_remote_r
     bool known = false;
     bool ended = start_command(&talk, err) && converse(&talk, err) &&
                  tbk_exchange_finish(&exchange, &known, err);
+    tbk_exchange_tell_dropped(&exchange, it->name, &it->told);
     if (ended && !known)
         result->exit_status = exit_status_of(&talk);
     /* What began and did not end was cut, whatever the server makes of it. */

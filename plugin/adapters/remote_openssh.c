@@ -33,6 +33,7 @@ typedef struct connection {
     const char *log_path;
     size_t log_skip_bytes;    /* of its log, what was said before the VM accepted the key */
     const tbk_report *report; /* may be NULL */
+    bool told;                /* that its login shell prints */
     bool user_is_root;
     pid_t master;     /* 0 = none */
     int master_fd;    /* its input: it ends when this does */
@@ -354,6 +355,8 @@ static bool run_over(void *self, const tbk_remote_command *command, tbk_remote_r
     if (!tbk_process_run(argv, &exchange, &status, err) ||
         !tbk_exchange_finish(&exchange, &known, err))
         return log_is_full(over) ? fail_flood(over, err) : false;
+    exchange.report = over->report;
+    tbk_exchange_tell_dropped(&exchange, over->name, &over->told);
     /* 255 is what ssh ends with for its own failures. */
     if (!known && (status < 0 || status == 255 || !result->unmarked))
         return fail_lost(over, command, result, err);

@@ -30,5 +30,5 @@ void tbk_restored_print(FILE *out, const tbk_value *result)
         return;
     print_rows(out, "Left out:", tbk_value_members_at(result, "left_out"));
     (void)fprintf(out, "%-11s %s\n",
-                  "Newest full:", tbk_value_text_at(result, "newest_full_set", "there is none"));
+                  "Full set:", tbk_value_text_at(result, "newest_full_set", "there is none"));
 }

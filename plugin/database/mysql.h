@@ -93,8 +93,10 @@ bool tbk_mysql_inspect(tbk_arena *arena, const tbk_mysql_server *server, const t
  *
  * Shape:  tables with their indexes and rows. What can act by itself (views, triggers, routines,
  *         events) is only collected into out_objects, for tbk_mysql_objects_make.
- * Errors: TBK_E_CORRUPT, the stream is cut or not one of ours, or the server refuses a statement
- *         of it; TBK_E_SPACE; TBK_E_NETWORK, TBK_E_TIMEOUT, TBK_E_INTERRUPTED.
+ * Errors: TBK_E_CORRUPT, the stream is cut or not one of ours, or the server took other values
+ *         than it was given; TBK_E_UNSUPPORTED, the server refuses a statement, with its words,
+ *         which says nothing about the dump; TBK_E_SPACE; TBK_E_NETWORK, TBK_E_TIMEOUT,
+ * TBK_E_INTERRUPTED.
  */
 typedef struct tbk_mysql_objects tbk_mysql_objects;
 void tbk_mysql_objects_free(tbk_mysql_objects *objects);

@@ -34,8 +34,6 @@ static bool limit_statements(const counting *self, tbk_error *err)
 static bool begin_counting(const counting *self, tbk_error *err)
 {
     return limit_statements(self, err) &&
-           tbk_mysql_exec(self->connection,
-                          "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", err) &&
            tbk_mysql_exec(self->connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
                           err);
 }

@@ -162,17 +162,42 @@ static void append_item(tbk_text *list, span item, const char *first, const char
     tbk_text_append_bytes(list, item.start, (size_t)(item.end - item.start));
 }
 
-/* " AUTO_INCREMENT=5" among the options behind the bracket. */
-static span counter_of(const char *tail)
+/* " AUTO_INCREMENT=5", " ROW_FORMAT=DYNAMIC" among the options behind the bracket; what is not
+ * there is empty, at the end. */
+static span option_of(const char *tail, const char *head)
 {
-    const char *start = find_word(tail, tail + strlen(tail), " AUTO_INCREMENT=");
+    static const char value[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    const char *end = tail + strlen(tail);
+    const char *start = find_word(tail, end, head);
     if (start == NULL)
-        return (span){tail, tail};
-    const char *digits = start + strlen(" AUTO_INCREMENT=");
-    return (span){start, digits + strspn(digits, "0123456789")};
+        return (span){end, end};
+    return (span){start, start + strlen(head) + strspn(start + strlen(head), value)};
 }
 
-void tbk_mysql_create_split(tbk_arena *arena, const char *sql, tbk_mysql_create *out)
+/* The tail, with the row format where none is written. */
+static const char *tail_with_format(tbk_arena *arena, const char *tail, const char *format)
+{
+    const span written = option_of(tail, " ROW_FORMAT="), engine = option_of(tail, " ENGINE=");
+    if (written.end > written.start || format == NULL ||
+        (size_t)(engine.end - engine.start) != strlen(" ENGINE=InnoDB") ||
+        memcmp(engine.start, " ENGINE=InnoDB", strlen(" ENGINE=InnoDB")) != 0)
+        return tail;
+    return tbk_arena_format(arena, "%.*s ROW_FORMAT=%s%s", (int)(engine.end - tail), tail, format,
+                            engine.end);
+}
+
+/* Without what rows move, and without the row format, which is written in one of two places. */
+static const char *tail_without_options(tbk_arena *arena, const char *tail)
+{
+    const span counter = option_of(tail, " AUTO_INCREMENT=");
+    const char *rest =
+        tbk_arena_format(arena, "%.*s%s", (int)(counter.start - tail), tail, counter.end);
+    const span format = option_of(rest, " ROW_FORMAT=");
+    return tbk_arena_format(arena, "%.*s%s", (int)(format.start - rest), rest, format.end);
+}
+
+void tbk_mysql_create_split(tbk_arena *arena, const char *sql, const char *row_format,
+                            tbk_mysql_create *out)
 {
     tbk_auto_text kept = {0};
     tbk_auto_text keys = {0};
@@ -191,11 +216,10 @@ void tbk_mysql_create_split(tbk_arena *arena, const char *sql, tbk_mysql_create 
             append_item(&kept, table.items[i], "\n  ", ",\n  ");
     }
     const int head_length = (int)(table.head.end - table.head.start);
-    const span counter = counter_of(table.tail);
-    out->table =
-        tbk_arena_format(arena, "%.*s%s\n%s", head_length, sql, tbk_text_string(&kept), table.tail);
-    out->plain = tbk_arena_format(arena, "%.*s%s\n%.*s%s", head_length, sql, tbk_text_string(&kept),
-                                  (int)(counter.start - table.tail), table.tail, counter.end);
+    out->table = tbk_arena_format(arena, "%.*s%s\n%s", head_length, sql, tbk_text_string(&kept),
+                                  tail_with_format(arena, table.tail, row_format));
+    out->plain = tbk_arena_format(arena, "%.*s%s\n%s", head_length, sql, tbk_text_string(&kept),
+                                  tail_without_options(arena, table.tail));
     out->keys = tbk_arena_copy(arena, tbk_text_string(&keys));
     out->foreign_keys = tbk_arena_copy(arena, tbk_text_string(&foreign_keys));
 }

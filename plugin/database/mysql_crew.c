@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "database/mysql_settings.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -94,6 +95,8 @@ static void *work(void *pointer)
 
 static bool set_up(MYSQL *session, const tbk_mysql_crew_request *request, tbk_error *err)
 {
+    if (!tbk_mysql_settings_apply(session, tbk_mysql_load_settings, err))
+        return false;
     for (size_t i = 0; i < request->setting_count; i++)
         if (!tbk_mysql_run(session, &request->settings[i], err))
             return false;

@@ -290,24 +290,10 @@ static bool connect_all(tbk_mysql_dump *dump, tbk_error *err)
     return true;
 }
 
-static bool open_control(const tbk_mysql_server *server, MYSQL **out, tbk_error *err)
-{
-    tbk_auto(MYSQL) *control = NULL;
-    if (!tbk_mysql_connect(server, &control, err))
-        return false;
-    /* Estimates of MySQL's may be a day old otherwise. */
-    if (!mariadb_connection(control) &&
-        !tbk_mysql_exec(control, "SET SESSION information_schema_stats_expiry = 0", err))
-        return false;
-    *out = control;
-    control = NULL;
-    return true;
-}
-
 static bool open_dump(tbk_mysql_dump *dump, tbk_error *err)
 {
     const tbk_mysql_dump_request *request = &dump->request;
-    if (!open_control(request->server, &dump->control, err) ||
+    if (!tbk_mysql_connect(request->server, &dump->control, err) ||
         !tbk_mysql_schema_read(dump->arena, dump->control, request->root, &dump->schema, err) ||
         !tbk_mysql_schema_has_tables(&dump->schema, err) ||
         !(request->is_still || tbk_mysql_schema_has_snapshots(&dump->schema, err)) ||

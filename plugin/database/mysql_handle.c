@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Connections to MySQL and MariaDB: limits on every wait, failures turned into our errors. */
 #include "database/mysql_internal.h"
+#include "database/mysql_settings.h"
 
 #include <errmsg.h>
 #include <mysqld_error.h>
@@ -17,8 +18,11 @@ const char *tbk_mysql_client_version(void) { return mysql_get_client_info(); }
 
 /* --- errors --- */
 
-static tbk_error_code code_of(unsigned number)
+static tbk_error_code code_of(unsigned number, const char *message)
 {
+    /* Which of them it is that says so depends on what the server was about to write. */
+    if (strstr(message, "No space left on device") != NULL)
+        return TBK_E_SPACE;
     switch (number) {
     case CR_CONNECTION_ERROR:
     case CR_CONN_HOST_ERROR:
@@ -29,6 +33,7 @@ static tbk_error_code code_of(unsigned number)
     case CR_SSL_CONNECTION_ERROR: /* also how a connection ends that is cut */
     case ER_SERVER_SHUTDOWN:
     case ER_CON_COUNT_ERROR:
+    case ER_TOO_MANY_USER_CONNECTIONS:
     case ER_NEW_ABORTING_CONNECTION:
     case ER_CONNECTION_KILLED:
         return TBK_E_NETWORK;
@@ -39,11 +44,14 @@ static tbk_error_code code_of(unsigned number)
     case ER_COLUMNACCESS_DENIED_ERROR:
     case ER_SPECIFIC_ACCESS_DENIED_ERROR:
     case ER_HOST_NOT_PRIVILEGED:
+    case ER_MUST_CHANGE_PASSWORD:
+    case ER_MUST_CHANGE_PASSWORD_LOGIN:
         return TBK_E_CONFIG;
     case ER_BAD_DB_ERROR:
         return TBK_E_NOT_FOUND;
     case ER_LOCK_WAIT_TIMEOUT:
     case ER_QUERY_INTERRUPTED:
+    case ER_STATEMENT_TIMEOUT:
         return TBK_E_TIMEOUT;
     case ER_TABLE_DEF_CHANGED:
     case ER_NO_SUCH_TABLE:
@@ -64,6 +72,7 @@ static const char *fix_of(unsigned number)
     case CR_UNKNOWN_HOST:
         return "see whether the database's container runs and is healthy: docker ps";
     case ER_CON_COUNT_ERROR:
+    case ER_TOO_MANY_USER_CONNECTIONS:
         return "the server has no connection left: raise its max_connections, or try again later";
     case CR_AUTH_PLUGIN_CANNOT_LOAD:
         return "give the user one of: caching_sha2_password, mysql_native_password, ed25519";
@@ -83,6 +92,17 @@ static const char *fix_of(unsigned number)
     case ER_DISK_FULL:
     case ER_RECORD_FILE_FULL:
         return "make room on the file system of the database";
+    case ER_MUST_CHANGE_PASSWORD:
+    case ER_MUST_CHANGE_PASSWORD_LOGIN:
+        return "the password has expired: set it again, ALTER USER ... IDENTIFIED BY ...";
+    case ER_OPTION_PREVENTS_STATEMENT:
+    case ER_READ_ONLY_MODE:
+        return "the server takes no changes now: SELECT @@super_read_only, @@read_only, "
+               "@@innodb_read_only tells why";
+    case ER_BINLOG_UNSAFE_ROUTINE:
+        return "SET GLOBAL log_bin_trust_function_creators = 1, for the time of the restore";
+    case ER_REQUIRES_PRIMARY_KEY:
+        return "SET GLOBAL innodb_force_primary_key = 0, for the time of the restore";
     case ER_NET_PACKET_TOO_LARGE:
         return "raise the server's max_allowed_packet: a row is larger than it";
     default:
@@ -98,8 +118,9 @@ bool(tbk_mysql_fail)(MYSQL *connection, tbk_error *err, const char *format, ...)
     va_start(arguments, format);
     (void)vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);
-    return tbk_fail(err, code_of(number), fix_of(number), "%s: %s (error %u)", what,
-                    mysql_error(connection), number);
+    const char *message = mysql_error(connection);
+    return tbk_fail(err, code_of(number, message), fix_of(number), "%s: %s (error %u)", what,
+                    message, number);
 }
 
 /* --- connecting --- */
@@ -133,22 +154,6 @@ static bool set_options(MYSQL *connection, const tbk_mysql_server *server, bool 
         mysql_optionsv(connection, MYSQL_SET_CHARSET_NAME, "utf8mb4") == 0)
         return true;
     return tbk_mysql_fail(connection, err, "the client library refuses its settings");
-}
-
-/* What each session of ours relies on, whatever the server's own settings are. */
-static bool set_session(MYSQL *connection, tbk_error *err)
-{
-    /* The character set again, as a server may be told to ignore what clients ask for when they
-     * connect; and a global limit on rows would silently cut what we read. */
-    return tbk_mysql_exec(connection, "SET NAMES utf8mb4", err) &&
-           tbk_mysql_exec(connection,
-                          "SET SESSION time_zone = '+00:00', sql_mode = '', "
-                          "sql_select_limit = 18446744073709551615, sql_big_selects = 1, "
-                          "sql_quote_show_create = 1, autocommit = 1, lock_wait_timeout = 15, "
-                          "innodb_lock_wait_timeout = 15, net_read_timeout = 600, "
-                          "net_write_timeout = 600, wait_timeout = 28800, "
-                          "group_concat_max_len = 1048576",
-                          err);
 }
 
 /* Whether the server said so in its greeting, even where logging in failed then. */
@@ -234,7 +239,8 @@ bool tbk_mysql_connect(const tbk_mysql_server *server, MYSQL **out, tbk_error *e
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     tbk_auto(MYSQL) *connection = NULL;
     (void)pthread_once(&once, begin_library);
-    if (!log_in_safely(server, &connection, err) || !set_session(connection, err) ||
+    if (!log_in_safely(server, &connection, err) ||
+        !tbk_mysql_settings_apply(connection, tbk_mysql_session_settings, err) ||
         (server->is_unlogged && !tbk_mysql_exec(connection, "SET SESSION sql_log_bin = 0", err)))
         return false;
     *out = connection;
@@ -268,6 +274,14 @@ bool tbk_mysql_exec_bytes(MYSQL *connection, const char *sql, size_t length, tbk
 bool tbk_mysql_exec(MYSQL *connection, const char *sql, tbk_error *err)
 {
     return tbk_mysql_exec_bytes(connection, sql, strlen(sql), err);
+}
+
+bool tbk_mysql_settings_apply(MYSQL *connection, const char *const *settings, tbk_error *err)
+{
+    for (; *settings != NULL; settings++)
+        if (!tbk_mysql_exec(connection, *settings, err))
+            return false;
+    return true;
 }
 
 bool tbk_mysql_query(MYSQL *connection, const char *sql, MYSQL_RES **out, tbk_error *err)

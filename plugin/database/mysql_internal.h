@@ -32,6 +32,10 @@ bool tbk_mysql_query(MYSQL *connection, const char *sql, MYSQL_RES **out,
 bool tbk_mysql_text(tbk_arena *arena, MYSQL *connection, const char *sql, unsigned column,
                     const char **out, tbk_error *err) TBK_MUST_CHECK;
 
+/* Executes all of a list (database/mysql_settings.h). */
+bool tbk_mysql_settings_apply(MYSQL *connection, const char *const *settings,
+                              tbk_error *err) TBK_MUST_CHECK;
+
 /* `name`, with backquotes in it doubled. */
 const char *tbk_mysql_name(tbk_arena *arena, const char *name);
 /* 'text', escaped for sessions of ours (backslashes escape, except where is_standard). */

@@ -9,6 +9,9 @@
  */
 #include "database/mysql_crew.h"
 #include "database/mysql_objects.h"
+#include "database/mysql_settings.h"
+
+#include <mysqld_error.h>
 
 #define ROWS_LIMIT_S 600           /* for a MiB of rows */
 #define INDEXES_LIMIT_S (6 * 3600) /* for one table: the server reads and sorts all of it */
@@ -66,6 +69,14 @@ static bool take_setting(loading *self, tbk_mysql_statement *statement, tbk_erro
            tbk_mysql_objects_add(self->objects, statement, err);
 }
 
+/* An engine that the server does not have, or may not use, is another one then. */
+static bool take_table(loading *self, tbk_mysql_statement *statement, tbk_error *err)
+{
+    return tbk_mysql_run(self->control, statement, err) &&
+           tbk_mysql_run_report(self->control, statement, ER_WARN_USING_OTHER_HANDLER,
+                                "has all its rows in another storage engine", self->report, err);
+}
+
 static bool take_rows(loading *self, tbk_mysql_statement *statement, tbk_error *err)
 {
     return have_crew_for(self, TBK_MYSQL_DATA, err) &&
@@ -90,7 +101,7 @@ static bool take(loading *self, tbk_mysql_statement *statement, tbk_error *err)
     case TBK_MYSQL_SETTINGS:
         return take_setting(self, statement, err);
     case TBK_MYSQL_TABLES:
-        return tbk_mysql_run(self->control, statement, err);
+        return take_table(self, statement, err);
     case TBK_MYSQL_DATA:
         return take_rows(self, statement, err);
     case TBK_MYSQL_INDEXES:
@@ -126,6 +137,7 @@ static bool check_empty(MYSQL *control, const char *schema, tbk_error *err)
 static bool open_control(loading *self, tbk_error *err)
 {
     return tbk_mysql_connect(self->server, &self->control, err) &&
+           tbk_mysql_settings_apply(self->control, tbk_mysql_load_settings, err) &&
            check_empty(self->control, self->server->schema, err) &&
            tbk_mysql_run_check(self->control, err);
 }

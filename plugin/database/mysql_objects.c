@@ -3,6 +3,7 @@
 #include "database/mysql_objects.h"
 
 #include "base/memory.h"
+#include "database/mysql_settings.h"
 
 #include <mysqld_error.h>
 
@@ -48,33 +49,19 @@ bool tbk_mysql_objects_add(tbk_mysql_objects *objects, tbk_mysql_statement *stat
 
 /* --- making --- */
 
-static bool report_definer(MYSQL *session, const tbk_mysql_statement *statement,
-                           const tbk_report *report, tbk_error *err)
-{
-    enum { LEVEL, CODE, MESSAGE };
-    tbk_auto(MYSQL_RES) *result = NULL;
-    MYSQL_ROW row;
-    if (mysql_warning_count(session) == 0)
-        return true;
-    if (!tbk_mysql_query(session, "SHOW WARNINGS", &result, err))
-        return false;
-    while ((row = mysql_fetch_row(result)) != NULL)
-        if (strtoul(row[CODE], NULL, 10) == ER_NO_SUCH_USER)
-            tbk_report_log(report, TBK_LOG_WARNING, "restore",
-                           "what line %llu of the dump makes (%.80s...) fails when it is used: %s",
-                           (unsigned long long)statement->line, statement->bytes, row[MESSAGE]);
-    return true;
-}
-
 bool tbk_mysql_objects_run(MYSQL *session, const tbk_mysql_objects *objects, bool with_events,
                            const tbk_report *report, tbk_error *err)
 {
+    /* Dumps of earlier versions have fewer of them. */
+    if (!tbk_mysql_settings_apply(session, tbk_mysql_load_settings, err))
+        return false;
     for (size_t i = 0; i < objects->count; i++) {
         const tbk_mysql_statement *statement = &objects->list[i];
         if (statement->section == TBK_MYSQL_EVENTS && !with_events)
             continue;
         if (!tbk_report_go_on(report, err) || !tbk_mysql_run(session, statement, err) ||
-            !report_definer(session, statement, report, err))
+            !tbk_mysql_run_report(session, statement, ER_NO_SUCH_USER, "fails when it is used",
+                                  report, err))
             return false;
     }
     return true;

@@ -1,33 +1,56 @@
 /* SPDX-License-Identifier: MIT */
-/* A statement of a dump was accepted by the server that it comes from: if this one refuses it, or
- * changes its values, then the dump or the server is not what it should be. */
+/*
+ * That a server refuses a statement says nothing about the data, whose digests have been compared
+ * before: it may have other settings now, or be another server. Only other values than were given
+ * are damage, and those are looked for.
+ */
 #include "database/mysql_run.h"
 
+#include <errmsg.h>
 #include <mysqld_error.h>
 
 #define FIX                                                                                        \
-    "use another backup set, or a server of the kind and version that the set was taken from"
+    "change the server's setting for as long as it takes, or use a server of the kind and "        \
+    "version "                                                                                     \
+    "that the set was taken from"
+
+#define TRIES 10 /* of a statement that waits for one that waits for it */
 
 /* --- what failed --- */
 
-static bool is_foreign(unsigned number)
+/* Of the machine, or of the moment: the same statement may do another time. */
+static bool is_of_the_machine(unsigned number)
 {
-    return number == ER_UNKNOWN_COLLATION || number == ER_UNKNOWN_CHARACTER_SET ||
-           number == ER_UNKNOWN_STORAGE_ENGINE;
+    switch (number) {
+    case ER_OUTOFMEMORY:
+    case ER_OUT_OF_SORTMEMORY:
+    case ER_OUT_OF_RESOURCES:
+    case ER_CANT_CREATE_FILE:
+    case ER_ERROR_ON_CLOSE:
+    case ER_ERROR_ON_READ:
+    case ER_ERROR_ON_RENAME:
+    case ER_ERROR_ON_WRITE:
+    case ER_GET_ERRNO:
+    case ER_LOCK_DEADLOCK:
+        return true;
+    default:
+        return number >= CR_MIN_ERROR && number <= CR_MAX_ERROR; /* the library's own */
+    }
 }
 
-/* What is not the connection's, the rights' or the disk's fault is that of the statement. */
-static bool is_refused(tbk_error_code code)
+static bool is_refused(tbk_error_code code, unsigned number)
 {
-    return code == TBK_E_FAILED || code == TBK_E_BUSY || code == TBK_E_NOT_FOUND;
+    return (code == TBK_E_FAILED || code == TBK_E_BUSY || code == TBK_E_NOT_FOUND) &&
+           !is_of_the_machine(number);
 }
 
-static void blame_statement(MYSQL *connection, tbk_error *err)
+static void note_refusal(MYSQL *connection, tbk_error *err)
 {
-    if (!is_refused(err->code))
+    if (!is_refused(err->code, mysql_errno(connection)))
         return;
-    err->code = is_foreign(mysql_errno(connection)) ? TBK_E_UNSUPPORTED : TBK_E_CORRUPT;
-    (void)snprintf(err->fix, sizeof err->fix, "%s", FIX);
+    err->code = TBK_E_UNSUPPORTED;
+    if (err->fix[0] == '\0')
+        (void)snprintf(err->fix, sizeof err->fix, "%s", FIX);
 }
 
 /* --- size --- */
@@ -55,13 +78,23 @@ bool tbk_mysql_run_check(MYSQL *connection, tbk_error *err)
 
 /* --- warnings --- */
 
-/* That a word of the statement is an old one says nothing of its values. */
+/* The server took another value than it was given. Other warnings are about words, or about the
+ * server. */
 static bool is_about_values(unsigned long warning)
 {
-    enum { OLD_NAME_OF_UTF8 = 3719, OLD_CHARSET = 3778 };
-    return warning != ER_WARN_DEPRECATED_SYNTAX &&
-           warning != ER_WARN_DEPRECATED_SYNTAX_NO_REPLACEMENT && warning != OLD_NAME_OF_UTF8 &&
-           warning != OLD_CHARSET;
+    static const unsigned long values[] = {ER_BAD_NULL_ERROR,
+                                           ER_WARN_NULL_TO_NOTNULL,
+                                           ER_WARN_DATA_OUT_OF_RANGE,
+                                           WARN_DATA_TRUNCATED,
+                                           ER_TRUNCATED_WRONG_VALUE,
+                                           ER_WARN_INVALID_TIMESTAMP,
+                                           ER_INVALID_CHARACTER_STRING,
+                                           ER_TRUNCATED_WRONG_VALUE_FOR_FIELD,
+                                           ER_DATA_TOO_LONG};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        if (warning == values[i])
+            return true;
+    return false;
 }
 
 /* The name between "INSERT INTO " and " (", as it stands there. */
@@ -113,19 +146,53 @@ static bool check_values(MYSQL *connection, const tbk_mysql_statement *statement
     if (warning == NULL ||
         (has_expressions(arena, connection, table, &is_excused, err) && is_excused))
         return true;
-    return tbk_fail(err, TBK_E_CORRUPT, FIX, "a value of %s does not fit: %s", table, warning);
+    return tbk_fail(err, TBK_E_CORRUPT,
+                    "use another backup set, or a server of the kind and version that the set was "
+                    "taken from",
+                    "a value of %s does not fit: %s", table, warning);
+}
+
+bool tbk_mysql_run_report(MYSQL *connection, const tbk_mysql_statement *statement,
+                          unsigned long warning, const char *what, const tbk_report *report,
+                          tbk_error *err)
+{
+    enum { LEVEL, CODE, MESSAGE };
+    tbk_auto(MYSQL_RES) *result = NULL;
+    MYSQL_ROW row;
+    if (mysql_warning_count(connection) == 0)
+        return true;
+    if (!tbk_mysql_query(connection, "SHOW WARNINGS", &result, err))
+        return false;
+    while ((row = mysql_fetch_row(result)) != NULL)
+        if (strtoul(row[CODE], NULL, 10) == warning)
+            tbk_report_log(report, TBK_LOG_WARNING, "restore",
+                           "what line %llu of the dump makes (%.80s...) %s: %s",
+                           (unsigned long long)statement->line, statement->bytes, what,
+                           row[MESSAGE]);
+    return true;
 }
 
 /* --- running --- */
 
+/* Rows of one table from several sessions may wait for each other, above all when one of them is
+ * taken back. A statement is a transaction, so that all of it can be done again. */
+static bool send(MYSQL *connection, const tbk_mysql_statement *statement, tbk_error *err)
+{
+    int tries = 1;
+    while (!tbk_mysql_exec_bytes(connection, statement->bytes, statement->length, err)) {
+        if (mysql_errno(connection) != ER_LOCK_DEADLOCK || tries++ == TRIES) {
+            note_refusal(connection, err);
+            return false;
+        }
+    }
+    return true;
+}
+
 bool tbk_mysql_run(MYSQL *connection, const tbk_mysql_statement *statement, tbk_error *err)
 {
-    bool ok = statement->length <= TBK_MYSQL_STATEMENT_BYTES ||
-              check_size(connection, statement->length, err);
-    if (ok && !tbk_mysql_exec_bytes(connection, statement->bytes, statement->length, err)) {
-        blame_statement(connection, err);
-        ok = false;
-    }
+    bool ok = (statement->length <= TBK_MYSQL_STATEMENT_BYTES ||
+               check_size(connection, statement->length, err)) &&
+              send(connection, statement, err);
     ok = ok && (statement->section != TBK_MYSQL_DATA || check_values(connection, statement, err));
     return ok || tbk_while(err, "line %llu of the dump", (unsigned long long)statement->line);
 }

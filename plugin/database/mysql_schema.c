@@ -4,6 +4,7 @@
 
 #include "database/mysql_create.h"
 #include "database/mysql_programs.h"
+#include "database/mysql_settings.h"
 
 #include <stdarg.h>
 #include <strings.h>
@@ -95,10 +96,11 @@ enum { IN_TABLE, NAME, DATA_TYPE, CHARSET, COLUMN_TYPE, COLUMN_KEY, IS_GENERATED
 
 #define TABLES                                                                                     \
     "SELECT TABLE_NAME, TABLE_TYPE, IFNULL(ENGINE, ''), "                                          \
-    "IFNULL(DATA_LENGTH + INDEX_LENGTH, 0) FROM information_schema.TABLES "                        \
-    "WHERE TABLE_SCHEMA = DATABASE() ORDER BY CAST(TABLE_NAME AS BINARY)"
+    "IFNULL(DATA_LENGTH + INDEX_LENGTH, 0), IFNULL(ROW_FORMAT, '') "                               \
+    "FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() "                              \
+    "ORDER BY CAST(TABLE_NAME AS BINARY)"
 
-enum { TABLE_NAME, TABLE_TYPE, ENGINE, SIZE_BYTES };
+enum { TABLE_NAME, TABLE_TYPE, ENGINE, SIZE_BYTES, ROW_FORMAT };
 
 /* The rows of the list that belong to the table; the next one is left as the current one. */
 typedef struct column_list {
@@ -159,6 +161,18 @@ static tbk_mysql_view read_view_columns(tbk_arena *arena, column_list *list, con
                             .stand_in = tbk_arena_copy(arena, tbk_text_string(&select))};
 }
 
+/* Where the default was another one when the table was made: in that of today its keys may be too
+ * long. Only there, as a format that is written changes what CHECKSUM TABLE says. */
+static const char *other_format(tbk_arena *arena, const tbk_mysql_schema *schema,
+                                const char *format)
+{
+    static const char *const defaults[] = {"dynamic", "compact", "redundant"};
+    for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
+        if (strcasecmp(format, defaults[i]) == 0 && strcasecmp(format, schema->row_format) != 0)
+            return tbk_arena_copy(arena, format);
+    return NULL;
+}
+
 static bool read_lists(tbk_arena *arena, MYSQL *control, tbk_mysql_schema *out, tbk_error *err)
 {
     tbk_auto(MYSQL_RES) *tables = NULL;
@@ -183,6 +197,7 @@ static bool read_lists(tbk_arena *arena, MYSQL *control, tbk_mysql_schema *out, 
         *table = (tbk_mysql_table){
             .name = name,
             .engine = cell(arena, row, ENGINE),
+            .row_format = other_format(arena, out, row[ROW_FORMAT]),
             .is_sequence = strcmp(row[TABLE_TYPE], "SEQUENCE") == 0,
             .keeps_history = strcmp(row[TABLE_TYPE], "SYSTEM VERSIONED") == 0,
             .size_bytes = strtoull(row[SIZE_BYTES], NULL, 10),
@@ -252,7 +267,7 @@ static bool write_table(tbk_arena *arena, MYSQL *control, const tbk_mysql_table 
     tbk_mysql_create create = {.keys = "", .foreign_keys = ""};
     if (!show(arena, control, "TABLE", table->name, &sql, err))
         return false;
-    tbk_mysql_create_split(arena, sql, &create);
+    tbk_mysql_create_split(arena, sql, table->row_format, &create);
     if (table->keeps_history)
         tbk_mysql_schema_miss(out, "earlier versions of the rows of '%s'", table->name);
     tbk_mysql_schema_add(out, &out->before, create.table, create.plain);
@@ -279,7 +294,8 @@ static bool read_itself(tbk_arena *arena, MYSQL *control, tbk_mysql_schema *out,
 {
     tbk_auto(MYSQL_RES) *result = NULL;
     if (!tbk_mysql_query(control,
-                         "SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME "
+                         "SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME, "
+                         "@@GLOBAL.innodb_default_row_format "
                          "FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = DATABASE()",
                          &result, err))
         return false;
@@ -289,6 +305,7 @@ static bool read_itself(tbk_arena *arena, MYSQL *control, tbk_mysql_schema *out,
     out->name = cell(arena, row, 0);
     out->charset = cell(arena, row, 1);
     out->collation = cell(arena, row, 2);
+    out->row_format = cell(arena, row, 3);
     return true;
 }
 
@@ -296,8 +313,8 @@ static bool write_before(tbk_arena *arena, MYSQL *control, tbk_mysql_schema *out
                          tbk_error *err)
 {
     tbk_mysql_schema_begin(&out->before, TBK_MYSQL_SETTINGS);
-    tbk_text_append(&out->before, TBK_MYSQL_LEXICAL_SETTINGS
-                    "SET foreign_key_checks = 0;\nSET unique_checks = 0;\n");
+    for (size_t i = 0; tbk_mysql_load_settings[i] != NULL; i++)
+        tbk_text_format(&out->before, "%s;\n", tbk_mysql_load_settings[i]);
     tbk_mysql_schema_begin(&out->before, TBK_MYSQL_TABLES);
     tbk_mysql_schema_add(out, &out->before,
                          tbk_arena_format(arena, "ALTER DATABASE CHARACTER SET %s COLLATE %s",

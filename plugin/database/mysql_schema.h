@@ -10,6 +10,7 @@
 typedef struct tbk_mysql_table {
     const char *name;
     const char *engine;
+    const char *row_format;          /* InnoDB's; NULL where it is the server's default */
     bool is_sequence;                /* MariaDB's: one value, which stands in the section tables */
     bool keeps_history;              /* MariaDB's system versioning: only current rows are read */
     uint64_t size_bytes;             /* of data and indexes, as the server estimates it */
@@ -26,6 +27,7 @@ typedef struct tbk_mysql_view {
 
 typedef struct tbk_mysql_schema {
     const char *name, *charset, *collation;
+    const char *row_format;        /* that InnoDB gives new tables */
     const tbk_mysql_table *tables; /* by name */
     size_t table_count;
     const tbk_mysql_view *views; /* by name */
@@ -57,8 +59,8 @@ bool tbk_mysql_schema_has_snapshots(const tbk_mysql_schema *schema, tbk_error *e
 
 /* --- for the files that read a part of it --- */
 
-/* How a dump's texts and times are to be read. Not strict, as the rows were accepted once; zeros
- * in columns that count are zeros, and 2020-02-31 stays. */
+/* How a dump's texts and times are to be read, again after something was made under other settings
+ * (the same are among tbk_mysql_load_settings). */
 #define TBK_MYSQL_LEXICAL_SETTINGS                                                                 \
     "SET NAMES utf8mb4;\n"                                                                         \
     "SET time_zone = '+00:00';\n"                                                                  \

@@ -110,7 +110,9 @@ bool tbk_mysql_schema_collation(tbk_arena *arena, MYSQL *session, const char *sc
     const char *sql = tbk_arena_format(
         arena,
         "SELECT CONCAT(' CHARACTER SET ', DEFAULT_CHARACTER_SET_NAME, ' COLLATE ', "
-        "DEFAULT_COLLATION_NAME) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s",
+        "DEFAULT_COLLATION_NAME "
+        "/*!80016 , ' ENCRYPTION ', IF(DEFAULT_ENCRYPTION = 'YES', '''Y''', '''N''') */) "
+        "FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s",
         tbk_mysql_literal(arena, schema, false));
     if (!tbk_mysql_text(arena, session, sql, 0, out, err))
         return false;

@@ -33,13 +33,7 @@ bool tbk_mysql_snapshot_connect(const tbk_mysql_server *server, MYSQL **out, tbk
 {
     tbk_auto(MYSQL) *session = NULL;
     if (!tbk_mysql_connect(server, &session, err) ||
-        !tbk_mysql_exec(session, "SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'",
-                        err) ||
-        !tbk_mysql_exec(session,
-                        mariadb_connection(session) ? "SET SESSION max_statement_time = 0"
-                                                    : "SET SESSION max_execution_time = 0",
-                        err) ||
-        !tbk_mysql_exec(session, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", err))
+        !tbk_mysql_exec(session, "SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'", err))
         return false;
     *out = session;
     session = NULL;

@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "database/mysql_settings.h"
 
 #include <string.h>
 
@@ -246,7 +247,7 @@ static bool is_of_tables(const char *text)
 
 static bool is_of_objects(const char *text)
 {
-    return tbk_text_starts_with(text, "CREATE ") || tbk_text_starts_with(text, "SET ") ||
+    return tbk_text_starts_with(text, "CREATE ") || tbk_mysql_setting_is_known(text) ||
            tbk_text_starts_with(text, "ALTER DATABASE COLLATE ");
 }
 
@@ -254,7 +255,7 @@ static bool has_form(const tbk_mysql_stream *stream, const char *text)
 {
     switch (stream->section) {
     case TBK_MYSQL_SETTINGS:
-        return tbk_text_starts_with(text, "SET ");
+        return tbk_mysql_setting_is_known(text);
     case TBK_MYSQL_TABLES:
         return is_of_tables(text);
     case TBK_MYSQL_DATA:

@@ -4,6 +4,9 @@
 #include "database/sqlite_internal.h"
 
 #include <errno.h>
+#include <inttypes.h>
+
+#define GROWTH_BYTES_MAX (32u << 20)
 
 /* In EXCLUSIVE mode the index of a log is kept in memory, so no -shm file is made; the copy is
  * nobody's yet and will be read once, so nothing of it need be on the disk. */
@@ -28,15 +31,14 @@ static bool recover_run(void *context, sqlite3 *db, tbk_error *err)
            take_log_in(db, err) && tbk_sqlite_schema_digest(db, context, err);
 }
 
-static bool recover(const char *copy, const tbk_report *report, tbk_digest *schema, tbk_error *err)
+static bool recover(const char *copy, uint64_t before_bytes, const tbk_report *report,
+                    tbk_digest *schema, tbk_error *err)
 {
     tbk_auto(sqlite3) *db = NULL;
-    uint64_t bytes;
-    if (!tbk_sqlite_size(copy, &bytes, err) ||
-        !tbk_sqlite_open(copy, SQLITE_OPEN_READWRITE, &db, err))
+    if (!tbk_sqlite_open(copy, SQLITE_OPEN_READWRITE, &db, err))
         return false;
     const tbk_sqlite_task task = {.what = "recovering the copy",
-                                  .limit_ms = tbk_sqlite_patience_ms(bytes),
+                                  .limit_ms = tbk_sqlite_patience_ms(before_bytes),
                                   .work = recover_run,
                                   .context = schema};
     tbk_sqlite_watch(db, 0, NULL, NULL);
@@ -57,13 +59,25 @@ static bool remove_companions(const char *copy, tbk_error *err)
     return true;
 }
 
+/* A journal's head says how large the database was, and SQLite makes it so: a hole of terabytes,
+ * if somebody has written that there. */
+static bool grew_no_hole(const tbk_sqlite_facts *facts, uint64_t before_bytes, tbk_error *err)
+{
+    return facts->size_bytes / 2 <= before_bytes + GROWTH_BYTES_MAX ||
+           tbk_fail(err, TBK_E_BUSY, "start the tracker, which rolls it back, then back up",
+                    "its journal makes the copy %" PRIu64 " MiB large, from %" PRIu64 " MiB",
+                    facts->size_bytes >> 20, before_bytes >> 20);
+}
+
 bool tbk_sqlite_recover(const char *copy, const tbk_report *report, tbk_sqlite_facts *out,
                         tbk_error *err)
 {
     tbk_sqlite_facts facts;
     tbk_digest schema;
-    if (!recover(copy, report, &schema, err) || !remove_companions(copy, err) ||
-        !tbk_sqlite_inspect(copy, &facts, err))
+    uint64_t before_bytes;
+    if (!tbk_sqlite_size(copy, &before_bytes, err) ||
+        !recover(copy, before_bytes, report, &schema, err) || !remove_companions(copy, err) ||
+        !tbk_sqlite_inspect(copy, &facts, err) || !grew_no_hole(&facts, before_bytes, err))
         return tbk_while(err, "recovering the copy");
     facts.schema = schema;
     *out = facts;

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "domain/units.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -64,7 +65,8 @@ static bool read_brakes(tbk_arena *arena, const tbk_value *document, tbk_brakes 
 {
     const tbk_value *list = NULL;
     int64_t schema = 0;
-    if (!tbk_value_need_integer(document, "schema", &schema, err) ||
+    if (!tbk_units_check(document, err) ||
+        !tbk_value_need_integer(document, "schema", &schema, err) ||
         !tbk_value_need_list(document, "brakes", &list, err))
         return false;
     if (schema != RECORD_SCHEMA)

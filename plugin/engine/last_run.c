@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "domain/units.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -41,7 +42,8 @@ static const tbk_value *read_file(const char *store, tbk_arena *arena, const cha
     const tbk_value *record;
     const char *path = tbk_arena_format(arena, "%s/.state/%s", store, name);
     if (!tbk_file_read(arena, path, RECORD_BYTES_MAX, &bytes, &length, &ignored) ||
-        !tbk_json_parse(arena, bytes, length, name, &record, &ignored))
+        !tbk_json_parse(arena, bytes, length, name, &record, &ignored) ||
+        !tbk_units_check(record, &ignored))
         return NULL;
     return record;
 }

@@ -167,12 +167,20 @@ static bool check_unpacked(proving *self, tbk_restored_check *out, tbk_error *er
                                           self->manifest, self->report, out, err);
 }
 
+/* It could not be looked at: that the stored files are right is all that is known. */
+static bool fail_here(tbk_error *err)
+{
+    if (err->code == TBK_E_UNSUPPORTED) /* what is restored to refuses it */
+        err->code = TBK_E_PARTIAL;
+    return tbk_while(err, "the restored database cannot be proved here");
+}
+
 static bool check_database(proving *self, tbk_error *err)
 {
     tbk_restored_check check = {0};
     if (!check_unpacked(self, &check, err))
         return err->code == TBK_E_CORRUPT ? refute_or_fail(self, "the restored database", err)
-                                          : tbk_while(err, "proving the restored database");
+                                          : fail_here(err);
     self->proof->tables = check.tables;
     self->proof->table_count = check.table_count;
     return check.wrong == NULL || refute(self, "%s", check.wrong);

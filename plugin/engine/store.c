@@ -7,10 +7,12 @@
  */
 #include "engine/store.h"
 
+#include "base/auto.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "engine/safe_path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -197,12 +199,16 @@ static bool take_lock(tbk_store *store, tbk_error *err)
 
 static bool open_directory(tbk_store *store, const char *path, tbk_error *err)
 {
-    store->path = realpath(path, NULL);
-    if (store->path != NULL)
-        store->fd = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (store->fd >= 0)
+    tbk_auto_fd int place = tbk_safe_path_open(path, err);
+    if (place < 0 && err->code == TBK_E_CONFIG)
+        return false;
+    if (place >= 0) {
+        store->path = realpath(path, NULL);
+        store->fd = openat(place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    }
+    if (store->fd >= 0 && store->path != NULL)
         return true;
-    int cause = errno;
+    int cause = place >= 0 || err->code != TBK_E_NOT_FOUND ? errno : ENOENT;
     if (cause == ENOENT || cause == ENOTDIR)
         return tbk_fail_errno(err, TBK_E_NOT_FOUND, cause,
                               "check the path; the first backup makes the store",
@@ -254,6 +260,7 @@ bool tbk_store_free_bytes(const tbk_store *store, uint64_t *out, tbk_error *err)
 
 #define PROBE_FILE "probe"
 #define PROBE_RENAMED "renamed"
+#define PROBE_FOLDER "folder"
 #define SHARE_FIX                                                                                  \
     "put the store on a file system that can do this (a local disk, or another kind of share)"
 
@@ -271,6 +278,10 @@ static bool probe_file(const tbk_store *store, int folder, const tbk_report *rep
     tbk_auto_fd int fd = openat(folder, PROBE_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0 || write(fd, "x", 1) != 1)
         return fail_probe(store, "write a file", err);
+    /* SQLite locks what it recovers and proves there. */
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+    if (fcntl(fd, F_SETLK, &lock) != 0)
+        return fail_probe(store, "lock a file", err);
     if (fsync(fd) != 0)
         return fail_probe(store, "sync a file", err);
     if (renameat(folder, PROBE_FILE, folder, PROBE_RENAMED) != 0)
@@ -288,6 +299,9 @@ static bool probe_file(const tbk_store *store, int folder, const tbk_report *rep
 static bool probe_folder(const tbk_store *store, int folder, const tbk_report *report,
                          tbk_error *err)
 {
+    if (mkdirat(folder, PROBE_FOLDER, 0700) != 0 ||
+        renameat(folder, PROBE_FOLDER, folder, PROBE_FOLDER PROBE_RENAMED) != 0)
+        return fail_probe(store, "rename a folder", err);
     if (fsync(folder) == 0)
         return true;
     if (!tbk_file_cannot_sync_directory(errno))

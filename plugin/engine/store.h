@@ -94,7 +94,8 @@ bool tbk_store_remove(tbk_store *store, const char *id, tbk_error *err) TBK_MUST
 bool tbk_store_scratch(tbk_store *store, tbk_arena *arena, const char **out_path,
                        tbk_error *err) TBK_MUST_CHECK;
 
-/* Whether the store's file system does what a set needs: files are synced, renamed and locked.
+/* Whether the store's file system does what a set needs: files are synced, renamed and locked,
+ * folders are renamed.
  * Looked at before the tracker is held. What it cannot do but is harmless (sync a folder, set
  * modes) is logged as a warning. Fails with TBK_E_IO, TBK_E_SPACE, and how to mend it. */
 bool tbk_store_probe(tbk_store *store, const tbk_report *report, tbk_error *err) TBK_MUST_CHECK;

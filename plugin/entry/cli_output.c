@@ -7,6 +7,7 @@
 #include "adapters/restored_text.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static void print_lines(FILE *out, const char *title, const tbk_value *result, const char *path)
 {

@@ -425,12 +425,11 @@ bool engine_command_prove(const engine_args *args, engine_output *output, bool *
 
 static void print_acknowledged(const tbk_value *result)
 {
-    const tbk_value *lifted = tbk_value_find(result, "acknowledged");
-    for (const tbk_member *item = lifted->first; item != NULL; item = item->next)
-        (void)printf("Acknowledged: %s\n", tbk_value_find(item->value, "reason")->string);
-    (void)printf("%s\n", lifted->first != NULL
-                             ? "From the next run on, older sets are pruned again."
-                             : "There was nothing to acknowledge.");
+    const tbk_member *lifted = tbk_value_members_at(result, "acknowledged");
+    for (const tbk_member *item = lifted; item != NULL; item = item->next)
+        (void)printf("Acknowledged: %s\n", tbk_value_text_at(item->value, "reason", "-"));
+    (void)printf("%s\n", lifted != NULL ? "From the next run on, older sets are pruned again."
+                                        : "There was nothing to acknowledge.");
 }
 
 /* With the store's lock: no run judges meanwhile. */

@@ -87,9 +87,9 @@ static void print_kept(const tbk_value *result)
     if (kept == NULL)
         (void)printf("Nothing is kept.\n");
     for (; kept != NULL; kept = kept->next)
-        (void)printf("%-11s %s (%" PRId64 " bytes)\n",
-                     "Kept:", tbk_value_text_at(kept->value, "name", "-"),
-                     tbk_value_find(kept->value, "bytes")->integer);
+        (void)printf("Kept:       %s (%" PRIu64 " bytes)\n",
+                     tbk_value_text_at(kept->value, "name", "-"),
+                     tbk_value_bytes_at(kept->value, "bytes"));
 }
 
 static bool list_kept(tbk_arena *arena, const tbk_engine_config *config, engine_output *output,

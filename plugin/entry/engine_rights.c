@@ -2,6 +2,9 @@
 /* From root to the store's owner, checked afterwards instead of believed. */
 #include "entry/engine_rights.h"
 
+#include "base/auto.h"
+#include "engine/safe_path.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
@@ -11,6 +14,7 @@
 #include <unistd.h>
 
 #define NOBODY 65534
+#define FIRST_USER 1000 /* below are the system's own, which other services run as */
 
 static const char *const FIX = "start the container as it is configured: user 0:0 with the "
                                "capabilities DAC_READ_SEARCH, SETUID "
@@ -61,11 +65,39 @@ static bool give_up_rights(uid_t user, gid_t group, tbk_error *err)
            tbk_fail(err, TBK_E_CONFIG, FIX, "capabilities are left after all were given up");
 }
 
+/* As in the container: root by number only, which a place that others chose must not lend a user
+ * to. An operator's root has all rights, and his store may be root's. */
+static bool is_confined(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct has[2] = {{0}, {0}};
+    return syscall(SYS_capget, &header, has) != 0 ||
+           (has[CAP_TO_INDEX(CAP_CHOWN)].permitted & CAP_TO_MASK(CAP_CHOWN)) == 0;
+}
+
+static bool check_user(const char *place, uid_t user, tbk_error *err)
+{
+    bool is_user = user >= FIRST_USER && user != NOBODY;
+    return is_user || !is_confined() ||
+           tbk_fail(err, TBK_E_CONFIG,
+                    "give it and all in it to the user that the tracker runs as, on the VM: "
+                    "sudo chown -Rh USER:GROUP",
+                    "'%s' belongs to %s (%u), as which no backup is made", place,
+                    user == 0 ? "root" : "a user of the system", (unsigned)user);
+}
+
 bool engine_rights_become_owner(const char *store, bool drop_all, tbk_error *err)
 {
     struct stat status;
-    if (geteuid() != 0 || stat(store, &status) != 0)
+    if (geteuid() != 0)
         return true;
+    tbk_auto_fd int place = tbk_safe_path_open(store, err);
+    if (place < 0)
+        return err->code == TBK_E_NOT_FOUND;
+    if (fstat(place, &status) != 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot look at '%s'", store);
+    if (!check_user(store, status.st_uid, err))
+        return false;
     return (status.st_uid == 0 && !drop_all) || give_up_rights(status.st_uid, status.st_gid, err);
 }
 

@@ -127,7 +127,7 @@ static const char *help_for(tbk_error_code code)
                "2. The run's log is /var/log/torrust-backup/run.log on the VM.\n"
                "3. Earlier backups are untouched: torrust-backup list ENVIRONMENT";
     case TBK_E_TRACKER_DOWN:
-        return "1. On the VM: sudo /usr/local/bin/torrust-backup-hook --recover\n"
+        return "1. On the VM: sudo /usr/local/bin/torrust-backup-hold recover\n"
                "2. Then: docker ps -a --filter name=tracker; docker logs tracker\n"
                "3. The hook's log is /var/log/torrust-backup/run.log";
     default:

@@ -24,9 +24,16 @@ static const char LOOK_SCRIPT[] =
     "state=$(docker inspect --type container -f '{{.State.Status}}' \"$tracker\")\n"
     "echo \"state $state\"\n"
     "case $state in running | paused) ;; *) exit 0 ;; esac\n"
+    /* Its processes are those of its process number space: `docker top` would be an event of the
+     * tracker's, which a look is not. */
+    "first=$(docker inspect --type container -f '{{.State.Pid}}' \"$tracker\")\n"
+    "space=$(readlink \"/proc/$first/ns/pid\")\n"
     "files() {\n"
-    "    for process in $(docker top \"$tracker\" -eo pid); do\n"
-    "        [ -d \"/proc/$process/fd\" ] || continue\n"
+    "    for process in /proc/[0-9]*; do\n"
+    "        process=${process#/proc/}\n"
+    "        [ -n \"$space\" ] && [ \"$(readlink \"/proc/$process/ns/pid\" 2>/dev/null)\" = "
+    "\"$space\" ] ||\n"
+    "            continue\n"
     "        ls \"/proc/$process/fd\" >/dev/null 2>&1 || [ ! -d \"/proc/$process\" ] ||\n"
     "            echo \"unknown the files of process $process cannot be listed\"\n"
     "        echo \"process $process\"\n"

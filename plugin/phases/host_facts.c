@@ -35,8 +35,9 @@ static const char FACTS_SCRIPT[] =
     "    say sidecar_health \"$(docker inspect -f "
     "'{{if .State.Health}}{{.State.Health.Status}}{{end}}' \"$sidecar\")\"\n"
     "fi\n"
-    "say window_file \"$(ls -d " TBK_CRON_FILE " " TBK_HOOK_FILE " " TBK_LOGROTATE_FILE
-    " " TBK_STATE_DIRECTORY " " TBK_LOG_DIRECTORY " 2>/dev/null | head -n 1)\"\n"
+    "say window_file \"$(ls -d " TBK_CRON_FILE " " TBK_HOOK_FILE " " TBK_HOLD_FILE
+    " " TBK_LOGROTATE_FILE " " TBK_STATE_DIRECTORY " " TBK_LOG_DIRECTORY
+    " 2>/dev/null | head -n 1)\"\n"
     "say tracker_id \"$(docker inspect --type container -f '{{.Id}}' \"$tracker\")\"\n"
     "say tracker_state \"$(docker inspect --type container -f '{{.State.Status}}' \"$tracker\")\"\n"
     "say tracker_health \"$(docker inspect --type container -f "

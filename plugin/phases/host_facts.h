@@ -9,6 +9,8 @@
 #define TBK_TRACKER_CONTAINER "tracker"
 #define TBK_COMPOSE_FILE "/opt/torrust-backup/compose.yml"
 #define TBK_HOOK_FILE "/usr/local/bin/torrust-backup-hook"
+#define TBK_HOLD_FILE "/usr/local/bin/torrust-backup-hold"
+#define TBK_AID_FILE "/usr/local/bin/torrust-backup-aid"
 #define TBK_CRON_FILE "/etc/cron.d/torrust-backup"
 #define TBK_LOGROTATE_FILE "/etc/logrotate.d/torrust-backup"
 #define TBK_LOG_DIRECTORY "/var/log/torrust-backup"

@@ -146,7 +146,7 @@ static bool check_rendered(const install *self, const tbk_rendered_file *file, t
 {
     const char *const shell[] = {"sh", "-n", NULL};
     const char *const compose[] = {"docker", "compose", "-f", "-", "config", "-q", NULL};
-    const char *const *argv = strcmp(file->target, TBK_HOOK_FILE) == 0      ? shell
+    const char *const *argv = file->mode == 0755                            ? shell
                               : strcmp(file->target, TBK_COMPOSE_FILE) == 0 ? compose
                                                                             : NULL;
     tbk_auto_remote_result result = {0};

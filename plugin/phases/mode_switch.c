@@ -109,13 +109,13 @@ static const char SIDECAR_SCRIPT[] =
     "[ -d " STORAGE " ] || { echo waits; exit; }\n"
     "[ -z \"$network\" ] || timeout 20 docker network inspect \"$network\" >/dev/null 2>&1 ||\n"
     "    { echo waits; exit; }\n"
-    "[ ! -s \"$database\" ] || owner=$(stat -Lc %u:%g \"$database\") || exit\n"
+    "[ ! -L \"$database\" ] || { echo 'a link is in the place of the database' >&2; exit 1; }\n"
+    "[ ! -s \"$database\" ] || owner=$(stat -c %u \"$database\") || exit\n"
     "case $store in " STORAGE "/*) ;; *)\n"
     "    [ -n \"$owner\" ] || [ -d \"$store\" ] || { echo waits; exit; } ;; esac\n"
     "[ ! -L \"$store\" ] || { echo 'the store is a link, which could lead root anywhere' >&2\n"
     "    exit 1; }\n"
-    "[ -z \"$owner\" ] || [ \"$(stat -c %u:%g \"$store\" 2>/dev/null)\" = \"$owner\" ] || "
-    "ready=no\n"
+    "[ -z \"$owner\" ] || [ -d \"$store\" ] || ready=no\n"
     "id=$(timeout 20 docker ps -q " SERVICE_FILTERS " | head -n 1) || exit\n"
     "[ -n \"$id\" ] && [ -f \"$file\" ] &&\n"
     "    has=$(timeout 20 docker inspect -f\\\n"
@@ -124,10 +124,8 @@ static const char SIDECAR_SCRIPT[] =
     "    [ \"$has\" = \"${wants#* }\" ] || ready=no\n"
     "[ $ready = no ] || { echo in-place; exit; }\n"
     "[ \"$action\" = start ] || { echo to-start; exit; }\n"
-    "if [ -n \"$owner\" ]; then\n"
-    "    [ -d \"$store\" ] || install -d -m 0750 \"$store\" || exit\n"
-    "    chown -Rh \"$owner\" \"$store\" || exit\n"
-    "fi\n"
+    "[ -z \"$owner\" ] || store=$store owner_of=$database TORRUST_BACKUP_REQUEST=ready\\\n"
+    "    " TBK_AID_FILE " >&2 || exit\n"
     "timeout 150 docker compose --progress quiet -f \"$file\" up -d sidecar >&2 && echo to-start\n";
 
 static bool run_sidecar_script(tbk_arena *arena, const tbk_sidecar *sidecar, const char *action,
@@ -198,7 +196,7 @@ bool tbk_sidecar_remove(const tbk_remote *remote, const tbk_report *report, tbk_
 /* Nobody may start while hook and lock are taken away: cron has no line any more, and the lock is
  * held to the end. */
 static const char WINDOW_SCRIPT[] =
-    "cron=$1 hook=$2 logrotate=$3 log=$4 state=$5\n"
+    "cron=$1 hook=$2 logrotate=$3 log=$4 state=$5 hold=$6\n"
     "free() { [ ! -e \"$state/lock\" ] || flock -n \"$state/lock\" true; }\n"
     "free || exit " LOCKED_TEXT "\n"
     "rm -f \"$cron\" \"$cron-verify\" || exit\n"
@@ -206,14 +204,15 @@ static const char WINDOW_SCRIPT[] =
     "    \"$hook\" --recover >&2; [ ! -e \"$state/held\" ] || exit " TRACKER_DOWN_TEXT "\n"
     "fi\n"
     "if [ -d \"$state\" ]; then exec 9>\"$state/lock\"; flock -n 9 || exit " LOCKED_TEXT "; fi\n"
-    "rm -f \"$hook\" \"$logrotate\" && rm -rf \"$log\" \"$state\"\n";
+    "rm -f \"$hook\" \"$hold\" \"$logrotate\" \"/run/$(echo \"$state\" | tr / -)-held\" &&\n"
+    "    rm -rf \"$log\" \"$state\"\n";
 
 bool tbk_window_remove(const tbk_remote *remote, const tbk_report *report, tbk_error *err)
 {
     const tbk_remote_command command = {
-        .argv =
-            (const char *const[]){"sh", "-c", WINDOW_SCRIPT, "window", TBK_CRON_FILE, TBK_HOOK_FILE,
-                                  TBK_LOGROTATE_FILE, TBK_LOG_DIRECTORY, TBK_STATE_DIRECTORY, NULL},
+        .argv = (const char *const[]){"sh", "-c", WINDOW_SCRIPT, "window", TBK_CRON_FILE,
+                                      TBK_HOOK_FILE, TBK_LOGROTATE_FILE, TBK_LOG_DIRECTORY,
+                                      TBK_STATE_DIRECTORY, TBK_HOLD_FILE, NULL},
         .as_root = true,
         .timeout_ms = START_TIMEOUT_MS,
         .report = report};
@@ -224,7 +223,7 @@ bool tbk_window_remove(const tbk_remote *remote, const tbk_report *report, tbk_e
         return tbk_fail(err, TBK_E_LOCKED, "wait until it has ended, then configure again",
                         "a backup goes on on the VM, so its hook cannot be removed");
     if (result.exit_status == TRACKER_DOWN)
-        return tbk_fail(err, TBK_E_TRACKER_DOWN, "on the VM: sudo " TBK_HOOK_FILE " --recover",
+        return tbk_fail(err, TBK_E_TRACKER_DOWN, "on the VM: sudo " TBK_HOLD_FILE " recover",
                         "an interrupted backup left the tracker held, and it cannot be let go");
     return result.exit_status == 0 ||
            tbk_fail(err, TBK_E_REMOTE, "configure again", "removing the maintenance window: %s",

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "domain/units.h"
 #include "phases/host_facts.h"
 
 #define HOUR_MS 3600000u
@@ -148,25 +149,14 @@ static bool check_record(const tbk_value *record, tbk_error *err)
     static const char *const texts[] = {"run",           "method",     "method_reason",
                                         "profile",       "error.name", "error.fix",
                                         "error.message", "time",       "last_success_set"};
-    static const struct {
-        const char *path;
-        int64_t most;
-    } numbers[] = {{"exit_status", 255},
-                   {"error.exit_status", 255},
-                   {"held_ms", TBK_CLOCK_LAST_S},
-                   {"duration_ms", TBK_CLOCK_LAST_S},
-                   {"finished_s", TBK_CLOCK_LAST_S},
-                   {"last_success_s", TBK_CLOCK_LAST_S}};
     const char *text = NULL, *set = NULL;
-    int64_t number = 0, time_s = 0;
+    int64_t exit_status = 0, time_s = 0;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (!tbk_value_read_string(record, texts[i], &text, err))
             return false;
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        if (!tbk_value_read_integer_within(record, numbers[i].path, 0, numbers[i].most, &number,
-                                           err))
-            return false;
-    return tbk_value_read_string(record, "set", &set, err) &&
+    return tbk_units_check(record, err) &&
+           tbk_value_read_integer(record, "exit_status", &exit_status, err) &&
+           tbk_value_read_string(record, "set", &set, err) &&
            (set == NULL || tbk_clock_parse_compact(set, &time_s) ||
             tbk_value_fail(record, err, NULL, "'set' is '%.64s', which names no set", set));
 }
@@ -193,6 +183,17 @@ static bool read_record(tbk_arena *arena, const tbk_remote *remote, const char *
     return tbk_while(err, "the record on '%s' cannot be used", remote->name);
 }
 
+/* One that cannot be used is none: the run writes it anew. */
+static bool read_earlier_record(tbk_arena *arena, const tbk_remote *remote, const char *path,
+                                const tbk_report *report, const tbk_value **out, tbk_error *err)
+{
+    if (read_record(arena, remote, path, out, err))
+        return true;
+    if (err->code == TBK_E_REMOTE)
+        tbk_report_log(report, TBK_LOG_WARNING, "run", "%s", err->message);
+    return err->code == TBK_E_REMOTE;
+}
+
 static bool run_recorded(tbk_arena *arena, const tbk_remote *remote, const char *record,
                          const char *const *argv, const tbk_report *report, int *out_exit_status,
                          const tbk_value **out_record, tbk_error *err)
@@ -203,8 +204,8 @@ static bool run_recorded(tbk_arena *arena, const tbk_remote *remote, const char 
     const char *latest_run = NULL;
 
     *out_record = NULL;
-    if (!read_record(arena, remote, record, &earlier, err) ||
-        (earlier != NULL && !tbk_value_need_string(earlier, "run", &earlier_run, err)) ||
+    if (!read_earlier_record(arena, remote, record, report, &earlier, err) ||
+        !tbk_value_read_string(earlier, "run", &earlier_run, err) ||
         !run_followed(remote, argv, report, out_exit_status, err) ||
         !read_record(arena, remote, record, &latest, err) ||
         (latest != NULL && !tbk_value_need_string(latest, "run", &latest_run, err)))
@@ -397,7 +398,7 @@ static const char *fix_for(tbk_error_code code)
     case TBK_E_SKIPPED:
         return "run the deployer's 'release' and 'run' first";
     case TBK_E_TRACKER_DOWN:
-        return "on the VM: sudo " TBK_HOOK_FILE " --recover";
+        return "on the VM: sudo " TBK_HOLD_FILE " recover";
     case TBK_E_CONTAINER:
         return "see whether Docker runs on the VM, and read " TBK_LOG_FILE " there";
     default:

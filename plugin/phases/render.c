@@ -14,7 +14,8 @@
 #define STORAGE TBK_CONFIG_ROOT "/storage"
 #define DATABASE_NETWORK "torrust_database_network"
 /* Where we do. */
-#define OUR_FOLDER "/opt/torrust-backup"
+#define PROJECT "torrust-backup"
+#define OUR_FOLDER "/opt/" PROJECT
 #define ENGINE_CONFIG OUR_FOLDER "/engine.yml"
 #define LOG_DIRECTORY "/var/log/torrust-backup"
 
@@ -28,13 +29,18 @@ typedef struct template_row {
     tbk_render_check *check; /* may be NULL */
 } template_row;
 
-/* In the order in which they are installed: the crontab last, so nothing runs before all is there.
- */
+/* In the order in which they are installed: what lets the tracker go before what holds it, so that
+ * an upgrade that is interrupted never leaves a hold that nothing undoes; the crontab last, so
+ * nothing runs before all is there. */
 static const template_row rows[] = {
     {"compose.yml.tera", "compose.yml", "/opt/torrust-backup/compose.yml", 0644, false,
      TBK_TEMPLATE_COMPOSE, tbk_render_check_compose},
     {"engine.yml.tera", "engine.yml", ENGINE_CONFIG, 0644, false, TBK_TEMPLATE_YAML,
      tbk_render_check_engine_config},
+    {"hold.tera", "torrust-backup-hold", "/usr/local/bin/torrust-backup-hold", 0755, true,
+     TBK_TEMPLATE_SHELL, tbk_render_check_script},
+    {"aid.tera", "torrust-backup-aid", "/usr/local/bin/torrust-backup-aid", 0755, false,
+     TBK_TEMPLATE_SHELL, tbk_render_check_script},
     {"hook.tera", "torrust-backup-hook", "/usr/local/bin/torrust-backup-hook", 0755, true,
      TBK_TEMPLATE_SHELL, tbk_render_check_script},
     {"logrotate.tera", "logrotate", "/etc/logrotate.d/torrust-backup", 0644, true,
@@ -148,7 +154,9 @@ static const tbk_value *template_values(tbk_arena *arena, const tbk_render_input
 {
     static const char *const constants[][2] = {
         {"version", TBK_VERSION},
-        {"project", "torrust-backup"},
+        {"project", PROJECT},
+        {"scratch_server", PROJECT "-server"},
+        {"engine_network", "container:" PROJECT "-run"},
         {"tracker_container", "tracker"},
         {"config_root", TBK_CONFIG_ROOT},
         {"storage", STORAGE},

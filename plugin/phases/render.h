@@ -37,17 +37,19 @@
  *   metrics_network            of the sidecar
  *   log, log_directory         of the hook's runs
  *   state_directory            of the hook
+ *   scratch_server             the name of its container
+ *   engine_network             that of the container of a run, as Compose wants it
  *   has_native_backup          whether the deployer's own backup is configured
  *
  * Quoting that is demanded, and what is checked here once a file is rendered:
  *   compose.yml  `compose`       parsed as YAML, has the service `backup`
  *   engine.yml   `yaml`          read by the reader that the engine uses
- *   hook         `sh`            first line names its interpreter
+ *   hook, hold, aid  `sh`        first line names its interpreter
  *   logrotate    `sh`
  *   crontab      `cron` or `sh`  every line parsed: schedule, user root, command without a bare %
- * (hook, logrotate and crontab in mode window only)
+ * (scripts, logrotate and crontab in mode window only)
  * all of them: text, ended by a line break. What needs a program is checked where that program is:
- * on the VM by the install phase, before a file is put in place, the hook by `sh -n`, compose.yml
+ * on the VM by the install phase, before a file is put in place, scripts by `sh -n`, compose.yml
  * by `docker compose config -q`.
  */
 #ifndef TBK_PHASES_RENDER_H

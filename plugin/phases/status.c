@@ -374,7 +374,7 @@ static bool conclude(const status *self, tbk_error *err)
 {
     if (tracker_is_down(self))
         return tbk_fail(err, TBK_E_TRACKER_DOWN,
-                        self->facts.held ? "on the VM: sudo " TBK_HOOK_FILE " --recover"
+                        self->facts.held ? "on the VM: sudo " TBK_HOLD_FILE " recover"
                                          : "start it, unless it is to be down",
                         "the tracker of '%s' is not running (%s)",
                         self->input->workspace->environment.name,

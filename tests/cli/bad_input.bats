@@ -144,8 +144,8 @@ options() { printf '%s\n' "$1" >"$workspace/envs/minimal.backup.yml"; }
 @test "methods: those of the database, and in the sidecar or with hold: never none that holds the tracker" {
     options 'mode: sidecar'
     "$TBK_BUILD/bin/torrust-backup" --working-dir "$workspace" render minimal >/dev/null
-    [ "$(cd "$workspace/build/minimal/torrust-backup" && echo *.yml torrust-backup-hook* crontab* logrotate*)" = \
-        "compose.yml engine.yml torrust-backup-hook* crontab* logrotate*" ]
+    [ "$(cd "$workspace/build/minimal/torrust-backup" && echo *.yml torrust-backup-* crontab* logrotate*)" = \
+        "compose.yml engine.yml torrust-backup-aid crontab* logrotate*" ]
     rm -r "$workspace/build"
     options "$(printf 'mode: sidecar\nmethod: pause')"
     refused "the method pause holds the tracker" "method: auto"

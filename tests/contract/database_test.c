@@ -432,6 +432,22 @@ static void a_difference_is_found_when_restored(void **state)
     assert_non_null(proof.reason);
 }
 
+/* Rows are known without a proof where they were dumped, else they are counted since much less is
+ * used; and the set says which database it is of, without a password. */
+static void a_database_that_lost_its_rows_stops_pruning(void **state)
+{
+    fixture *self = *state;
+    assert_succeeds(backup(self), self->err);
+    const char *location = self->result.manifest->location;
+    assert_non_null(strstr(location, now->driver == TBK_DRIVER_MYSQL ? ":" : "tracker.db"));
+    assert_null(strstr(location, "@"));
+    now->execute("DELETE FROM torrents WHERE id > 10");
+    self->request.now_s += 60;
+    assert_fails(backup(self), self->err, TBK_E_BRAKE, "nothing is pruned: table 'torrents' had");
+    self->request.now_s += 60;
+    assert_fails(backup(self), self->err, TBK_E_BRAKE, "nothing is pruned: table 'torrents' had");
+}
+
 static void a_set_goes_back_and_what_was_there_is_kept(void **state)
 {
     fixture *self = *state;
@@ -624,6 +640,7 @@ static const struct CMUnitTest TESTS[] = {
     CASE(rules_keep_what_they_say),
     CASE(wrong_rules_hold_nobody),
     CASE(a_difference_is_found_when_restored),
+    CASE(a_database_that_lost_its_rows_stops_pruning),
     CASE(a_set_goes_back_and_what_was_there_is_kept),
     CASE(a_swap_can_be_undone),
     CASE(a_tracker_that_does_not_start_gets_its_old_database_back),

@@ -189,24 +189,39 @@ static bool load_into_new(const char *text, size_t length, const tbk_report *rep
 
 static bool load_string(const char *text) { return load_into_new(text, strlen(text), NULL, &err); }
 
-static void refuses_what_the_server_refuses(void **state)
+/* It has other settings than the server that the dump is of, or is another one: that is all that is
+ * known then, and no sign of damage. */
+static void says_what_the_server_refuses(void **state)
 {
     (void)state;
     assert_fails(load_string(HEAD "CREATE TABLE `t` (a INT, a INT);\n"
                                   "-- torrust-backup: indexes\n" TAIL),
-                 err, TBK_E_CORRUPT, "line 5 of the dump");
+                 err, TBK_E_UNSUPPORTED, "line 5 of the dump");
     assert_fails(load_string(HEAD "CREATE TABLE `t` (a INT) COLLATE nothing_ci;\n"
                                   "-- torrust-backup: indexes\n" TAIL),
                  err, TBK_E_UNSUPPORTED, "nothing_ci");
     assert_fails(load_string(HEAD "CREATE TABLE `t` (a INT);\n-- torrust-backup: data `t`\n"
                                   "INSERT INTO `t` (`b`) VALUES\n(1);\n"
                                   "-- torrust-backup: indexes\n" TAIL),
-                 err, TBK_E_CORRUPT, "line 7 of the dump");
+                 err, TBK_E_UNSUPPORTED, "line 7 of the dump");
     assert_fails(
         load_string(HEAD "CREATE TABLE `t` (a INT);\n-- torrust-backup: data `t`\n"
                          "INSERT INTO `t` (`a`) VALUES\n(1),\n(1);\n"
                          "-- torrust-backup: indexes\nALTER TABLE `t`\n  ADD UNIQUE (a);\n" TAIL),
-        err, TBK_E_CORRUPT, "line 11 of the dump");
+        err, TBK_E_UNSUPPORTED, "line 11 of the dump");
+}
+
+/* What outlives the session, or reads what a dump has no business with. */
+static void refuses_settings_that_no_dump_has(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"SET PASSWORD = 'x'", "SET GLOBAL general_log = 1",
+                                           "/*!80000 DROP DATABASE mysql */",
+                                           "SET sql_mode = (SELECT 1)"};
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        assert_fails(
+            load_string(tbk_arena_format(arena, "-- torrust-backup: settings\n%s;\n", settings[i])),
+            err, TBK_E_CORRUPT, "that the section settings cannot have");
 }
 
 static void notices_values_that_do_not_fit(void **state)
@@ -584,7 +599,7 @@ static void leaves_everything_as_it_was_when_objects_fail(void **state)
     make_schema("empty", "");
     assert_succeeds(load_text(&empty, broken, strlen(broken), NULL, &objects, &err), err);
     assert_fails(tbk_mysql_swap(&of.root, scratch_of("live"), KEPT("live"), objects, NULL, &err),
-                 err, TBK_E_CORRUPT, "the database is as it was");
+                 err, TBK_E_UNSUPPORTED, "the database is as it was");
     tbk_mysql_facts now = measure("live");
     assert_true(is_same(&of.old, &now));
     assert_succeeds(
@@ -742,7 +757,8 @@ int main(int count, char **arguments)
     const struct CMUnitTest tests[] = {
         TEST(names_its_schemas),
         TEST(brings_back_every_type_and_object),
-        TEST(refuses_what_the_server_refuses),
+        TEST(says_what_the_server_refuses),
+        TEST(refuses_settings_that_no_dump_has),
         TEST(notices_values_that_do_not_fit),
         TEST(refuses_a_schema_that_is_not_empty),
         TEST(refuses_a_dump_that_is_cut),

@@ -9,7 +9,7 @@ teardown_file() { stop_machine; }
 
 @test "render writes the files, none readable by others, and touches nothing else" {
     tb render
-    for file in compose.yml engine.yml torrust-backup-hook logrotate crontab; do
+    for file in compose.yml engine.yml torrust-backup-hold torrust-backup-aid torrust-backup-hook logrotate crontab; do
         [ "$(stat -c %a "$workspace/build/standin/torrust-backup/$file")" = 600 ]
     done
     [ "$(stat -c %a "$workspace/build/standin/torrust-backup")" = 700 ]

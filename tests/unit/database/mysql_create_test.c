@@ -8,7 +8,7 @@ static tbk_arena *arena;
 static tbk_mysql_create split(const char *sql)
 {
     tbk_mysql_create out;
-    tbk_mysql_create_split(arena, sql, &out);
+    tbk_mysql_create_split(arena, sql, NULL, &out);
     return out;
 }
 
@@ -77,6 +77,28 @@ static void reads_names_and_texts_as_the_server_writes_them(void **state)
     assert_null(strstr(out.plain, "AUTO_INCREMENT=6"));
 }
 
+static void writes_a_row_format_where_none_is(void **state)
+{
+    (void)state;
+    static const char *const tables[][2] = {
+        {"CREATE TABLE `t` (\n  `a` int\n) ENGINE=InnoDB AUTO_INCREMENT=6 COMMENT='x'",
+         ") ENGINE=InnoDB ROW_FORMAT=Compact AUTO_INCREMENT=6 COMMENT='x'"},
+        {"CREATE TABLE `t` (\n  `a` int\n) ENGINE=InnoDB ROW_FORMAT=DYNAMIC COMMENT='x'",
+         ") ENGINE=InnoDB ROW_FORMAT=DYNAMIC COMMENT='x'"},
+        {"CREATE TABLE `t` (\n  `a` int\n) ENGINE=InnoDBX COMMENT=' ENGINE=InnoDB'",
+         ") ENGINE=InnoDBX COMMENT=' ENGINE=InnoDB'"},
+        {"CREATE TABLE `t` (\n  `a` int\n) COMMENT='x'", ") COMMENT='x'"}};
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        tbk_mysql_create out, without;
+        tbk_mysql_create_split(arena, tables[i][0], "Compact", &out);
+        tbk_mysql_create_split(arena, tables[i][0], NULL, &without);
+        assert_string_equal(strrchr(out.table, '\n') + 1, tables[i][1]);
+        assert_string_equal(strrchr(without.table, '\n'), strrchr(tables[i][0], '\n'));
+        assert_null(strstr(out.plain, "ROW_FORMAT"));
+        assert_string_equal(out.plain, without.plain);
+    }
+}
+
 static void what_is_not_understood_stays_as_it_is(void **state)
 {
     (void)state;
@@ -115,6 +137,7 @@ int main(void)
         cmocka_unit_test(takes_out_secondary_and_foreign_keys),
         cmocka_unit_test(keeps_what_cannot_wait),
         cmocka_unit_test(reads_names_and_texts_as_the_server_writes_them),
+        cmocka_unit_test(writes_a_row_format_where_none_is),
         cmocka_unit_test(what_is_not_understood_stays_as_it_is),
     };
     return cmocka_run_group_tests(tests, begin, end);

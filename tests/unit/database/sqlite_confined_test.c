@@ -160,6 +160,18 @@ static void a_journal_that_names_the_database_deletes_nothing(void **state)
     assert_int_equal(access(self->database, F_OK), 0);
 }
 
+static void a_journal_that_makes_a_hole_of_the_database_is_refused(void **state)
+{
+    fixture *self = *state;
+    unsigned char journal[512] = "";
+    memcpy(journal, MAGIC, 8);
+    put_u32(journal + 16, 1000000); /* pages before the transaction */
+    put_u32(journal + 20, 512);
+    put_u32(journal + 24, PAGE_BYTES);
+    put(self->journal, journal, sizeof journal);
+    assert_fails(by_recovery(self), self->err, TBK_E_BUSY, "3906 MiB large");
+}
+
 static void a_restore_goes_on_beside_such_a_journal(void **state)
 {
     fixture *self = *state;
@@ -388,6 +400,7 @@ int main(void)
         CASE(no_journal_leads_to_another_file),
         CASE(no_copy_is_made_of_a_journal_that_names_another_file),
         CASE(a_journal_that_names_the_database_deletes_nothing),
+        CASE(a_journal_that_makes_a_hole_of_the_database_is_refused),
         CASE(a_restore_goes_on_beside_such_a_journal),
         CASE(a_proof_does_not_look_beside_the_copy),
         CASE(pipes_and_links_beside_it_are_told_not_waited_for),

@@ -290,16 +290,13 @@ static void rules_that_fit_pass(void **state)
 static void a_schema_that_is_more_than_its_tables_runs_nothing(void **state)
 {
     fixture *self = *state;
-    static const char *const TRAPS[] = {
-        "sql || '; COMMIT; VACUUM INTO ''%s/planted''; BEGIN'",
-        "sql || '; DROP TABLE torrents'",
-        "sql || '; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
-        "SELECT max(i) FROM n'",
-    };
+    static const char endless[] = "sql || '; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT "
+                                  "i + 1 FROM n) SELECT max(i) FROM n'";
+    static const char *const TRAPS[] = {NULL, "sql || '; DROP TABLE torrents'", endless};
     for (size_t i = 0; i < 2 * sizeof TRAPS / sizeof *TRAPS; i++) {
         const char *name = i % 2 == 0 ? "extra" : "extra_a";
-        const char *trap = tbk_arena_format(self->arena, "%s", TRAPS[i / 2]);
-        if (i / 2 == 0)
+        const char *trap = TRAPS[i / 2];
+        if (trap == NULL)
             trap = tbk_arena_format(
                 self->arena, "sql || '; COMMIT; VACUUM INTO ''%s/planted''; BEGIN'", self->folder);
         execute(self->database, "DROP TABLE IF EXISTS extra; CREATE TABLE extra (a);"

@@ -330,12 +330,41 @@ static void what_was_kept_is_removed_when_told_so(void **state)
     assert_null(names[0]);
 }
 
+/* An essential set beside the full one: what it lacks is said before and after. */
+static void a_set_of_the_essential_says_what_it_lacks(void **state)
+{
+    fixture *self = *state;
+    tbk_backup_result backup;
+    self->config.profile = TBK_PROFILE_ESSENTIAL;
+    assert_succeeds(
+        tbk_rule_parse("torrents", "completed > 1", &self->config.essential.list[0], &self->err),
+        self->err);
+    self->config.essential.count = 1;
+    const tbk_backup_request essential = {
+        .config = &self->config, .run_id = "run-e", .now_s = START_S + 3600};
+    assert_succeeds(tbk_backup_run(self->arena, &essential, NULL, &backup, &self->err), self->err);
+    self->request.dry_run = true;
+    assert_succeeds(restore(self), self->err);
+    assert_string_equal(self->result.newest_full, "20260216T175643Z");
+    const tbk_value *said = tbk_restore_to_value(self->arena, &self->request, &self->result, NULL);
+    assert_string_equal(tbk_value_text_at(said, "profile", ""), "essential");
+    assert_int_equal(tbk_value_integer_at(said, "left_out.torrents"), 500);
+    assert_int_equal(tbk_value_integer_at(said, "rows.torrents"), 100);
+    assert_string_equal(tbk_value_text_at(said, "newest_full_set", ""), "20260216T175643Z");
+    assert_int_equal(shell("grep -q '\"profile\": \"essential\"' store/.state/last-restore.json"),
+                     0);
+    self->request.set = "20260216T175643Z";
+    assert_succeeds(restore(self), self->err);
+    assert_null(self->result.newest_full);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(puts_a_set_back_and_keeps_what_was_there),
         CASE(a_dry_run_changes_nothing),
+        CASE(a_set_of_the_essential_says_what_it_lacks),
         CASE(nobody_there_to_stop_the_tracker),
         CASE(a_set_that_is_not_there),
         CASE(a_set_with_a_wrong_byte_is_refused_before_anything_is_held),

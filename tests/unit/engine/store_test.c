@@ -689,6 +689,9 @@ static void what_a_share_cannot_do_is_known_before_it_matters(void **state)
         holds_when_refused(&(refused_call){SYS_fsync, 0, (uint32_t)next, EINVAL}, probe_warns));
     assert_true(holds_when_refused(&(refused_call){SYS_fsync, -1, 0, EINVAL}, probe_says_share));
     assert_true(holds_when_refused(&(refused_call){SYS_fchmod, -1, 0, EIO}, probe_says_share));
+    assert_true(
+        holds_when_refused(&(refused_call){SYS_fcntl, 1, F_SETLK, ENOLCK}, probe_says_share));
+    assert_true(holds_when_refused(&(refused_call){SYS_mkdirat, -1, 0, ENOSYS}, probe_says_share));
     assert_int_equal(shell("test \"$(ls -A sets)\" = .state"), 0);
     tbk_store_close(probed);
 }

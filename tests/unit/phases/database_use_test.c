@@ -87,7 +87,7 @@ static void where_it_cannot_be_looked_nothing_is_claimed(void **state)
     (void)state;
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     static const char *const OUTPUTS[] = {
-        RUNS("database 2049:9\n"), /* docker top failed */
+        RUNS("database 2049:9\n"), /* its processes were not found */
         RUNS("database 2049:9\nprocess 12\nunknown the files of process 12 cannot be listed\n"),
         RUNS("database 41:9\nopen 42:9 /d\nprocess 12\n"),
         RUNS("database 2049:9\nopen 2049:x /d\n")};

@@ -192,6 +192,8 @@ static void files_come_in_the_order_of_installation(void **state)
     } expected[] = {
         {"compose.yml", "/opt/torrust-backup/compose.yml", 0644},
         {"engine.yml", "/opt/torrust-backup/engine.yml", 0644},
+        {"torrust-backup-hold", "/usr/local/bin/torrust-backup-hold", 0755},
+        {"torrust-backup-aid", "/usr/local/bin/torrust-backup-aid", 0755},
         {"torrust-backup-hook", "/usr/local/bin/torrust-backup-hook", 0755},
         {"logrotate", "/etc/logrotate.d/torrust-backup", 0644},
         {"crontab", "/etc/cron.d/torrust-backup", 0644},
@@ -451,16 +453,17 @@ static void sidecar_of_mysql_reaches_the_database_too(void **state)
     assert_int_equal(tbk_value_find(document, "networks")->count, 2);
 }
 
-static void sidecar_has_two_files_and_its_schedules(void **state)
+static void sidecar_has_no_hook_and_its_own_schedules(void **state)
 {
     (void)state;
     golden_case from;
     tbk_rendering rendering;
     tbk_engine_config config;
     render_case("sidecar", &from, &rendering);
-    assert_int_equal(rendering.count, 2);
+    assert_int_equal(rendering.count, 3);
     assert_string_equal(rendering.files[0].name, "compose.yml");
     assert_string_equal(rendering.files[1].name, "engine.yml");
+    assert_string_equal(rendering.files[2].name, "torrust-backup-aid");
     read_engine_config(&rendering, &config);
     assert_int_equal(config.mode, TBK_MODE_SIDECAR);
     assert_string_equal(config.schedule, "@daily");
@@ -524,7 +527,8 @@ static void crontab_has_the_schedule_and_two_recoveries(void **state)
 #define HOOK " root mkdir -p -m 0750 '/var/log/torrust-backup'; /usr/local/bin/torrust-backup-hook "
 #define LOG ">> '/var/log/torrust-backup/run.log' 2>&1"
 #define RECOVERY                                                                                   \
-    HOOK "--recover " LOG " || /usr/local/bin/torrust-backup-hook --recover > /dev/null 2>&1\n"
+    " root /usr/local/bin/torrust-backup-hold recover 2>&1 | "                                     \
+    "tee -a '/var/log/torrust-backup/run.log' > /dev/null 2>&1\n"
     static const char *const recoveries = "@reboot" RECOVERY "*/5 * * * *" RECOVERY;
     for (size_t i = 0; i < CASES; i++) {
         golden_case from;
@@ -562,7 +566,7 @@ static void assert_script_parses(const char *program, const char *argument,
     assert_int_equal(status, 0);
 }
 
-static void shells_can_read_the_hook(void **state)
+static void shells_can_read_the_scripts(void **state)
 {
     (void)state;
     for (size_t i = 0; i < CASES; i++) {
@@ -571,10 +575,14 @@ static void shells_can_read_the_hook(void **state)
         render_case(case_names[i], &from, &rendering);
         if (from.options.mode == TBK_MODE_SIDECAR)
             continue;
-        const tbk_rendered_file *hook = find_file(&rendering, "torrust-backup-hook");
-        assert_script_parses("sh", NULL, hook);
-        assert_script_parses("dash", NULL, hook);
-        assert_script_parses("busybox", "sh", hook);
+        static const char *const names[] = {"torrust-backup-hook", "torrust-backup-hold",
+                                            "torrust-backup-aid"};
+        for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+            const tbk_rendered_file *script = find_file(&rendering, names[k]);
+            assert_script_parses("bash", NULL, script);
+            assert_script_parses("dash", NULL, script);
+            assert_script_parses("busybox", "sh", script);
+        }
     }
 }
 
@@ -745,7 +753,8 @@ static void no_template_prints_a_value_unquoted(void **state)
 {
     (void)state;
     static const char *const names[] = {"compose.yml.tera", "engine.yml.tera", "hook.tera",
-                                        "logrotate.tera", "crontab.tera"};
+                                        "hold.tera",        "aid.tera",        "logrotate.tera",
+                                        "crontab.tera"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const char *source = read_template(names[i]);
         size_t printed = 0;
@@ -782,11 +791,11 @@ int main(void)
         TEST(container_has_no_more_rights_than_it_needs),
         TEST(sidecar_has_no_more_rights_and_only_a_network_without_a_way_out),
         TEST(sidecar_of_mysql_reaches_the_database_too),
-        TEST(sidecar_has_two_files_and_its_schedules),
+        TEST(sidecar_has_no_hook_and_its_own_schedules),
         TEST(container_sees_the_deployment_and_the_store),
         TEST(a_dollar_in_a_path_is_no_variable),
         TEST(crontab_has_the_schedule_and_two_recoveries),
-        TEST(shells_can_read_the_hook),
+        TEST(shells_can_read_the_scripts),
         TEST(no_secret_of_the_state_is_rendered),
         TEST(an_override_wins),
         TEST(a_missing_folder_of_overrides_is_none),
