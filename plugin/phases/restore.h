@@ -15,8 +15,8 @@ typedef struct tbk_restore_input {
 /*
  * out_result: what the engine says of the restore (engine/restore.h), and "tracker"; or {"removed":
  * [...]}. Errors: as the engine's; TBK_E_REMOTE when what the VM says of it lacks something;
- * TBK_E_UNPROVED when the tracker is not well two minutes later; TBK_E_CONFIG in mode sidecar, where
- * nobody can stop the tracker: the caller installs the other mode for the time of a restore.
+ * TBK_E_UNPROVED when the tracker is not well two minutes later; TBK_E_CONFIG in mode sidecar,
+ * where nobody can stop the tracker: the caller installs the other mode for the time of a restore.
  */
 bool tbk_restore(tbk_arena *arena, const tbk_restore_input *input, tbk_value **out_result,
                  tbk_error *err) TBK_MUST_CHECK;

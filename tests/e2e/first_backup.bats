@@ -212,9 +212,9 @@ END
     on_vm cat /var/log/torrust-backup/run.log >"$BATS_TEST_TMPDIR/log"
     key_line=$(sed -n 2p "$("$vm" path "$machine")/ssh_key")
     for secret in "$token" "$key_line"; do
-        ! grep -rF -- "$secret" "$BATS_TEST_TMPDIR" "$workspace/build/standin/torrust-backup"
-        ! on_vm grep -rlF -- "$secret" /opt/torrust-backup /etc/cron.d /usr/local/bin /var/log /var/lib/torrust-backup /tmp
-        ! zcat "$build/share/torrust-backup/torrust-backup-engine.tar.gz" | grep -F -- "$secret"
+        run -1 grep -rF -- "$secret" "$BATS_TEST_TMPDIR" "$workspace/build/standin/torrust-backup"
+        run -1 on_vm grep -rlF -- "$secret" /opt/torrust-backup /etc/cron.d /usr/local/bin /var/log /var/lib/torrust-backup /tmp
+        [ "$(zcat "$build/share/torrust-backup/torrust-backup-engine.tar.gz" | grep -cF -- "$secret")" = 0 ]
     done
     # As somebody else would look: what the modes of a file and of all folders above it let him read.
     run on_vm setpriv --reuid 65534 --regid 65534 --clear-groups grep -rlsF -- "$token" /etc /home /opt /run /srv /tmp /usr/local /var
