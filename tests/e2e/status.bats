@@ -63,8 +63,8 @@ replace_database() { sh_on_vm "cp -p $database $database.new && mv $database.new
     expect 2 "the tracker does not work on" restore --set latest
     on_vm docker restart tracker
     wait_until 20 tracker_runs
-    expect 0 "Health:     ok" status
     tb run
+    expect 0 "Health:     ok" status
 }
 
 @test "a run that is under way is told, and another one gives way without showing an old record as its own" {
