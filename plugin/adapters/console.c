@@ -36,15 +36,14 @@ void tbk_console_say(FILE *out, const char *before, const char *text, const char
 
 bool tbk_console_delivered(tbk_error *err)
 {
-    bool failed_before = ferror(stdout) != 0;
-    int why = fflush(stdout) != 0 ? errno : 0;
+    static const char fix[] = "the work is done; see that there is room and a reader for what is "
+                              "printed, and ask again";
+    static const char what[] = "the result could not be written to standard output";
+    bool failed_before = ferror(stdout) != 0; /* with a cause that nobody knows any more */
 
-    if (why == 0 && !failed_before)
-        return true;
-    return tbk_fail_errno(err, TBK_E_FAILED, why != 0 ? why : EIO,
-                          "the work is done; see that there is room and a reader for what is "
-                          "printed, and ask again",
-                          "the result could not be written to standard output");
+    if (fflush(stdout) != 0)
+        return tbk_fail_errno(err, TBK_E_FAILED, errno, fix, "%s", what);
+    return !failed_before || tbk_fail(err, TBK_E_FAILED, fix, "%s", what);
 }
 
 static void clear_line(tbk_console *console)

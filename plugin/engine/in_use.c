@@ -35,6 +35,14 @@ static tbk_file_match look(const tbk_open_files *files, const char *path, tbk_fi
     return tbk_file_id_find(files->list, files->count, out_id);
 }
 
+static size_t count_of(const tbk_open_files *files)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < files->count; i++)
+        count += files->list[i].inode != 0 ? 1 : 0;
+    return count;
+}
+
 static bool fail_other(const tbk_open_files *files, const char *path, const tbk_file_id *id,
                        int errno_value, tbk_error *err)
 {
@@ -42,12 +50,11 @@ static bool fail_other(const tbk_open_files *files, const char *path, const tbk_
         return tbk_fail(err, TBK_E_CONFIG, OTHER_FIX,
                         "the tracker runs, but the database '%s' is not there; it has %zu other "
                         "files open",
-                        path, files->count);
-    return tbk_fail(
-        err, TBK_E_CONFIG, OTHER_FIX,
-        "the tracker runs, but not on the database '%s' (device %" PRIu64 ", inode %" PRIu64
-        "): it has %zu other files open, the first is %" PRIu64 ":%" PRIu64,
-        path, id->device, id->inode, files->count, files->list[0].device, files->list[0].inode);
+                        path, count_of(files));
+    return tbk_fail(err, TBK_E_CONFIG, OTHER_FIX,
+                    "the tracker runs, but not on the database '%s' (device %" PRIu64
+                    ", inode %" PRIu64 "): it has %zu other files open",
+                    path, id->device, id->inode, count_of(files));
 }
 
 static void note_match(const tbk_open_files *files, tbk_file_match match, const char *path,
@@ -85,7 +92,7 @@ static bool look_once(const looking *self, bool *out_settled, tbk_error *err)
         return tbk_report_go_on(self->report, err);
     }
     tbk_file_match match = look(&files, self->path, &id, &errno_value);
-    bool is_cut = files.count >= TBK_OPEN_FILES_LISTED_MAX;
+    bool is_cut = count_of(&files) >= TBK_OPEN_FILES_LISTED_MAX;
     *out_settled = files.count == 0 || is_cut || match != TBK_FILE_NOT_AMONG;
     if (!*out_settled)
         return fail_other(&files, self->path, &id, errno_value, err);

@@ -475,7 +475,10 @@ bool engine_command_health(const engine_args *args, bool *out_ok, tbk_error *err
         err->code = TBK_E_FAILED;
         return false;
     }
-    (void)fputs(tbk_text_string(&body), stdout);
+    /* Whoever answers on that port. */
+    tbk_auto_text visible = {0};
+    tbk_text_append_visible(&visible, tbk_text_string(&body), true);
+    (void)fputs(tbk_text_string(&visible), stdout);
     *out_ok = status == 200;
     return true;
 }

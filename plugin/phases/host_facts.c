@@ -179,7 +179,11 @@ bool tbk_host_facts_read(tbk_arena *arena, const tbk_remote *remote, const tbk_r
                            "the SSH user needs sudo without a password, as the deployer does");
         return false;
     }
-    return read_facts(arena, tbk_text_string(&result.output), out, err);
+    out->now_s = -1;
+    if (!read_facts(arena, tbk_text_string(&result.output), out, err))
+        return false;
+    return out->now_s >= 0 || tbk_fail(err, TBK_E_REMOTE, NULL, "'%s' did not tell its time%s",
+                                       remote->name, tbk_remote_shell_fault(arena, &result));
 }
 
 const char *tbk_host_facts_difference(tbk_arena *arena, const tbk_host_facts *facts,

@@ -310,9 +310,10 @@ static const char *last_words(tbk_arena *arena, const tbk_text *output)
     return line != NULL ? line + 1 : text;
 }
 
-static bool read_answer(tbk_arena *arena, const tbk_remote *remote, const tbk_text *output,
+static bool read_answer(tbk_arena *arena, const tbk_remote *remote, const tbk_remote_result *result,
                         const tbk_value **out, tbk_error *err)
 {
+    const tbk_text *output = &result->output;
     const tbk_value *answer = NULL;
     if (tbk_json_parse(arena, output->bytes, output->length, "the engine's answer", &answer, err) &&
         (answer->type == TBK_VALUE_MAP ||
@@ -322,7 +323,8 @@ static bool read_answer(tbk_arena *arena, const tbk_remote *remote, const tbk_te
         return true;
     }
     err->code = TBK_E_REMOTE;
-    return tbk_while(err, "the engine on '%s' cannot be understood", remote->name);
+    return tbk_while(err, "the engine on '%s' cannot be understood%s", remote->name,
+                     tbk_remote_shell_fault(arena, result));
 }
 
 bool tbk_on_vm_run_engine(tbk_arena *arena, const tbk_remote *remote, const char *const *arguments,
@@ -347,13 +349,13 @@ bool tbk_on_vm_run_engine(tbk_arena *arena, const tbk_remote *remote, const char
     if (result.exit_status == NOT_INSTALLED)
         return fail_not_installed(remote, err);
     if (result.output.length > 0)
-        return read_answer(arena, remote, &result.output, out, err);
+        return read_answer(arena, remote, &result, out, err);
     if (result.exit_status != 0)
-        return tbk_fail(err, TBK_E_CONTAINER,
-                        "try it on the VM: sudo docker compose -f " TBK_COMPOSE_FILE
-                        " run --rm backup version",
-                        "the engine's container on '%s' ended with %d: %s", remote->name,
-                        result.exit_status, last_words(arena, &result.error_output));
+        return tbk_fail(
+            err, TBK_E_CONTAINER,
+            "try it on the VM: sudo docker compose -f " TBK_COMPOSE_FILE " run --rm backup version",
+            "the engine's container on '%s' ended with %d: %s%s", remote->name, result.exit_status,
+            last_words(arena, &result.error_output), tbk_remote_shell_fault(arena, &result));
     return true;
 }
 

@@ -33,7 +33,7 @@ typedef struct tbk_hold {
 /* What the tracker's processes have open, of regular files. */
 typedef struct tbk_open_files {
     const tbk_file_id *list; /* in the arena */
-    size_t count;            /* 0: the tracker does not run */
+    size_t count;            /* 0: the tracker does not run; 0:0 among them is no file */
 } tbk_open_files;
 
 /* Of whoever can look at the tracker's processes; it needs no hold, and is not asked in one. */

@@ -16,6 +16,13 @@ setup() {
     [[ $output == *" T tbk_plugin_get_v1" ]]
 }
 
+@test "on x86 a jump into the plugin lands only where the program says" {
+    [ "$(uname -m)" = x86_64 ] || skip_because "the processor knows no such protection"
+    run objdump -d --disassemble=tbk_plugin_get_v1 "$plugin"
+    [ "$status" = 0 ]
+    [[ $output == *endbr64* ]]
+}
+
 @test "the documented host compiles without a warning, as C11 and as C17" {
     for standard in c11 c17; do
         cc -std=$standard -Wall -Wextra -Wpedantic -Werror -I "$TBK_SOURCE/plugin/include" \

@@ -795,6 +795,34 @@ END
     [[ $output == *root/.env*"@done 2" ]]
 }
 
+@test "confined as in the container it works as no root and no system user, and a link does not choose for it" {
+    [ "$(id -u)" = 0 ] || skip_because "needs root"
+    make_database tracker.db
+    write_config
+    chmod 755 "$BATS_TEST_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/*
+    cp "$engine" ./engine
+    confined() {
+        setpriv --bounding-set -all,+dac_read_search,+setuid,+setgid --inh-caps -all ./engine "$@" </dev/null
+    }
+    for owner in 0 999 65534; do
+        chown -R "$owner" store
+        run -2 confined backup --hook --config engine.yml
+        [[ $output != *@hold* ]]
+        [[ $output == *"belongs to"*"($owner)"*"chown -Rh"* ]]
+        run -2 confined list --store store
+    done
+    chown -R 1234 store
+    run -0 confined list --store store
+    # Who may write in a folder above the store may not lead it to the store of another.
+    mkdir -p others/real
+    mv store others/real/store
+    ln -s real others/led
+    chown -h 1234 others others/led
+    sed -i "s|^store: .*|store: $PWD/others/led/store|" engine.yml
+    run -2 confined backup --hook --config engine.yml
+    [[ $output == *"over a link"* ]]
+}
+
 @test "as root with three capabilities it reads all, becomes the store's owner, and keeps no right" {
     [ "$(id -u)" = 0 ] || skip_because "needs root"
     make_database tracker.db

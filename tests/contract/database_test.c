@@ -480,6 +480,8 @@ static void a_swap_can_be_undone(void **state)
     fixture *self = *state;
     tbk_restore_result restored;
     tbk_database database;
+    const tbk_kept *kept = NULL;
+    size_t kept_count = 0;
     const char *const *names = NULL;
     assert_succeeds(backup(self), self->err);
     now->execute("DELETE FROM torrents WHERE id > 10");
@@ -489,9 +491,13 @@ static void a_swap_can_be_undone(void **state)
     assert_succeeds(tbk_restore_run(self->arena, &request, NULL, &restored, &self->err), self->err);
     assert_succeeds(
         tbk_database_open(self->arena, &self->config, NULL, NULL, &database, &self->err) &&
+            database.list_kept(database.self, self->arena, &kept, &kept_count, &self->err) &&
             database.forget_kept(database.self, self->arena, &names, &self->err),
         self->err);
+    assert_int_equal(kept_count, 1);
     assert_non_null(names[0]);
+    assert_string_equal(names[0], kept[0].name);
+    assert_true(kept[0].size_bytes > 0);
     assert_null(names[1]);
     assert_int_equal(live_rows(), ROWS);
 }

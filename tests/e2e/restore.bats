@@ -95,14 +95,17 @@ beside_the_database() { sh_on_vm "ls -A $(dirname $database) | grep -v -e -journ
     wait_until 30 tracker_runs
 }
 
-@test "what was kept goes when told so" {
+@test "what was kept is listed by status, and goes when told so" {
+    run tb status
+    [[ $output == *"databases of before a restore are kept ("*"$(kept | head -n 1)"*"restore standin --forget-kept"* ]]
     run -0 tb restore --forget-kept
     [[ $output == *"Removed:"*before-restore* ]]
     [ -z "$(kept)" ]
     run -0 tb restore --forget-kept
     [[ $output == *"nothing to remove"* ]]
     tb run
-    tb status
+    run -0 tb status
+    [[ $output != *"are kept"* ]]
 }
 
 @test "a restore that is killed leaves a tracker that runs, on a whole database" {

@@ -71,6 +71,30 @@ in_quiet_time() {
     store_is_whole
 }
 
+@test "a restore installs the maintenance window for its time, and brings the sidecar back" {
+    in_quiet_time
+    before=$(newest)
+    run tb restore --set "$before" --dry-run
+    [ "$status" = 0 ]
+    [ -z "$(window_files)" ]
+    run tb restore --set "$before"
+    echo "$output"
+    [ "$status" = 0 ]
+    [[ $output == *"the maintenance window is installed for the time"*"Tracker:    running, healthy"* ]]
+    [ -z "$(window_files)" ]
+    [ "$(inspect '{{.State.Status}}')" = running ]
+    [ "$(jq -r .set "$workspace/build/standin/torrust-backup/last-restore.json")" = "$before" ]
+    wait_until 100 more_sets_than "$(count)"
+    [ "$(field .method)" = hot ]
+    # One that fails brings it back, too.
+    in_quiet_time
+    run tb restore --set 20200101T000000Z
+    [ "$status" = 10 ]
+    [ -z "$(window_files)" ]
+    [ "$(inspect '{{.State.Status}}')" = running ]
+    tb restore --forget-kept >/dev/null
+}
+
 @test "status, list and run know it; cron and a change of the journal mode are refused" {
     run --separate-stderr tb status
     [ "$status" = 0 ]

@@ -63,8 +63,8 @@ replace_database() { sh_on_vm "cp -p $database $database.new && mv $database.new
     expect 2 "the tracker does not work on" restore --set latest
     on_vm docker restart tracker
     wait_until 20 tracker_runs
-    expect 0 "Health:     ok" status
     tb run
+    expect 0 "Health:     ok" status
 }
 
 @test "a run that is under way is told, and another one gives way without showing an old record as its own" {
@@ -127,7 +127,7 @@ replace_database() { sh_on_vm "cp -p $database $database.new && mv $database.new
 
 @test "a run that failed is shown with its own words, beside the last good set" {
     good=$(sets | tail -n 1)
-    sh_on_vm "cp -a $store /root/sets && mount -t tmpfs -o size=1m tmpfs $store && cp -a /root/sets/.state $store"
+    sh_on_vm "cp -a $store /root/sets && mount -t tmpfs -o size=1m,mode=0750,uid=1000,gid=1000 tmpfs $store && cp -a /root/sets/.state $store"
     expect 22 "free" run
     expect 1 "free" status
     [[ $output == *"exit status 22"*"Last good:  $good"* ]]
@@ -141,7 +141,7 @@ replace_database() { sh_on_vm "cp -p $database $database.new && mv $database.new
     tb configure
     tb run
     expect 0 "Health:     ok" status
-    sh_on_vm "cp -a $store /root/sets2 && mount -t tmpfs -o size=1m tmpfs $store && cp -a /root/sets2/.state $store"
+    sh_on_vm "cp -a $store /root/sets2 && mount -t tmpfs -o size=1m,mode=0750,uid=1000,gid=1000 tmpfs $store && cp -a /root/sets2/.state $store"
     expect 22 "free" run --profile full
     sh_on_vm "cp -a $store/.state/. /root/sets2/.state; umount $store; cp -a /root/sets2/.state/. $store/.state; rm -rf /root/sets2"
     tb run

@@ -8,6 +8,8 @@ source_dir=$home/../..
 vm=$source_dir/tests/vm/vm
 rendered=$source_dir/tests/golden/sqlite-minimal # what the renderer makes; its own test says so
 hook=/usr/local/bin/torrust-backup-hook
+hold=/usr/local/bin/torrust-backup-hold
+copy=/run/-var-lib-torrust-backup-held
 state=/var/lib/torrust-backup
 store=/opt/torrust/storage/backup/sets
 database=/opt/torrust/storage/tracker/lib/database/tracker.db
@@ -39,6 +41,12 @@ image_from() {
     on_vm docker load -q <"$3"
 }
 
+# compose_of GOLDEN: with the scripted engine.
+compose_of() {
+    sed 's|image: "torrust-backup-engine.*|image: scripted-engine:1|' "$source_dir/tests/golden/$1/compose.yml" |
+        on_vm tee /opt/torrust-backup/compose.yml >/dev/null
+}
+
 start_machine() {
     export machine=${1%.bats}
     "$vm" start "$machine"
@@ -48,17 +56,20 @@ start_machine() {
     image_from "$home/scripted-engine" scripted-engine:1 "$BATS_FILE_TMPDIR/engine.tar.gz"
     image_from "$home/stubborn-tracker" stubborn-tracker:1 "$BATS_FILE_TMPDIR/stubborn.tar.gz"
     on_vm mkdir -p /opt/torrust-backup /var/log/torrust-backup
-    sed 's|image: .*|image: scripted-engine:1|' "$rendered/compose.yml" | on_vm tee /opt/torrust-backup/compose.yml >/dev/null
+    compose_of sqlite-minimal
     on_vm tee /opt/torrust-backup/engine.yml <"$rendered/engine.yml" >/dev/null
     install_hook ''
 }
 
-# install_hook SED-SCRIPT: the rendered hook, in the shell that the file's name says.
+# install_hook SED-SCRIPT: the rendered scripts, in the shell that the file's name says.
 install_hook() {
-    local interpreter='#!/bin/dash'
+    local interpreter='#!/bin/dash' script
     [[ $BATS_TEST_FILENAME != *busybox* ]] || interpreter='#!/usr/local/bin/busybox sh'
-    sed -e "1s|.*|$interpreter|" -e "$1" "$rendered/torrust-backup-hook" | on_vm tee "$hook.new" >/dev/null
-    sh_on_vm "chmod 0755 $hook.new && mv $hook.new $hook"
+    [[ $BATS_TEST_FILENAME != *bash.bats ]] || interpreter='#!/bin/bash'
+    for script in hold aid hook; do
+        sed -e "1s|.*|$interpreter|" -e "$1" "$rendered/torrust-backup-$script" | on_vm tee "$hook.new" >/dev/null
+        sh_on_vm "chmod 0755 $hook.new && mv $hook.new ${hook%hook}$script"
+    done
 }
 
 # The hook in the background: its log, its process and later its exit status stand in /tmp of the machine.
@@ -89,7 +100,16 @@ tracker_state() { on_vm docker inspect -f '{{.State.Status}}' tracker; }
 tracker_is() { [ "$(tracker_state)" = "$1" ]; }
 run_is_gone() { [ -z "$(on_vm docker ps -aq --filter 'name=^/torrust-backup-run$')" ]; }
 marker_stands() { on_vm test -e "$state/held"; }
-no_marker() { on_vm test ! -e "$state/held"; }
+no_marker() { sh_on_vm "! ls $state/held $copy 2>/dev/null"; }
+guard_lives() { on_vm pgrep -f 'torrust-backup-hold guar[d]'; }
+
+# die_in_a_hold pause|stop: hook and guard are gone with the tracker held; only recovery is left.
+die_in_a_hold() {
+    held_by "$1"
+    sh_on_vm 'kill -KILL $(pgrep -f "torrust-backup-hold guar[d]") $(cat /tmp/pid)'
+    ends_with 137
+    wait_until 5 sh_on_vm "flock -n $state/lock true"
+}
 
 # held_by pause|stop [SCRIPT]: a run in the background that holds the tracker, and does so until it is told otherwise.
 held_by() {
@@ -104,13 +124,14 @@ tidy() {
     [ -d "$("$vm" path "$machine")" ] || return 0
     on_vm systemctl start docker.socket docker
     sh_on_vm 'kill -9 $(cat /tmp/pid) 2>/dev/null; docker rm -f torrust-backup-run; rm -f /tmp/status' >/dev/null 2>&1 || true
-    on_vm rm -f "$state/held"
+    sh_on_vm "umount $state 2>/dev/null; rm -rf $state/held $copy"
     # A tracker that is not the deployer's, as some tests make it, hinders Compose.
     [ "$(on_vm docker inspect -f '{{.Config.Image}} {{.HostConfig.RestartPolicy.Name}}' tracker 2>&1)" = \
         'torrust/tracker:develop unless-stopped' ] || on_vm docker rm -f tracker >/dev/null 2>&1
     on_vm docker unpause tracker >/dev/null 2>&1 || true
     sh_on_vm 'cd /opt/torrust && docker compose up -d --pull never' >/dev/null 2>&1
 }
+comes_back() { wait_until 30 everything_is_as_before; }
 everything_is_as_before() {
     tracker_is running
     no_marker

@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # The hook on a real machine with Docker, Compose and cron; the engine is a script, so that it can misbehave.
-# hook_in_busybox.bats is this same file: the hook then runs in busybox, with busybox's own tools.
+# hook_in_busybox.bats and hook_in_bash.bats are this same file: the scripts then run in busybox, with
+# busybox's own tools, and in bash, which is /bin/sh on many systems.
 
 # shellcheck disable=SC2016,SC2154 # the machine's shell expands what is quoted; common.bash sets the names
 bats_require_minimum_version 1.5.0 # for `run !`
@@ -88,9 +89,11 @@ teardown() { tidy; }
 }
 
 no_server() { [ -z "$(on_vm docker ps -aq --filter 'name=^/torrust-backup-server$')" ]; }
-# A database's container, as far as the hook looks at it.
+# A database's container, as far as the scripts look at it, and the compose file for MySQL.
 begin_server() {
     sh_on_vm 'docker rm -f mysql >/dev/null 2>&1; docker run -d --name mysql stubborn-tracker:1 --one --two=2' >/dev/null
+    sh_on_vm 'docker network create torrust_database_network' >/dev/null 2>&1 || true
+    compose_of mysql
     start_hook "ask 'server 0123abcd'; $1"
     wait_until 30 log_has 'server 0123abcd: serving'
 }
@@ -103,6 +106,7 @@ begin_server() {
     [[ $(on_vm docker inspect -f '{{.Config.Env}}' torrust-backup-server) == *MYSQL_ROOT_PASSWORD=0123abcd* ]]
     ends_with 0
     no_server
+    compose_of sqlite-minimal
     everything_is_as_before
 }
 
@@ -112,12 +116,13 @@ begin_server() {
     run ! no_server
     backup 0 'echo "@done 0"'
     no_server
+    compose_of sqlite-minimal
     on_vm docker rm -f mysql >/dev/null
 }
 
 @test "a server that cannot be started is refused" {
     backup 0 'ask "server 0123abcd"; echo "@done 0"'
-    log_has 'server 0123abcd: failed Docker refused it'
+    log_has 'server 0123abcd: failed '
     no_server
 }
 
@@ -227,18 +232,18 @@ freeze_shim() {
 }
 
 @test "a container that cannot be killed when the window is over: the tracker runs" {
-    install_hook 's/window=300/window=3/; s/timeout -k 5 60/timeout -k 5 5/'
+    install_hook 's/window=300/window=3/'
     held_by pause 'while :; do sleep 1; done'
-    freeze_shim torrust-backup-run 40
-    ends_with 130 35
-    tracker_is running
+    freeze_shim torrust-backup-run 60
+    wait_until 10 tracker_is running
+    ends_with 137 50
     no_marker
-    sleep 15
+    sleep 20
     install_hook ''
 }
 
 @test "a hold that Docker grants when nobody waits for it any more is undone by recovery" {
-    install_hook 's/timeout -k 5 60/timeout -k 5 4/'
+    install_hook 's/${limit:-20}/4/'
     start_hook 'say started; nap 3; ask "hold pause"; echo "@done 1"'
     wait_until 10 log_has started
     freeze_shim tracker 20
@@ -252,23 +257,106 @@ freeze_shim() {
 }
 
 @test "a run whose pause was refused is not ended with the window of that hold" {
-    install_hook 's/window=[0-9]*/window=2/; s/docker "$1" "$id" >/false >/'
+    install_hook 's/window=[0-9]*/window=2/; s/docker "$1" "$2" >/false >/'
     backup 0 'ask "hold pause"; ask release; nap 5; echo "@done 0"'
     on_vm grep -q '^late ' "$state/held"
-    on_vm "$hook" --recover
     install_hook ''
+    on_vm "$hook" --recover
     everything_is_as_before
 }
 
-@test "the watchdog goes with its container, and keeps neither lock nor output open" {
+@test "the guard goes with its hook, and keeps neither its lock nor its output open" {
     held_by pause 'nap 3; ask release; echo "@done 0"'
-    sh_on_vm 'for pid in $(pgrep -f "docker wait torrust-backup-ru[n]"); do readlink /proc/$pid/fd/*; done' \
+    guard_lives
+    sh_on_vm 'for pid in $(pgrep -f "torrust-backup-hold guar[d]"); do readlink /proc/$pid/fd/[0-8]; done' \
         >"$BATS_TEST_TMPDIR/files"
     cat "$BATS_TEST_TMPDIR/files" # for the report of a failure
     grep -q /dev/null "$BATS_TEST_TMPDIR/files"
-    run ! grep -E 'torrust-backup|/tmp' "$BATS_TEST_TMPDIR/files"
+    run ! grep -E 'torrust-backup/|/tmp' "$BATS_TEST_TMPDIR/files"
     ends_with 0
-    wait_until 3 sh_on_vm '! pgrep -f "docker wait torrust-backup-ru[n]"'
+    wait_until 5 sh_on_vm '! pgrep -f "torrust-backup-hold guar[d]"'
+    on_vm flock -n "$state/lock" true
+}
+
+# blocked COMMAND...: with output that nobody reads and that is full.
+start_blocked() {
+    sh_on_vm 'rm -f /tmp/status; { { head -c 65536 /dev/zero; "$@" 2>&1 & echo $! >/tmp/pid; wait $!
+        echo $? >/tmp/status; } | sleep 100; } </dev/null >/dev/null 2>&1 &' sh "$@"
+}
+
+@test "the window's end lets the tracker go when nobody reads the log, and ends the hook" {
+    install_hook 's/window=300/window=5/'
+    for kind in pause stop; do
+        start_blocked "$hook" "ask 'hold $kind'; nap 100"
+        wait_until 20 marker_stands
+        wait_until 15 no_marker
+        tracker_is running
+        wait_until 40 hook_ended
+        run_is_gone
+    done
+    install_hook ''
+}
+
+@test "TERM with a log that nobody reads lets the tracker go before anything is said" {
+    for kind in pause stop; do
+        start_blocked "$hook" "echo '@hold $kind'; read -r answer; nap 100"
+        wait_until 20 marker_stands
+        wait_until 15 tracker_is "$([ "$kind" = pause ] && echo paused || echo exited)"
+        sleep 1
+        signal_hook TERM
+        wait_until 15 hook_ended
+        comes_back
+    done
+}
+
+@test "the window's end lets the tracker go when the hook is stopped by a signal" {
+    install_hook 's/window=300/window=3/'
+    for kind in pause stop; do
+        held_by "$kind"
+        signal_hook STOP
+        wait_until 10 no_marker
+        tracker_is running
+        ends_with 137 50
+        comes_back
+    done
+    install_hook ''
+}
+
+# hang VERB: Docker's client hangs when it is called so.
+hang() {
+    sh_on_vm 'mv /usr/bin/docker /usr/bin/docker.real && printf "#!/bin/sh\n[ \"\$1\" != $0 ] || sleep 1000\nexec docker.real \"\$@\"\n" >/usr/bin/docker &&
+        chmod 0755 /usr/bin/docker' "$1"
+}
+unhang() { on_vm mv -f /usr/bin/docker.real /usr/bin/docker; }
+
+@test "Docker's client that hangs when it is asked does not keep the tracker held" {
+    install_hook 's/window=300/window=3/'
+    for kind in pause stop; do
+        held_by "$kind"
+        hang ps
+        wait_until 30 tracker_is_really running
+        unhang
+        wait_until 120 hook_ended
+        on_vm "$hook" --recover
+        comes_back
+    done
+    install_hook ''
+}
+tracker_is_really() { [ "$(on_vm docker.real inspect -f '{{.State.Status}}' tracker)" = "$1" ]; }
+
+@test "Docker's client that hangs when it is to let go is called again" {
+    install_hook 's/window=300/window=3/'
+    for kind in pause stop; do
+        held_by "$kind"
+        hang "$([ "$kind" = pause ] && echo unpause || echo start)"
+        sleep 6
+        unhang
+        wait_until 30 tracker_is running
+        wait_until 40 hook_ended
+        on_vm "$hook" --recover
+        comes_back
+    done
+    install_hook ''
 }
 
 # --- signals ---
@@ -309,16 +397,120 @@ freeze_shim() {
     done
 }
 
-@test "KILL in a hold: the lock is free at once, and recovery lets the tracker go" {
+@test "KILL in a hold: the guard lets the tracker go at once" {
     for kind in pause stop; do
         held_by "$kind"
         signal_hook KILL
         ends_with 137
+        wait_until 5 no_marker
+        comes_back
+    done
+}
+
+@test "hook and guard are killed in a hold: recovery lets the tracker go, by both its names" {
+    for kind in pause stop; do
+        for command in "$hook --recover" "$hold recover"; do
+            die_in_a_hold "$kind"
+            # shellcheck disable=SC2086 # a command and its argument
+            run on_vm $command
+            [ "$status" = 0 ]
+            [[ $output == *'a run was interrupted'* ]]
+            everything_is_as_before
+        done
+    done
+}
+
+@test "a person lets the tracker go by hand, also from a run that goes on" {
+    held_by stop
+    run on_vm "$hold" release
+    [ "$status" = 0 ]
+    [ "$output" = released ]
+    tracker_is running
+    no_marker
+    signal_hook TERM
+    ends_with 130
+}
+
+@test "recovery lets the tracker go whatever has become of the marker" {
+    for kind in pause stop; do
+        for damage in ': >held' 'echo "pau" >held' 'head -c 99 /dev/urandom >held' 'rm held; mkdir held' 'rm held'; do
+            die_in_a_hold "$kind"
+            sh_on_vm "cd $state && { $damage; }"
+            [ "$damage" = 'rm held' ] || on_vm rm -f "$copy"
+            on_vm "$hold" recover
+            tracker_is running
+            on_vm rm -rf "$state/held"
+        done
+    done
+}
+
+@test "recovery on a disk that has become read-only: released once, and a run then says why it fails" {
+    for kind in pause stop; do
+        die_in_a_hold "$kind"
+        sh_on_vm "mount --bind $state $state && mount -o remount,ro,bind $state"
+        on_vm "$hook" --recover
+        tracker_is running
+        run on_vm "$hook"
+        [ "$status" = 1 ]
+        [[ $output == *'cannot be written'* ]]
+        # The marker could not be removed; what an operator stops now stays stopped all the same.
+        on_vm docker kill -s INT tracker >/dev/null
+        wait_until 10 tracker_is exited
+        on_vm "$hook" --recover
+        tracker_is exited
+        on_vm umount "$state"
+        on_vm "$hook" --recover
+        tracker_is exited
+        no_marker
+        on_vm docker start tracker >/dev/null
+    done
+}
+
+@test "recovery before the window's end leaves a hook alone, and not one that is stuck after it" {
+    held_by pause
+    on_vm "$hold" recover
+    tracker_is paused
+    on_vm touch -d '-7 minutes' "$state/held"
+    on_vm "$hold" recover
+    tracker_is running
+    no_marker
+    wait_until 15 hook_ended # its container was ended after that
+}
+
+@test "a full disk: nothing is held, and the tracker runs" {
+    sh_on_vm "mount -t tmpfs -o size=64k,mode=0750 tmpfs $state; head -c 1M /dev/zero >$state/full" || true
+    start_hook 'ask "hold pause"; ask "hold stop"; echo "@done 1"'
+    ends_with 1
+    on_vm grep -q 'hold pause: failed to write' /tmp/log
+    on_vm umount "$state"
+    everything_is_as_before
+}
+
+@test "a hold that an older version left is let go by the new one, also after an upgrade in between" {
+    local old=$BATS_TEST_TMPDIR/old
+    sed '1s|.*|#!/bin/dash|' "$home/hook-of-an-older-version" >"$old"
+    for kind in pause stop; do
+        on_vm tee "$hook" <"$old" >/dev/null
+        held_by "$kind"
+        # The old watchdog ends with the container, and lets nothing go.
+        signal_hook KILL
+        ends_with 137
+        tracker_is "$([ "$kind" = pause ] && echo paused || echo exited)"
+        install_hook ''
         run on_vm "$hook" --recover
         [ "$status" = 0 ]
-        [[ $output == *'a run was interrupted'* ]]
         everything_is_as_before
     done
+}
+
+@test "an upgrade while an older version holds: its run ends as it would have" {
+    on_vm tee "$hook" <"$home/hook-of-an-older-version" >/dev/null
+    held_by pause 'nap 8; ask release; echo "@done 0"'
+    install_hook ''
+    on_vm "$hook" --recover
+    tracker_is paused
+    ends_with 0
+    everything_is_as_before
 }
 
 @test "KILL in a hold: the next run lets the tracker go first" {
@@ -387,9 +579,7 @@ freeze_shim() {
 }
 
 @test "a marker of a container that was made anew meanwhile is void" {
-    held_by stop
-    signal_hook KILL
-    ends_with 137
+    die_in_a_hold stop
     sh_on_vm 'docker rm -f tracker torrust-backup-run; cd /opt/torrust && docker compose create --pull never' >/dev/null 2>&1
     on_vm "$hook" --recover
     no_marker
@@ -397,8 +587,7 @@ freeze_shim() {
 }
 
 @test "a tracker that cannot be started again is said, and tried again later" {
-    held_by stop
-    signal_hook KILL
+    die_in_a_hold stop
     on_vm mv /usr/bin/docker /usr/bin/docker.away
     run on_vm "$hook" --recover
     on_vm mv /usr/bin/docker.away /usr/bin/docker
@@ -423,8 +612,9 @@ freeze_shim() {
         ends_with 20 60
         marker_stands
         on_vm systemctl start docker.socket docker
+        wait_until 30 sh_on_vm "flock -n $state/lock true" # the guard tried, too
         on_vm "$hook" --recover
-        everything_is_as_before
+        comes_back
     done
 }
 
@@ -442,6 +632,23 @@ freeze_shim() {
     on_vm rm /etc/cron.d/torrust-backup
 }
 
+# --- what the engine asks for besides ---
+
+@test "the files that the tracker has open are told by device and inode, also when their names are gone" {
+    local before
+    before=$(on_vm stat -c %d:%i "$database")
+    backup 0 'ask files; echo "@done 0"'
+    on_vm grep -qE "files: files( [0-9]+:[0-9]+)* $before( |\")" /tmp/log
+    sh_on_vm "cp $database $database.copy && mv $database.copy $database && chown \$(stat -c %u:%g \$(dirname $database)) $database"
+    backup 0 'ask files; echo "@done 0"'
+    on_vm grep -qE "files: files( [0-9]+:[0-9]+)* $before( |\")" /tmp/log
+    run ! on_vm grep -qE " $(on_vm stat -c %d:%i "$database")( |\")" /tmp/log
+    on_vm docker kill -s INT tracker >/dev/null
+    wait_until 10 tracker_is exited
+    backup 0 'ask files; echo "@done 0"'
+    log_has '"files: files"'
+}
+
 # --- around the run ---
 
 @test "a store that is a link is refused: root would give away what it leads to" {
@@ -451,14 +658,50 @@ freeze_shim() {
     on_vm rm "$store"
 }
 
-@test "the store is made for the database's owner, and given to a new one" {
-    on_vm rm -rf "$store"
+@test "the store is made for the database's owner" {
+    on_vm rm -rf "$store" "$(dirname "$store")"
     backup 0 'echo "@done 0"'
     [ "$(on_vm stat -c '%a %u:%g' "$store")" = "750 $(on_vm stat -c %u:%g "$database")" ]
-    sh_on_vm "mkdir $store/set && ln -s /etc/passwd $store/set/link && chown -Rh 4321:1234 $store"
+    [ "$(on_vm stat -c '%a %u' "$(dirname "$store")")" = '755 0' ]
+}
+
+@test "a store of another user is refused, and given to nobody" {
     backup 0 'echo "@done 0"'
-    [ "$(on_vm stat -c '%u:%g' "$store" "$store/set" "$store/set/link" | sort -u)" = "$(on_vm stat -c %u:%g "$database")" ]
-    [ "$(on_vm stat -c %u /etc/passwd)" = 0 ]
+    sh_on_vm "touch $store/mine && chown -Rh 4321:1234 $store"
+    backup 2 'echo "@done 0"'
+    log_has 'chown -Rh'
+    [ "$(on_vm stat -c %u "$store/mine")" = 4321 ]
+    sh_on_vm "chown -Rh \$(stat -c %u:%g $database) $store && rm $store/mine"
+    backup 0 'echo "@done 0"'
+}
+
+@test "a link in the place of the database is refused: it would choose whom the store is for" {
+    sh_on_vm "mv $database $database.away && touch /srv/other && chown 4321 /srv/other && ln -s /srv/other $database"
+    run on_vm "$hook"
+    sh_on_vm "rm $database && mv $database.away $database"
+    [ "$status" = 2 ]
+    [ "$(on_vm stat -c %u "$store")" = "$(on_vm stat -c %u "$database")" ]
+    everything_is_as_before
+}
+
+@test "a link on the way to the store is refused where others may have put it, and else is the operator's choice" {
+    local folder=${store%/*}
+    sh_on_vm "mv $folder /srv/elsewhere && ln -s /srv/elsewhere $folder"
+    backup 2 'echo "@done 0"'
+    sh_on_vm "rm $folder && mv /srv/elsewhere $folder"
+    sh_on_vm 'mkdir -p /srv/real/sets && chown -R $(stat -c %u:%g $0) /srv/real/sets && ln -s /srv/real /srv/link' "$database"
+    install_hook 's|^store=.*|store=/srv/link/sets|'
+    backup 0 'echo "@done 0"'
+    install_hook ''
+    on_vm rm -r /srv/link /srv/real
+}
+
+@test "a database of root makes no store of root" {
+    on_vm rm -rf "$store"
+    sh_on_vm "chown 0:0 $database"
+    backup 2 'echo "@done 0"'
+    sh_on_vm "chown \$(stat -c %u:%g \$(dirname $database)) $database"
+    on_vm test ! -e "$store"
 }
 
 @test "a store of the right owner is left as it is" {
@@ -476,7 +719,13 @@ freeze_shim() {
     local start=$SECONDS
     backup 0 'echo "@done 0"'
     [ $((SECONDS - start)) -ge 3 ]
+    # Who only speaks of it is not it: an editor, a container's process.
     install_hook 's/timeout 1800/timeout 2/'
+    sh_on_vm 'setsid sh -c "sleep 20; : vi /usr/local/bin/maintenance-backup.sh" >/dev/null 2>&1 </dev/null &
+        setsid tail -f /usr/local/bin/maintenance-backup.sh >/dev/null 2>&1 </dev/null &
+        docker run -d --rm --name speaker --entrypoint /bin/sh stubborn-tracker:1 -c "sleep 20; : /usr/local/bin/maintenance-backup.sh"' >/dev/null
+    backup 0 'echo "@done 0"'
+    sh_on_vm 'docker rm -f speaker; kill $(pgrep -x tail)' >/dev/null
     sh_on_vm 'setsid /usr/local/bin/maintenance-backup.sh >/dev/null 2>&1 </dev/null &'
     backup 11 'echo "@done 0"'
     install_hook ''

@@ -150,6 +150,16 @@ static void the_same_number_on_a_device_of_no_disk_is_a_warning(void **state)
     assert_non_null(strstr(fake->warnings, "could not look"));
 }
 
+static void a_tracker_without_any_file_works_elsewhere(void **state)
+{
+    fixture *fake = *state;
+    tbk_error err;
+    fake->count = 1; /* 0:0 */
+    assert_false(check(fake, "t.db", 0, &err));
+    assert_int_equal(err.code, TBK_E_CONFIG);
+    assert_non_null(strstr(err.message, "it has 0 other files open"));
+}
+
 static void a_list_that_may_have_been_cut_is_a_warning(void **state)
 {
     fixture *fake = *state;
@@ -195,6 +205,7 @@ int main(void)
         TEST(a_look_that_failed_is_a_warning),
         TEST(a_path_that_cannot_be_looked_at_is_a_warning),
         TEST(the_same_number_on_a_device_of_no_disk_is_a_warning),
+        TEST(a_tracker_without_any_file_works_elsewhere),
         TEST(a_list_that_may_have_been_cut_is_a_warning),
         TEST(a_signal_ends_the_wait),
         TEST(where_nobody_looks_or_there_is_no_file_nothing_is_asked),

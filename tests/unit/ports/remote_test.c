@@ -408,6 +408,20 @@ static void a_tunnel_that_cannot_be_opened_says_where_to(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void a_login_shell_that_runs_nothing_is_named(void **state)
+{
+    (void)state;
+    tbk_remote_result result = {0};
+    assert_string_equal(tbk_remote_shell_fault(arena, &result), "");
+    result.unmarked = true;
+    assert_non_null(strstr(tbk_remote_shell_fault(arena, &result), "does not run commands"));
+    assert_null(strstr(tbk_remote_shell_fault(arena, &result), "it said"));
+    tbk_text_append(&result.output, "Welcome\nThis account is not available.\n");
+    assert_non_null(
+        strstr(tbk_remote_shell_fault(arena, &result), "it said: This account is not available.)"));
+    tbk_remote_result_end(&result);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -424,6 +438,7 @@ int main(void)
         TEST(closes_once),
         TEST(a_tunnel_is_the_adapters_and_closes_once),
         TEST(a_tunnel_that_cannot_be_opened_says_where_to),
+        TEST(a_login_shell_that_runs_nothing_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

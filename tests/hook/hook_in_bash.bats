@@ -1,0 +1,1 @@
+hook_in_dash.bats
