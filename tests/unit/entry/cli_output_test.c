@@ -56,17 +56,10 @@ static uint32_t any(uint32_t below)
 
 static tbk_value *any_value(tbk_arena *arena, int depth)
 {
-    static const char *const texts[] = {"",
-                                        "\x1b]0;x\x07",
-                                        "\xC2\x9B"
-                                        "31m",
-                                        "a\nHealth: ok\r",
-                                        "\xff\xfe",
-                                        "\u202Egnp\u2066",
-                                        "%s%n%999999d",
-                                        "change",
-                                        "in place",
-                                        "essential"};
+    static const char *const texts[] = {
+        "",         "\x1b]0;x\x07",    "\xC2\x9B;31m", "a\nHealth: ok\r",
+        "\xff\xfe", "\u202Egnp\u2066", "%s%n%999999d", "change",
+        "in place", "essential"};
     static const int64_t numbers[] = {0, 1, -1, INT64_MAX, INT64_MIN, 1000000};
     tbk_value *value;
     switch (any(depth > 2 ? 5 : 7)) {
