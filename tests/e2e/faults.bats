@@ -79,6 +79,19 @@ store_is_visible_whole() {
     everything_is_well 5
 }
 
+@test "configure over an older version: what that left held is let go, and its lines in a crontab still work" {
+    sh_on_vm "rm -f ${hook%hook}hold ${hook%hook}aid"
+    on_vm tee $hook <"$source_dir/tests/hook/hook-of-an-older-version" >/dev/null
+    begin_run
+    freeze_in_hold
+    on_vm kill -KILL "$(hook_pid)"
+    wait_until 60 run_ended
+    held
+    tb configure
+    on_vm $hook --recover
+    everything_is_well 5
+}
+
 @test "the hook gets KILL at other moments, and cron's recovery needs nobody" {
     for delay in 0 0.2 0.5 1; do
         begin_run
