@@ -110,11 +110,12 @@ for name, path in zip(schemas, sys.argv[2:]):
 END
 }
 
-@test "a set is readable by its owner and group only, and belongs to the database's owner" {
+@test "a set is readable by its owner and group only, the metrics by all, and they belong to the database's owner" {
     set=$(sets | tail -n 1)
     owner=$(on_vm stat -c %u $database)
-    [ -z "$(on_vm find $store -perm /007)" ]
-    [ "$(on_vm find "$store/$set" ! -uid "$owner")" = "" ]
+    [ "$(on_vm find $store -perm /006)" = "$store/.state/torrust_backup.prom" ]
+    [ "$(on_vm find $store -perm /001 | sort | xargs)" = "$store $store/.state" ]
+    [ "$(on_vm find "$store/$set" "$store/.state" ! -uid "$owner")" = "" ]
 }
 
 @test "the configuration is in the set: .env, compose file, tracker's configuration" {
