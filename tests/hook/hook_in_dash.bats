@@ -652,7 +652,7 @@ tracker_is_really() { [ "$(on_vm docker.real inspect -f '{{.State.Status}}' trac
 # --- around the run ---
 
 @test "a store that is a link is refused: root would give away what it leads to" {
-    sh_on_vm "rm -rf $store && mkdir -p $(dirname $store) /srv/victim && touch /srv/victim/mine && ln -s /srv/victim $store"
+    sh_on_vm "rm -rf $store && mkdir -p ${store%/*} /srv/victim && touch /srv/victim/mine && ln -s /srv/victim $store"
     backup 2 'echo "@done 0"'
     [ "$(on_vm stat -c %u /srv/victim/mine)" = 0 ]
     on_vm rm "$store"
