@@ -324,7 +324,7 @@ start_blocked() {
 
 # hang VERB: Docker's client hangs when it is called so.
 hang() {
-    sh_on_vm 'mv /usr/bin/docker /usr/bin/docker.real && printf "#!/bin/sh\n[ \"\$1\" != $0 ] || sleep 1000\nexec docker.real \"\$@\"\n" >/usr/bin/docker &&
+    sh_on_vm 'mv /usr/bin/docker /usr/bin/docker.real && printf "#!/bin/sh\n[ \"\$1\" != $0 ] || exec sleep 1000\nexec docker.real \"\$@\"\n" >/usr/bin/docker &&
         chmod 0755 /usr/bin/docker' "$1"
 }
 unhang() { on_vm mv -f /usr/bin/docker.real /usr/bin/docker; }
