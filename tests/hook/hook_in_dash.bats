@@ -458,7 +458,7 @@ tracker_is_really() { [ "$(on_vm docker.real inspect -f '{{.State.Status}}' trac
         wait_until 10 tracker_is exited
         on_vm "$hook" --recover
         tracker_is exited
-        on_vm umount "$state"
+        wait_until 10 on_vm umount "$state" # busybox's timeout goes a second later
         on_vm "$hook" --recover
         tracker_is exited
         no_marker
