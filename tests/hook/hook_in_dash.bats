@@ -482,7 +482,7 @@ tracker_is_really() { [ "$(on_vm docker.real inspect -f '{{.State.Status}}' trac
     start_hook 'ask "hold pause"; ask "hold stop"; echo "@done 1"'
     ends_with 1
     on_vm grep -q 'hold pause: failed to write' /tmp/log
-    on_vm umount "$state"
+    wait_until 10 on_vm umount "$state"
     everything_is_as_before
 }
 
