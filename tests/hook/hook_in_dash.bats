@@ -478,7 +478,7 @@ tracker_is_really() { [ "$(on_vm docker.real inspect -f '{{.State.Status}}' trac
 }
 
 @test "a full disk: nothing is held, and the tracker runs" {
-    sh_on_vm "mount -t tmpfs -o size=64k,mode=0750 tmpfs $state; head -c 1M /dev/zero >$state/full" || true
+    sh_on_vm "mkdir -p $state; mount -t tmpfs -o size=64k,mode=0750 tmpfs $state; head -c 1M /dev/zero >$state/full" || true
     start_hook 'ask "hold pause"; ask "hold stop"; echo "@done 1"'
     ends_with 1
     on_vm grep -q 'hold pause: failed to write' /tmp/log
