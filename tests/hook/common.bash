@@ -122,6 +122,7 @@ held_by() {
 # Everything as it is after a good run; what a test left is put in order for the next one.
 tidy() {
     [ -d "$("$vm" path "$machine")" ] || return 0
+    sh_on_vm '[ ! -e /usr/bin/docker.real ] || mv -f /usr/bin/docker.real /usr/bin/docker'
     on_vm systemctl start docker.socket docker
     sh_on_vm 'kill -9 $(cat /tmp/pid) 2>/dev/null; docker rm -f torrust-backup-run; rm -f /tmp/status' >/dev/null 2>&1 || true
     sh_on_vm "umount $state 2>/dev/null; rm -rf $state/held $copy"

@@ -324,7 +324,7 @@ start_blocked() {
 
 # hang VERB: Docker's client hangs when it is called so.
 hang() {
-    sh_on_vm 'mv /usr/bin/docker /usr/bin/docker.real && printf "#!/bin/sh\n[ \"\$1\" != $0 ] || sleep 1000\nexec docker.real \"\$@\"\n" >/usr/bin/docker &&
+    sh_on_vm 'mv /usr/bin/docker /usr/bin/docker.real && printf "#!/bin/sh\n[ \"\$1\" != $0 ] || exec sleep 1000\nexec docker.real \"\$@\"\n" >/usr/bin/docker &&
         chmod 0755 /usr/bin/docker' "$1"
 }
 unhang() { on_vm mv -f /usr/bin/docker.real /usr/bin/docker; }
@@ -458,7 +458,7 @@ tracker_is_really() { [ "$(on_vm docker.real inspect -f '{{.State.Status}}' trac
         wait_until 10 tracker_is exited
         on_vm "$hook" --recover
         tracker_is exited
-        on_vm umount "$state"
+        wait_until 10 on_vm umount "$state" # busybox's timeout goes a second later
         on_vm "$hook" --recover
         tracker_is exited
         no_marker
@@ -478,11 +478,11 @@ tracker_is_really() { [ "$(on_vm docker.real inspect -f '{{.State.Status}}' trac
 }
 
 @test "a full disk: nothing is held, and the tracker runs" {
-    sh_on_vm "mount -t tmpfs -o size=64k,mode=0750 tmpfs $state; head -c 1M /dev/zero >$state/full" || true
+    sh_on_vm "mkdir -p $state; mount -t tmpfs -o size=64k,mode=0750 tmpfs $state; head -c 1M /dev/zero >$state/full" || true
     start_hook 'ask "hold pause"; ask "hold stop"; echo "@done 1"'
     ends_with 1
     on_vm grep -q 'hold pause: failed to write' /tmp/log
-    on_vm umount "$state"
+    wait_until 10 on_vm umount "$state"
     everything_is_as_before
 }
 
