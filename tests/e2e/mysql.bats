@@ -138,8 +138,9 @@ END
     sh_on_vm "sed -i '/^MYSQL_ROOT_PASSWORD=/d' /opt/torrust/.env && rm -r $store/2* && docker rename mysql another"
     run on_vm $hook
     sh_on_vm "docker rename another mysql && cp -p /root/env.before /opt/torrust/.env"
+    echo "$output"
     [ "$status" = 3 ]
-    [[ $output == *"Docker refused it"* ]]
+    [[ $output == *"could not be started: no live server"* ]]
     [ "$(on_vm cat "$store/$(newest)/proof.json" | jq -r '.level, .ok' | xargs)" = "checksums true" ]
     store_is_whole
     tb run

@@ -75,7 +75,7 @@ install_hook() {
 # The hook in the background: its log, its process and later its exit status stand in /tmp of the machine.
 # SIGINT is made catchable again, which a background process of a script otherwise can't.
 start_hook() {
-    sh_on_vm 'rm -f /tmp/status; hook=$0; {
+    sh_on_vm 'rm -f /tmp/status /tmp/log; hook=$0; {
         env --default-signal=INT "$hook" "$@" >/tmp/log 2>&1 & echo $! >/tmp/pid; wait $!; echo $? >/tmp/status
     } </dev/null >/dev/null 2>&1 &' "$hook" "$@"
 }
