@@ -200,11 +200,11 @@ begin_server() {
 # --- the window ---
 
 @test "a hold that outlasts the window ends the container, and the tracker runs" {
-    install_hook 's/window=300/window=3/'
+    install_hook 's/window=300/window=8/'
     for kind in pause stop; do
         held_by "$kind" 'while :; do sleep 1; done'
-        ends_with 24 15
-        log_has 'window 3 s'
+        ends_with 24 30
+        log_has 'window 8 s'
         everything_is_as_before
     done
     install_hook ''
@@ -232,10 +232,10 @@ freeze_shim() {
 }
 
 @test "a container that cannot be killed when the window is over: the tracker runs" {
-    install_hook 's/window=300/window=3/'
+    install_hook 's/window=300/window=10/'
     held_by pause 'while :; do sleep 1; done'
     freeze_shim torrust-backup-run 60
-    wait_until 10 tracker_is running
+    wait_until 20 tracker_is running
     ends_with 137 50
     no_marker
     sleep 20
@@ -275,7 +275,7 @@ freeze_shim() {
     run ! grep -E 'torrust-backup/|/tmp' "$BATS_TEST_TMPDIR/files"
     ends_with 0
     wait_until 5 sh_on_vm '! pgrep -f "torrust-backup-hold guar[d]"'
-    on_vm flock -n "$state/lock" true
+    wait_until 3 on_vm flock -n "$state/lock" true # the clock of busybox's timeout looks once a second
 }
 
 # blocked COMMAND...: with output that nobody reads and that is full.
@@ -310,11 +310,11 @@ start_blocked() {
 }
 
 @test "the window's end lets the tracker go when the hook is stopped by a signal" {
-    install_hook 's/window=300/window=3/'
+    install_hook 's/window=300/window=8/'
     for kind in pause stop; do
         held_by "$kind"
         signal_hook STOP
-        wait_until 10 no_marker
+        wait_until 20 no_marker
         tracker_is running
         ends_with 137 50
         comes_back
@@ -330,11 +330,11 @@ hang() {
 unhang() { on_vm mv -f /usr/bin/docker.real /usr/bin/docker; }
 
 @test "Docker's client that hangs when it is asked does not keep the tracker held" {
-    install_hook 's/window=300/window=3/'
+    install_hook 's/window=300/window=8/'
     for kind in pause stop; do
         held_by "$kind"
         hang ps
-        wait_until 30 tracker_is_really running
+        wait_until 45 tracker_is_really running
         unhang
         wait_until 120 hook_ended
         on_vm "$hook" --recover
@@ -345,11 +345,11 @@ unhang() { on_vm mv -f /usr/bin/docker.real /usr/bin/docker; }
 tracker_is_really() { [ "$(on_vm docker.real inspect -f '{{.State.Status}}' tracker)" = "$1" ]; }
 
 @test "Docker's client that hangs when it is to let go is called again" {
-    install_hook 's/window=300/window=3/'
+    install_hook 's/window=300/window=8/'
     for kind in pause stop; do
         held_by "$kind"
         hang "$([ "$kind" = pause ] && echo unpause || echo start)"
-        sleep 6
+        sleep 12
         unhang
         wait_until 30 tracker_is running
         wait_until 40 hook_ended
