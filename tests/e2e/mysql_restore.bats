@@ -21,6 +21,7 @@ teardown_file() { stop_machine; }
 
 marks() { sql tracker -e "SELECT count(*) FROM whitelist WHERE info_hash = 'not in any set'"; }
 mark() { sql tracker -e "INSERT IGNORE INTO whitelist (info_hash) VALUES ('not in any set')"; }
+unmark() { sql tracker -e "DELETE FROM whitelist WHERE info_hash = 'not in any set'"; }
 schemas() { sql -e "SHOW DATABASES LIKE 'tracker\_%'"; }
 in_set() { on_vm cat "$store/$1/manifest.json" | jq -r '.database.tables[] | select(.table == "torrents").rows'; }
 
@@ -87,6 +88,7 @@ tracker_is_whole() {
         wait_until 30 tracker_commits
         tracker_is_whole
     done
+    unmark # where no restore came to its swap, the old database goes on
     tb run
     tb restore --set latest
     tb restore --forget-kept

@@ -307,13 +307,13 @@ END
 }
 
 @test "with the sidecar's configuration the hook is refused, whoever left it there" {
-    on_vm cp $hook /root/hook
+    sh_on_vm "mkdir /root/scripts && cp -p $hook ${hook%hook}hold ${hook%hook}aid /root/scripts"
     tb configure >/dev/null
-    run on_vm /root/hook
+    run on_vm /root/scripts/torrust-backup-hook
     echo "$output"
     [ "$status" = 2 ]
     [[ $output == *"hook and sidecar at once are refused"* ]]
-    on_vm rm -rf $state_dir /root/hook
+    on_vm rm -rf $state_dir /root/scripts
     tb configure | grep -q 'Already in place'
 }
 

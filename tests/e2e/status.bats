@@ -99,7 +99,7 @@ replace_database() { sh_on_vm "cp -p $database $database.new && mv $database.new
     expect 0 "paused" status
     wait_until 20 sh_on_vm "flock -n $state_dir/lock true"
     expect 20 "an interrupted backup left the tracker 'paused'" status
-    [[ $output == *"--recover"* ]]
+    [[ $output == *"torrust-backup-hold recover"* ]]
     on_vm $hook --recover
     on_vm pkill -CONT -x cron
     expect 0 "Health:     ok" status
