@@ -41,10 +41,14 @@ void tbk_exchange_begin(tbk_exchange *exchange, const tbk_remote_command *comman
                         const tbk_report *report, tbk_remote_result *result)
 {
     int64_t now_ms = tbk_clock_monotonic_ms();
+    if (command->is_cleanup)
+        report = NULL;
+    else if (command->report != NULL)
+        report = command->report;
     *exchange = (tbk_exchange){
         .command = command,
         .result = result,
-        .report = command->report != NULL ? command->report : report,
+        .report = report,
         .deadline_ms = now_ms + timeout_ms_of(command),
         .moved_ms = now_ms,
         .received = tbk_memory_new(TBK_EXCHANGE_BUFFER_BYTES),

@@ -559,8 +559,10 @@ static bool schedule_once(verify *self, tbk_error *err)
 
 static bool unschedule(verify *self, tbk_error *err)
 {
-    const tbk_remote_command command = {
-        .argv = (const char *const[]){"rm", "-f", CRON_ONCE_FILE, NULL}, .as_root = true};
+    const tbk_remote_command command = {.argv =
+                                            (const char *const[]){"rm", "-f", CRON_ONCE_FILE, NULL},
+                                        .as_root = true,
+                                        .is_cleanup = true};
     tbk_auto_remote_result result = {0};
 
     return tbk_remote_do(self->input->remote, "removing the schedule for verification", &command,
@@ -600,9 +602,8 @@ static bool await_cron(verify *self, tbk_error *err)
     int64_t exit_status = 0;
     tbk_error ignored;
 
-    if (!schedule_once(self, err))
-        return false;
-    bool ok = await_next_run(self, &record, err);
+    /* A schedule whose answer did not come may have been made. */
+    bool ok = schedule_once(self, err) && await_next_run(self, &record, err);
     if (!unschedule(self, ok ? err : &ignored) || !ok)
         return false;
     if (record != NULL)

@@ -31,6 +31,7 @@ typedef struct tbk_remote_command {
     uint32_t idle_timeout_ms; /* no byte either way for so long; 0 = no limit but the whole one */
     const tbk_report *report; /* of its progress, and for cancelling; NULL = only for cancelling, by
                                * the one with which the way was opened */
+    bool is_cleanup;          /* undoes what was begun: it runs although all else was cancelled */
 } tbk_remote_command;
 
 typedef struct tbk_remote_result {

@@ -728,12 +728,18 @@ static void check_cancelled_command(tbk_ssh_program program)
     cancel_ms = tbk_clock_monotonic_ms() + 300;
     bool ran = remote.run(remote.self, &command, &result, &err);
     int64_t late_ms = tbk_clock_monotonic_ms() - cancel_ms;
-    tbk_remote_close(&remote);
     assert_error(ran, TBK_E_INTERRUPTED);
     assert_true(late_ms < 8000);
+    tbk_auto_remote_result cleaned = {0};
+    command = (tbk_remote_command){.argv = (const char *const[]){"echo", "cleaned", NULL},
+                                   .is_cleanup = true};
+    assert_ok(remote.run(remote.self, &command, &cleaned, &err));
+    assert_string_equal(tbk_text_string(&cleaned.output), "cleaned\n");
+    tbk_remote_close(&remote);
 }
 
-static void a_command_without_a_report_is_cancelled_by_that_of_its_connection(void **state)
+static void
+a_command_is_cancelled_by_the_report_of_its_connection_and_a_cleanup_is_not(void **state)
 {
     (void)state;
     with_both(check_cancelled_command);
@@ -798,7 +804,7 @@ int main(void)
         TEST(can_be_cancelled_while_connecting),
         TEST(gives_up_on_a_server_that_never_comes_to_its_banner),
         TEST(can_be_cancelled_while_a_server_talks),
-        TEST(a_command_without_a_report_is_cancelled_by_that_of_its_connection),
+        TEST(a_command_is_cancelled_by_the_report_of_its_connection_and_a_cleanup_is_not),
     };
     int failed = sshd_start(NULL) != 0;
     if (!failed)
