@@ -18,6 +18,16 @@ static tbk_error_code code_of_errno(int errno_value)
 
 /* --- reading --- */
 
+static bool fail_unreadable(const char *path, tbk_error *err)
+{
+    return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot read '%s'", path);
+}
+
+static bool fail_not_regular(const char *path, tbk_error *err)
+{
+    return tbk_fail(err, TBK_E_CONFIG, NULL, "'%s' is not a regular file", path);
+}
+
 static bool fail_too_large(const char *path, size_t limit_bytes, tbk_error *err)
 {
     return tbk_fail(err, TBK_E_CONFIG, NULL, "'%s' is larger than %zu bytes", path, limit_bytes);
@@ -42,21 +52,19 @@ static bool read_all(int fd, const char *path, size_t limit_bytes, tbk_text *tex
         tbk_text_append_bytes(text, buffer, (size_t)got);
     }
     if (got < 0)
-        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot read '%s'", path);
+        return fail_unreadable(path, err);
     explicit_bzero(buffer, sizeof buffer);
     return true;
 }
 
-bool tbk_file_read_at(tbk_arena *arena, int directory, const char *path, size_t limit_bytes,
-                      char **out_bytes, size_t *out_length, tbk_error *err)
+bool tbk_file_read_open(tbk_arena *arena, int fd, const char *path, size_t limit_bytes,
+                        char **out_bytes, size_t *out_length, tbk_error *err)
 {
-    /* Without O_NONBLOCK a named pipe would be waited for. */
-    tbk_auto_fd int fd = openat(directory, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     struct stat status;
-    if (fd < 0 || fstat(fd, &status) != 0)
-        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot read '%s'", path);
+    if (fstat(fd, &status) != 0)
+        return fail_unreadable(path, err);
     if (!S_ISREG(status.st_mode))
-        return tbk_fail(err, TBK_E_CONFIG, NULL, "'%s' is not a regular file", path);
+        return fail_not_regular(path, err);
     if ((uint64_t)status.st_size > limit_bytes)
         return fail_too_large(path, limit_bytes, err);
 
@@ -68,15 +76,20 @@ bool tbk_file_read_at(tbk_arena *arena, int directory, const char *path, size_t 
     return true;
 }
 
+bool tbk_file_read_at(tbk_arena *arena, int directory, const char *path, size_t limit_bytes,
+                      char **out_bytes, size_t *out_length, tbk_error *err)
+{
+    /* Without O_NONBLOCK a named pipe would be waited for. */
+    tbk_auto_fd int fd = openat(directory, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return fail_unreadable(path, err);
+    return tbk_file_read_open(arena, fd, path, limit_bytes, out_bytes, out_length, err);
+}
+
 bool tbk_file_read(tbk_arena *arena, const char *path, size_t limit_bytes, char **out_bytes,
                    size_t *out_length, tbk_error *err)
 {
     return tbk_file_read_at(arena, AT_FDCWD, path, limit_bytes, out_bytes, out_length, err);
-}
-
-static bool fail_not_regular(const char *path, tbk_error *err)
-{
-    return tbk_fail(err, TBK_E_CONFIG, NULL, "'%s' is not a regular file", path);
 }
 
 static bool fail_open(int errno_value, const char *path, tbk_error *err)

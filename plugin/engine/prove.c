@@ -52,7 +52,7 @@ static bool read_in_set(proving *self, const char *name, size_t limit_bytes, cha
     const char *path = tbk_arena_format(self->arena, "%s/%s", self->set_path, name);
     tbk_auto_fd int fd = -1; /* tells what is missing from what cannot be read */
     return tbk_file_open(path, &fd, err) &&
-           tbk_file_read(self->arena, path, limit_bytes, out_bytes, out_length, err);
+           tbk_file_read_open(self->arena, fd, path, limit_bytes, out_bytes, out_length, err);
 }
 
 /* --- SHA256SUMS --- */

@@ -32,24 +32,24 @@ typedef struct restoring {
 
 /* --- the set --- */
 
-static bool find_newest_full(restoring *self, tbk_error *err)
+static bool find_newest_full(restoring *self, const tbk_origin *origin, tbk_error *err)
 {
+    const tbk_set_kind full = {
+        .origin = origin, .profile = TBK_PROFILE_FULL, .now_s = self->request->now_s};
     tbk_stored_set *sets;
     if (!tbk_store_list(self->store, self->arena, &sets, err))
         return false;
-    for (; sets != NULL && self->out->newest_full == NULL; sets = sets->next)
-        if (sets->manifest != NULL && sets->manifest->profile == TBK_PROFILE_FULL &&
-            sets->manifest->driver == self->database.driver)
-            self->out->newest_full = sets->id;
+    const tbk_stored_set *newest = tbk_stored_set_first_of(sets, &full);
+    self->out->newest_full = newest != NULL ? newest->id : NULL;
     return true;
 }
 
 /* A set that lacks rows on purpose is never put back without a word. */
-static bool tell_profile(restoring *self, tbk_error *err)
+static bool tell_profile(restoring *self, const tbk_origin *origin, tbk_error *err)
 {
     const tbk_manifest *manifest = self->out->manifest;
     tbk_auto_text left_out = {0};
-    if (!find_newest_full(self, err))
+    if (!find_newest_full(self, origin, err))
         return false;
     for (size_t i = 0; i < manifest->selection_count; i++)
         if (manifest->selection[i].left_out_rows > 0)
@@ -84,7 +84,7 @@ static bool choose_set(restoring *self, tbk_error *err)
     self->set = set;
     self->out->id = set->id;
     self->out->manifest = set->manifest;
-    return set->manifest->profile == TBK_PROFILE_FULL || tell_profile(self, err);
+    return set->manifest->profile == TBK_PROFILE_FULL || tell_profile(self, &origin, err);
 }
 
 static bool check_files(restoring *self, tbk_error *err)

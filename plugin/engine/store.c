@@ -347,7 +347,7 @@ static bool read_document(int set_fd, tbk_arena *arena, const char *name, const 
             err->code = TBK_E_CORRUPT;
         return false;
     }
-    return tbk_file_read_at(arena, set_fd, name, JSON_LIMIT_BYTES, &bytes, &length, err) &&
+    return tbk_file_read_open(arena, fd, name, JSON_LIMIT_BYTES, &bytes, &length, err) &&
            tbk_json_parse(arena, bytes, length, name, out, err);
 }
 

@@ -5,6 +5,7 @@
 #include "adapters/console.h"
 #include "adapters/forecast_text.h"
 #include "adapters/restored_text.h"
+#include "adapters/sets_text.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -135,15 +136,6 @@ static void print_restore(FILE *out, const tbk_value *result)
     (void)fprintf(out, "Tracker:    %s\n", tbk_value_text_at(result, "tracker", "not waited for"));
 }
 
-/* What keeps a set from being the latest stands where its proof would. */
-static const char *state_of(const tbk_value *set)
-{
-    const char *proof = tbk_value_true_at(set, "from_future")
-                            ? "from the future: the clock went back"
-                            : tbk_value_text_at(set, "proof", "none");
-    return tbk_value_text_at(set, "damage", tbk_value_text_at(set, "other_database", proof));
-}
-
 static void print_list(FILE *out, const tbk_value *result)
 {
     const tbk_member *item = tbk_value_members_at(result, "sets");
@@ -152,19 +144,7 @@ static void print_list(FILE *out, const tbk_value *result)
         (void)fprintf(out, "There is no backup set yet.\n");
         return;
     }
-    (void)fprintf(out, "%-17s %-9s %-8s %9s %9s %9s  %s\n", "SET", "PROFILE", "METHOD", "DATABASE",
-                  "STORED", "HELD MS", "PROOF");
-    for (; item != NULL; item = item->next) {
-        char raw[TBK_SIZE_TEXT];
-        char stored[TBK_SIZE_TEXT];
-        tbk_console_size(tbk_value_bytes_at(item->value, "raw_bytes"), raw);
-        tbk_console_size(tbk_value_bytes_at(item->value, "stored_bytes"), stored);
-        (void)fprintf(out, "%-17s %-9s %-8s %9s %9s %9" PRId64 "  %s\n",
-                      tbk_value_text_at(item->value, "id", ""),
-                      tbk_value_text_at(item->value, "profile", "-"),
-                      tbk_value_text_at(item->value, "method", "-"), raw, stored,
-                      tbk_value_integer_at(item->value, "held_ms"), state_of(item->value));
-    }
+    tbk_sets_print(out, item);
 }
 
 static void print_acknowledged(FILE *out, const tbk_value *result)

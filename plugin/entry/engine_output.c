@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Writes log lines, progress, results and errors where they belong. */
 #include "entry/engine_output.h"
+#include "adapters/sets_text.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -178,15 +179,6 @@ void engine_print_backup(const tbk_value *result)
     (void)printf("\n");
 }
 
-/* What keeps a set from being the latest stands where its proof would. */
-static const char *state_of(const tbk_value *set)
-{
-    const char *proof = tbk_value_true_at(set, "from_future")
-                            ? "from the future: the clock went back"
-                            : tbk_value_text_at(set, "proof", "none");
-    return tbk_value_text_at(set, "damage", tbk_value_text_at(set, "other_database", proof));
-}
-
 void engine_print_list(const tbk_value *result)
 {
     const tbk_member *item = tbk_value_members_at(result, "sets");
@@ -195,18 +187,7 @@ void engine_print_list(const tbk_value *result)
                      tbk_value_text_at(result, "store", ""));
         return;
     }
-    (void)printf("%-17s %-9s %-8s %9s %9s %9s  %s\n", "SET", "PROFILE", "METHOD", "DATABASE",
-                 "STORED", "HELD MS", "PROOF");
-    for (; item != NULL; item = item->next) {
-        char raw[TBK_SIZE_TEXT], stored[TBK_SIZE_TEXT];
-        tbk_console_size(tbk_value_bytes_at(item->value, "raw_bytes"), raw);
-        tbk_console_size(tbk_value_bytes_at(item->value, "stored_bytes"), stored);
-        (void)printf("%-17s %-9s %-8s %9s %9s %9" PRId64 "  %s\n",
-                     tbk_value_text_at(item->value, "id", ""),
-                     tbk_value_text_at(item->value, "profile", "-"),
-                     tbk_value_text_at(item->value, "method", "-"), raw, stored,
-                     tbk_value_integer_at(item->value, "held_ms"), state_of(item->value));
-    }
+    tbk_sets_print(stdout, item);
 }
 
 void engine_print_checks(const tbk_value *result)

@@ -356,6 +356,11 @@ static void a_set_of_the_essential_says_what_it_lacks(void **state)
     self->request.set = "20260216T175643Z";
     assert_succeeds(restore(self), self->err);
     assert_null(self->result.newest_full);
+    /* A full set that cannot be restored is no way out, and is not named. */
+    assert_int_equal(shell("truncate -s 1 store/20260216T175643Z/database.db.zst"), 0);
+    self->request.set = backup.id;
+    assert_succeeds(restore(self), self->err);
+    assert_null(self->result.newest_full);
 }
 
 int main(void)

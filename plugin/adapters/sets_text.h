@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* The list of sets, for people: the engine by hand and the command line show it alike. */
+#ifndef TBK_ADAPTERS_SETS_TEXT_H
+#define TBK_ADAPTERS_SETS_TEXT_H
+
+#include "base/value.h"
+
+#include <stdio.h>
+
+/* A table with a line for each member, from what `list` gives. */
+void tbk_sets_print(FILE *out, const tbk_member *sets);
+
+#endif
