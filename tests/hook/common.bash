@@ -119,6 +119,12 @@ held_by() {
     marker_stands
 }
 
+# Recovery leaves alone whoever has the lock; busybox's timeout keeps it for up to a second after its command.
+recover_ended_run() {
+    wait_until 10 on_vm flock -n "$state/lock" true
+    on_vm "$hook" --recover
+}
+
 # Everything as it is after a good run; what a test left is put in order for the next one.
 tidy() {
     [ -d "$("$vm" path "$machine")" ] || return 0

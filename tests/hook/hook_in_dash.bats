@@ -252,7 +252,7 @@ freeze_shim() {
     marker_stands
     wait_until 20 tracker_is paused
     install_hook ''
-    on_vm "$hook" --recover
+    recover_ended_run
     everything_is_as_before
 }
 
@@ -261,7 +261,7 @@ freeze_shim() {
     backup 0 'ask "hold pause"; ask release; nap 5; echo "@done 0"'
     on_vm grep -q '^late ' "$state/held"
     install_hook ''
-    on_vm "$hook" --recover
+    recover_ended_run
     everything_is_as_before
 }
 
@@ -337,7 +337,7 @@ unhang() { on_vm mv -f /usr/bin/docker.real /usr/bin/docker; }
         wait_until 45 tracker_is_really running
         unhang
         wait_until 120 hook_ended
-        on_vm "$hook" --recover
+        recover_ended_run
         comes_back
     done
     install_hook ''
@@ -353,7 +353,7 @@ tracker_is_really() { [ "$(on_vm docker.real inspect -f '{{.State.Status}}' trac
         unhang
         wait_until 30 tracker_is running
         wait_until 40 hook_ended
-        on_vm "$hook" --recover
+        recover_ended_run
         comes_back
     done
     install_hook ''
@@ -613,7 +613,7 @@ tracker_is_really() { [ "$(on_vm docker.real inspect -f '{{.State.Status}}' trac
         marker_stands
         on_vm systemctl start docker.socket docker
         wait_until 30 sh_on_vm "flock -n $state/lock true" # the guard tried, too
-        on_vm "$hook" --recover
+        recover_ended_run
         comes_back
     done
 }
