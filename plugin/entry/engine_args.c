@@ -2,6 +2,8 @@
 /* Reads the engine's command line; what does not belong together is refused here. */
 #include "entry/engine_args.h"
 
+#include "domain/option_table.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <string.h>
@@ -242,11 +244,11 @@ static bool take(int option, engine_args *args, tbk_error *err)
         args->set = optarg;
         return true;
     case OPTION_KEEP:
-        return parse_number("keep-days", optarg, 1, TBK_KEEP_DAYS_MAX, &args->keep_days, err);
+        return parse_number("keep-days", optarg, 1, tbk_option_table[TBK_OPTION_KEEP_DAYS].maximum, &args->keep_days, err);
     case OPTION_KEEP_LAST:
-        return parse_number("keep-last", optarg, 1, TBK_KEEP_LAST_MAX, &args->keep_last, err);
+        return parse_number("keep-last", optarg, 1, tbk_option_table[TBK_OPTION_KEEP_LAST].maximum, &args->keep_last, err);
     case OPTION_RATE:
-        return parse_number("rate-limit-mib", optarg, 1, TBK_RATE_LIMIT_MIB_MAX,
+        return parse_number("rate-limit-mib", optarg, 1, tbk_option_table[TBK_OPTION_RATE_LIMIT_MIB].maximum,
                             &args->rate_limit_mib, err);
     case OPTION_PORT:
         return parse_number("port", optarg, 1, UINT16_MAX, &args->port, err);
