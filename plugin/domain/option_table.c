@@ -50,7 +50,16 @@ const tbk_option tbk_option_table[TBK_OPTION_COUNT] = {
 #undef TBK_OPTION
 };
 
+#define ROWS tbk_option_table
+#define ROWS_END (tbk_option_table + TBK_OPTION_COUNT)
+#define VERBS_NAMED_MAX 3 /* in general help; what more take, most take */
+
 /* --- Command lines --- */
+
+static const tbk_names *names_of(tbk_program program)
+{
+    return program == TBK_PROGRAM_CLI ? &tbk_verb_names : &tbk_engine_command_names;
+}
 
 const tbk_option_line *tbk_option_line_of(const tbk_option *row, tbk_program program)
 {
@@ -65,21 +74,100 @@ bool tbk_option_fits(const tbk_option *row, tbk_program program, unsigned verb)
 bool tbk_option_fail_verb(const tbk_option *row, tbk_program program, unsigned verb,
                           const char *called, tbk_error *err)
 {
-    bool is_cli = program == TBK_PROGRAM_CLI;
-    const tbk_names *names = is_cli ? &tbk_verb_names : &tbk_engine_command_names;
+    const tbk_names *names = names_of(program);
+    const char *name = tbk_option_line_of(row, program)->name;
     tbk_auto_text taken_by = {0};
+    unsigned verbs_of_name = 0;
     char fix[64];
 
-    tbk_names_append(&taken_by, names, tbk_option_line_of(row, program)->verbs, "'", " and ");
-    (void)snprintf(fix, sizeof fix, "see 'torrust-backup%s help %s'", is_cli ? "" : "-engine",
-                   tbk_names_of(names, verb));
+    /* One name can be two options, of different verbs. */
+    for (const tbk_option *other = ROWS; other < ROWS_END; other++) {
+        const tbk_option_line *line = tbk_option_line_of(other, program);
+        if (line->name != NULL && strcmp(line->name, name) == 0)
+            verbs_of_name |= line->verbs;
+    }
+    tbk_names_append(&taken_by, names, verbs_of_name, "'", " and ");
+    (void)snprintf(fix, sizeof fix, "see 'torrust-backup%s help %s'",
+                   program == TBK_PROGRAM_CLI ? "" : "-engine", tbk_names_of(names, verb));
     return tbk_fail(err, TBK_E_USAGE, fix, "%s goes with %s, not with '%s'", called,
                     tbk_text_string(&taken_by), tbk_names_of(names, verb));
 }
 
-const char *tbk_option_line_help(const tbk_option *row)
+const tbk_option *tbk_option_of_request(const char *key)
 {
-    return row->line_help != NULL ? row->line_help : row->help;
+    for (const tbk_option *row = ROWS; row < ROWS_END; row++)
+        if (row->request != NULL && strcmp(row->request, key) == 0)
+            return row;
+    return NULL;
+}
+
+/* --- Help --- */
+
+/* What a line sets for this once has no default of its own: it is as configured. By hand, where
+ * nothing is configured, a number or a choice has the options file's. */
+static void append_default(tbk_text *out, const tbk_option *row, tbk_program program)
+{
+    bool is_text = row->type == TBK_OPTION_TEXT;
+
+    if (row->initial == NULL)
+        return;
+    if (row->file.key == NULL)
+        tbk_text_format(out, " (default: %s)", row->initial);
+    else if (program == TBK_PROGRAM_ENGINE && !is_text)
+        tbk_text_format(out, " (by hand, default: %s)", row->initial);
+}
+
+static void append_help(tbk_text *out, const tbk_option *row, tbk_program program,
+                        const char *taken_by)
+{
+    const tbk_option_line *line = tbk_option_line_of(row, program);
+    char left[48];
+
+    (void)snprintf(left, sizeof left, "--%s %s", line->name,
+                   line->argument != NULL ? line->argument : "");
+    tbk_text_format(out, "  %-24s %s%s", left, taken_by,
+                    row->line_help != NULL ? row->line_help : row->help);
+    append_default(out, row, program);
+    tbk_text_append(out, "\n");
+}
+
+void tbk_option_help_of_program(tbk_text *out, tbk_program program)
+{
+    const tbk_names *names = names_of(program);
+
+    for (const tbk_option *row = ROWS; row < ROWS_END; row++) {
+        const tbk_option_line *line = tbk_option_line_of(row, program);
+        tbk_auto_text taken_by = {0};
+        if (line->name == NULL)
+            continue;
+        if (__builtin_popcount(line->verbs) <= VERBS_NAMED_MAX) {
+            tbk_names_append(&taken_by, names, line->verbs, "", ", ");
+            tbk_text_append(&taken_by, ": ");
+        }
+        append_help(out, row, program, tbk_text_string(&taken_by));
+    }
+}
+
+static bool is_common(const tbk_option_line *line, tbk_program program)
+{
+    return line->verbs == tbk_names_all(names_of(program));
+}
+
+void tbk_option_help_of_verb(tbk_text *out, tbk_program program, unsigned verb)
+{
+    const char *title = "Options:\n";
+
+    for (int common = 0; common <= 1; common++) {
+        for (const tbk_option *row = ROWS; row < ROWS_END; row++) {
+            if (!tbk_option_fits(row, program, verb) ||
+                is_common(tbk_option_line_of(row, program), program) != common)
+                continue;
+            tbk_text_append(out, title);
+            append_help(out, row, program, "");
+            title = "";
+        }
+        title = title[0] == '\0' ? "\nCommon options:\n" : "Common options:\n";
+    }
 }
 
 /* --- Fields --- */
@@ -130,8 +218,7 @@ void tbk_option_add_keys(tbk_option_keys *keys, tbk_option_file file, const char
 {
     size_t length = strlen(section);
 
-    for (size_t i = 0; i < TBK_OPTION_COUNT; i++) {
-        const tbk_option *row = &tbk_option_table[i];
+    for (const tbk_option *row = ROWS; row < ROWS_END; row++) {
         const char *key = file == TBK_OPTIONS_FILE ? row->file.key : row->engine.key;
         if (key == NULL || strncmp(key, section, length) != 0)
             continue;

@@ -94,6 +94,12 @@ typedef struct tbk_option {
 } tbk_option;
 
 extern const tbk_option tbk_option_table[TBK_OPTION_COUNT];
+
+static inline tbk_option_id tbk_option_id_of(const tbk_option *row)
+{
+    return (tbk_option_id)(row - tbk_option_table);
+}
+
 extern const tbk_names tbk_verb_names, tbk_engine_command_names;
 
 /* The names of both programs' lines are looked up in the same way. */
@@ -106,8 +112,13 @@ bool tbk_option_fits(const tbk_option *row, tbk_program program, unsigned verb);
 bool tbk_option_fail_verb(const tbk_option *row, tbk_program program, unsigned verb,
                           const char *called, tbk_error *err);
 
-/* Its text for a command line's help. */
-const char *tbk_option_line_help(const tbk_option *row);
+/* The option that a host hands over under the key; NULL when there is none. */
+const tbk_option *tbk_option_of_request(const char *key);
+
+/* Appends a line of help for each option of the program, with the verbs that take it; or for those
+ * that the verb takes, its own before the common ones. */
+void tbk_option_help_of_program(tbk_text *out, tbk_program program);
+void tbk_option_help_of_verb(tbk_text *out, tbk_program program, unsigned verb);
 
 /* --- A field of a struct that a file is read into --- */
 

@@ -45,7 +45,7 @@ static void each_row_is_whole(void **state)
     for (const tbk_option *row = ROWS; row < ROWS_END; row++) {
         const char *name = name_of(row);
         bool is_switch = row->type == TBK_OPTION_SWITCH;
-        if (row->help == NULL || strlen(tbk_option_line_help(row)) < 8)
+        if (row->help == NULL || strlen(row->help) < 8)
             fail_msg("%s has no help", name);
         if (row->initial != NULL && !is_possible(row, row->initial))
             fail_msg("%s cannot be '%s', its default", name, row->initial);
@@ -93,6 +93,87 @@ static void an_option_of_another_verb_names_its_own(void **state)
         tbk_option_fail_verb(dry_run, TBK_PROGRAM_ENGINE, TBK_ENGINE_LIST, "--dry-run", &err), err,
         TBK_E_USAGE, "--dry-run goes with 'restore', not with 'list'");
     assert_string_equal(err.fix, "see 'torrust-backup-engine help list'");
+}
+
+static void one_name_of_two_options_is_of_the_verbs_of_both(void **state)
+{
+    (void)state;
+    tbk_error err;
+    assert_fails(tbk_option_fail_verb(&ROWS[TBK_OPTION_PROOF_LEVEL], TBK_PROGRAM_ENGINE,
+                                      TBK_ENGINE_LIST, "--level", &err),
+                 err, TBK_E_USAGE, "--level goes with 'backup' and 'prove', not with 'list'");
+}
+
+/* Whether the help has a line that begins with two blanks and this. */
+static bool has_line(const tbk_text *help, const char *line)
+{
+    tbk_auto_text wanted = {0};
+    tbk_text_format(&wanted, "\n  %s", line);
+    return strstr(tbk_text_string(help), tbk_text_string(&wanted)) != NULL;
+}
+
+static void help_of_a_verb_has_its_options_and_the_common_ones(void **state)
+{
+    (void)state;
+    tbk_auto_text run = {0}, version = {0}, backup = {0};
+    tbk_option_help_of_verb(&run, TBK_PROGRAM_CLI, TBK_VERB_RUN);
+    assert_true(tbk_text_starts_with(tbk_text_string(&run), "Options:\n"));
+    assert_true(has_line(&run, "--method METHOD          auto, hot, "));
+    assert_false(has_line(&run, "--set ID"));
+    assert_non_null(strstr(tbk_text_string(&run), "this once\n")); /* and no default */
+    assert_non_null(
+        strstr(tbk_text_string(&run), "\n\nCommon options:\n  --output-format FORMAT "));
+    assert_non_null(strstr(tbk_text_string(&run), "for the result (default: text)\n"));
+    tbk_option_help_of_verb(&version, TBK_PROGRAM_CLI, TBK_VERB_VERSION);
+    assert_true(tbk_text_starts_with(tbk_text_string(&version), "Common options:\n"));
+    tbk_option_help_of_verb(&backup, TBK_PROGRAM_ENGINE, TBK_ENGINE_BACKUP);
+    assert_true(has_line(&backup, "--level N                zstd's level"));
+    assert_non_null(strstr(tbk_text_string(&backup), "this once (by hand, default: auto)\n"));
+    assert_true(has_line(&backup, "--store DIR              the store, by hand\n"));
+}
+
+static void help_of_a_program_has_all_its_options_with_their_verbs(void **state)
+{
+    (void)state;
+    for (unsigned program = TBK_PROGRAM_CLI; program <= TBK_PROGRAM_ENGINE; program++) {
+        tbk_auto_text help = {0};
+        tbk_text_append(&help, "\n");
+        tbk_option_help_of_program(&help, program);
+        for (const tbk_option *row = ROWS; row < ROWS_END; row++) {
+            const tbk_option_line *line = tbk_option_line_of(row, program);
+            char wanted[64];
+            (void)snprintf(wanted, sizeof wanted, "--%s ", line->name != NULL ? line->name : "");
+            assert_true(line->name == NULL || has_line(&help, wanted));
+        }
+        if (program == TBK_PROGRAM_CLI) {
+            assert_true(
+                has_line(&help, "--dry-run                render, configure, restore: tell "));
+            assert_true(has_line(&help, "--ssh-port PORT          another SSH port\n"));
+        }
+    }
+}
+
+static void a_request_is_looked_up_by_its_key(void **state)
+{
+    (void)state;
+    assert_ptr_equal(tbk_option_of_request("options_file"), &ROWS[TBK_OPTION_OPTIONS_FILE]);
+    assert_null(tbk_option_of_request("dry_run"));
+    assert_int_equal(tbk_option_id_of(&ROWS[TBK_OPTION_STORE]), TBK_OPTION_STORE);
+}
+
+static void keys_of_a_file_are_there_once(void **state)
+{
+    (void)state;
+    tbk_option_keys all = {.count = 0}, ssh = {.count = 0}, engine = {.count = 0};
+    tbk_option_add_keys(&all, TBK_OPTIONS_FILE, "");
+    tbk_option_add_keys(&ssh, TBK_OPTIONS_FILE, "ssh");
+    tbk_option_add_keys(&engine, TBK_ENGINE_FILE, "database");
+    assert_string_equal(all.list[all.count - 1], "ssh");
+    assert_null(all.list[all.count]);
+    assert_int_equal(ssh.count, 5);
+    assert_string_equal(ssh.list[0], "host");
+    assert_int_equal(engine.count, 1);
+    assert_string_equal(engine.list[0], "tls");
 }
 
 static void a_field_is_a_value_for_templates(void **state)
@@ -318,6 +399,11 @@ int main(void)
         cmocka_unit_test(each_row_is_whole),
         cmocka_unit_test(no_verb_has_two_options_of_one_name),
         cmocka_unit_test(an_option_of_another_verb_names_its_own),
+        cmocka_unit_test(one_name_of_two_options_is_of_the_verbs_of_both),
+        cmocka_unit_test(help_of_a_verb_has_its_options_and_the_common_ones),
+        cmocka_unit_test(help_of_a_program_has_all_its_options_with_their_verbs),
+        cmocka_unit_test(a_request_is_looked_up_by_its_key),
+        cmocka_unit_test(keys_of_a_file_are_there_once),
         cmocka_unit_test(a_field_is_a_value_for_templates),
         cmocka_unit_test(the_schema_of_the_options_file_is_the_tables),
         cmocka_unit_test(the_schema_of_engine_yml_is_the_tables),
