@@ -86,7 +86,7 @@ static bool run_over(void *self, const tbk_remote_command *command, tbk_remote_r
                                 NULL};
     int status;
     bool known;
-    watch watched = {.over = over, .report = exchange.report};
+    watch watched = {.over = over, .report = io.report};
     const tbk_report report = {.self = &watched, .cancelled = is_to_end};
     exchange.report = &report;
     if (!tbk_process_run(argv, &exchange, &status, err) ||
@@ -243,11 +243,11 @@ bool tbk_remote_openssh_has_route(const tbk_ssh_target *target, const tbk_report
     const tbk_remote_command command = {
         .argv = argv, .timeout_ms = CONFIG_TIMEOUT_MS, .report = report};
     tbk_auto_remote_result result = {0};
-    tbk_auto_exchange exchange;
-    tbk_exchange_begin(&exchange, &command, report, &result);
+    tbk_auto_command_io io;
+    tbk_command_io_begin(&io, &command, report, &result);
     tbk_error ignored;
     int status;
-    if (!tbk_process_run(argv, &exchange, &status, &ignored) || status > 0)
+    if (!tbk_process_run(argv, &io, &status, &ignored) || status > 0)
         return false; /* no ssh program, or one that cannot read its configuration */
     const char *text = tbk_text_string(&result.output);
     const char *host = configured(arena, text, "hostname");
