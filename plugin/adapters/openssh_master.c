@@ -249,7 +249,7 @@ static bool check_and_pin(tbk_openssh_master *it, const tbk_host_keys *known,
     tbk_host_keys shown = {0};
     const char *path = tbk_arena_format(it->arena, "%s/known_hosts", it->directory);
     if (!tbk_file_read(it->arena, path, LOG_LIMIT_BYTES, &text, &length, err))
-        return tbk_while(err, "reading the host key of '%s'", it->name);
+        return tbk_error_context(err, "reading the host key of '%s'", it->name);
     tbk_host_keys_parse(it->arena, text, HOST_ALIAS, &shown);
     const uint8_t *blob;
     if (shown.first == NULL ||

@@ -59,12 +59,12 @@ static bool run_over(void *self, const tbk_remote_command *command, tbk_remote_r
 {
     connection *over = self;
     tbk_auto_text line = {0};
-    tbk_auto_exchange exchange;
-    tbk_exchange_begin(&exchange, command, over->report, result);
+    tbk_auto_command_io io;
+    tbk_command_io_begin(&io, command, over->report, result);
     if (!tbk_openssh_master_lives(&over->master))
         return tbk_fail(err, TBK_E_NETWORK, REPEAT, "the connection to '%s' has ended",
                         over->master.name);
-    tbk_exchange_line(&exchange, over->user_is_root, &line);
+    tbk_command_io_line(&io, over->user_is_root, &line);
     /* Without the master's socket ssh would open a connection of its own: that has to fail. */
     const char *const argv[] = {"ssh",
                                 "-F",
@@ -88,14 +88,13 @@ static bool run_over(void *self, const tbk_remote_command *command, tbk_remote_r
     bool known;
     watch watched = {.over = over, .report = io.report};
     const tbk_report report = {.self = &watched, .cancelled = is_to_end};
-    exchange.report = &report;
-    if (!tbk_process_run(argv, &exchange, &status, err) ||
-        !tbk_exchange_finish(&exchange, &known, err))
+    io.report = &report;
+    if (!tbk_process_run(argv, &io, &status, err) || !tbk_command_io_finish(&io, &known, err))
         return tbk_openssh_master_log_is_full(&over->master)
                    ? tbk_openssh_master_fail_flood(&over->master, err)
                    : false;
-    exchange.report = over->report;
-    tbk_exchange_tell_dropped(&exchange, over->master.name, &over->told);
+    io.report = over->report;
+    tbk_command_io_tell_dropped(&io, over->master.name, &over->told);
     /* 255 is what ssh ends with for its own failures. */
     if (!known && (status < 0 || status == 255 || !result->unmarked))
         return fail_lost(over, command, result, err);
