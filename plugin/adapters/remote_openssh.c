@@ -271,7 +271,7 @@ static bool check_and_pin(connection *over, const tbk_host_keys *known, const tb
     tbk_host_keys shown = {0};
     const char *path = tbk_arena_format(over->arena, "%s/known_hosts", over->directory);
     if (!tbk_file_read(over->arena, path, LOG_LIMIT_BYTES, &text, &length, err))
-        return tbk_while(err, "reading the host key of '%s'", over->name);
+        return tbk_error_context(err, "reading the host key of '%s'", over->name);
     tbk_host_keys_parse(over->arena, text, HOST_ALIAS, &shown);
     const uint8_t *blob;
     if (shown.first == NULL || !tbk_base64_decode(over->arena, shown.first->text,
@@ -323,11 +323,11 @@ static bool run_over(void *self, const tbk_remote_command *command, tbk_remote_r
 {
     connection *over = self;
     tbk_auto_text line = {0};
-    tbk_auto_exchange exchange;
-    tbk_exchange_begin(&exchange, command, over->report, result);
+    tbk_auto_command_io io;
+    tbk_command_io_begin(&io, command, over->report, result);
     if (!master_lives(over))
         return tbk_fail(err, TBK_E_NETWORK, REPEAT, "the connection to '%s' has ended", over->name);
-    tbk_exchange_line(&exchange, over->user_is_root, &line);
+    tbk_command_io_line(&io, over->user_is_root, &line);
     /* Without the master's socket ssh would open a connection of its own: that has to fail. */
     const char *const argv[] = {"ssh",
                                 "-F",
@@ -349,14 +349,13 @@ static bool run_over(void *self, const tbk_remote_command *command, tbk_remote_r
                                 NULL};
     int status;
     bool known;
-    watch watched = {.over = over, .report = exchange.report};
+    watch watched = {.over = over, .report = io.report};
     const tbk_report report = {.self = &watched, .cancelled = is_to_end};
-    exchange.report = &report;
-    if (!tbk_process_run(argv, &exchange, &status, err) ||
-        !tbk_exchange_finish(&exchange, &known, err))
+    io.report = &report;
+    if (!tbk_process_run(argv, &io, &status, err) || !tbk_command_io_finish(&io, &known, err))
         return log_is_full(over) ? fail_flood(over, err) : false;
-    exchange.report = over->report;
-    tbk_exchange_tell_dropped(&exchange, over->name, &over->told);
+    io.report = over->report;
+    tbk_command_io_tell_dropped(&io, over->name, &over->told);
     /* 255 is what ssh ends with for its own failures. */
     if (!known && (status < 0 || status == 255 || !result->unmarked))
         return fail_lost(over, command, result, err);
@@ -503,11 +502,11 @@ bool tbk_remote_openssh_has_route(const tbk_ssh_target *target, const tbk_report
     const tbk_remote_command command = {
         .argv = argv, .timeout_ms = CONFIG_TIMEOUT_MS, .report = report};
     tbk_auto_remote_result result = {0};
-    tbk_auto_exchange exchange;
-    tbk_exchange_begin(&exchange, &command, report, &result);
+    tbk_auto_command_io io;
+    tbk_command_io_begin(&io, &command, report, &result);
     tbk_error ignored;
     int status;
-    if (!tbk_process_run(argv, &exchange, &status, &ignored) || status > 0)
+    if (!tbk_process_run(argv, &io, &status, &ignored) || status > 0)
         return false; /* no ssh program, or one that cannot read its configuration */
     const char *text = tbk_text_string(&result.output);
     const char *host = configured(arena, text, "hostname");

@@ -115,7 +115,7 @@ static bool read_file(tbk_arena *arena, const char *path, char **out, tbk_error 
         return true;
     if (!tbk_file_read(arena, path, KNOWN_HOSTS_LIMIT_BYTES, out, &length, err)) {
         err->code = TBK_E_CONFIG;
-        return tbk_while(err, "reading the known host keys");
+        return tbk_error_context(err, "reading the known host keys");
     }
     return true;
 }
@@ -317,6 +317,6 @@ bool tbk_host_keys_pin(tbk_arena *arena, const tbk_host_keys *known, const uint8
     if (strcmp(before, tbk_text_string(&after)) == 0 && is_private_file(path))
         return true;
     if (!tbk_file_publish(path, tbk_text_string(&after), after.length, 0600, err))
-        return tbk_while(err, "pinning the host key of '%s'", known->name);
+        return tbk_error_context(err, "pinning the host key of '%s'", known->name);
     return true;
 }

@@ -71,7 +71,7 @@ static tbk_value *selection_to_value(tbk_arena *arena, const tbk_manifest *manif
         tbk_value_set_string(arena, value, "table", table->table);
         tbk_value_set_string(arena, value, "rule", table->rule);
         tbk_value_set_integer(arena, value, "saved_rows", table->saved_rows);
-        tbk_value_set_integer(arena, value, "left_out_rows", table->left_out_rows);
+        tbk_value_set_integer(arena, value, "left_out_rows", table->excluded_rows);
         tbk_value_append(arena, list, value);
     }
     return list;
@@ -172,7 +172,7 @@ static bool read_count(const tbk_value *map, const char *key, uint64_t maximum, 
                        tbk_error *err)
 {
     int64_t number = 0;
-    if (!tbk_value_need_integer(map, key, &number, err))
+    if (!tbk_value_require_integer(map, key, &number, err))
         return false;
     if (number < 0 || (uint64_t)number > maximum)
         return fail_value(key, "is out of range", err);
@@ -202,7 +202,7 @@ static bool read_number(const tbk_value *map, const char *key, int64_t *out, tbk
 static bool read_digest(const tbk_value *map, const char *key, tbk_digest *out, tbk_error *err)
 {
     const char *hex = NULL;
-    if (!tbk_value_need_string(map, key, &hex, err))
+    if (!tbk_value_require_string(map, key, &hex, err))
         return false;
     if (strlen(hex) != sizeof out->hex - 1 || hex[strspn(hex, "0123456789abcdef")] != '\0')
         return fail_value(key, "is not a SHA-256 in lower-case hexadecimal", err);
@@ -227,7 +227,8 @@ static bool is_of_a_set(const char *name, tbk_driver driver)
 
 static bool read_file(const tbk_value *value, tbk_driver driver, tbk_set_file *out, tbk_error *err)
 {
-    if (!need_map(value, "files", err) || !tbk_value_need_string(value, "name", &out->name, err) ||
+    if (!need_map(value, "files", err) ||
+        !tbk_value_require_string(value, "name", &out->name, err) ||
         !read_count(value, "stored_bytes", COUNT_MAX, &out->stored_bytes, err) ||
         !read_digest(value, "stored_sha256", &out->stored, err) ||
         !read_count(value, "raw_bytes", COUNT_MAX, &out->raw_bytes, err) ||
@@ -241,7 +242,7 @@ static bool read_file(const tbk_value *value, tbk_driver driver, tbk_set_file *o
 static bool read_files(const tbk_value *root, tbk_manifest *out, tbk_error *err)
 {
     const tbk_value *list = NULL;
-    if (!tbk_value_need_list(root, "files", &list, err))
+    if (!tbk_value_require_list(root, "files", &list, err))
         return false;
     if (list->count > TBK_MANIFEST_FILES_MAX)
         return fail_value("files", "has too many files", err);
@@ -259,14 +260,14 @@ static bool read_files(const tbk_value *root, tbk_manifest *out, tbk_error *err)
 static bool read_phases(const tbk_value *root, tbk_manifest *out, tbk_error *err)
 {
     const tbk_value *list = NULL;
-    if (!tbk_value_need_list(root, "capture.phases", &list, err))
+    if (!tbk_value_require_list(root, "capture.phases", &list, err))
         return false;
     if (list->count > TBK_MANIFEST_PHASES_MAX)
         return fail_value("capture.phases", "has too many phases", err);
     for (const tbk_member *item = list->first; item != NULL; item = item->next) {
         tbk_phase_time *phase = &out->phases[out->phase_count++];
         if (!need_map(item->value, "capture.phases", err) ||
-            !tbk_value_need_string(item->value, "name", &phase->name, err) ||
+            !tbk_value_require_string(item->value, "name", &phase->name, err) ||
             !read_number(item->value, "duration_ms", &phase->duration_ms, err))
             return false;
     }
@@ -275,17 +276,17 @@ static bool read_phases(const tbk_value *root, tbk_manifest *out, tbk_error *err
 
 static bool read_capture(const tbk_value *root, tbk_manifest *out, tbk_error *err)
 {
-    return tbk_value_need_string(root, "capture.method", &out->method, err) &&
-           tbk_value_need_string(root, "capture.method_reason", &out->method_reason, err) &&
-           tbk_value_need_bool(root, "capture.tracker_was_stopped", &out->tracker_was_stopped,
-                               err) &&
+    return tbk_value_require_string(root, "capture.method", &out->method, err) &&
+           tbk_value_require_string(root, "capture.method_reason", &out->method_reason, err) &&
+           tbk_value_require_bool(root, "capture.tracker_was_stopped", &out->tracker_was_stopped,
+                                  err) &&
            read_number(root, "capture.held_ms", &out->held_ms, err) && read_phases(root, out, err);
 }
 
 static bool read_journal_mode(const tbk_value *root, bool *out_wal, tbk_error *err)
 {
     const char *mode = NULL;
-    if (!tbk_value_need_string(root, "database.journal_mode", &mode, err))
+    if (!tbk_value_require_string(root, "database.journal_mode", &mode, err))
         return false;
     *out_wal = strcmp(mode, "wal") == 0;
     if (!*out_wal && strcmp(mode, "rollback") != 0)
@@ -327,10 +328,10 @@ static bool is_whole_number(const char *text)
 static bool read_table(const tbk_value *value, tbk_table_facts *out, tbk_error *err)
 {
     if (!need_map(value, "database.tables", err) ||
-        !tbk_value_need_string(value, "table", &out->table, err) ||
+        !tbk_value_require_string(value, "table", &out->table, err) ||
         !read_number(value, "rows", &out->rows, err) ||
-        !tbk_value_need_string(value, "checksum", &out->checksum, err) ||
-        !tbk_value_read_string(value, "highest_key", &out->highest_key, err))
+        !tbk_value_require_string(value, "checksum", &out->checksum, err) ||
+        !tbk_value_optional_string(value, "highest_key", &out->highest_key, err))
         return false;
     if (strspn(out->checksum, "0123456789abcdef") != CHECKSUM_DIGITS ||
         out->checksum[CHECKSUM_DIGITS] != '\0')
@@ -344,7 +345,7 @@ static bool read_tables(tbk_arena *arena, const tbk_value *root, tbk_mysql_facts
                         tbk_error *err)
 {
     const tbk_value *list = NULL;
-    if (!tbk_value_need_list(root, "database.tables", &list, err))
+    if (!tbk_value_require_list(root, "database.tables", &list, err))
         return false;
     tbk_table_facts *tables = tbk_arena_alloc(arena, (list->count + 1) * sizeof *tables);
     for (const tbk_member *item = list->first; item != NULL; item = item->next) {
@@ -359,9 +360,9 @@ static bool read_tables(tbk_arena *arena, const tbk_value *root, tbk_mysql_facts
 static bool read_mysql(tbk_arena *arena, const tbk_value *root, tbk_mysql_facts *out,
                        tbk_error *err)
 {
-    return tbk_value_need_string(root, "database.server", &out->server, err) &&
-           tbk_value_need_string(root, "database.version", &out->version, err) &&
-           tbk_value_need_string(root, "database.collation", &out->collation, err) &&
+    return tbk_value_require_string(root, "database.server", &out->server, err) &&
+           tbk_value_require_string(root, "database.version", &out->version, err) &&
+           tbk_value_require_string(root, "database.collation", &out->collation, err) &&
            read_count(root, "database.size_bytes", COUNT_MAX, &out->size_bytes, err) &&
            read_number(root, "database.sessions", &out->sessions, err) &&
            read_schema(root, &out->schema, err) && read_tables(arena, root, out, err) &&
@@ -369,7 +370,7 @@ static bool read_mysql(tbk_arena *arena, const tbk_value *root, tbk_mysql_facts 
            read_number(root, "database.triggers", &out->triggers, err) &&
            read_number(root, "database.routines", &out->routines, err) &&
            read_number(root, "database.events", &out->events, err) &&
-           tbk_value_read_string(root, "database.missing", &out->missing, err);
+           tbk_value_optional_string(root, "database.missing", &out->missing, err);
 }
 
 static bool read_database(tbk_arena *arena, const tbk_value *root, tbk_manifest *out,
@@ -377,9 +378,9 @@ static bool read_database(tbk_arena *arena, const tbk_value *root, tbk_manifest 
 {
     const char *driver = NULL;
 
-    if (!tbk_value_need_string(root, "database.driver", &driver, err) ||
+    if (!tbk_value_require_string(root, "database.driver", &driver, err) ||
         !tbk_driver_parse(driver, &out->driver, err) ||
-        !tbk_value_read_string(root, "database.location", &out->location, err))
+        !tbk_value_optional_string(root, "database.location", &out->location, err))
         return false;
     return out->driver == TBK_DRIVER_SQLITE ? read_sqlite(root, &out->sqlite, err)
                                             : read_mysql(arena, root, &out->mysql, err);
@@ -388,10 +389,10 @@ static bool read_database(tbk_arena *arena, const tbk_value *root, tbk_manifest 
 static bool read_selected(const tbk_value *value, tbk_selected_table *out, tbk_error *err)
 {
     return need_map(value, "selection", err) &&
-           tbk_value_need_string(value, "table", &out->table, err) &&
-           tbk_value_need_string(value, "rule", &out->rule, err) &&
+           tbk_value_require_string(value, "table", &out->table, err) &&
+           tbk_value_require_string(value, "rule", &out->rule, err) &&
            read_number(value, "saved_rows", &out->saved_rows, err) &&
-           read_number(value, "left_out_rows", &out->left_out_rows, err);
+           read_number(value, "left_out_rows", &out->excluded_rows, err);
 }
 
 /* Sets of the first version were all full, and do not say it. */
@@ -401,9 +402,9 @@ static bool read_profile(tbk_arena *arena, const tbk_value *root, tbk_manifest *
     const tbk_value *list = NULL;
     if (tbk_value_find(root, "profile") == NULL)
         return true;
-    if (!tbk_value_need_string(root, "profile", &profile, err) ||
+    if (!tbk_value_require_string(root, "profile", &profile, err) ||
         !tbk_profile_parse(profile, &out->profile, err) ||
-        !tbk_value_need_list(root, "selection", &list, err))
+        !tbk_value_require_list(root, "selection", &list, err))
         return false;
     tbk_selected_table *tables = tbk_arena_alloc(arena, (list->count + 1) * sizeof *tables);
     for (const tbk_member *item = list->first; item != NULL; item = item->next)
@@ -417,7 +418,7 @@ static bool read_missing(tbk_arena *arena, const tbk_value *root, tbk_manifest *
 {
     const tbk_value *list = NULL;
     size_t count = 0;
-    if (!tbk_value_need_list(root, "config_missing", &list, err))
+    if (!tbk_value_require_list(root, "config_missing", &list, err))
         return false;
     out->config_missing = tbk_arena_alloc(arena, (list->count + 1) * sizeof *out->config_missing);
     for (const tbk_member *item = list->first; item != NULL; item = item->next) {
@@ -431,22 +432,22 @@ static bool read_missing(tbk_arena *arena, const tbk_value *root, tbk_manifest *
 static bool read_identity(const tbk_value *root, tbk_manifest *out, tbk_error *err)
 {
     int64_t time_s = 0;
-    if (!tbk_value_need_string(root, "id", &out->id, err))
+    if (!tbk_value_require_string(root, "id", &out->id, err))
         return false;
     if (!tbk_clock_parse_compact(out->id, &time_s))
         return fail_value("id", "is not the id of a backup set", err);
-    return tbk_value_need_string(root, "run_id", &out->run_id, err) &&
-           tbk_value_read_string(root, "environment", &out->environment, err) &&
-           tbk_value_need_string(root, "versions.engine", &out->engine_version, err) &&
-           tbk_value_need_string(root, "versions.sqlite", &out->sqlite_version, err) &&
-           tbk_value_need_string(root, "versions.zstd", &out->zstd_version, err);
+    return tbk_value_require_string(root, "run_id", &out->run_id, err) &&
+           tbk_value_optional_string(root, "environment", &out->environment, err) &&
+           tbk_value_require_string(root, "versions.engine", &out->engine_version, err) &&
+           tbk_value_require_string(root, "versions.sqlite", &out->sqlite_version, err) &&
+           tbk_value_require_string(root, "versions.zstd", &out->zstd_version, err);
 }
 
 /* Unknown keys are left alone: a later minor version may add some. */
 static bool check_schema(const tbk_value *root, int64_t known, tbk_error *err)
 {
     int64_t schema = 0;
-    if (!tbk_value_need_integer(root, "schema", &schema, err))
+    if (!tbk_value_require_integer(root, "schema", &schema, err))
         return false;
     if (schema > known)
         return tbk_fail(err, TBK_E_UNSUPPORTED, "use the version of torrust-backup that made it",
@@ -462,7 +463,7 @@ static bool fail_damaged(const char *what, tbk_error *err)
 {
     if (err->code != TBK_E_UNSUPPORTED)
         err->code = TBK_E_CORRUPT;
-    return tbk_while(err, "%s", what);
+    return tbk_error_context(err, "%s", what);
 }
 
 bool tbk_manifest_read(tbk_arena *arena, const tbk_value *value, tbk_manifest *out, tbk_error *err)
@@ -568,7 +569,7 @@ tbk_value *tbk_proof_to_value(tbk_arena *arena, const tbk_proof *proof)
 static bool read_rows(tbk_arena *arena, const tbk_value *root, tbk_proof *out, tbk_error *err)
 {
     const tbk_value *map = NULL;
-    if (!tbk_value_need_map(root, "rows", &map, err))
+    if (!tbk_value_require_map(root, "rows", &map, err))
         return false;
     tbk_table_rows *tables = tbk_arena_alloc(arena, (map->count + 1) * sizeof *tables);
     for (const tbk_member *item = map->first; item != NULL; item = item->next) {
@@ -586,11 +587,11 @@ static bool read_proof(tbk_arena *arena, const tbk_value *root, tbk_proof *out, 
     const char *level = NULL;
 
     return check_schema(root, TBK_PROOF_SCHEMA, err) &&
-           tbk_value_need_string(root, "level", &level, err) &&
+           tbk_value_require_string(root, "level", &level, err) &&
            tbk_proof_level_parse(level, &out->level, err) &&
-           tbk_value_need_string(root, "at", &out->at, err) &&
-           tbk_value_need_bool(root, "ok", &out->ok, err) &&
-           tbk_value_read_string(root, "reason", &out->reason, err) &&
+           tbk_value_require_string(root, "at", &out->at, err) &&
+           tbk_value_require_bool(root, "ok", &out->ok, err) &&
+           tbk_value_optional_string(root, "reason", &out->reason, err) &&
            read_rows(arena, root, out, err);
 }
 

@@ -37,7 +37,7 @@ typedef struct tbk_sqlite_facts {
 typedef struct tbk_table_facts {
     const char *table;
     int64_t rows;
-    /* The sum of a 64-bit hash of every row, whatever their order (database/mysql_rows.h); 16
+    /* The sum of a 64-bit hash of every row, whatever their order (database/mysql/mysql_rows.h); 16
      * hexadecimal digits. */
     const char *checksum;
     /* The highest value of its primary key, where that is one column of whole numbers and there are
@@ -72,11 +72,11 @@ typedef struct tbk_phase_time {
     int64_t duration_ms;
 } tbk_phase_time;
 
-/* What a rule did with a table (database/sqlite_select.h). */
+/* What a rule did with a table (database/sqlite/sqlite_select.h). */
 typedef struct tbk_selected_table {
     const char *table;
     const char *rule; /* "all", "none" or the condition */
-    int64_t saved_rows, left_out_rows;
+    int64_t saved_rows, excluded_rows;
 } tbk_selected_table;
 
 #define TBK_MANIFEST_FILES_MAX 8

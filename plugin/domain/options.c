@@ -332,10 +332,10 @@ static bool read_texts(const tbk_value *document, tbk_options *options, tbk_erro
     for (const text_row *row = text_rows; row < text_rows + TEXT_ROWS; row++) {
         const char **to = (void *)((char *)options + row->offset);
         const tbk_value *value = tbk_value_find(document, row->path);
-        if (!tbk_value_read_string(document, row->path, to, err))
+        if (!tbk_value_optional_string(document, row->path, to, err))
             return false;
         if (value != NULL && !row->check(*to, err))
-            return tbk_place_while(value, row->path, err);
+            return tbk_error_at(value, row->path, err);
     }
     return true;
 }
@@ -345,10 +345,10 @@ static bool read_numbers(const tbk_value *document, tbk_options *options, tbk_er
     for (const number_row *row = number_rows; row < number_rows + NUMBER_ROWS; row++) {
         int64_t *to = (void *)((char *)options + row->offset);
         const tbk_value *value = tbk_value_find(document, row->path);
-        if (!tbk_value_read_integer(document, row->path, to, err))
+        if (!tbk_value_optional_integer(document, row->path, to, err))
             return false;
         if (value != NULL && !check_number(row, *to, err))
-            return tbk_place_while(value, row->path, err);
+            return tbk_error_at(value, row->path, err);
     }
     return true;
 }
@@ -358,16 +358,16 @@ static bool read_capture_names(const tbk_value *document, tbk_options *options, 
     const char *method = NULL;
     const char *hold = NULL;
     const char *tls = NULL;
-    if (!tbk_value_read_string(document, "method", &method, err) ||
-        !tbk_value_read_string(document, "hold", &hold, err) ||
-        !tbk_value_read_string(document, "database_tls", &tls, err))
+    if (!tbk_value_optional_string(document, "method", &method, err) ||
+        !tbk_value_optional_string(document, "hold", &hold, err) ||
+        !tbk_value_optional_string(document, "database_tls", &tls, err))
         return false;
     if (method != NULL && !tbk_method_parse(method, &options->method, err))
-        return tbk_place_while(tbk_value_find(document, "method"), "method", err);
+        return tbk_error_at(tbk_value_find(document, "method"), "method", err);
     if (hold != NULL && !tbk_hold_policy_parse(hold, &options->hold, err))
-        return tbk_place_while(tbk_value_find(document, "hold"), "hold", err);
+        return tbk_error_at(tbk_value_find(document, "hold"), "hold", err);
     if (tls != NULL && !tbk_database_tls_parse(tls, &options->database_tls, err))
-        return tbk_place_while(tbk_value_find(document, "database_tls"), "database_tls", err);
+        return tbk_error_at(tbk_value_find(document, "database_tls"), "database_tls", err);
     return true;
 }
 
@@ -376,16 +376,16 @@ static bool read_names(const tbk_value *document, tbk_options *options, tbk_erro
     const char *mode = NULL;
     const char *program = NULL;
     const char *profile = NULL;
-    if (!tbk_value_read_string(document, "mode", &mode, err) ||
-        !tbk_value_read_string(document, "profile", &profile, err) ||
-        !tbk_value_read_string(document, "ssh.program", &program, err))
+    if (!tbk_value_optional_string(document, "mode", &mode, err) ||
+        !tbk_value_optional_string(document, "profile", &profile, err) ||
+        !tbk_value_optional_string(document, "ssh.program", &program, err))
         return false;
     if (mode != NULL && !tbk_mode_parse(mode, &options->mode, err))
-        return tbk_place_while(tbk_value_find(document, "mode"), "mode", err);
+        return tbk_error_at(tbk_value_find(document, "mode"), "mode", err);
     if (profile != NULL && !tbk_profile_parse(profile, &options->profile, err))
-        return tbk_place_while(tbk_value_find(document, "profile"), "profile", err);
+        return tbk_error_at(tbk_value_find(document, "profile"), "profile", err);
     if (program != NULL && !tbk_ssh_program_parse(program, &options->ssh_program, err))
-        return tbk_place_while(tbk_value_find(document, "ssh.program"), "ssh.program", err);
+        return tbk_error_at(tbk_value_find(document, "ssh.program"), "ssh.program", err);
     return true;
 }
 
@@ -395,9 +395,9 @@ static bool check_section(const tbk_value *document, const char *name, const cha
     const tbk_value *section = tbk_value_find(document, name);
     if (section == NULL)
         return true;
-    if (!tbk_value_need_map(document, name, &section, err))
+    if (!tbk_value_require_map(document, name, &section, err))
         return false;
-    return tbk_value_only_keys(section, known, err) || tbk_while(err, "in '%s'", name);
+    return tbk_value_only_keys(section, known, err) || tbk_error_context(err, "in '%s'", name);
 }
 
 static bool check_keys(const tbk_value *document, tbk_error *err)
@@ -451,7 +451,7 @@ static bool check_texts(const tbk_options *options, tbk_error *err)
     for (const text_row *row = text_rows; row < text_rows + TEXT_ROWS; row++) {
         const char *const *value = (const void *)((const char *)options + row->offset);
         if (*value != NULL && !row->check(*value, err))
-            return tbk_while(err, "'%s'", row->path);
+            return tbk_error_context(err, "'%s'", row->path);
     }
     return true;
 }
@@ -462,7 +462,7 @@ static bool check_numbers(const tbk_options *options, tbk_error *err)
         const int64_t *value = (const void *)((const char *)options + row->offset);
         bool is_unset = row->zero_is_unset && *value == 0;
         if (!is_unset && !check_number(row, *value, err))
-            return tbk_while(err, "'%s'", row->path);
+            return tbk_error_context(err, "'%s'", row->path);
     }
     return true;
 }
@@ -471,14 +471,14 @@ static bool check_numbers(const tbk_options *options, tbk_error *err)
 static bool check_native(const tbk_options *options, tbk_error *err)
 {
     if (options->native_schedule && !check_schedule(options->schedule, err)) {
-        (void)tbk_while(err, NATIVE_SCHEDULE);
+        (void)tbk_error_context(err, NATIVE_SCHEDULE);
         (void)snprintf(err->fix, sizeof err->fix,
                        "write a 'schedule', such as \"" TBK_DEFAULT_SCHEDULE
                        "\", into the options file envs/<environment>.backup.yml");
         return false;
     }
     if (options->native_keep_days && !check_number(&number_rows[0], options->keep_days, err)) {
-        (void)tbk_while(err, NATIVE_KEEP_DAYS);
+        (void)tbk_error_context(err, NATIVE_KEEP_DAYS);
         (void)snprintf(err->fix, sizeof err->fix,
                        "write 'keep_days', such as %d, into the options file "
                        "envs/<environment>.backup.yml",

@@ -117,7 +117,7 @@ bool tbk_rules_read(const tbk_value *document, const char *key, tbk_rules *rules
     tbk_rules read = {.count = 0};
     if (map == NULL)
         return true;
-    if (!tbk_value_need_map(document, key, &map, err))
+    if (!tbk_value_require_map(document, key, &map, err))
         return false;
     if (map->count > TBK_RULES_MAX)
         return tbk_value_fail(map, err, "leave out those that keep all",
@@ -131,7 +131,7 @@ bool tbk_rules_read(const tbk_value *document, const char *key, tbk_rules *rules
             return tbk_value_fail(item->value, err, "leave one of them out",
                                   "the table '%.200s' has two rules", item->key);
         if (!tbk_rule_parse(item->key, item->value->string, &read.list[read.count++], err))
-            return tbk_place_while(item->value, key, err);
+            return tbk_error_at(item->value, key, err);
     }
     *rules = read;
     return true;

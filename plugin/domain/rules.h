@@ -3,7 +3,8 @@
  * What a backup keeps: all of the database, or what is essential in it, by a rule for each table.
  *
  * A rule keeps all rows, none, or those that meet a condition of SQL. Tables without a rule are
- * kept whole. Whether tables and columns exist is the database's to say (database/sqlite_select.h).
+ * kept whole. Whether tables and columns exist is the database's to say
+ * (database/sqlite/sqlite_select.h).
  */
 #ifndef TBK_DOMAIN_RULES_H
 #define TBK_DOMAIN_RULES_H

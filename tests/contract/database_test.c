@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the engine relies on with every kind of database (engine/database.h), tried with SQLite,
+ * What the engine relies on with every kind of database (database/database.h), tried with SQLite,
  * MariaDB and MySQL: the same cases, through the same interface. A third kind joins KINDS.
  */
 #include "contract/servers.h"
@@ -8,9 +8,9 @@
 
 #include "base/text.h"
 #include "engine/backup.h"
-#include "engine/plan.h"
-#include "engine/prove.h"
-#include "engine/restore.h"
+#include "engine/backup_plan.h"
+#include "engine/restoration.h"
+#include "engine/verification.h"
 
 #include <sqlite3.h>
 
@@ -260,21 +260,21 @@ static void says_what_is_there(void **state)
     assert_non_null(strstr(view.words, "tracker"));
 }
 
-static void make_plan(fixture *self, tbk_plan *out)
+static void make_plan(fixture *self, tbk_backup_plan *out)
 {
     tbk_database *database = TBK_ARENA_NEW(self->arena, tbk_database);
-    const tbk_plan_request request = {
+    const tbk_backup_plan_request request = {
         .database = database, .store = self->config.store, .environment = "demo", .restores = true};
     assert_succeeds(
         tbk_database_open(self->arena, &self->config, NULL, NULL, database, &self->err) &&
-            tbk_plan_make(self->arena, &request, NULL, out, &self->err),
+            tbk_backup_plan_make(self->arena, &request, NULL, out, &self->err),
         self->err);
 }
 
 static void what_is_foretold_is_what_is_done(void **state)
 {
     fixture *self = *state;
-    tbk_plan plan;
+    tbk_backup_plan plan;
     make_plan(self, &plan);
     assert_false(has_sets());
     assert_int_equal(plan.forecast.expected_held_ms, 0);
@@ -387,7 +387,7 @@ static void rules_keep_what_they_say(void **state)
     for (size_t i = 0; i < 2; i++)
         if (strcmp(manifest->selection[i].table, "torrents") == 0) {
             assert_int_equal(manifest->selection[i].saved_rows, COMPLETED);
-            assert_int_equal(manifest->selection[i].left_out_rows, ROWS - COMPLETED);
+            assert_int_equal(manifest->selection[i].excluded_rows, ROWS - COMPLETED);
         }
 }
 
@@ -480,7 +480,7 @@ static void a_swap_can_be_undone(void **state)
     fixture *self = *state;
     tbk_restore_result restored;
     tbk_database database;
-    const tbk_kept *kept = NULL;
+    const tbk_previous_database *kept = NULL;
     size_t kept_count = 0;
     const char *const *names = NULL;
     assert_succeeds(backup(self), self->err);
@@ -491,8 +491,8 @@ static void a_swap_can_be_undone(void **state)
     assert_succeeds(tbk_restore_run(self->arena, &request, NULL, &restored, &self->err), self->err);
     assert_succeeds(
         tbk_database_open(self->arena, &self->config, NULL, NULL, &database, &self->err) &&
-            database.list_kept(database.self, self->arena, &kept, &kept_count, &self->err) &&
-            database.forget_kept(database.self, self->arena, &names, &self->err),
+            database.list_previous(database.self, self->arena, &kept, &kept_count, &self->err) &&
+            database.purge_previous(database.self, self->arena, &names, &self->err),
         self->err);
     assert_int_equal(kept_count, 1);
     assert_non_null(names[0]);
@@ -544,7 +544,7 @@ static void without_root_the_set_is_proved_by_its_checksums(void **state)
 static void tables_without_snapshots_are_foretold_a_stop(void **state)
 {
     fixture *self = *state;
-    tbk_plan plan;
+    tbk_backup_plan plan;
     if (now->driver != TBK_DRIVER_MYSQL)
         return;
     now->execute("CREATE TABLE notes (id INTEGER PRIMARY KEY) ENGINE=MyISAM");
@@ -579,11 +579,11 @@ static void without_root_an_empty_server_proves_the_set(void **state)
         return;
     empty.starts = 0;
     assert_true(test_server_start(&empty.server, now->name, ""));
-    const tbk_spare_server spare = {.self = &empty,
-                                    .host = empty.server.host,
-                                    .port = empty.server.user.port,
-                                    .start = set_password};
-    self->request.spare = &spare;
+    const tbk_scratch_server scratch_server = {.self = &empty,
+                                               .host = empty.server.host,
+                                               .port = empty.server.user.port,
+                                               .start = set_password};
+    self->request.scratch_server = &scratch_server;
     assert_succeeds(backup(self), self->err); /* root is known */
     assert_int_equal(empty.starts, 0);
     write_env(NULL);
@@ -606,11 +606,11 @@ static bool refuse(void *self, const char *root_password, tbk_error *err)
 static void where_no_empty_server_is_to_be_had_the_set_is_kept_and_the_run_is_partial(void **state)
 {
     fixture *self = *state;
-    const tbk_spare_server spare = {.host = "127.0.0.1", .port = 1, .start = refuse};
+    const tbk_scratch_server scratch_server = {.host = "127.0.0.1", .port = 1, .start = refuse};
     if (now->driver != TBK_DRIVER_MYSQL)
         return;
     write_env(NULL);
-    self->request.spare = &spare;
+    self->request.scratch_server = &scratch_server;
     assert_fails(backup(self), self->err, TBK_E_PARTIAL, "Docker refused it");
     assert_int_equal(self->result.proof.level, TBK_PROOF_CHECKSUMS);
     assert_true(has_sets());

@@ -141,7 +141,7 @@ static void an_essential_set_says_what_was_left_out(void **state)
     assert_int_equal(read.profile, TBK_PROFILE_ESSENTIAL);
     assert_int_equal(read.selection_count, 2);
     assert_string_equal(read.selection[1].rule, "completed > 0");
-    assert_int_equal(read.selection[1].left_out_rows, 969);
+    assert_int_equal(read.selection[1].excluded_rows, 969);
     check_same(arena, &written, &read);
 }
 

@@ -5,11 +5,11 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "database/sqlite.h"
+#include "database/sqlite/sqlite.h"
 #include "engine/backup.h"
-#include "engine/brake.h"
-#include "engine/last_run.h"
-#include "engine/prove.h"
+#include "engine/verification.h"
+#include "store/brake.h"
+#include "store/last_run.h"
 
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -136,7 +136,7 @@ static int64_t number(const tbk_value *map, const char *path)
 {
     tbk_error err;
     int64_t value = 0;
-    assert_succeeds(tbk_value_need_integer(map, path, &value, &err), err);
+    assert_succeeds(tbk_value_require_integer(map, path, &value, &err), err);
     return value;
 }
 
@@ -639,7 +639,7 @@ static void an_essential_set_is_selected_from_a_held_copy(void **state)
     assert_int_equal(manifest->profile, TBK_PROFILE_ESSENTIAL);
     assert_int_equal(manifest->selection_count, 1);
     assert_int_equal(manifest->selection[0].saved_rows, 161);
-    assert_int_equal(manifest->selection[0].left_out_rows, 5000 - 161);
+    assert_int_equal(manifest->selection[0].excluded_rows, 5000 - 161);
     assert_int_equal(self->result.proof.tables[0].rows, 161);
     assert_string_equal(tbk_value_find(last_run(self), "profile")->string, "essential");
 }
