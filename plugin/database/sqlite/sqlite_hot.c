@@ -21,10 +21,10 @@
  * bytes are read from is opened before SQLite's and closed after them, and the index is read
  * through SQLite's own mapping.
  */
+#include "base/condition.h"
+#include "base/memory.h"
 #include "base/page_cache.h"
 #include "database/sqlite/sqlite_wal.h"
-
-#include "base/memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,6 +39,7 @@
 /* An idle database has no frames to come; a busy one has some within this many tries. A pin on the
  * file keeps all checkpoints from it, so one on the log is better. */
 #define IDLE_TRIES 100
+#define GUARD_EVERY_MS 1000
 #define LOOK_BYTES (8u << 20) /* between two looks at the guard */
 #define LOCK_BYTE 0x40000000  /* its page belongs to nobody */
 #define FILE_ALONE_GROWTH_BYTES (64u << 20)
@@ -173,9 +174,7 @@ static void *guard(void *pointer)
     tbk_sqlite_hot *hot = pointer;
     (void)pthread_mutex_lock(&hot->lock);
     while (!hot->guard_ends && hot->lost.code == TBK_E_OK) {
-        struct timespec until;
-        (void)clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec++;
+        const struct timespec until = tbk_condition_end(GUARD_EVERY_MS);
         (void)pthread_cond_timedwait(&hot->ending, &hot->lock, &until);
         if (!hot->guard_ends && !tbk_wal_limit_check(&hot->limit, &hot->lost))
             let_go(hot);
@@ -283,7 +282,7 @@ bool tbk_sqlite_hot_open(const char *path, const char *scratch, const tbk_report
     tbk_auto(tbk_sqlite_hot) *hot = tbk_memory_new(sizeof *hot);
     hot->fd = hot->wal = -1;
     (void)pthread_mutex_init(&hot->lock, NULL);
-    (void)pthread_cond_init(&hot->ending, NULL);
+    tbk_condition_init(&hot->ending);
     if (!open_hot(hot, path, scratch, report, err))
         return false;
     *out = hot;
