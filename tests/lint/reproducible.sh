@@ -35,7 +35,8 @@ cmake -S "$second" -B "$second/build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo
 cmake --build "$second/build" >/dev/null
 sums_of "$second/build" "$work/second" >"$work/second.sums"
 if ! diff "$work/first.sums" "$work/second.sums"; then
-    echo "These files differ between two builds of the same source" >&2
+    echo "These files differ between two builds of the same source." >&2
+    echo "(A build that a cache of compiled files made with CCACHE_BASEDIR has other paths in it: remove '$first'.)" >&2
     exit 1
 fi
 echo "$(wc -l <"$work/first.sums") installed files are the same, to the byte:"
