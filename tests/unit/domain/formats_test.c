@@ -7,6 +7,7 @@
 
 #include "base/digest.h"
 #include "domain/manifest.h"
+#include "domain/proof.h"
 
 #define FORMATS TBK_SOURCE_DIR "/tests/unit/domain/formats/"
 #define SUM_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
