@@ -106,11 +106,8 @@ static tbk_value *pointed_to_value(tbk_arena *arena, const tbk_field *field, con
 {
     if (pointer == NULL)
         return NULL;
-    if (field->kind == TBK_FIELD_STRUCT)
-        return tbk_fields_to_value(arena, field->items, pointer);
-    if (field->kind == TBK_FIELD_VALUE)
-        return copy_of(arena, pointer);
-    return tbk_value_string(arena, pointer);
+    return field->kind == TBK_FIELD_VALUE ? copy_of(arena, pointer)
+                                          : tbk_value_string(arena, pointer);
 }
 
 static tbk_value *number_to_value(tbk_arena *arena, const tbk_field *field, int64_t number)
@@ -144,7 +141,7 @@ static tbk_value *field_to_value(tbk_arena *arena, const tbk_field *field, const
         return items_to_value(arena, field, pointer_in(field, from), count_in(field, from));
     case TBK_FIELD_ARRAY:
         return items_to_value(arena, field, member, count_in(field, from));
-    default: /* text, a struct, a value */
+    default: /* a text, a value */
         return pointed_to_value(arena, field, pointer_in(field, from));
     }
 }
@@ -331,18 +328,6 @@ static bool read_array(tbk_arena *arena, const tbk_value *map, const tbk_field *
     return read_items(arena, list, field, (char *)out + field->offset, out, err);
 }
 
-static bool read_struct(tbk_arena *arena, const tbk_value *map, const tbk_field *field, void *out,
-                        tbk_error *err)
-{
-    const tbk_value *found = NULL;
-    void *read = tbk_arena_alloc(arena, field->size);
-    if (!tbk_value_require_map(map, field->key, &found, err) ||
-        !tbk_fields_read(arena, found, field->items, read, err))
-        return false;
-    put_pointer(field, out, read);
-    return true;
-}
-
 static bool read_there(tbk_arena *arena, const tbk_value *map, const tbk_field *field, void *out,
                        tbk_error *err)
 {
@@ -367,8 +352,6 @@ static bool read_there(tbk_arena *arena, const tbk_value *map, const tbk_field *
         return read_list(arena, map, field, out, err);
     case TBK_FIELD_ARRAY:
         return read_array(arena, map, field, out, err);
-    case TBK_FIELD_STRUCT:
-        return read_struct(arena, map, field, out, err);
     default: /* a value, of any type */
         put_pointer(field, out, tbk_value_find(map, field->key));
         return true;

@@ -26,7 +26,6 @@ typedef enum tbk_field_kind {
     TBK_FIELD_ROWS,    /* const tbk_table_rows *: a map; each from `least` to `most` */
     TBK_FIELD_LIST,    /* const struct *: a list of maps with the fields of `items` */
     TBK_FIELD_ARRAY,   /* the same, within the struct: an array of `most` structs */
-    TBK_FIELD_STRUCT,  /* const struct *: a map with the fields of `items`; NULL is null */
     TBK_FIELD_VALUE,   /* const tbk_value *: as it is; NULL is null */
 } tbk_field_kind;
 
@@ -58,11 +57,10 @@ struct tbk_field {
 /* Where a field stands. */
 #define TBK_AT(type, member)                                                                       \
     .offset = offsetof(type, member), .size = sizeof(((type *)NULL)->member)
-/* Where structs stand (or a pointer to them, or to one), and how many they are. */
-#define TBK_AT_STRUCT(type, member)                                                                \
-    .offset = offsetof(type, member), .size = sizeof *((type *)NULL)->member
+/* Where structs stand, or a pointer to them; and how many they are. */
 #define TBK_AT_LIST(type, member, counter)                                                         \
-    TBK_AT_STRUCT(type, member), .count_offset = offsetof(type, counter)
+    .offset = offsetof(type, member), .size = sizeof *((type *)NULL)->member,                      \
+    .count_offset = offsetof(type, counter)
 
 /* Sets the keys of the table in the map, in its order. Values are borrowed. */
 void tbk_fields_write(tbk_arena *arena, tbk_value *map, const tbk_field *fields, const void *from);
