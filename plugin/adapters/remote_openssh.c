@@ -124,13 +124,8 @@ static bool write_known_hosts(connection *over, const tbk_host_keys *known, tbk_
 
 static const char *last_line(tbk_arena *arena, const char *text)
 {
-    size_t end = strlen(text);
-    while (end > 0 && (text[end - 1] == '\n' || text[end - 1] == '\r'))
-        end--;
-    size_t begin = end;
-    while (begin > 0 && text[begin - 1] != '\n')
-        begin--;
-    return end == 0 ? "no reason given" : tbk_arena_copy_bytes(arena, text + begin, end - begin);
+    const char *line = tbk_remote_last_line(arena, text);
+    return line[0] != '\0' ? line : "no reason given";
 }
 
 /* The key that the VM showed, from ssh's own words. */
