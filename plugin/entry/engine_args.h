@@ -3,9 +3,9 @@
 #ifndef TBK_ENTRY_ENGINE_ARGS_H
 #define TBK_ENTRY_ENGINE_ARGS_H
 
-#include "domain/manifest.h"
 #include "domain/option_table.h"
 #include "domain/options.h"
+#include "domain/proof.h"
 
 typedef struct engine_args {
     tbk_engine_command command;

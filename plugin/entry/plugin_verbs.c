@@ -169,30 +169,25 @@ static bool verb_render(session *self, tbk_error *err)
     return true;
 }
 
-static tbk_configure_input install_input(const session *self)
+static tbk_vm vm_of(const session *self)
 {
-    return (tbk_configure_input){.workspace = &self->workspace,
-                                 .rendering = &self->rendering,
-                                 .image = &self->image,
-                                 .remote = &self->remote,
-                                 .report = self->report,
-                                 .dry_run = self->dry_run};
+    return (tbk_vm){.workspace = &self->workspace,
+                    .rendering = &self->rendering,
+                    .image = &self->image,
+                    .remote = &self->remote,
+                    .report = self->report};
 }
 
 static bool verb_configure(session *self, tbk_error *err)
 {
-    const tbk_configure_input input = install_input(self);
+    const tbk_configure_input input = {.vm = vm_of(self), .dry_run = self->dry_run};
 
     return verb_render(self, err) && tbk_configure(self->arena, &input, &self->result, err);
 }
 
 static bool verb_verify(session *self, tbk_error *err)
 {
-    const tbk_verify_input input = {.workspace = &self->workspace,
-                                    .rendering = &self->rendering,
-                                    .image = &self->image,
-                                    .remote = &self->remote,
-                                    .report = self->report,
+    const tbk_verify_input input = {.vm = vm_of(self),
                                     .wait_for_cron = self->options.wait_for_cron,
                                     .fetch_all = self->options.fetch_all};
 
@@ -201,13 +196,9 @@ static bool verb_verify(session *self, tbk_error *err)
 
 static bool verb_plan(session *self, tbk_error *err)
 {
-    const tbk_plan_input input = {.workspace = &self->workspace,
-                                  .rendering = &self->rendering,
-                                  .image = &self->image,
-                                  .remote = &self->remote,
-                                  .report = self->report};
+    const tbk_vm vm = vm_of(self);
 
-    return tbk_plan(self->arena, &input, &self->result, err);
+    return tbk_plan(self->arena, &vm, &self->result, err);
 }
 
 static void add_argument(tbk_text *arguments, const char *name, const char *value)
@@ -218,22 +209,20 @@ static void add_argument(tbk_text *arguments, const char *name, const char *valu
     tbk_text_append_shell_word(arguments, value);
 }
 
-static bool run_in_window(session *self, int *out_exit_status, const tbk_value **out_record,
-                          tbk_error *err)
+static bool run_in_window(session *self, tbk_host_answer *out, tbk_error *err)
 {
+    const tbk_vm vm = vm_of(self);
     tbk_auto_text arguments = {0};
 
     add_argument(&arguments, "--method", self->options.method);
     add_argument(&arguments, "--journal-mode", self->options.journal_mode);
     add_argument(&arguments, "--profile", self->options.profile);
-    return tbk_host_run_hook(self->arena, &self->remote, self->workspace.options.store,
-                             tbk_text_string(&arguments), self->report, out_exit_status, out_record,
-                             err);
+    return tbk_host_run_hook(self->arena, &vm, tbk_text_string(&arguments), out, err);
 }
 
-static bool run_in_sidecar(session *self, int *out_exit_status, const tbk_value **out_record,
-                           tbk_error *err)
+static bool run_in_sidecar(session *self, tbk_host_answer *out, tbk_error *err)
 {
+    const tbk_vm vm = vm_of(self);
     const char *arguments[8] = {"backup", "--log", "json"};
     size_t count = 3;
 
@@ -250,61 +239,47 @@ static bool run_in_sidecar(session *self, int *out_exit_status, const tbk_value 
         arguments[count++] = "--profile";
         arguments[count++] = self->options.profile;
     }
-    return tbk_host_run_sidecar(self->arena, &self->remote, self->workspace.options.store,
-                                arguments, self->report, out_exit_status, out_record, err);
+    return tbk_host_run_sidecar(self->arena, &vm, arguments, out, err);
 }
 
 static bool verb_run(session *self, tbk_error *err)
 {
-    const tbk_value *record = NULL;
-    int exit_status = 0;
+    tbk_host_answer answer;
     bool is_sidecar = self->workspace.options.mode == TBK_MODE_SIDECAR;
 
-    if (!(is_sidecar ? run_in_sidecar : run_in_window)(self, &exit_status, &record, err))
+    if (!(is_sidecar ? run_in_sidecar : run_in_window)(self, &answer, err))
         return false;
     self->result = tbk_value_map(self->arena);
-    tbk_value_set_integer(self->arena, self->result, "exit_status", exit_status);
-    if (record != NULL) {
-        tbk_value *run = TBK_ARENA_NEW(self->arena, tbk_value);
-        *run = *record;
-        tbk_value_set(self->arena, self->result, "run", run);
-    }
-    return tbk_host_outcome(exit_status, record, err);
-}
-
-static tbk_status_input status_input(const session *self)
-{
-    return (tbk_status_input){.workspace = &self->workspace,
-                              .rendering = &self->rendering,
-                              .image = &self->image,
-                              .remote = &self->remote,
-                              .report = self->report};
+    tbk_value_set_integer(self->arena, self->result, "exit_status", answer.exit_status);
+    if (answer.value != NULL)
+        tbk_value_set(self->arena, self->result, "run", tbk_value_share(self->arena, answer.value));
+    return tbk_host_outcome(answer.exit_status, answer.value, err);
 }
 
 static bool verb_status(session *self, tbk_error *err)
 {
-    const tbk_status_input input = status_input(self);
+    const tbk_vm vm = vm_of(self);
 
-    return tbk_status(self->arena, &input, &self->result, err);
+    return tbk_status(self->arena, &vm, &self->result, err);
 }
 
 static bool verb_list(session *self, tbk_error *err)
 {
-    const tbk_status_input input = status_input(self);
+    const tbk_vm vm = vm_of(self);
 
-    return tbk_status_sets(self->arena, &input, &self->result, err);
+    return tbk_status_sets(self->arena, &vm, &self->result, err);
 }
 
 static bool verb_acknowledge(session *self, tbk_error *err)
 {
-    const tbk_status_input input = status_input(self);
+    const tbk_vm vm = vm_of(self);
 
-    return tbk_status_acknowledge(self->arena, &input, &self->result, err);
+    return tbk_status_acknowledge(self->arena, &vm, &self->result, err);
 }
 
 static bool restore(session *self, tbk_error *err)
 {
-    const tbk_restore_input input = {.vm = status_input(self),
+    const tbk_restore_input input = {.vm = vm_of(self),
                                      .set = self->options.set,
                                      .dry_run = self->dry_run,
                                      .purge_previous = self->options.purge_previous};
@@ -320,7 +295,7 @@ static bool open_workspace(session *self, tbk_error *err)
 
 static bool install(session *self, tbk_error *err)
 {
-    const tbk_configure_input input = install_input(self);
+    const tbk_configure_input input = {.vm = vm_of(self), .dry_run = self->dry_run};
     tbk_value *ignored = NULL;
 
     return tbk_configure(self->arena, &input, &ignored, err);

@@ -303,6 +303,17 @@ static void a_visible_copy_keeps_all_but_what_a_terminal_would_do(void **state)
     assert_string_equal(list->first->value->string, "\033[2J\n");
 }
 
+static void a_shared_value_has_the_same_members(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    const tbk_value *map = document(arena);
+    const tbk_value *shared = tbk_value_share(arena, map);
+    assert_ptr_not_equal(shared, map);
+    assert_ptr_equal(tbk_value_find(shared, "core"), tbk_value_find(map, "core"));
+    assert_int_equal(tbk_value_share(arena, NULL)->type, TBK_VALUE_NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +332,7 @@ int main(void)
         cmocka_unit_test(numbers_have_limits),
         cmocka_unit_test(for_printing_what_is_missing_or_another_type_has_a_stand_in),
         cmocka_unit_test(a_visible_copy_keeps_all_but_what_a_terminal_would_do),
+        cmocka_unit_test(a_shared_value_has_the_same_members),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
