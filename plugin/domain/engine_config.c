@@ -4,6 +4,7 @@
 #include "domain/engine_config.h"
 
 #include "domain/option_table.h"
+#include "domain/options.h"
 #include "domain/path.h"
 #include "domain/place.h"
 #include "domain/schedule.h"

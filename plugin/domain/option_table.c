@@ -4,9 +4,7 @@
 
 #include "base/number.h"
 #include "domain/address.h"
-#include "domain/engine_config.h"
-#include "domain/option_values.h"
-#include "domain/options.h"
+#include "domain/settings.h"
 
 #include <string.h>
 

@@ -3,7 +3,6 @@
 #include "domain/options.h"
 
 #include "domain/option_table.h"
-#include "domain/option_values.h"
 #include "domain/place.h"
 #include "domain/schedule.h"
 
