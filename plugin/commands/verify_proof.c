@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "commands/host_runner.h"
 #include "commands/live_database.h"
+#include "domain/proof.h"
 #include "engine/verification.h"
 
 #include <errno.h>
