@@ -5,6 +5,7 @@
 #include "base/memory.h"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <string.h>
 
 enum { SHA256_BYTES = 32 };
@@ -53,6 +54,14 @@ void tbk_digest_of(const void *bytes, size_t length, tbk_digest *out)
     tbk_auto(tbk_hasher) *hasher = tbk_hasher_new();
     tbk_hasher_add(hasher, bytes, length);
     tbk_hasher_finish(hasher, out);
+}
+
+void tbk_digest_hmac_sha1(const void *key, size_t key_length, const void *bytes, size_t length,
+                          uint8_t out[TBK_SHA1_BYTES])
+{
+    unsigned int written = 0;
+    tbk_memory_must(HMAC(EVP_sha1(), key, (int)key_length, bytes, length, out, &written) != NULL &&
+                    written == TBK_SHA1_BYTES);
 }
 
 bool tbk_digest_equal(const tbk_digest *a, const tbk_digest *b)

@@ -5,6 +5,7 @@
 #define TBK_ENGINE_VERIFICATION_H
 
 #include "database/database.h"
+#include "domain/proof.h"
 #include "store/set.h"
 
 typedef struct tbk_prove_request {

@@ -90,39 +90,6 @@ static bool open_connection(const char *path, const tbk_report *report, sqlite3 
     return ok;
 }
 
-static bool is_in_wal_mode(sqlite3 *db, bool *out, tbk_error *err)
-{
-    tbk_auto(sqlite3_stmt) *mode = NULL;
-    int rc = sqlite3_prepare_v2(db, "PRAGMA journal_mode", -1, &mode, NULL);
-    if (rc != SQLITE_OK || (rc = sqlite3_step(mode)) != SQLITE_ROW)
-        return tbk_sqlite_fail(db, rc, err, "cannot read the journal mode");
-    *out = strcmp((const char *)sqlite3_column_text(mode, 0), "wal") == 0;
-    return true;
-}
-
-static bool fail_not_wal(tbk_error *err)
-{
-    return tbk_fail(err, TBK_E_UNSUPPORTED,
-                    "use another method, or have the journal mode changed "
-                    "(torrust-backup run ENVIRONMENT --journal-mode wal)",
-                    "the database is not in WAL mode");
-}
-
-bool tbk_sqlite_need_wal(const char *path, tbk_error *err)
-{
-    tbk_sqlite_facts facts;
-    uint64_t journal_bytes;
-    if (!tbk_sqlite_inspect(path, &facts, err) ||
-        !tbk_sqlite_companion_size(path, "-journal", &journal_bytes, err))
-        return false;
-    if (!facts.wal)
-        return fail_not_wal(err);
-    /* Left by a change to WAL that was interrupted: SQLite would roll it back. */
-    return journal_bytes == 0 ||
-           tbk_fail(err, TBK_E_BUSY, "start the tracker, which rolls it back",
-                    "a journal stands beside '%s', which is in WAL mode", path);
-}
-
 /* Files that we make beside the database belong to us: they must be its owner's. */
 static bool may_make_files(const char *path, tbk_error *err)
 {
@@ -141,7 +108,6 @@ static bool open_files(tbk_sqlite_hot *hot, const char *path, const tbk_report *
                        tbk_error *err)
 {
     char log[PATH_MAX];
-    bool wal;
     if (!tbk_sqlite_companion(path, "", hot->path, err) ||
         !tbk_sqlite_companion(path, "-wal", log, err))
         return false;
@@ -149,10 +115,8 @@ static bool open_files(tbk_sqlite_hot *hot, const char *path, const tbk_report *
     if (!tbk_sqlite_open_file(hot->path, "", &hot->fd, err) ||
         !open_connection(hot->path, report, &hot->pin, err) ||
         !open_connection(hot->path, report, &hot->checkpointer, err) ||
-        !is_in_wal_mode(hot->pin, &wal, err))
+        !tbk_sqlite_check_wal(hot->pin, err))
         return false;
-    if (!wal)
-        return fail_not_wal(err);
     return tbk_sqlite_open_file(hot->path, "-wal", &hot->wal, err) &&
            tbk_wal_files_note(hot->path, &hot->files, err) &&
            ((tbk_sqlite_is_named(hot->fd, hot->path) && tbk_sqlite_is_named(hot->wal, log)) ||
