@@ -4,17 +4,14 @@
  * MariaDB and MySQL: the same cases, through the same interface. A third kind joins KINDS.
  */
 #include "contract/servers.h"
+#include "unit/engine/backup_fixture.h"
 #include "unit/scratch.h"
 
 #include "base/text.h"
-#include "engine/backup.h"
 #include "engine/backup_plan.h"
 #include "engine/restoration.h"
 #include "engine/verification.h"
 
-#include <sqlite3.h>
-
-#define START_S 1771264603 /* 20260216T175643Z */
 #define ROWS 5000
 #define COMPLETED 100 /* of them */
 
@@ -37,29 +34,8 @@ static struct empty_server {
     unsigned starts;
 } empty;
 
-static void sqlite_execute(const char *sql)
-{
-    sqlite3 *db;
-    if (sqlite3_open("tracker.db", &db) != SQLITE_OK ||
-        sqlite3_busy_timeout(db, 5000) != SQLITE_OK ||
-        sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
-        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-    (void)sqlite3_close(db);
-}
-
-static int64_t sqlite_number(const char *sql)
-{
-    sqlite3 *db;
-    sqlite3_stmt *statement;
-    assert_int_equal(sqlite3_open("tracker.db", &db), SQLITE_OK);
-    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK)
-        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-    int64_t number = sqlite3_column_int64(statement, 0);
-    (void)sqlite3_finalize(statement);
-    (void)sqlite3_close(db);
-    return number;
-}
+static void sqlite_execute(const char *sql) { execute("tracker.db", sql); }
+static int64_t sqlite_number(const char *sql) { return integer("tracker.db", sql); }
 
 static void sqlite_clear(void)
 {
@@ -105,11 +81,6 @@ static const kind *now; /* the one that is tried */
 
 /* --- the fixture --- */
 
-typedef struct holder {
-    int holds, releases;
-    bool was_stopped, is_lost;
-} holder;
-
 typedef struct fixture {
     tbk_arena *arena;
     tbk_engine_config config;
@@ -119,28 +90,6 @@ typedef struct fixture {
     tbk_backup_result result;
     tbk_error err;
 } fixture;
-
-static bool acquire(void *self, tbk_hold_kind how, bool *out_was_stopped, tbk_error *err)
-{
-    holder *holding = self;
-    (void)how;
-    (void)err;
-    holding->holds++;
-    *out_was_stopped = holding->was_stopped;
-    return true;
-}
-
-static bool check(void *self, tbk_error *err)
-{
-    return !((holder *)self)->is_lost || tbk_fail(err, TBK_E_INTERRUPTED, NULL, "the hook is gone");
-}
-
-static bool release(void *self, tbk_error *err)
-{
-    (void)err;
-    ((holder *)self)->releases++;
-    return true;
-}
 
 /* One value of a .env in single quotes, as the deployer writes it. */
 static void put_variable(FILE *file, const char *name, const char *value)
@@ -196,20 +145,17 @@ static int setup(void **state)
     assert_int_equal(shell("rm -rf ./*"), 0);
     fill();
     self->arena = tbk_arena_new();
-    self->config =
-        (tbk_engine_config){.environment = "demo",
-                            .driver = now->driver,
-                            .database_path = tbk_arena_format(self->arena, "%s/tracker.db", folder),
-                            .env_file = tbk_arena_format(self->arena, "%s/env", folder),
-                            .store = tbk_arena_format(self->arena, "%s/store", folder),
-                            .keep_days = 7,
-                            .compression_level = 1,
-                            .prove_restored_every_days = 7};
+    self->config = sqlite_config(tbk_arena_format(self->arena, "%s/tracker.db", folder),
+                                 tbk_arena_format(self->arena, "%s/store", folder));
+    self->config.environment = "demo";
+    self->config.driver = now->driver;
+    self->config.env_file = tbk_arena_format(self->arena, "%s/env", folder);
+    self->config.prove_restored_every_days = 7;
+    self->config.keep_last = 0; /* the days alone decide */
     tbk_rules_default(&self->config.essential);
     if (now->driver == TBK_DRIVER_MYSQL)
         write_env(server.root_password);
-    self->hold =
-        (tbk_hold){.self = &self->holder, .acquire = acquire, .check = check, .release = release};
+    self->hold = hold_of(&self->holder);
     self->request = (tbk_backup_request){.config = &self->config,
                                          .hold = &self->hold,
                                          .run_id = "run",
@@ -345,12 +291,6 @@ static void a_lost_hold_makes_the_copy_worthless(void **state)
     self->holder.is_lost = true;
     assert_fails(backup(self), self->err, TBK_E_INTERRUPTED, "the hook is gone");
     assert_false(has_sets());
-}
-
-static bool at_once(void *self)
-{
-    (void)self;
-    return true;
 }
 
 static void leaves_nothing_behind_when_it_is_stopped(void **state)
@@ -502,12 +442,6 @@ static void a_swap_can_be_undone(void **state)
     assert_int_equal(live_rows(), ROWS);
 }
 
-static bool stays_down_once(void *self, tbk_error *err)
-{
-    holder *holding = self;
-    return holding->releases++ > 0 || tbk_fail(err, TBK_E_TRACKER_DOWN, NULL, "it does not start");
-}
-
 static void a_tracker_that_does_not_start_gets_its_old_database_back(void **state)
 {
     fixture *self = *state;
@@ -515,7 +449,7 @@ static void a_tracker_that_does_not_start_gets_its_old_database_back(void **stat
     self->request.holds_nothing = true;
     assert_succeeds(backup(self), self->err);
     now->execute("DELETE FROM torrents WHERE id > 10");
-    self->hold.release = stays_down_once;
+    self->holder.stays_down_once = true;
     self->holder.releases = 0;
     const tbk_restore_request request = {
         .config = &self->config, .hold = &self->hold, .run_id = "restore", .now_s = START_S + 60};

@@ -15,12 +15,6 @@ typedef struct fixture {
     tbk_report report;
 } fixture;
 
-static bool at_once(void *self)
-{
-    (void)self;
-    return true;
-}
-
 static int setup(void **state)
 {
     fixture *self = calloc(1, sizeof *self);

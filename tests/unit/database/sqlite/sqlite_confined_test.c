@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Databases that others wrote: none of what they hold, or of what stands beside them, leads to
  * another file, runs, or takes all time and memory; and what cannot be read is not called wrong. */
-#include "unit/database/databases.h"
+#include "unit/databases.h"
+#include "unit/moved_clock.h"
 
 #include "database/sqlite/sqlite_internal.h"
 #include "database/sqlite/sqlite_select.h"
@@ -26,13 +27,6 @@ static void put(const char *path, const void *bytes, size_t length)
     (void)close(fd);
 }
 
-static void execute(const char *path, const char *sql)
-{
-    sqlite3 *db = open_database(path);
-    must(db, sql);
-    (void)sqlite3_close(db);
-}
-
 static int setup(void **state)
 {
     fixture *self = calloc(1, sizeof *self);
@@ -42,10 +36,7 @@ static int setup(void **state)
     (void)snprintf(self->other, sizeof self->other, "%s/other", self->folder);
     (void)snprintf(self->journal, sizeof self->journal, "%s-journal", self->database);
     self->arena = tbk_arena_new();
-    execute(self->database,
-            "CREATE TABLE torrents (id INTEGER PRIMARY KEY, info_hash TEXT, completed INTEGER);"
-            "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n LIMIT 3000) "
-            "INSERT INTO torrents SELECT i, hex(randomblob(20)), i % 3 FROM n");
+    make_torrents(self->database, ROWS, "i % 3");
     put(self->other, "somebody's", 10);
     *state = self;
     return 0;
@@ -54,12 +45,10 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     fixture *self = *state;
-    char command[128];
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", self->folder);
-    int status = system(command);
+    bool removed = remove_scratch(self->folder);
     tbk_arena_free(self->arena);
     free(self);
-    return status;
+    return removed ? 0 : -1;
 }
 
 /* --- journals that name another file --- */
@@ -333,6 +322,15 @@ static void tasks_have_a_limit(void **state)
                  "counting takes longer");
 }
 
+static void that_limit_stands_when_the_wall_clock_is_set(void **state)
+{
+    (void)alarm(60);
+    wall_clock_is_ahead = true;
+    tasks_have_a_limit(state);
+    wall_clock_is_ahead = false;
+    (void)alarm(0);
+}
+
 /* --- what could not be looked at --- */
 
 static fixture *shared; /* with the children in which the kernel refuses a call */
@@ -408,6 +406,7 @@ int main(void)
         CASE(statements_end_when_time_or_patience_ends),
         CASE(statements_do_not_take_all_memory),
         CASE(tasks_have_a_limit),
+        CASE(that_limit_stands_when_the_wall_clock_is_set),
         CASE(a_read_that_fails_is_no_damage),
         CASE(a_collation_that_is_not_here_is_no_damage),
         CASE(a_value_beyond_the_limits_is_no_damage),

@@ -5,7 +5,7 @@
  * The invariant: every transaction of a writer sets the same generation in all rows. A copy with
  * two generations in it is torn.
  */
-#include "unit/database/databases.h"
+#include "unit/databases.h"
 
 #include "database/sqlite/sqlite.h"
 
@@ -35,16 +35,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     fixture *self = *state;
-    static const char *const names[] = {"tracker.db", "copy.db"};
-    static const char *const suffixes[] = {"", "-journal", "-wal", "-shm"};
-    for (size_t i = 0; i < 2; i++)
-        for (size_t j = 0; j < 4; j++) {
-            char path[128];
-            (void)snprintf(path, sizeof path, "%s/%s%s", self->folder, names[i], suffixes[j]);
-            (void)unlink(path);
-        }
-    if (rmdir(self->folder) != 0)
-        fail_msg("something was left in '%s'", self->folder);
+    remove_databases(self->folder, (const char *const[]){"tracker.db", "copy.db", NULL});
     tbk_arena_free(self->arena);
     free(self);
     return 0;
@@ -58,14 +49,8 @@ static int64_t generations(const char *path)
 static void make_database(const char *path, bool wal)
 {
     sqlite3 *db = open_database(path);
-    char sql[200];
     must(db, wal ? "PRAGMA journal_mode=WAL" : "PRAGMA journal_mode=DELETE");
-    must(db, "CREATE TABLE t (id INTEGER PRIMARY KEY, generation INTEGER, filler BLOB)");
-    (void)snprintf(sql, sizeof sql,
-                   "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n LIMIT %d) "
-                   "INSERT INTO t SELECT i, 1, randomblob(500) FROM n",
-                   ROWS);
-    must(db, sql);
+    make_generations(db, ROWS);
     (void)sqlite3_close(db);
 }
 
@@ -285,12 +270,6 @@ static void refuses_the_journal_of_several_databases(void **state)
     write_file(path, journal, sizeof journal);
     assert_fails(tbk_sqlite_copy_held(self->database, self->copy, NULL, &err), err, TBK_E_BUSY,
                  "several databases");
-}
-
-static bool at_once(void *self)
-{
-    (void)self;
-    return true;
 }
 
 static void stops_when_asked(void **state)
