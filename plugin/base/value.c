@@ -113,6 +113,18 @@ void tbk_value_set(tbk_arena *arena, tbk_value *map, const char *key, tbk_value 
         tbk_value_add(arena, map, key, value);
 }
 
+void tbk_value_set_at(tbk_arena *arena, tbk_value *map, const char *path, tbk_value *value)
+{
+    for (const char *dot; (dot = strchr(path, '.')) != NULL; path = dot + 1) {
+        const char *key = tbk_arena_copy_bytes(arena, path, (size_t)(dot - path));
+        tbk_member *member = find_member(map, key, (size_t)(dot - path));
+        if (member == NULL)
+            tbk_value_add(arena, map, key, tbk_value_map(arena));
+        map = member != NULL ? member->value : map->last->value;
+    }
+    tbk_value_set(arena, map, path, value);
+}
+
 void tbk_value_set_string(tbk_arena *arena, tbk_value *map, const char *key, const char *string)
 {
     tbk_value_set(arena, map, key, tbk_value_string(arena, string));

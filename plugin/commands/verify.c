@@ -11,6 +11,7 @@
 #include "commands/live_database.h"
 #include "commands/schedule_report.h"
 #include "domain/manifest.h"
+#include "domain/proof.h"
 #include "engine/verification.h"
 
 #include <errno.h>

@@ -12,6 +12,7 @@
 #include "domain/engine_config.h"
 #include "domain/manifest.h"
 #include "domain/origin.h"
+#include "domain/table_rows.h"
 #include "ports/hold.h"
 #include "ports/report.h"
 #include "ports/scratch_server.h"
@@ -51,7 +52,7 @@ typedef struct tbk_capture {
     const tbk_selected_table *selection; /* with rules: of every table */
     size_t selection_count;
     bool tracker_was_stopped;
-    int64_t held_ms;   /* from the request until the answer to the release; 0 without a hold */
+    int64_t held_ms; /* from the request until the answer to the release, of all holds; 0 without */
     tbk_error release; /* code TBK_E_OK, or why the tracker did not come back after a good copy */
     tbk_error change;  /* the same of the journal mode */
 } tbk_capture;

@@ -55,13 +55,15 @@ static bool work_watched(const tbk_hold_work *work, tbk_error *err)
 
 static void note_released(const tbk_report *report, int64_t started_ms, tbk_capture *out)
 {
-    out->held_ms = out->tracker_was_stopped ? 0 : tbk_clock_monotonic_ms() - started_ms;
+    int64_t held_ms = tbk_clock_monotonic_ms() - started_ms;
+    if (!out->tracker_was_stopped)
+        out->held_ms += held_ms;
     if (out->tracker_was_stopped)
         tbk_report_log(report, TBK_LOG_INFO, "release",
                        "the tracker was not running before, and was left so");
     else
         tbk_report_log(report, TBK_LOG_INFO, "release", "the tracker was held for %" PRId64 " ms",
-                       out->held_ms);
+                       held_ms);
 }
 
 /* A tracker that stands still matters more than why the work failed. */
@@ -85,7 +87,7 @@ static bool work_and_release(const tbk_hold_work *work, int64_t started_ms, tbk_
         note_released(work->report, started_ms, out);
         return ok;
     }
-    out->held_ms = tbk_clock_monotonic_ms() - started_ms;
+    out->held_ms += tbk_clock_monotonic_ms() - started_ms;
     tbk_report_log(work->report, TBK_LOG_ERROR, "release", "%s", release.message);
     if (ok && release.code == TBK_E_TRACKER_DOWN) {
         out->release = release;

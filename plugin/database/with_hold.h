@@ -16,8 +16,9 @@ typedef struct tbk_hold_work {
 } tbk_hold_work;
 
 /*
- * Shape:  fills held_ms, tracker_was_stopped and release of out, on failure too. out_declined: the
- *         hold was refused, so another way may do.
+ * Shape:  adds to held_ms, since a capture may hold the tracker several times, and fills
+ *         tracker_was_stopped and release of out, on failure too. out_declined: the hold was
+ *         refused, so another way may do.
  * Errors: those of the work; TBK_E_TRACKER_DOWN when work and release both failed. When only the
  *         release failed, the work is good: true, with out->release filled.
  */

@@ -2,6 +2,7 @@
 /* Reads and checks the operator's options: one row each, whatever they come from. */
 #include "domain/options.h"
 
+#include "base/names.h"
 #include "domain/address.h"
 #include "domain/path.h"
 #include "domain/place.h"
@@ -12,64 +13,49 @@
 
 /* --- Named values --- */
 
-static const char *const method_names[] = {
+static const char *const methods[] = {
     [TBK_METHOD_AUTO] = "auto",       [TBK_METHOD_HOT] = "hot",
     [TBK_METHOD_REFLINK] = "reflink", [TBK_METHOD_SNAPSHOT] = "snapshot",
     [TBK_METHOD_PAUSE] = "pause",     [TBK_METHOD_STOP] = "stop",
 };
-static const char *const hold_policy_names[] = {
+static const tbk_names method_names = {
+    .what = "method",
+    TBK_NAMES_LIST(methods),
+    .fix = "write auto, hot, reflink, pause or stop; for MySQL auto, snapshot or stop"};
+
+static const char *const hold_policies[] = {
     [TBK_HOLD_WHEN_NEEDED] = "when_needed", [TBK_HOLD_NEVER] = "never"};
-static const char *const database_tls_names[] = {
+static const tbk_names hold_policy_names = {TBK_NAMES_LIST(hold_policies)};
+
+static const char *const database_tls[] = {
     [TBK_TLS_WHEN_OFFERED] = "when_offered", [TBK_TLS_REQUIRED] = "required"};
-static const char *const mode_names[] = {
-    [TBK_MODE_WINDOW] = "window", [TBK_MODE_SIDECAR] = "sidecar"};
-static const char *const journal_mode_names[] = {
+static const tbk_names database_tls_names = {TBK_NAMES_LIST(database_tls)};
+
+static const char *const modes[] = {[TBK_MODE_WINDOW] = "window", [TBK_MODE_SIDECAR] = "sidecar"};
+static const tbk_names mode_names = {.what = "mode", TBK_NAMES_LIST(modes)};
+
+static const char *const journal_modes[] = {
     [TBK_JOURNAL_AS_IT_IS] = "as it is",
     [TBK_JOURNAL_WAL] = "wal",
     [TBK_JOURNAL_DELETE] = "delete",
 };
-static const char *const ssh_program_names[] = {
+static const tbk_names journal_mode_names = {
+    .what = "journal mode", TBK_NAMES_LIST(journal_modes), .first = TBK_JOURNAL_WAL};
+
+static const char *const ssh_programs[] = {
     [TBK_SSH_AUTO] = "auto",
     [TBK_SSH_LIBSSH2] = "libssh2",
     [TBK_SSH_OPENSSH] = "openssh",
     [TBK_SSH_LOCAL] = "local",
 };
+static const tbk_names ssh_program_names = {.what = "way to the VM", TBK_NAMES_LIST(ssh_programs)};
 
-/* The position of the name in a list; -1 when it is not there. */
-static int find_name(const char *const *names, size_t count, const char *name)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(names[i], name) == 0)
-            return (int)i;
-    return -1;
-}
-
-const char *tbk_mode_name(tbk_mode mode) { return mode_names[mode]; }
-
-bool tbk_mode_parse(const char *name, tbk_mode *out, tbk_error *err)
-{
-    int found = find_name(mode_names, sizeof mode_names / sizeof *mode_names, name);
-    if (found < 0)
-        return tbk_fail(err, TBK_E_CONFIG, "write window or sidecar",
-                        "the mode '%.100s' is unknown; known are: window, sidecar", name);
-    *out = (tbk_mode)found;
-    return true;
-}
-
-const char *tbk_method_name(tbk_method method) { return method_names[method]; }
-
-bool tbk_method_parse(const char *name, tbk_method *out, tbk_error *err)
-{
-    int found = find_name(method_names, sizeof method_names / sizeof *method_names, name);
-    if (found < 0)
-        return tbk_fail(err, TBK_E_CONFIG,
-                        "write auto, hot, reflink, pause or stop; for MySQL auto, snapshot or stop",
-                        "the method '%.100s' is unknown; known are: auto, hot, reflink, snapshot, "
-                        "pause, stop",
-                        name);
-    *out = (tbk_method)found;
-    return true;
-}
+TBK_NAMES_FUNCTIONS(tbk_method, tbk_method, method_names)
+TBK_NAMES_FUNCTIONS(tbk_hold_policy, tbk_hold_policy, hold_policy_names)
+TBK_NAMES_FUNCTIONS(tbk_database_tls, tbk_database_tls, database_tls_names)
+TBK_NAMES_FUNCTIONS(tbk_mode, tbk_mode, mode_names)
+TBK_NAMES_FUNCTIONS(tbk_journal_mode, tbk_journal_mode, journal_mode_names)
+TBK_NAMES_FUNCTIONS(tbk_ssh_program, tbk_ssh_program, ssh_program_names)
 
 static bool check_method_for(tbk_driver driver, tbk_method method, tbk_error *err)
 {
@@ -98,60 +84,6 @@ bool tbk_method_check(tbk_method method, tbk_driver driver, tbk_mode mode, tbk_h
            tbk_fail(err, TBK_E_CONFIG, "use 'method: auto', or 'hold: when_needed'",
                     "the method %s holds the tracker, which 'hold: never' rules out",
                     tbk_method_name(method));
-}
-
-const char *tbk_hold_policy_name(tbk_hold_policy hold) { return hold_policy_names[hold]; }
-
-bool tbk_hold_policy_parse(const char *name, tbk_hold_policy *out, tbk_error *err)
-{
-    int found =
-        find_name(hold_policy_names, sizeof hold_policy_names / sizeof *hold_policy_names, name);
-    if (found < 0)
-        return tbk_fail(err, TBK_E_CONFIG, "write when_needed or never",
-                        "'%.100s' is unknown here; known are: when_needed, never", name);
-    *out = (tbk_hold_policy)found;
-    return true;
-}
-
-const char *tbk_database_tls_name(tbk_database_tls tls) { return database_tls_names[tls]; }
-
-bool tbk_database_tls_parse(const char *name, tbk_database_tls *out, tbk_error *err)
-{
-    int found =
-        find_name(database_tls_names, sizeof database_tls_names / sizeof *database_tls_names, name);
-    if (found < 0)
-        return tbk_fail(err, TBK_E_CONFIG, "write when_offered or required",
-                        "'%.100s' is unknown here; known are: when_offered, required", name);
-    *out = (tbk_database_tls)found;
-    return true;
-}
-
-const char *tbk_journal_mode_name(tbk_journal_mode mode) { return journal_mode_names[mode]; }
-
-bool tbk_journal_mode_parse(const char *name, tbk_journal_mode *out, tbk_error *err)
-{
-    int found =
-        find_name(journal_mode_names, sizeof journal_mode_names / sizeof *journal_mode_names, name);
-    if (found <= TBK_JOURNAL_AS_IT_IS)
-        return tbk_fail(err, TBK_E_CONFIG, "write wal or delete",
-                        "the journal mode '%.100s' is unknown; known are: wal, delete", name);
-    *out = (tbk_journal_mode)found;
-    return true;
-}
-
-const char *tbk_ssh_program_name(tbk_ssh_program program) { return ssh_program_names[program]; }
-
-bool tbk_ssh_program_parse(const char *name, tbk_ssh_program *out, tbk_error *err)
-{
-    int found =
-        find_name(ssh_program_names, sizeof ssh_program_names / sizeof *ssh_program_names, name);
-    if (found < 0)
-        return tbk_fail(err, TBK_E_CONFIG, "write auto, libssh2, openssh or local",
-                        "the way to the VM '%.100s' is unknown; known are: auto, libssh2, openssh, "
-                        "local",
-                        name);
-    *out = (tbk_ssh_program)found;
-    return true;
 }
 
 /* --- Checks of single values --- */

@@ -5,6 +5,7 @@
 #define TBK_ENGINE_VERIFICATION_H
 
 #include "database/database.h"
+#include "domain/proof.h"
 
 /*
  * checksums: every stored file hashed and compared with the manifest and SHA256SUMS, every stream

@@ -3,8 +3,8 @@
 #ifndef TBK_ENTRY_ENGINE_ARGS_H
 #define TBK_ENTRY_ENGINE_ARGS_H
 
-#include "domain/manifest.h"
 #include "domain/options.h"
+#include "domain/proof.h"
 
 typedef enum engine_command {
     ENGINE_BACKUP,

@@ -10,9 +10,10 @@
 
 uint64_t tbk_source_file_bytes(int fd)
 {
-    struct stat status;
+    struct stat status = {0};
     off_t at = lseek(fd, 0, SEEK_CUR);
-    if (at < 0 || fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size < at)
+    (void)fstat(fd, &status);
+    if (at < 0 || !S_ISREG(status.st_mode) || status.st_size < at)
         return 0;
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     return (uint64_t)(status.st_size - at);
@@ -30,5 +31,6 @@ bool tbk_source_read_file(void *self, void *buffer, size_t size_bytes, size_t *o
 
 tbk_source tbk_source_of_file(int *fd)
 {
-    return (tbk_source){.self = fd, .total_bytes = tbk_source_file_bytes(*fd), .read = tbk_source_read_file};
+    return (tbk_source){
+        .self = fd, .total_bytes = tbk_source_file_bytes(*fd), .read = tbk_source_read_file};
 }

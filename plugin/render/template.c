@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Renders a parsed template with values. */
-#include "render/template_tree.h"
+#include "render/template_internal.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The filters of templates; above all those that quote a value for the place where it stands. */
-#include "render/template_tree.h"
+#include "render/template_internal.h"
 
 #include "domain/schedule.h"
 

@@ -4,7 +4,7 @@
 #ifndef TBK_RENDER_TEMPLATE_SCAN_H
 #define TBK_RENDER_TEMPLATE_SCAN_H
 
-#include "render/template_tree.h"
+#include "render/template_internal.h"
 
 typedef enum tbk_token_kind {
     TBK_TOKEN_CLOSE, /* `}}` or `%}`, with or without `-` */

@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "domain/manifest.h"
 #include "domain/origin.h"
+#include "domain/proof.h"
 #include "domain/retention.h"
 #include "ports/report.h"
 

@@ -31,7 +31,7 @@ home_of() {
     openssl/*) echo plugin/base/digest.c ;;
     sqlite3*.h) echo 'plugin/database/sqlite/*' ;;
     mysql*.h | mariadb*.h | errmsg.h) echo 'plugin/database/mysql/*' ;;
-    zstd*.h | zdict.h) echo plugin/store/archive.c ;;
+    zstd*.h | zdict.h) echo 'plugin/store/archive_*' ;;
     libssh2*.h) echo 'plugin/adapters/*' ;;
     libssh/* | curl/* | glib*) echo nowhere ;;
     esac

@@ -6,8 +6,6 @@
 # network namespace, one end of a veth pair, a folder in each cgroup hierarchy and one process tree. Each step that
 # takes one of them away is harmless when it was never made, so `stop` works after a start that died anywhere.
 
-# Dropped from the machine for good: the clock, the kernel and its log are the host's.
-MACHINE_CAPABILITIES=-sys_time,-sys_boot,-sys_module,-sys_rawio,-syslog
 CLAIMS=/run/torrust-backup-tests.networks # one link a network in use, shared by all values of RUN
 BOOT_LIMIT_S=60
 STOP_LIMIT_S=20

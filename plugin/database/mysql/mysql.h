@@ -124,8 +124,9 @@ bool tbk_mysql_measure(tbk_arena *arena, const tbk_mysql_server *server, unsigne
 const char *tbk_mysql_scratch_name(tbk_arena *arena, const char *schema);
 const char *tbk_mysql_previous_name(tbk_arena *arena, const char *schema, int64_t now_s);
 /* Makes an empty schema with the collation of root->schema; one of that name that a killed run left
- * is dropped first, and statements that the server still runs for it are ended. Fails with
- * TBK_E_CONFIG for a name that is not one of the two above. */
+ * is dropped first, and statements that the server still runs for it are ended. It may be needed
+ * for a swap that was killed: call tbk_mysql_swap_recover before. Fails with TBK_E_CONFIG for a
+ * name that is not one of the two above. */
 bool tbk_mysql_scratch_make(const tbk_mysql_server *root, const char *name,
                             tbk_error *err) TBK_MUST_CHECK;
 bool tbk_mysql_scratch_drop(const tbk_mysql_server *root, const char *name,

@@ -169,7 +169,9 @@ static bool restore_to_staging(void *self, tbk_arena *arena, const tbk_unpacked 
     tbk_mysql_facts found;
     tbk_report_log(report, TBK_LOG_INFO, "restore", "loading into the schema '%s'",
                    scratch->schema);
-    if (!tbk_mysql_scratch_make(&database->root, scratch->schema, err) ||
+    /* First what a killed swap has left: the schema that is made anew may be needed for it. */
+    if (!tbk_mysql_swap_recover(&database->root, NULL, err) ||
+        !tbk_mysql_scratch_make(&database->root, scratch->schema, err) ||
         !tbk_mysql_load(scratch, tbk_mysql_capture_sessions(), unpacked->source, report,
                         &database->objects, err) ||
         !tbk_mysql_measure(arena, scratch, tbk_mysql_capture_sessions(), report, &found, err))

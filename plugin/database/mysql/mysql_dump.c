@@ -8,25 +8,17 @@
  * sessions and by the largest row, and the slowest of reader, server and store sets the pace.
  */
 #include "base/memory.h"
+#include "database/mysql/mysql_chunk_reader.h"
 #include "database/mysql/mysql_chunks.h"
 #include "database/mysql/mysql_condition.h"
-#include "database/mysql/mysql_queue.h"
 #include "database/mysql/mysql_snapshot.h"
 
-#include <mysqld_error.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
 #define SESSIONS_MAX 16
-#define PIECE_BYTES (2u << 20)
 #define LOOK_MS 200 /* between two looks whether the work shall go on */
 #define DRAIN_BYTES (64u << 10)
-
-/* What was read of a table. */
-typedef struct tally {
-    int64_t rows, excluded_rows;
-    uint64_t checksum;
-} tally;
 
 typedef struct worker {
     tbk_mysql_dump *dump;
@@ -48,7 +40,7 @@ struct tbk_mysql_dump {
 
     pthread_mutex_t lock; /* of the next two */
     size_t next_chunk;
-    tally *tallies; /* of each table */
+    tbk_mysql_tally *tallies; /* of each table */
 
     tbk_mysql_chunks chunks;
     tbk_mysql_queue *queue; /* NULL: nothing was read yet */
@@ -57,138 +49,33 @@ struct tbk_mysql_dump {
     size_t position;       /* in it, or in the text of the schema */
 };
 
-/* --- one range of rows, on a session's thread --- */
+/* --- the threads --- */
 
 static const tbk_rule *rule_of(const tbk_mysql_dump *dump, const tbk_mysql_table *table)
 {
     return dump->request.rules != NULL ? tbk_rules_find(dump->request.rules, table->name) : NULL;
 }
 
-/* "FROM `t` WHERE (range) AND (condition)" */
-static const char *from_where(tbk_arena *arena, const tbk_mysql_table *table,
-                              const tbk_mysql_chunk *chunk, const char *condition)
-{
-    return tbk_arena_format(
-        arena, "FROM %s WHERE (%s) AND (%s)", tbk_mysql_name(arena, table->name),
-        chunk->range != NULL ? chunk->range : "1", condition != NULL ? condition : "1");
-}
-
-/* A table or column that is gone: somebody changed the schema after it was read. */
-static bool fail_reading(MYSQL *session, const char *table, tbk_error *err)
-{
-    unsigned number = mysql_errno(session);
-    (void)tbk_mysql_fail(session, err, "cannot read the table '%s'", table);
-    if (number == ER_BAD_FIELD_ERROR)
-        err->code = TBK_E_BUSY;
-    return false;
-}
-
-static bool count_rows(tbk_arena *arena, MYSQL *session, const tbk_mysql_table *table,
-                       const tbk_mysql_chunk *chunk, int64_t *out, tbk_error *err)
-{
-    const char *sql =
-        tbk_arena_format(arena, "SELECT COUNT(*) %s", from_where(arena, table, chunk, NULL));
-    tbk_auto(MYSQL_RES) *result = NULL;
-    if (mysql_query(session, sql) != 0 || (result = mysql_store_result(session)) == NULL)
-        return fail_reading(session, table->name, err);
-    MYSQL_ROW row = mysql_fetch_row(result);
-    *out = row != NULL && row[0] != NULL ? strtoll(row[0], NULL, 10) : 0;
-    return true;
-}
-
-static bool begin_piece(tbk_mysql_writer *writer, const tbk_mysql_table *table, tbk_error *err)
-{
-    char line[1024];
-    (void)snprintf(line, sizeof line, TBK_MYSQL_SECTION_PREFIX "data `%s`\n", table->name);
-    return tbk_mysql_piece_append(&writer->piece, line, err);
-}
-
-static bool hand_over(worker *self, tbk_mysql_writer *writer, tbk_error *err)
-{
-    if (!tbk_mysql_writer_flush(writer, err))
-        return false;
-    return tbk_mysql_queue_put(self->dump->queue, &writer->piece) ||
-           tbk_fail(err, TBK_E_INTERRUPTED, NULL, "the dump was ended");
-}
-
-static bool write_rows(worker *self, MYSQL_RES *result, const tbk_mysql_table *table,
-                       tbk_mysql_writer *writer, tbk_error *err)
-{
-    MYSQL_ROW row;
-    if (!begin_piece(writer, table, err))
-        return false;
-    while ((row = mysql_fetch_row(result)) != NULL) {
-        if (!tbk_mysql_writer_add(writer, row, mysql_fetch_lengths(result), err))
-            return false;
-        if (writer->piece.length >= PIECE_BYTES &&
-            !(hand_over(self, writer, err) && begin_piece(writer, table, err)))
-            return false;
-    }
-    return mysql_errno(self->session) == 0 ? hand_over(self, writer, err)
-                                           : fail_reading(self->session, table->name, err);
-}
-
-static bool read_rows(tbk_arena *arena, worker *self, const tbk_mysql_table *table,
-                      const tbk_mysql_chunk *chunk, const char *condition, tbk_mysql_writer *writer,
-                      tbk_error *err)
-{
-    const char *sql = tbk_arena_format(
-        arena, "SELECT %s %s", tbk_mysql_select_list(arena, table->columns, table->column_count),
-        from_where(arena, table, chunk, condition));
-    MYSQL_RES *result = NULL;
-    if (mysql_query(self->session, sql) != 0 || (result = mysql_use_result(self->session)) == NULL)
-        return fail_reading(self->session, table->name, err);
-    bool ok = write_rows(self, result, table, writer, err);
-    if (!ok)
-        tbk_mysql_snapshot_abandon(
-            self->session); /* or freeing the result would read all the rest */
-    mysql_free_result(result);
-    return ok;
-}
-
-static bool read_previous(tbk_arena *arena, worker *self, const tbk_mysql_table *table,
-                          const tbk_mysql_chunk *chunk, tbk_mysql_writer *writer, int64_t *excluded,
-                          tbk_error *err)
-{
-    const tbk_rule *rule = rule_of(self->dump, table);
-    int64_t all = 0;
-    if (rule != NULL && rule->kind == TBK_RULE_NONE)
-        return count_rows(arena, self->session, table, chunk, excluded, err);
-    if (rule == NULL || rule->kind == TBK_RULE_ALL)
-        return read_rows(arena, self, table, chunk, NULL, writer, err);
-    if (!count_rows(arena, self->session, table, chunk, &all, err) ||
-        !read_rows(arena, self, table, chunk, rule->condition, writer, err))
-        return false;
-    *excluded = all - writer->rows;
-    return true;
-}
-
 static bool read_chunk(worker *self, const tbk_mysql_chunk *chunk, tbk_mysql_piece *memory,
                        tbk_error *err)
 {
-    tbk_auto(tbk_arena) *arena = tbk_arena_new();
     tbk_mysql_dump *dump = self->dump;
     const tbk_mysql_table *table = &dump->schema.tables[chunk->table];
-    tally *of = &dump->tallies[chunk->table];
-    int64_t excluded = 0;
-    tbk_mysql_writer writer = {
-        .columns = table->columns,
-        .column_count = table->column_count,
-        .head = tbk_mysql_insert_head(arena, table->name, table->columns, table->column_count),
-        .piece = *memory};
-    bool ok = tbk_mysql_snapshot_begin(self->session, err) &&
-              read_previous(arena, self, table, chunk, &writer, &excluded, err) &&
-              tbk_mysql_snapshot_end(self->session, err);
-    *memory = writer.piece;
+    const tbk_mysql_chunk_reader reader = {.session = self->session,
+                                           .table = table,
+                                           .rule = rule_of(dump, table),
+                                           .range = chunk->range,
+                                           .queue = dump->queue};
+    tbk_mysql_tally *of = &dump->tallies[chunk->table];
+    tbk_mysql_tally got = {0};
+    bool ok = tbk_mysql_chunk_read(&reader, memory, &got, err);
     (void)pthread_mutex_lock(&dump->lock);
-    of->rows += writer.rows;
-    of->checksum += writer.checksum;
-    of->excluded_rows += excluded;
+    of->rows += got.rows;
+    of->checksum += got.checksum;
+    of->excluded_rows += got.excluded_rows;
     (void)pthread_mutex_unlock(&dump->lock);
     return ok;
 }
-
-/* --- the threads --- */
 
 static const tbk_mysql_chunk *next_chunk(tbk_mysql_dump *dump)
 {

@@ -3,6 +3,7 @@
 #include "database/mysql/mysql_objects.h"
 
 #include "base/memory.h"
+#include "database/mysql/mysql_schema.h"
 #include "database/mysql/mysql_settings.h"
 
 #include <mysqld_error.h>
@@ -110,4 +111,65 @@ bool tbk_mysql_objects_drop(MYSQL *session, tbk_error *err)
         if (!drop_each(session, lists[i], err))
             return false;
     return true;
+}
+
+/* --- of a schema that is in use --- */
+
+/* Text as a source of a dump. */
+typedef struct text_source {
+    const tbk_text *parts[2];
+    size_t part, position;
+} text_source;
+
+static bool read_text(void *self, void *buffer, size_t size_bytes, size_t *out_got, tbk_error *err)
+{
+    text_source *from = self;
+    (void)err;
+    *out_got = 0;
+    while (from->part < 2 && *out_got == 0) {
+        const tbk_text *text = from->parts[from->part];
+        size_t left = text->length - from->position;
+        *out_got = left < size_bytes ? left : size_bytes;
+        if (*out_got > 0)
+            memcpy(buffer, text->bytes + from->position, *out_got);
+        from->position += *out_got;
+        if (*out_got == 0) {
+            from->part++;
+            from->position = 0;
+        }
+    }
+    return true;
+}
+
+static bool is_of_tables(tbk_mysql_section section)
+{
+    return section == TBK_MYSQL_TABLES || section == TBK_MYSQL_DATA || section == TBK_MYSQL_INDEXES;
+}
+
+static bool collect(const tbk_mysql_schema *schema, tbk_mysql_objects *out, tbk_error *err)
+{
+    text_source text = {.parts = {&schema->before, &schema->after}};
+    const tbk_source source = {.self = &text, .read = read_text};
+    tbk_auto(tbk_mysql_stream) *stream = tbk_mysql_stream_new(&source);
+    tbk_auto_statement statement = {0};
+    do {
+        if (!tbk_mysql_stream_next(stream, &statement, err))
+            return false;
+        if (statement.section == TBK_MYSQL_END)
+            return true;
+        if (!is_of_tables(statement.section) && !tbk_mysql_objects_add(out, &statement, err))
+            return false;
+    } while (true);
+}
+
+bool tbk_mysql_objects_read(tbk_arena *arena, const tbk_mysql_server *root, tbk_mysql_objects *out,
+                            tbk_error *err)
+{
+    tbk_auto(MYSQL) *session = NULL;
+    tbk_mysql_schema schema = {0};
+    bool ok = tbk_mysql_connect(root, &session, err) &&
+              tbk_mysql_schema_read(arena, session, root, &schema, err) &&
+              collect(&schema, out, err);
+    tbk_mysql_schema_end(&schema);
+    return ok;
 }

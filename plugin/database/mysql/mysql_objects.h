@@ -19,6 +19,10 @@ tbk_mysql_objects *tbk_mysql_objects_new(void);
 bool tbk_mysql_objects_add(tbk_mysql_objects *objects, tbk_mysql_statement *statement,
                            tbk_error *err) TBK_MUST_CHECK;
 
+/* Adds those of root->schema, read as a dump reads them. */
+bool tbk_mysql_objects_read(tbk_arena *arena, const tbk_mysql_server *root, tbk_mysql_objects *out,
+                            tbk_error *err) TBK_MUST_CHECK;
+
 /* Runs them on a session whose schema is chosen; its settings are others afterwards. A definer who
  * is not known here is reported, and no failure. */
 bool tbk_mysql_objects_run(MYSQL *session, const tbk_mysql_objects *objects, bool with_events,

@@ -44,15 +44,15 @@ static const char *client_charset(const char *charset, const char *statement)
 
 static void set_collation(reading *self, const char *collation)
 {
-    tbk_mysql_schema_add(self->schema, &self->schema->after,
-                         tbk_arena_format(self->arena, "ALTER DATABASE COLLATE %s", collation),
-                         NULL);
+    tbk_mysql_section_add(self->schema, &self->schema->after,
+                          tbk_arena_format(self->arena, "ALTER DATABASE COLLATE %s", collation),
+                          NULL);
 }
 
 static void set(reading *self, const char *variable, const char *literal)
 {
-    tbk_mysql_schema_add(self->schema, &self->schema->after,
-                         tbk_arena_format(self->arena, "SET %s = %s", variable, literal), NULL);
+    tbk_mysql_section_add(self->schema, &self->schema->after,
+                          tbk_arena_format(self->arena, "SET %s = %s", variable, literal), NULL);
 }
 
 /* Without the ';' that MySQL keeps at the end of what was sent among other statements: it is not
@@ -81,7 +81,7 @@ static void add_statement(reading *self, const made_under *under, const char *te
     set(self, "collation_connection", under->collation);
     if (other_collation)
         set_collation(self, under->database_collation);
-    tbk_mysql_schema_add(self->schema, &self->schema->after, statement, NULL);
+    tbk_mysql_section_add(self->schema, &self->schema->after, statement, NULL);
     if (other_collation)
         set_collation(self, self->schema->collation);
     self->is_changed = true;
@@ -287,11 +287,11 @@ static void write_stand_ins(reading *self)
     for (size_t i = 0; i < self->schema->view_count; i++) {
         const tbk_mysql_view *view = &self->schema->views[i];
         if (view->stand_in[0] != '\0')
-            tbk_mysql_schema_add(self->schema, &self->schema->after,
-                                 tbk_arena_format(self->arena, "CREATE OR REPLACE VIEW %s AS %s",
-                                                  tbk_mysql_name(self->arena, view->name),
-                                                  view->stand_in),
-                                 NULL);
+            tbk_mysql_section_add(self->schema, &self->schema->after,
+                                  tbk_arena_format(self->arena, "CREATE OR REPLACE VIEW %s AS %s",
+                                                   tbk_mysql_name(self->arena, view->name),
+                                                   view->stand_in),
+                                  NULL);
     }
 }
 
@@ -326,7 +326,7 @@ static bool write_views(reading *self, tbk_error *err)
 static bool read_all(reading *self, tbk_error *err)
 {
     tbk_mysql_schema *schema = self->schema;
-    tbk_mysql_schema_begin(&schema->after, TBK_MYSQL_ROUTINES);
+    tbk_mysql_section_begin(&schema->after, TBK_MYSQL_ROUTINES);
     if (!for_each(self,
                   "SELECT ROUTINE_NAME, ROUTINE_TYPE FROM information_schema.ROUTINES "
                   "WHERE ROUTINE_SCHEMA = DATABASE() ORDER BY ROUTINE_TYPE, "
@@ -334,15 +334,15 @@ static bool read_all(reading *self, tbk_error *err)
                   write_routine, &schema->routines, err))
         return tbk_error_context(err, "reading the routines");
     reset(self);
-    tbk_mysql_schema_begin(&schema->after, TBK_MYSQL_VIEWS);
+    tbk_mysql_section_begin(&schema->after, TBK_MYSQL_VIEWS);
     if (!write_views(self, err))
         return tbk_error_context(err, "reading the views");
     reset(self);
-    tbk_mysql_schema_begin(&schema->after, TBK_MYSQL_TRIGGERS);
+    tbk_mysql_section_begin(&schema->after, TBK_MYSQL_TRIGGERS);
     if (!write_triggers(self, err))
         return tbk_error_context(err, "reading the triggers");
     reset(self);
-    tbk_mysql_schema_begin(&schema->after, TBK_MYSQL_EVENTS);
+    tbk_mysql_section_begin(&schema->after, TBK_MYSQL_EVENTS);
     if (!for_each(self,
                   "SELECT EVENT_NAME, 'EVENT' FROM information_schema.EVENTS "
                   "WHERE EVENT_SCHEMA = DATABASE() ORDER BY CAST(EVENT_NAME AS BINARY)",

@@ -3,7 +3,7 @@
 #ifndef TBK_DATABASE_MYSQL_MYSQL_PROGRAMS_H
 #define TBK_DATABASE_MYSQL_MYSQL_PROGRAMS_H
 
-#include "database/mysql/mysql_schema.h"
+#include "database/mysql/mysql_sections.h"
 
 /* Adds the sections routines, views, triggers and events to what stands behind the rows, and
  * counts them. What control may not see is read as root; without root it is missing. */

@@ -6,61 +6,7 @@
 #include "database/mysql/mysql_programs.h"
 #include "database/mysql/mysql_settings.h"
 
-#include <stdarg.h>
 #include <strings.h>
-
-void tbk_mysql_schema_end(tbk_mysql_schema *schema)
-{
-    tbk_text_end(&schema->before);
-    tbk_text_end(&schema->after);
-    tbk_text_end(&schema->missing);
-    tbk_hasher_free(schema->digesting);
-    schema->digesting = NULL;
-}
-
-/* --- sections and statements --- */
-
-void tbk_mysql_schema_begin(tbk_text *section, tbk_mysql_section section_name)
-{
-    tbk_text_format(section, TBK_MYSQL_SECTION_PREFIX "%s\n", tbk_mysql_section_name(section_name));
-}
-
-/* One that the statement does not hold. */
-static void choose_delimiter(const char *statement, char out[16])
-{
-    (void)snprintf(out, 16, ";;");
-    for (unsigned i = 1; strstr(statement, out) != NULL; i++)
-        (void)snprintf(out, 16, "$%u$", i);
-}
-
-void tbk_mysql_schema_add(tbk_mysql_schema *schema, tbk_text *section, const char *statement,
-                          const char *plain)
-{
-    if (plain == NULL)
-        plain = statement;
-    tbk_hasher_add(schema->digesting, plain, strlen(plain) + 1);
-    if (strpbrk(statement, ";#") == NULL && strstr(statement, "--") == NULL) {
-        tbk_text_append(section, statement);
-        tbk_text_append(section, ";\n");
-        return;
-    }
-    /* On a line of its own, or a comment at the statement's end would swallow it. */
-    char delimiter[16];
-    choose_delimiter(statement, delimiter);
-    tbk_text_format(section, "DELIMITER %s\n", delimiter);
-    tbk_text_append(section, statement);
-    tbk_text_format(section, "\n%s\nDELIMITER ;\n", delimiter);
-}
-
-void tbk_mysql_schema_miss(tbk_mysql_schema *schema, const char *format, ...)
-{
-    va_list arguments;
-    char what[512];
-    va_start(arguments, format);
-    (void)vsnprintf(what, sizeof what, format, arguments);
-    va_end(arguments);
-    tbk_text_format(&schema->missing, "%s%s", schema->missing.length > 0 ? "; " : "", what);
-}
 
 /* --- lists of the information_schema --- */
 
@@ -227,7 +173,7 @@ static void add_later(tbk_arena *arena, tbk_mysql_schema *schema, tbk_text *sect
                       const char *table, const char *parts)
 {
     if (parts[0] != '\0')
-        tbk_mysql_schema_add(
+        tbk_mysql_section_add(
             schema, section,
             tbk_arena_format(arena, "ALTER TABLE %s\n  %s", tbk_mysql_name(arena, table), parts),
             NULL);
@@ -253,10 +199,10 @@ static bool write_sequence(tbk_arena *arena, MYSQL *control, const tbk_mysql_tab
                         tbk_arena_format(arena, "SELECT next_not_cached_value FROM %s", name), 0,
                         &next, err))
         return false;
-    tbk_mysql_schema_add(out, &out->before, create, NULL);
+    tbk_mysql_section_add(out, &out->before, create, NULL);
     if (next != NULL)
-        tbk_mysql_schema_add(out, &out->before,
-                             tbk_arena_format(arena, "DO SETVAL(%s, %s, 0)", name, next), "");
+        tbk_mysql_section_add(out, &out->before,
+                              tbk_arena_format(arena, "DO SETVAL(%s, %s, 0)", name, next), "");
     return true;
 }
 
@@ -270,7 +216,7 @@ static bool write_table(tbk_arena *arena, MYSQL *control, const tbk_mysql_table 
     tbk_mysql_create_split(arena, sql, table->row_format, &create);
     if (table->keeps_history)
         tbk_mysql_schema_miss(out, "earlier versions of the rows of '%s'", table->name);
-    tbk_mysql_schema_add(out, &out->before, create.table, create.plain);
+    tbk_mysql_section_add(out, &out->before, create.table, create.plain);
     add_later(arena, out, &later_on->keys, table->name, create.keys);
     add_later(arena, out, &later_on->foreign_keys, table->name, create.foreign_keys);
     return true;
@@ -312,14 +258,14 @@ static bool read_itself(tbk_arena *arena, MYSQL *control, tbk_mysql_schema *out,
 static bool write_before(tbk_arena *arena, MYSQL *control, tbk_mysql_schema *out, later *later_on,
                          tbk_error *err)
 {
-    tbk_mysql_schema_begin(&out->before, TBK_MYSQL_SETTINGS);
+    tbk_mysql_section_begin(&out->before, TBK_MYSQL_SETTINGS);
     for (size_t i = 0; tbk_mysql_load_settings[i] != NULL; i++)
         tbk_text_format(&out->before, "%s;\n", tbk_mysql_load_settings[i]);
-    tbk_mysql_schema_begin(&out->before, TBK_MYSQL_TABLES);
-    tbk_mysql_schema_add(out, &out->before,
-                         tbk_arena_format(arena, "ALTER DATABASE CHARACTER SET %s COLLATE %s",
-                                          out->charset, out->collation),
-                         NULL);
+    tbk_mysql_section_begin(&out->before, TBK_MYSQL_TABLES);
+    tbk_mysql_section_add(out, &out->before,
+                          tbk_arena_format(arena, "ALTER DATABASE CHARACTER SET %s COLLATE %s",
+                                           out->charset, out->collation),
+                          NULL);
     return write_tables(arena, control, out, later_on, err);
 }
 
@@ -328,13 +274,13 @@ static bool write_all(tbk_arena *arena, MYSQL *control, const tbk_mysql_server *
 {
     if (!write_before(arena, control, out, later_on, err))
         return false;
-    tbk_mysql_schema_begin(&out->after, TBK_MYSQL_INDEXES);
+    tbk_mysql_section_begin(&out->after, TBK_MYSQL_INDEXES);
     /* Every table's keys first: foreign keys refer to those of other tables. */
     tbk_text_append(&out->after, tbk_text_string(&later_on->keys));
     tbk_text_append(&out->after, tbk_text_string(&later_on->foreign_keys));
     if (!tbk_mysql_programs_read(arena, control, root, out, err))
         return false;
-    tbk_mysql_schema_begin(&out->after, TBK_MYSQL_END);
+    tbk_mysql_section_begin(&out->after, TBK_MYSQL_END);
     return true;
 }
 

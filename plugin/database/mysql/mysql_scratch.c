@@ -167,9 +167,8 @@ bool tbk_mysql_scratch_make(const tbk_mysql_server *root, const char *name, tbk_
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     tbk_auto(MYSQL) *session = NULL;
     const char *collation;
-    /* First what a killed swap has left: the schema that is dropped here may be needed for it. */
     if (!tbk_mysql_check_ours(root->schema, name, err) ||
-        !tbk_mysql_swap_recover(root, NULL, err) || !tbk_mysql_connect_root(root, &session, err))
+        !tbk_mysql_connect_root(root, &session, err))
         return false;
     if (!drop(arena, session, name, err) ||
         !tbk_mysql_schema_collation(arena, session, root->schema, &collation, err) ||

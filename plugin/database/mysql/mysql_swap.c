@@ -17,7 +17,6 @@
  * live schema's name, and stay.
  */
 #include "base/digest.h"
-#include "database/mysql/mysql_schema.h"
 #include "database/mysql/mysql_scratch.h"
 #include "database/mysql/mysql_swap_journal.h"
 
@@ -35,70 +34,6 @@ typedef struct swapping {
     const tbk_report *report;
     MYSQL *session; /* no schema is chosen */
 } swapping;
-
-/* --- what is there --- */
-
-/* Text as a source of a dump. */
-typedef struct text_source {
-    const tbk_text *parts[2];
-    size_t part, position;
-} text_source;
-
-static bool read_text(void *self, void *buffer, size_t size_bytes, size_t *out_got, tbk_error *err)
-{
-    text_source *from = self;
-    (void)err;
-    *out_got = 0;
-    while (from->part < 2 && *out_got == 0) {
-        const tbk_text *text = from->parts[from->part];
-        size_t left = text->length - from->position;
-        *out_got = left < size_bytes ? left : size_bytes;
-        if (*out_got > 0)
-            memcpy(buffer, text->bytes + from->position, *out_got);
-        from->position += *out_got;
-        if (*out_got == 0) {
-            from->part++;
-            from->position = 0;
-        }
-    }
-    return true;
-}
-
-static bool is_of_tables(tbk_mysql_section section)
-{
-    return section == TBK_MYSQL_TABLES || section == TBK_MYSQL_DATA || section == TBK_MYSQL_INDEXES;
-}
-
-static bool collect(const tbk_mysql_schema *schema, tbk_mysql_objects *out, tbk_error *err)
-{
-    text_source text = {.parts = {&schema->before, &schema->after}};
-    const tbk_source source = {.self = &text, .read = read_text};
-    tbk_auto(tbk_mysql_stream) *stream = tbk_mysql_stream_new(&source);
-    tbk_auto_statement statement = {0};
-    do {
-        if (!tbk_mysql_stream_next(stream, &statement, err))
-            return false;
-        if (statement.section == TBK_MYSQL_END)
-            return true;
-        if (!is_of_tables(statement.section) && !tbk_mysql_objects_add(out, &statement, err))
-            return false;
-    } while (true);
-}
-
-/* What the live schema has, read as a dump reads it. */
-static bool read_live_objects(swapping *self, tbk_mysql_objects *out, tbk_error *err)
-{
-    tbk_mysql_server server = *self->root;
-    tbk_auto(MYSQL) *session = NULL;
-    tbk_mysql_schema schema = {0};
-    server.schema = self->live;
-    bool ok = tbk_mysql_connect(&server, &session, err) &&
-              tbk_mysql_schema_read(self->arena, session, &server, &schema, err) &&
-              collect(&schema, out, err);
-    tbk_mysql_schema_end(&schema);
-    return ok || tbk_error_context(err, "reading the views, triggers, routines and events of '%s'",
-                                   self->live);
-}
 
 /* --- steps, each of which can be done again --- */
 
@@ -122,6 +57,15 @@ static bool make_schema_like(swapping *self, const char *name, const char *other
     const char *collation;
     return tbk_mysql_schema_collation(self->arena, self->session, other, &collation, err) &&
            run(self, err, "CREATE DATABASE IF NOT EXISTS %s%s", quoted(self, name), collation);
+}
+
+static bool read_live_objects(swapping *self, tbk_mysql_objects *out, tbk_error *err)
+{
+    tbk_mysql_server server = *self->root;
+    server.schema = self->live;
+    return tbk_mysql_objects_read(self->arena, &server, out, err) ||
+           tbk_error_context(err, "reading the views, triggers, routines and events of '%s'",
+                             self->live);
 }
 
 static bool write_record(swapping *self, const tbk_mysql_objects *after_objects, tbk_error *err)

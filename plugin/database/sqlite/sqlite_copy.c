@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The copy of a database that nobody writes: the file and its journal or log, at disk speed. */
 #include "database/sqlite/sqlite_copy.h"
-#include "database/sqlite/sqlite_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

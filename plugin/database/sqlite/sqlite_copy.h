@@ -3,14 +3,11 @@
 #ifndef TBK_DATABASE_SQLITE_SQLITE_COPY_H
 #define TBK_DATABASE_SQLITE_SQLITE_COPY_H
 
-#include "ports/report.h"
-
-/* Asked between two chunks whether the copy may go on; may be NULL. */
-typedef bool tbk_sqlite_may_go_on(void *self, tbk_error *err);
+#include "database/sqlite/sqlite_internal.h"
 
 typedef struct tbk_sqlite_copying {
     const tbk_report *report;
-    tbk_sqlite_may_go_on *may_go_on;
+    tbk_sqlite_may_go_on *may_go_on; /* between two chunks */
     void *self;
     uint64_t done_bytes;  /* counts on over several files */
     uint64_t total_bytes; /* of all of them */

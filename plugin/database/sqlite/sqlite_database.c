@@ -12,8 +12,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #define STAGED_NAME "tracker.db"
@@ -274,14 +275,57 @@ static bool remove_previous(const char *path, tbk_error *err)
            tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot remove '%s'", path);
 }
 
-/* To be freed also where it is empty. */
-static bool find_previous(const sqlite_database *self, tbk_arena *arena, glob_t *out,
+/* What swaps have kept of one database. */
+typedef struct previous_files {
+    const char **paths; /* by name */
+    size_t count, capacity;
+} previous_files;
+
+static void add_path(tbk_arena *arena, previous_files *to, const char *path)
+{
+    if (to->count == to->capacity) {
+        size_t capacity = to->capacity == 0 ? 16 : 2 * to->capacity;
+        const char **grown = tbk_arena_alloc(arena, capacity * sizeof *grown);
+        if (to->count > 0)
+            memcpy(grown, to->paths, to->count * sizeof *grown);
+        to->paths = grown;
+        to->capacity = capacity;
+    }
+    to->paths[to->count++] = path;
+}
+
+static int compare_paths(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool fail_listing(const char *folder, tbk_error *err)
+{
+    return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot look for databases kept in '%s'",
+                          folder);
+}
+
+/* Names are compared as they are: a database may be called "tracker[1].db". */
+static bool find_previous(const sqlite_database *self, tbk_arena *arena, previous_files *out,
                           tbk_error *err)
 {
-    const char *pattern = tbk_arena_format(arena, "%s" PREVIOUS_SUFFIX "*", self->path);
-    int rc = glob(pattern, 0, NULL, out);
-    return rc == 0 || rc == GLOB_NOMATCH ||
-           tbk_fail(err, TBK_E_IO, NULL, "cannot look for '%s'", pattern);
+    const char *slash = strrchr(self->path, '/');
+    const char *name = slash != NULL ? slash + 1 : self->path;
+    const char *folder = tbk_arena_copy_bytes(arena, self->path, (size_t)(name - self->path));
+    const char *prefix = tbk_arena_format(arena, "%s" PREVIOUS_SUFFIX, name);
+    *out = (previous_files){.count = 0};
+    tbk_auto(DIR) *listing = opendir(folder[0] != '\0' ? folder : ".");
+    if (listing == NULL)
+        return errno == ENOENT || fail_listing(folder, err);
+    errno = 0;
+    for (const struct dirent *entry; (entry = readdir(listing)) != NULL; errno = 0)
+        if (tbk_text_starts_with(entry->d_name, prefix))
+            add_path(arena, out, tbk_arena_format(arena, "%s%s", folder, entry->d_name));
+    if (errno != 0)
+        return fail_listing(folder, err);
+    if (out->count > 0)
+        qsort(out->paths, out->count, sizeof *out->paths, compare_paths);
+    return true;
 }
 
 static bool is_companion(const char *path)
@@ -291,14 +335,13 @@ static bool is_companion(const char *path)
 }
 
 /* A companion's bytes count for the database before it, as names are sorted. */
-static void add_previous(tbk_arena *arena, const char *path, tbk_previous_database *list,
-                         size_t *count)
+static void add_previous(const char *path, tbk_previous_database *list, size_t *count)
 {
     struct stat status;
     if (lstat(path, &status) != 0 || !S_ISREG(status.st_mode))
         return;
     if (!is_companion(path))
-        list[(*count)++] = (tbk_previous_database){.name = tbk_arena_copy(arena, path)};
+        list[(*count)++] = (tbk_previous_database){.name = path};
     if (*count > 0)
         list[*count - 1].size_bytes += (uint64_t)status.st_size;
 }
@@ -306,32 +349,28 @@ static void add_previous(tbk_arena *arena, const char *path, tbk_previous_databa
 static bool list_previous(void *self, tbk_arena *arena, const tbk_previous_database **out,
                           size_t *out_count, tbk_error *err)
 {
-    glob_t found = {0};
+    previous_files found;
     if (!find_previous(self, arena, &found, err))
         return false;
-    tbk_previous_database *list = tbk_arena_alloc(arena, (found.gl_pathc + 1) * sizeof *list);
+    tbk_previous_database *list = tbk_arena_alloc(arena, (found.count + 1) * sizeof *list);
     *out = list;
     *out_count = 0;
-    for (size_t i = 0; i < found.gl_pathc; i++)
-        add_previous(arena, found.gl_pathv[i], list, out_count);
-    globfree(&found);
+    for (size_t i = 0; i < found.count; i++)
+        add_previous(found.paths[i], list, out_count);
     return true;
 }
 
 static bool purge_previous(void *self, tbk_arena *arena, const char *const **out, tbk_error *err)
 {
-    glob_t found = {0};
-    bool ok = true;
+    previous_files found;
     if (!find_previous(self, arena, &found, err))
         return false;
-    const char **names = tbk_arena_alloc(arena, (found.gl_pathc + 1) * sizeof *names);
-    for (size_t i = 0; i < found.gl_pathc && ok; i++) {
-        names[i] = tbk_arena_copy(arena, found.gl_pathv[i]);
-        ok = remove_previous(names[i], err);
-    }
-    globfree(&found);
-    *out = names;
-    return ok;
+    for (size_t i = 0; i < found.count; i++)
+        if (!remove_previous(found.paths[i], err))
+            return false;
+    add_path(arena, &found, NULL);
+    *out = found.paths;
+    return true;
 }
 
 tbk_database tbk_database_sqlite(tbk_arena *arena, const char *path)

@@ -140,6 +140,12 @@ bool tbk_sqlite_exec(sqlite3 *db, const char *sql, tbk_error *err)
     return true;
 }
 
+bool tbk_sqlite_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out, tbk_error *err)
+{
+    int rc = sqlite3_prepare_v2(db, sql, -1, out, NULL);
+    return rc == SQLITE_OK || tbk_sqlite_fail(db, rc, err, "'%.200s' failed", sql);
+}
+
 bool tbk_sqlite_integer(sqlite3 *db, const char *sql, int64_t *out, tbk_error *err)
 {
     tbk_auto(sqlite3_stmt) *statement = NULL;

@@ -21,10 +21,10 @@
  * bytes are read from is opened before SQLite's and closed after them, and the index is read
  * through SQLite's own mapping.
  */
+#include "base/condition.h"
+#include "base/memory.h"
 #include "base/page_cache.h"
 #include "database/sqlite/sqlite_wal.h"
-
-#include "base/memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,6 +39,7 @@
 /* An idle database has no frames to come; a busy one has some within this many tries. A pin on the
  * file keeps all checkpoints from it, so one on the log is better. */
 #define IDLE_TRIES 100
+#define GUARD_EVERY_MS 1000
 #define LOOK_BYTES (8u << 20) /* between two looks at the guard */
 #define LOCK_BYTE 0x40000000  /* its page belongs to nobody */
 #define FILE_ALONE_GROWTH_BYTES (64u << 20)
@@ -89,39 +90,6 @@ static bool open_connection(const char *path, const tbk_report *report, sqlite3 
     return ok;
 }
 
-static bool is_in_wal_mode(sqlite3 *db, bool *out, tbk_error *err)
-{
-    tbk_auto(sqlite3_stmt) *mode = NULL;
-    int rc = sqlite3_prepare_v2(db, "PRAGMA journal_mode", -1, &mode, NULL);
-    if (rc != SQLITE_OK || (rc = sqlite3_step(mode)) != SQLITE_ROW)
-        return tbk_sqlite_fail(db, rc, err, "cannot read the journal mode");
-    *out = strcmp((const char *)sqlite3_column_text(mode, 0), "wal") == 0;
-    return true;
-}
-
-static bool fail_not_wal(tbk_error *err)
-{
-    return tbk_fail(err, TBK_E_UNSUPPORTED,
-                    "use another method, or have the journal mode changed "
-                    "(torrust-backup run ENVIRONMENT --journal-mode wal)",
-                    "the database is not in WAL mode");
-}
-
-bool tbk_sqlite_need_wal(const char *path, tbk_error *err)
-{
-    tbk_sqlite_facts facts;
-    uint64_t journal_bytes;
-    if (!tbk_sqlite_inspect(path, &facts, err) ||
-        !tbk_sqlite_companion_size(path, "-journal", &journal_bytes, err))
-        return false;
-    if (!facts.wal)
-        return fail_not_wal(err);
-    /* Left by a change to WAL that was interrupted: SQLite would roll it back. */
-    return journal_bytes == 0 ||
-           tbk_fail(err, TBK_E_BUSY, "start the tracker, which rolls it back",
-                    "a journal stands beside '%s', which is in WAL mode", path);
-}
-
 /* Files that we make beside the database belong to us: they must be its owner's. */
 static bool may_make_files(const char *path, tbk_error *err)
 {
@@ -140,7 +108,6 @@ static bool open_files(tbk_sqlite_hot *hot, const char *path, const tbk_report *
                        tbk_error *err)
 {
     char log[PATH_MAX];
-    bool wal;
     if (!tbk_sqlite_companion(path, "", hot->path, err) ||
         !tbk_sqlite_companion(path, "-wal", log, err))
         return false;
@@ -148,10 +115,8 @@ static bool open_files(tbk_sqlite_hot *hot, const char *path, const tbk_report *
     if (!tbk_sqlite_open_file(hot->path, "", &hot->fd, err) ||
         !open_connection(hot->path, report, &hot->pin, err) ||
         !open_connection(hot->path, report, &hot->checkpointer, err) ||
-        !is_in_wal_mode(hot->pin, &wal, err))
+        !tbk_sqlite_check_wal(hot->pin, err))
         return false;
-    if (!wal)
-        return fail_not_wal(err);
     return tbk_sqlite_open_file(hot->path, "-wal", &hot->wal, err) &&
            tbk_wal_files_note(hot->path, &hot->files, err) &&
            ((tbk_sqlite_is_named(hot->fd, hot->path) && tbk_sqlite_is_named(hot->wal, log)) ||
@@ -209,9 +174,7 @@ static void *guard(void *pointer)
     tbk_sqlite_hot *hot = pointer;
     (void)pthread_mutex_lock(&hot->lock);
     while (!hot->guard_ends && hot->lost.code == TBK_E_OK) {
-        struct timespec until;
-        (void)clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec++;
+        const struct timespec until = tbk_condition_end(GUARD_EVERY_MS);
         (void)pthread_cond_timedwait(&hot->ending, &hot->lock, &until);
         if (!hot->guard_ends && !tbk_wal_limit_check(&hot->limit, &hot->lost))
             let_go(hot);
@@ -319,7 +282,7 @@ bool tbk_sqlite_hot_open(const char *path, const char *scratch, const tbk_report
     tbk_auto(tbk_sqlite_hot) *hot = tbk_memory_new(sizeof *hot);
     hot->fd = hot->wal = -1;
     (void)pthread_mutex_init(&hot->lock, NULL);
-    (void)pthread_cond_init(&hot->ending, NULL);
+    tbk_condition_init(&hot->ending);
     if (!open_hot(hot, path, scratch, report, err))
         return false;
     *out = hot;

@@ -5,7 +5,6 @@
 
 #include "base/auto.h"
 #include "database/sqlite/sqlite.h"
-#include "database/sqlite/sqlite_copy.h"
 
 #include <limits.h>
 #include <sqlite3.h>
@@ -14,6 +13,8 @@
 void tbk_sqlite_close(sqlite3 *db);
 TBK_AUTO_POINTER(sqlite3, tbk_sqlite_close);
 TBK_AUTO_POINTER(sqlite3_stmt, (void)sqlite3_finalize);
+/* SQL from SQLite's own printf, whose %w and %Q quote names and texts. */
+TBK_AUTO_POINTER(char, sqlite3_free);
 
 /* "<path><suffix>", suffix being "-journal", "-wal" or "-shm": SQLite pairs them by name. */
 bool tbk_sqlite_companion(const char *path, const char *suffix, char out[PATH_MAX],
@@ -39,6 +40,8 @@ static inline uint32_t tbk_sqlite_u32(const unsigned char *bytes)
 /* The facts that these first bytes of a database tell. Fails with TBK_E_CORRUPT. */
 bool tbk_sqlite_header_facts(const unsigned char *bytes, uint64_t file_bytes, const char *path,
                              tbk_sqlite_facts *out, tbk_error *err) TBK_MUST_CHECK;
+/* Fails with TBK_E_UNSUPPORTED unless the database that is open is in WAL mode. */
+bool tbk_sqlite_check_wal(sqlite3 *db, tbk_error *err) TBK_MUST_CHECK;
 /* Whether the open file is the one that stands under the path. */
 bool tbk_sqlite_is_named(int fd, const char *path);
 
@@ -60,6 +63,8 @@ bool tbk_sqlite_open(const char *path, int flags, sqlite3 **out, tbk_error *err)
  * neither looked at nor made. */
 bool tbk_sqlite_open_alone(const char *path, sqlite3 **out, tbk_error *err) TBK_MUST_CHECK;
 
+/* Asked while something long runs whether it may go on; may be NULL. */
+typedef bool tbk_sqlite_may_go_on(void *self, tbk_error *err);
 /* From now on statements may take limit_ms together (0: for ever), and may_go_on, which may be
  * NULL, is asked while they work, on the thread that runs them. */
 void tbk_sqlite_watch(sqlite3 *db, int64_t limit_ms, tbk_sqlite_may_go_on *may_go_on,
@@ -75,6 +80,9 @@ typedef int tbk_sqlite_authorizer(void *context, int action, const char *first, 
 /* Who is asked when a statement is prepared; NULL: the one that tbk_sqlite_open has set. */
 void tbk_sqlite_authorize(sqlite3 *db, tbk_sqlite_authorizer *asked, void *context);
 
+/* One statement of ours. */
+bool tbk_sqlite_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out,
+                        tbk_error *err) TBK_MUST_CHECK;
 /* Runs statements of ours that give no rows, or whose rows do not matter. */
 bool tbk_sqlite_exec(sqlite3 *db, const char *sql, tbk_error *err) TBK_MUST_CHECK;
 /* The first column of the first row. */

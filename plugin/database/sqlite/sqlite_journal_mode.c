@@ -1,13 +1,47 @@
 /* SPDX-License-Identifier: MIT */
-/* Changing the journal mode: the one thing that is ever written to the tracker's own database, and
- * only when the operator asks. SQLite does it in one transaction, so a crash leaves the old or the
- * new mode. */
+/*
+ * The journal mode: whether it is WAL, and changing it. That is the one thing that is ever written
+ * to the tracker's own database, and only when the operator asks. SQLite does it in one
+ * transaction, so a crash leaves the old or the new mode.
+ */
 #include "database/sqlite/sqlite_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
 
 #define BUSY_TIMEOUT_MS 5000
+
+static bool fail_not_wal(tbk_error *err)
+{
+    return tbk_fail(err, TBK_E_UNSUPPORTED,
+                    "use another method, or have the journal mode changed "
+                    "(torrust-backup run ENVIRONMENT --journal-mode wal)",
+                    "the database is not in WAL mode");
+}
+
+bool tbk_sqlite_check_wal(sqlite3 *db, tbk_error *err)
+{
+    tbk_auto(sqlite3_stmt) *mode = NULL;
+    int rc = sqlite3_prepare_v2(db, "PRAGMA journal_mode", -1, &mode, NULL);
+    if (rc != SQLITE_OK || (rc = sqlite3_step(mode)) != SQLITE_ROW)
+        return tbk_sqlite_fail(db, rc, err, "cannot read the journal mode");
+    return strcmp((const char *)sqlite3_column_text(mode, 0), "wal") == 0 || fail_not_wal(err);
+}
+
+bool tbk_sqlite_need_wal(const char *path, tbk_error *err)
+{
+    tbk_sqlite_facts facts;
+    uint64_t journal_bytes;
+    if (!tbk_sqlite_inspect(path, &facts, err) ||
+        !tbk_sqlite_companion_size(path, "-journal", &journal_bytes, err))
+        return false;
+    if (!facts.wal)
+        return fail_not_wal(err);
+    /* Left by a change to WAL that was interrupted: SQLite would roll it back. */
+    return journal_bytes == 0 ||
+           tbk_fail(err, TBK_E_BUSY, "start the tracker, which rolls it back",
+                    "a journal stands beside '%s', which is in WAL mode", path);
+}
 
 bool tbk_sqlite_set_journal_mode(const char *path, bool wal, tbk_error *err)
 {

@@ -161,16 +161,15 @@ static bool try_locked(attempt *self, bool *out_declined, tbk_error *err)
 static const struct method {
     const char *name;
     tbk_method method;    /* which takes this one alone */
-    bool for_auto;        /* auto tries it */
     bool for_hold_only;   /* it needs somebody who holds the tracker */
     bool for_nobody_only; /* it stands in where there is nobody */
     bool (*attempt)(attempt *self, bool *out_declined, tbk_error *err);
 } RUNGS[] = {
-    {"hot", TBK_METHOD_HOT, true, false, false, try_hot},
-    {"reflink", TBK_METHOD_REFLINK, true, false, false, try_reflink},
-    {"pause", TBK_METHOD_PAUSE, true, true, false, try_pause},
-    {"stop", TBK_METHOD_STOP, true, true, false, try_stop},
-    {"locked", TBK_METHOD_AUTO, true, false, true, try_locked},
+    {"hot", TBK_METHOD_HOT, false, false, try_hot},
+    {"reflink", TBK_METHOD_REFLINK, false, false, try_reflink},
+    {"pause", TBK_METHOD_PAUSE, true, false, try_pause},
+    {"stop", TBK_METHOD_STOP, true, false, try_stop},
+    {"locked", TBK_METHOD_AUTO, false, true, try_locked},
 };
 #define RUNG_COUNT (sizeof RUNGS / sizeof *RUNGS)
 
@@ -186,7 +185,7 @@ static bool is_for(const struct method *method, const tbk_methods_request *reque
     bool no_choice =
         request->capture->method == TBK_METHOD_AUTO ||
         (nobody && request->capture->method >= TBK_METHOD_PAUSE && method->for_nobody_only);
-    return no_choice ? method->for_auto : method->method == request->capture->method;
+    return no_choice || method->method == request->capture->method;
 }
 
 static void note_reason(tbk_arena *arena, const char *name, const char *why, tbk_capture *out)

@@ -7,6 +7,9 @@
  * virtual tables are entered into the schema last, so that none of their code runs.
  */
 #include "database/sqlite/sqlite_select.h"
+
+#include "database/sqlite/sqlite_create.h"
+#include "database/sqlite/sqlite_rules.h"
 #include "database/sqlite/sqlite_wal.h"
 
 #include <errno.h>
@@ -14,15 +17,11 @@
 #include <strings.h>
 
 #define BUSY_TIMEOUT_MS 5000
-#define DEPTH_MAX 100 /* of a condition */
 
 typedef struct text_list {
     const char **items;
     size_t count;
 } text_list;
-
-/* SQL from SQLite's own printf, whose %w and %Q quote names and texts. */
-TBK_AUTO_POINTER(char, sqlite3_free);
 
 /* --- the side that is read --- */
 
@@ -37,12 +36,6 @@ static bool open_source(const char *path, sqlite3 **out, tbk_error *err)
     return tbk_sqlite_exec(*out, "PRAGMA query_only=ON; PRAGMA cell_size_check=ON", err);
 }
 
-static bool prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out, tbk_error *err)
-{
-    int rc = sqlite3_prepare_v2(db, sql, -1, out, NULL);
-    return rc == SQLITE_OK || tbk_sqlite_fail(db, rc, err, "'%.200s' failed", sql);
-}
-
 /* The first column of every row; a NULL becomes "". */
 static bool read_texts(tbk_arena *arena, sqlite3 *db, const char *sql, const char *argument,
                        text_list *out, tbk_error *err)
@@ -50,7 +43,7 @@ static bool read_texts(tbk_arena *arena, sqlite3 *db, const char *sql, const cha
     tbk_auto(sqlite3_stmt) *statement = NULL;
     size_t capacity = 16;
     int rc;
-    if (!prepare(db, sql, &statement, err))
+    if (!tbk_sqlite_prepare(db, sql, &statement, err))
         return false;
     if (argument != NULL)
         (void)sqlite3_bind_text(statement, 1, argument, -1, SQLITE_STATIC);
@@ -66,108 +59,6 @@ static bool read_texts(tbk_arena *arena, sqlite3 *db, const char *sql, const cha
         out->items[out->count++] = tbk_arena_copy(arena, text != NULL ? (const char *)text : "");
     }
     return rc == SQLITE_DONE || tbk_sqlite_fail(db, rc, err, "cannot read the schema");
-}
-
-/* --- rules, against the schema --- */
-
-typedef struct confinement {
-    const char *table;
-    unsigned selects;
-} confinement;
-
-static int authorize(void *self, int action, const char *first, const char *second,
-                     const char *database, const char *trigger)
-{
-    confinement *confined = self;
-    (void)database;
-    (void)trigger;
-    if (action == SQLITE_SELECT)
-        return confined->selects++ == 0 ? SQLITE_OK : SQLITE_DENY;
-    if (action == SQLITE_READ)
-        return strcasecmp(first, confined->table) == 0 ? SQLITE_OK : SQLITE_DENY;
-    if (action == SQLITE_FUNCTION)
-        return strcasecmp(second, "load_extension") != 0 ? SQLITE_OK : SQLITE_DENY;
-    return SQLITE_DENY;
-}
-
-static bool fail_rule(const tbk_rule *rule, const char *why, tbk_error *err)
-{
-    return tbk_fail(err, TBK_E_CONFIG,
-                    "write all, none, or one condition on the table's own columns, without "
-                    "subqueries, such as \"completed > 0\"",
-                    "the rule for the table '%.200s' (%.200s) cannot be used: %s", rule->table,
-                    tbk_rule_text(rule), why);
-}
-
-/* What there is to choose from, in the words of the database itself. */
-static bool fail_names(sqlite3 *db, const tbk_rule *rule, const char *why, const char *sql,
-                       const char *kind, tbk_error *err)
-{
-    tbk_auto(sqlite3_stmt) *names = NULL;
-    tbk_auto(char) *text = NULL;
-    tbk_error ignored;
-    if (prepare(db, sql, &names, &ignored)) {
-        (void)sqlite3_bind_text(names, 1, rule->table, -1, SQLITE_STATIC);
-        if (sqlite3_step(names) == SQLITE_ROW && sqlite3_column_text(names, 0) != NULL)
-            text = sqlite3_mprintf("%s (%s: %.300s)", why, kind, sqlite3_column_text(names, 0));
-    }
-    return fail_rule(rule, text != NULL ? text : why, err);
-}
-
-static bool fail_column(sqlite3 *db, const tbk_rule *rule, tbk_error *err)
-{
-    tbk_auto(char) *why = sqlite3_mprintf("%s", sqlite3_errmsg(db));
-    return fail_names(db, rule, why != NULL ? why : "it is no condition",
-                      "SELECT group_concat(name, ', ') FROM pragma_table_info(?1)",
-                      "the table's columns", err);
-}
-
-static bool check_condition(sqlite3 *db, const tbk_rule *rule, tbk_error *err)
-{
-    tbk_auto(sqlite3_stmt) *statement = NULL;
-    confinement confined = {.table = rule->table};
-    const char *rest = "";
-    tbk_auto(char) *sql =
-        sqlite3_mprintf("SELECT 1 FROM main.\"%w\" WHERE (%s)", rule->table, rule->condition);
-    int depth = sqlite3_limit(db, SQLITE_LIMIT_EXPR_DEPTH, DEPTH_MAX);
-    tbk_sqlite_authorize(db, authorize, &confined);
-    int rc = sqlite3_prepare_v2(db, sql, -1, &statement, &rest);
-    tbk_sqlite_authorize(db, NULL, NULL);
-    (void)sqlite3_limit(db, SQLITE_LIMIT_EXPR_DEPTH, depth);
-    if (rc == SQLITE_AUTH)
-        return fail_rule(rule, "it does more than to look at the table's own columns", err);
-    if (rc != SQLITE_OK)
-        return fail_column(db, rule, err);
-    if (rest[0] != '\0')
-        return fail_rule(rule, "it is more than one condition", err);
-    return sqlite3_bind_parameter_count(statement) == 0 ||
-           fail_rule(rule, "it has a parameter", err);
-}
-
-static bool check_rule(sqlite3 *db, const tbk_rule *rule, tbk_error *err)
-{
-    tbk_auto(sqlite3_stmt) *table = NULL;
-    if (!prepare(db,
-                 "SELECT 1 FROM pragma_table_list WHERE schema = 'main' AND type = 'table' "
-                 "AND name = ?1 COLLATE NOCASE AND name NOT LIKE 'sqlite~_%' ESCAPE '~'",
-                 &table, err))
-        return false;
-    (void)sqlite3_bind_text(table, 1, rule->table, -1, SQLITE_STATIC);
-    if (sqlite3_step(table) != SQLITE_ROW)
-        return fail_names(db, rule, "there is no such table",
-                          "SELECT group_concat(name, ', ') FROM pragma_table_list "
-                          "WHERE schema = 'main' AND type = 'table' AND ?1 = ?1 "
-                          "AND name NOT LIKE 'sqlite~_%' ESCAPE '~'",
-                          "the tables are", err);
-    return rule->kind != TBK_RULE_ROWS || check_condition(db, rule, err);
-}
-
-static bool check_rules(sqlite3 *db, const tbk_rules *rules, tbk_error *err)
-{
-    for (size_t i = 0; i < rules->count; i++)
-        if (!check_rule(db, &rules->list[i], err))
-            return false;
-    return true;
 }
 
 /* --- one table --- */
@@ -260,7 +151,7 @@ static bool prepare_read(selecting *self, const tbk_rule *rule, const char *tabl
                               "WHERE CASE WHEN tbk_seen() THEN (%s) END",
                               columns, table, rule->condition)
             : sqlite3_mprintf("SELECT %s FROM main.\"%w\" NOT INDEXED", columns, table);
-    return prepare(self->from, sql, out, err);
+    return tbk_sqlite_prepare(self->from, sql, out, err);
 }
 
 static bool prepare_write(selecting *self, const char *table, const char *columns, size_t count,
@@ -271,7 +162,7 @@ static bool prepare_write(selecting *self, const char *table, const char *column
         marks = tbk_arena_format(self->arena, "%s,?", marks);
     tbk_auto(char) *sql =
         sqlite3_mprintf("INSERT INTO main.\"%w\" (%s) VALUES (%s)", table, columns, marks);
-    return prepare(self->to, sql, out, err);
+    return tbk_sqlite_prepare(self->to, sql, out, err);
 }
 
 static bool write_row(selecting *self, sqlite3_stmt *read, sqlite3_stmt *write, tbk_error *err)
@@ -331,105 +222,6 @@ static bool select_table(selecting *self, const char *table, bool has_rowid, tbk
 
 #define INDEXES "FROM main.sqlite_schema WHERE type = 'index' AND sql IS NOT NULL ORDER BY rowid"
 
-/* What one statement of the schema may do: make the table or index that it is listed as, of
- * expressions on the table's own columns. */
-typedef struct making {
-    const char *table; /* that is made, or that the index is of */
-    bool is_index;
-    bool is_made; /* the statement is the one that is wanted */
-    bool is_refused;
-} making;
-
-/* Not those whose time grows with the square of what they are given (instr, replace, trim, ...):
- * SQLite cannot be interrupted inside of one. */
-static bool is_quick(const char *function)
-{
-    static const char *const QUICK[] = {
-        "abs",    "coalesce", "date",   "datetime", "hex",       "ifnull", "iif",       "julianday",
-        "length", "like",     "lower",  "max",      "min",       "nullif", "round",     "strftime",
-        "substr", "time",     "typeof", "unicode",  "unixepoch", "upper",  "substring", "glob"};
-    for (size_t i = 0; i < sizeof QUICK / sizeof *QUICK; i++)
-        if (strcasecmp(function, QUICK[i]) == 0)
-            return true;
-    return false;
-}
-
-static bool is_schema(const char *name)
-{
-    return strcmp(name, "sqlite_master") == 0 || strcmp(name, "sqlite_schema") == 0;
-}
-
-/* AUTOINCREMENT makes a table of its own. */
-static bool may_make_table(making *self, const char *name)
-{
-    bool is_wanted = !self->is_index && strcasecmp(name, self->table) == 0;
-    self->is_made = self->is_made || is_wanted;
-    return is_wanted || (!self->is_index && strcmp(name, "sqlite_sequence") == 0);
-}
-
-/* UNIQUE and primary keys make indexes too. */
-static bool may_make_index(making *self, const char *table)
-{
-    bool is_wanted = strcasecmp(table, self->table) == 0;
-    self->is_made = self->is_made || (self->is_index && is_wanted);
-    return is_wanted;
-}
-
-static bool may_make(making *self, int action, const char *first, const char *second)
-{
-    switch (action) {
-    case SQLITE_CREATE_TABLE:
-        return may_make_table(self, first);
-    case SQLITE_CREATE_INDEX:
-        return may_make_index(self, second);
-    case SQLITE_INSERT:
-    case SQLITE_UPDATE:
-        return is_schema(first);
-    case SQLITE_READ:
-        return is_schema(first) || strcasecmp(first, self->table) == 0;
-    case SQLITE_REINDEX:
-        return self->is_index;
-    case SQLITE_FUNCTION:
-        return is_quick(second);
-    default:
-        return false;
-    }
-}
-
-static int authorize_making(void *self, int action, const char *first, const char *second,
-                            const char *database, const char *trigger)
-{
-    making *object = self;
-    bool is_main = database == NULL || strcmp(database, "main") == 0;
-    if (trigger == NULL && is_main && may_make(object, action, first, second))
-        return SQLITE_OK;
-    object->is_refused = true;
-    return SQLITE_DENY;
-}
-
-static bool fail_statement(const char *table, tbk_error *err)
-{
-    return tbk_fail(err, TBK_E_CONFIG, "see who wrote it; the profile 'full' saves it as it is",
-                    "the schema's entry for the table '%.200s' does more than to make it", table);
-}
-
-/* Anybody's SQL: exactly one statement, that is what it is listed as. */
-static bool make_object(selecting *self, making *object, const char *sql, tbk_error *err)
-{
-    tbk_auto(sqlite3_stmt) *statement = NULL;
-    const char *rest = "";
-    tbk_sqlite_authorize(self->to, authorize_making, object);
-    int rc = sqlite3_prepare_v2(self->to, sql, -1, &statement, &rest);
-    bool is_one = rc == SQLITE_OK && object->is_made && rest[0] == '\0';
-    if (is_one)
-        rc = sqlite3_step(statement);
-    tbk_sqlite_authorize(self->to, NULL, NULL);
-    if (object->is_refused || (rc == SQLITE_OK && !is_one))
-        return fail_statement(object->table, err);
-    return rc == SQLITE_DONE ||
-           tbk_sqlite_fail(self->to, rc, err, "cannot make the table '%.200s'", object->table);
-}
-
 /* Of tables, or of indexes; tables and statements come in the same order. */
 static bool make_all(selecting *self, bool is_index, const char *tables_sql,
                      const char *statements_sql, tbk_error *err)
@@ -438,11 +230,9 @@ static bool make_all(selecting *self, bool is_index, const char *tables_sql,
     if (!read_texts(self->arena, self->from, tables_sql, NULL, &tables, err) ||
         !read_texts(self->arena, self->from, statements_sql, NULL, &statements, err))
         return false;
-    for (size_t i = 0; i < statements.count; i++) {
-        making object = {.table = tables.items[i], .is_index = is_index};
-        if (!make_object(self, &object, statements.items[i], err))
+    for (size_t i = 0; i < statements.count; i++)
+        if (!tbk_sqlite_create(self->to, tables.items[i], is_index, statements.items[i], err))
             return false;
-    }
     return true;
 }
 
@@ -466,7 +256,8 @@ static bool enter_rows(selecting *self, const char *read_sql, const char *write_
     tbk_auto(sqlite3_stmt) *read = NULL;
     tbk_auto(sqlite3_stmt) *write = NULL;
     int rc;
-    if (!prepare(self->from, read_sql, &read, err) || !prepare(self->to, write_sql, &write, err))
+    if (!tbk_sqlite_prepare(self->from, read_sql, &read, err) ||
+        !tbk_sqlite_prepare(self->to, write_sql, &write, err))
         return false;
     while ((rc = sqlite3_step(read)) == SQLITE_ROW)
         if (!write_row(self, read, write, err))
@@ -592,7 +383,7 @@ static bool pin_source(selecting *self, const char *source, tbk_error *err)
 static bool begin(selecting *self, const char *source, const tbk_sqlite_facts *facts,
                   tbk_error *err)
 {
-    if (!pin_source(self, source, err) || !check_rules(self->from, self->rules, err) ||
+    if (!pin_source(self, source, err) || !tbk_sqlite_rules_check(self->from, self->rules, err) ||
         !tbk_sqlite_integer(self->from, "PRAGMA page_size", &self->page_size_bytes, err) ||
         (facts->wal && !tbk_wal_limit_set(source, facts->size_bytes, 0, &self->limit, err)) ||
         !tbk_wal_files_note(source, &self->files, err))
@@ -643,7 +434,7 @@ bool tbk_sqlite_check_rules(const char *path, const tbk_rules *rules, tbk_error 
     if (!tbk_sqlite_inspect(path, &facts, err))
         return false;
     bool log_stays = tbk_wal_is_left_behind(path);
-    bool ok = open_source(path, &db, err) && check_rules(db, rules, err);
+    bool ok = open_source(path, &db, err) && tbk_sqlite_rules_check(db, rules, err);
     tbk_sqlite_close(db);
     if (facts.wal)
         leave_as_found(path, log_stays);

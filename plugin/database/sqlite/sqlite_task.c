@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Long work with a database: on a thread of its own, so that it can be ended from outside. */
 #include "base/clock.h"
+#include "base/condition.h"
 #include "database/sqlite/sqlite_internal.h"
 
 #include <pthread.h>
@@ -8,7 +9,7 @@
 
 /* A run that says nothing for long is taken for dead. */
 #define STILL_EVERY_MS 60000
-#define POLL_NS 200000000 /* 200 ms */
+#define POLL_MS 200
 #define PATIENCE_MS 600000
 #define PATIENCE_MS_PER_MIB 4000 /* 256 KiB/s */
 
@@ -35,11 +36,7 @@ static void *run(void *argument)
 
 static bool wait_a_moment(running *self)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += POLL_NS;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    const struct timespec until = tbk_condition_end(POLL_MS);
     (void)pthread_mutex_lock(&self->mutex);
     if (!self->done)
         (void)pthread_cond_timedwait(&self->changed, &self->mutex, &until);
@@ -92,7 +89,7 @@ bool tbk_sqlite_run(sqlite3 *db, const tbk_sqlite_task *task, const tbk_report *
     if (!tbk_report_go_on(report, err))
         return false;
     (void)pthread_mutex_init(&self.mutex, NULL);
-    (void)pthread_cond_init(&self.changed, NULL);
+    tbk_condition_init(&self.changed);
     int result = start(&thread, &self);
     if (result == 0) {
         wait_for(&self, report, &stop);

@@ -128,6 +128,29 @@ static void what_is_written_stays_in_memory_for_a_little_only(void **state)
     assert_nearly(in_memory(self, 0, PAGES), 0); /* the first 20 MiB */
 }
 
+static void a_file_of_several_windows(void **state)
+{
+    fixture *self = *state;
+    const uint64_t bytes = (uint64_t)40000 * PAGE; /* sparse */
+    assert_int_equal(ftruncate(self->fd, (off_t)bytes), 0);
+    tbk_auto(tbk_page_cache) *note = tbk_page_cache_snapshot(self->fd, bytes);
+    tbk_page_cache_drop(note, self->fd, bytes - 1);
+    tbk_page_cache_drop(note, self->fd, bytes);
+    tbk_auto(tbk_page_cache) *none = NULL;
+    tbk_page_cache_free(none);
+}
+
+static void what_cannot_be_told_to_write_early_is_no_failure(void **state)
+{
+    (void)state;
+    int pipe_ends[2];
+    tbk_write_behind behind = {0};
+    assert_int_equal(pipe(pipe_ends), 0);
+    assert_int_equal(tbk_write_behind_advance(&behind, pipe_ends[1], (uint64_t)64 << 20), 0);
+    (void)close(pipe_ends[0]);
+    (void)close(pipe_ends[1]);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -135,6 +158,8 @@ int main(void)
         CASE(gives_back_what_came_and_keeps_what_was_there),
         CASE(nothing_is_given_back_where_the_kernel_does_not_tell),
         CASE(what_is_written_stays_in_memory_for_a_little_only),
+        CASE(a_file_of_several_windows),
+        CASE(what_cannot_be_told_to_write_early_is_no_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -276,6 +276,35 @@ static void what_was_kept_is_removed_when_told_so(void **state)
     assert_null(names[0]);
 }
 
+/* A name that would be a pattern elsewhere. */
+static void what_other_databases_kept_is_not_theirs(void **state)
+{
+    fixture *self = *state;
+    tbk_database database = tbk_database_sqlite(self->arena, "tracker[1].db");
+    const tbk_previous_database *kept;
+    const char *const *names;
+    size_t count = 0;
+    assert_int_equal(
+        shell("touch 'tracker[1].db.before-restore-B' 'tracker[1].db.before-restore-A' "
+              "tracker1.db.before-restore-C"),
+        0);
+    assert_succeeds(database.list_previous(database.self, self->arena, &kept, &count, &self->err),
+                    self->err);
+    assert_int_equal(count, 2);
+    assert_string_equal(kept[0].name, "tracker[1].db.before-restore-A");
+    assert_succeeds(database.purge_previous(database.self, self->arena, &names, &self->err),
+                    self->err);
+    assert_string_equal(names[0], "tracker[1].db.before-restore-A");
+    assert_string_equal(names[1], "tracker[1].db.before-restore-B");
+    assert_null(names[2]);
+    assert_int_equal(shell("ls | grep -c before-restore | grep -qx 1 && "
+                           "rm tracker1.db.before-restore-C"),
+                     0);
+    assert_succeeds(tbk_database_sqlite(self->arena, "gone/tracker.db")
+                        .list_previous(database.self, self->arena, &kept, &count, &self->err),
+                    self->err);
+}
+
 /* An essential set beside the full one: what it lacks is said before and after. */
 static void a_set_of_the_essential_says_what_it_lacks(void **state)
 {
@@ -330,6 +359,7 @@ int main(void)
         CASE(what_stands_beside_the_restored_file_is_not_looked_at),
         CASE(what_is_kept_is_listed_with_its_size),
         CASE(what_was_kept_is_removed_when_told_so),
+        CASE(what_other_databases_kept_is_not_theirs),
     };
     return cmocka_run_group_tests(tests, enter_folder, remove_folder);
 }

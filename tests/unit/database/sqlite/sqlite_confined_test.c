@@ -2,6 +2,7 @@
 /* Databases that others wrote: none of what they hold, or of what stands beside them, leads to
  * another file, runs, or takes all time and memory; and what cannot be read is not called wrong. */
 #include "unit/databases.h"
+#include "unit/moved_clock.h"
 
 #include "database/sqlite/sqlite_internal.h"
 #include "database/sqlite/sqlite_select.h"
@@ -321,6 +322,15 @@ static void tasks_have_a_limit(void **state)
                  "counting takes longer");
 }
 
+static void that_limit_stands_when_the_wall_clock_is_set(void **state)
+{
+    (void)alarm(60);
+    wall_clock_is_ahead = true;
+    tasks_have_a_limit(state);
+    wall_clock_is_ahead = false;
+    (void)alarm(0);
+}
+
 /* --- what could not be looked at --- */
 
 static fixture *shared; /* with the children in which the kernel refuses a call */
@@ -396,6 +406,7 @@ int main(void)
         CASE(statements_end_when_time_or_patience_ends),
         CASE(statements_do_not_take_all_memory),
         CASE(tasks_have_a_limit),
+        CASE(that_limit_stands_when_the_wall_clock_is_set),
         CASE(a_read_that_fails_is_no_damage),
         CASE(a_collation_that_is_not_here_is_no_damage),
         CASE(a_value_beyond_the_limits_is_no_damage),

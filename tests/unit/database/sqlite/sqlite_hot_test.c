@@ -7,6 +7,7 @@
  * two generations in it is torn.
  */
 #include "unit/databases.h"
+#include "unit/moved_clock.h"
 
 #include "database/sqlite/sqlite.h"
 
@@ -509,6 +510,30 @@ static void a_log_that_grows_too_much_ends_the_copy(void **state)
     assert_int_equal(self->err.code, TBK_E_TIMEOUT);
 }
 
+static bool is_pinned(const fixture *self)
+{
+    return sqlite3_wal_checkpoint_v2(self->writer, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL) ==
+           SQLITE_BUSY;
+}
+
+/* The guard alone: nothing is read meanwhile. A log that is longer than its frames is enough. */
+static void the_guard_looks_when_the_wall_clock_is_set(void **state)
+{
+    fixture *self = *state;
+    char log[128];
+    (void)snprintf(log, sizeof log, "%s-wal", self->database);
+    (void)sqlite3_busy_timeout(self->writer, 0);
+    next_generation(self);
+    wall_clock_is_ahead = true;
+    begin(self);
+    assert_true(is_pinned(self));
+    assert_int_equal(truncate(log, (off_t)2 << 30), 0);
+    for (int tries = 0; is_pinned(self) && tries < 100; tries++)
+        (void)nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    wall_clock_is_ahead = false;
+    assert_false(is_pinned(self));
+}
+
 /* --- the journal mode --- */
 
 static void the_journal_mode_is_changed_and_changed_back(void **state)
@@ -586,6 +611,7 @@ int main(void)
         CASE(only_for_databases_in_wal_mode),
         CASE(the_map_of_pages_needs_its_room),
         CASE(a_log_that_grows_too_much_ends_the_copy),
+        CASE(the_guard_looks_when_the_wall_clock_is_set),
         CASE(the_journal_mode_is_changed_and_changed_back),
         CASE(a_file_system_without_clones_says_so),
         CASE(a_database_in_wal_mode_is_not_cloned),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A template's source and its parsed form. For the files template*.c only. */
-#ifndef TBK_RENDER_TEMPLATE_TREE_H
-#define TBK_RENDER_TEMPLATE_TREE_H
+#ifndef TBK_RENDER_TEMPLATE_INTERNAL_H
+#define TBK_RENDER_TEMPLATE_INTERNAL_H
 
 #include "render/template.h"
 
