@@ -397,7 +397,7 @@ END
     write_config
     for suffix in journal wal; do
         mkfifo tracker.db-$suffix
-        run -2 timeout 20 "$BASH" -c "$(declare -f with_hook); engine=$engine; with_hook --config engine.yml"
+        run -2 timeout 120 "$BASH" -c "$(declare -f with_hook); engine=$engine; with_hook --config engine.yml"
         [[ $output == *'is not a regular file'* && $output == *@release* ]]
         rm tracker.db-$suffix
     done
@@ -420,7 +420,9 @@ END
     "$engine" backup --sqlite tracker.db --store store --quiet &
     process=$!
     until [ -s store/.state/lock ]; do sleep 0.01; done
+    kill -STOP "$process"
     run -11 backup
+    kill -CONT "$process"
     wait "$process"
 }
 

@@ -15,7 +15,7 @@ setup() {
     cp "$TBK_SOURCE/tests/golden/sqlite-minimal/environment.json" "$workspace/data/minimal/environment.json"
 }
 
-tb() { (cd "$workspace" && timeout 20 "$TBK_BUILD/bin/torrust-backup" "$@"); }
+tb() { (cd "$workspace" && timeout 120 "$TBK_BUILD/bin/torrust-backup" "$@"); }
 
 is_harmless() { [ -z "$(printf %s "$1" | LC_ALL=C tr -d '\012\040-\176')" ]; }
 
