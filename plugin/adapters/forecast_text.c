@@ -38,7 +38,7 @@ static void print_held(FILE *out, const tbk_value *forecast)
                                                                   : "not synced");
 }
 
-static void print_room(FILE *out, const tbk_value *forecast)
+static void print_space(FILE *out, const tbk_value *forecast)
 {
     char needed[TBK_SIZE_TEXT], available[TBK_SIZE_TEXT];
     tbk_console_size(tbk_value_bytes_at(forecast, "needed_bytes"), needed);
@@ -46,7 +46,7 @@ static void print_room(FILE *out, const tbk_value *forecast)
     (void)fprintf(out, "Room:       about %s needed, %s free\n", needed, available);
 }
 
-static void print_rungs(FILE *out, const tbk_value *forecast)
+static void print_methods(FILE *out, const tbk_value *forecast)
 {
     const char *title = "Methods:";
     for (const tbk_member *item = tbk_value_members_at(forecast, "rungs"); item != NULL;
@@ -93,7 +93,7 @@ void tbk_forecast_print(FILE *out, const tbk_value *forecast)
                   tbk_value_text_at(forecast, "method", ""),
                   tbk_value_text_at(forecast, "configured_method", ""));
     print_held(out, forecast);
-    print_room(out, forecast);
-    print_rungs(out, forecast);
+    print_space(out, forecast);
+    print_methods(out, forecast);
     print_advice(out, forecast);
 }

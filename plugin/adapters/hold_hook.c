@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Holds and spare servers by the hook's lines: one request, one answer, each with a limit. */
+/* Holds and scratch servers by the hook's lines: one request, one answer, each with a limit. */
 #include "adapters/hold_hook.h"
 
 #include "base/auto.h"
@@ -254,9 +254,9 @@ tbk_tracker_files tbk_hold_hook_tracker_files(tbk_hold_hook *hook)
     return (tbk_tracker_files){.self = hook, .list = list_files};
 }
 
-tbk_spare_server tbk_hold_hook_spare_server(tbk_hold_hook *hook)
+tbk_scratch_server tbk_hold_hook_scratch_server(tbk_hold_hook *hook)
 {
-    return (tbk_spare_server){
+    return (tbk_scratch_server){
         .self = hook, .host = "127.0.0.1", .port = 3306, .start = start_server};
 }
 

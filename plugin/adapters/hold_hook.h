@@ -8,7 +8,7 @@
 
 #include "ports/hold.h"
 #include "ports/report.h"
-#include "ports/spare_server.h"
+#include "ports/scratch_server.h"
 
 #include <stdint.h>
 
@@ -21,6 +21,6 @@ tbk_hold_hook *tbk_hold_hook_new(int input_fd, int output_fd, uint32_t answer_ti
 void tbk_hold_hook_free(tbk_hold_hook *hook);
 tbk_hold tbk_hold_hook_port(tbk_hold_hook *hook);
 tbk_tracker_files tbk_hold_hook_tracker_files(tbk_hold_hook *hook);
-tbk_spare_server tbk_hold_hook_spare_server(tbk_hold_hook *hook);
+tbk_scratch_server tbk_hold_hook_scratch_server(tbk_hold_hook *hook);
 
 #endif

@@ -209,15 +209,15 @@ static void attend(const server *self, connection *it, short events)
 /* Fills fds, the listening socket last; it is left out while there is no room. */
 static void expect(const server *self, int listen_fd, struct pollfd *fds)
 {
-    bool has_room = false;
+    bool has_space = false;
     for (size_t i = 0; i < TBK_HTTP_CONNECTIONS_MAX; i++) {
         const connection *it = &self->connections[i];
         bool writes = is_answered(it) && !it->lingers;
         fds[i] = (struct pollfd){.fd = it->fd, .events = writes ? POLLOUT : POLLIN};
-        has_room = has_room || it->fd < 0;
+        has_space = has_space || it->fd < 0;
     }
     fds[TBK_HTTP_CONNECTIONS_MAX] =
-        (struct pollfd){.fd = has_room ? listen_fd : -1, .events = POLLIN};
+        (struct pollfd){.fd = has_space ? listen_fd : -1, .events = POLLIN};
 }
 
 static void serve_once(server *self, int listen_fd)

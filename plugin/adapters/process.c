@@ -143,65 +143,64 @@ static ssize_t write_quietly(int fd, const char *bytes, size_t length)
     return write(fd, bytes, length);
 }
 
-static bool feed(child *it, tbk_exchange *exchange, tbk_error *err)
+static bool feed(child *it, tbk_command_io *io, tbk_error *err)
 {
     if (it->input_fd < 0)
         return true;
-    if (!tbk_exchange_fill(exchange, err))
+    if (!tbk_command_io_fill(io, err))
         return false;
-    if (exchange->chunk_length > 0) {
-        ssize_t written = write_quietly(it->input_fd, exchange->chunk, exchange->chunk_length);
+    if (io->chunk_length > 0) {
+        ssize_t written = write_quietly(it->input_fd, io->chunk, io->chunk_length);
         if (written > 0)
-            tbk_exchange_sent(exchange, (size_t)written);
+            tbk_command_io_sent(io, (size_t)written);
         else if (written < 0 && errno == EPIPE) /* it needs no more; its exit status judges */
-            tbk_exchange_drop_input(exchange);
+            tbk_command_io_drop_input(io);
         else if (written < 0 && errno != EAGAIN && errno != EINTR)
             return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot write to the command");
     }
-    if (tbk_exchange_all_sent(exchange))
+    if (tbk_command_io_all_sent(io))
         close_fd(&it->input_fd);
     return true;
 }
 
 /* Takes what there is; closes at the end. */
-static bool drain(int *fd, bool is_error, tbk_exchange *exchange, tbk_error *err)
+static bool drain(int *fd, bool is_error, tbk_command_io *io, tbk_error *err)
 {
     if (*fd < 0)
         return true;
-    ssize_t length = read(*fd, exchange->received, TBK_EXCHANGE_BUFFER_BYTES);
+    ssize_t length = read(*fd, io->received, TBK_EXCHANGE_BUFFER_BYTES);
     if (length < 0)
         return errno == EAGAIN || errno == EINTR ||
                tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot read from the command");
     if (length == 0)
         close_fd(fd);
     else if (is_error)
-        return tbk_exchange_error_output(exchange, exchange->received, (size_t)length, err);
+        return tbk_command_io_error_output(io, io->received, (size_t)length, err);
     else
-        return tbk_exchange_output(exchange, exchange->received, (size_t)length, err);
+        return tbk_command_io_output(io, io->received, (size_t)length, err);
     return true;
 }
 
-static bool child_converse(child *it, tbk_exchange *exchange, tbk_error *err)
+static bool child_converse(child *it, tbk_command_io *io, tbk_error *err)
 {
-    while ((it->output_fd >= 0 || it->error_fd >= 0) && !tbk_exchange_is_over(exchange)) {
-        if (!feed(it, exchange, err))
+    while ((it->output_fd >= 0 || it->error_fd >= 0) && !tbk_command_io_is_over(io)) {
+        if (!feed(it, io, err))
             return false;
         struct pollfd fds[4] = {
-            {.fd = exchange->chunk_length > 0 ? it->input_fd : -1, .events = POLLOUT},
+            {.fd = io->chunk_length > 0 ? it->input_fd : -1, .events = POLLOUT},
             {.fd = it->output_fd, .events = POLLIN},
             {.fd = it->error_fd, .events = POLLIN},
         };
-        if (!tbk_exchange_wait(exchange, fds, 3, -1, err))
+        if (!tbk_command_io_wait(io, fds, 3, -1, err))
             return false;
-        if (!drain(&it->error_fd, true, exchange, err) ||
-            !drain(&it->output_fd, false, exchange, err))
+        if (!drain(&it->error_fd, true, io, err) || !drain(&it->output_fd, false, io, err))
             return false;
     }
     return true;
 }
 
 /* A program may close its outputs and run on. */
-static bool child_wait(child *it, tbk_exchange *exchange, int *out_exit_status, tbk_error *err)
+static bool child_wait(child *it, tbk_command_io *io, int *out_exit_status, tbk_error *err)
 {
     for (int pause_ms = 1;; pause_ms = pause_ms < 50 ? 2 * pause_ms : 50) {
         int status;
@@ -214,25 +213,24 @@ static bool child_wait(child *it, tbk_exchange *exchange, int *out_exit_status, 
             *out_exit_status = -1;
             return true;
         }
-        if (tbk_exchange_is_over(exchange)) {
+        if (tbk_command_io_is_over(io)) {
             tbk_process_stop(it->process);
             *out_exit_status = -1;
             return true;
         }
         struct pollfd fds[1];
-        if (!feed(it, exchange, err) || !tbk_exchange_wait(exchange, fds, 0, pause_ms, err))
+        if (!feed(it, io, err) || !tbk_command_io_wait(io, fds, 0, pause_ms, err))
             return false;
     }
 }
 
-bool tbk_process_run(const char *const *argv, tbk_exchange *exchange, int *out_exit_status,
+bool tbk_process_run(const char *const *argv, tbk_command_io *io, int *out_exit_status,
                      tbk_error *err)
 {
     child it = {.input_fd = -1, .output_fd = -1, .error_fd = -1};
     if (!child_start(argv, &it, err))
         return false;
-    bool ended =
-        child_converse(&it, exchange, err) && child_wait(&it, exchange, out_exit_status, err);
+    bool ended = child_converse(&it, io, err) && child_wait(&it, io, out_exit_status, err);
     child_close(&it);
     if (!ended)
         tbk_process_stop(it.process);

@@ -6,13 +6,13 @@
 #ifndef TBK_ADAPTERS_PROCESS_H
 #define TBK_ADAPTERS_PROCESS_H
 
-#include "adapters/exchange.h"
+#include "adapters/command_io.h"
 
 /* Runs a program (found through PATH) to its end, moving the exchange's bytes. *out_exit_status is
  * 0..255, 128 + n when signal n ended it, or -1 when something else in this process took it (a host
  * that ignores SIGCHLD), or it was stopped because the exchange was over before it. When it fails,
  * the program and its process group were killed and waited for. */
-bool tbk_process_run(const char *const *argv, tbk_exchange *exchange, int *out_exit_status,
+bool tbk_process_run(const char *const *argv, tbk_command_io *io, int *out_exit_status,
                      tbk_error *err) TBK_MUST_CHECK;
 
 /* Starts a program with a pipe for its input, its output going nowhere and its errors to error_fd.

@@ -2,7 +2,7 @@
 /* The remote port over one connection of libssh2: a channel for each command. */
 #include "adapters/remote_libssh2.h"
 
-#include "adapters/exchange.h"
+#include "adapters/command_io.h"
 #include "adapters/ssh2_session.h"
 #include "adapters/ssh2_tunnel.h"
 #include "base/clock.h"
@@ -30,7 +30,7 @@ typedef struct connection {
 typedef struct conversation {
     connection *over;
     LIBSSH2_CHANNEL *channel;
-    tbk_exchange *exchange;
+    tbk_command_io *io;
     enum { NOTHING, READING, WRITING } unfinished;
     bool moved; /* in this round; then there may be more at once */
     bool end_sent;
@@ -62,13 +62,13 @@ static bool look_after(conversation *talk, tbk_error *err)
     it->lost = true;
     return tbk_fail(err, TBK_E_NETWORK, "see whether the VM and its network are up, and repeat",
                     "'%s' has not answered for %d s while '%s' ran", it->name,
-                    SILENCE_LIMIT_MS / 1000, talk->exchange->command->argv[0]);
+                    SILENCE_LIMIT_MS / 1000, talk->io->command->argv[0]);
 }
 
 static bool wait_for_vm(conversation *talk, short events, tbk_error *err)
 {
     struct pollfd fds[2] = {{.fd = talk->over->ssh2->socket, .events = events}};
-    bool waited = look_after(talk, err) && tbk_exchange_wait(talk->exchange, fds, 1, 5000, err);
+    bool waited = look_after(talk, err) && tbk_command_io_wait(talk->io, fds, 1, 5000, err);
     tbk_ssh2_session_turn(talk->over->ssh2);
     return waited;
 }
@@ -88,7 +88,7 @@ static bool open_channel(conversation *talk, tbk_error *err)
     tbk_ssh2_session_turn(talk->over->ssh2);
     while ((talk->channel = libssh2_channel_open_session(session)) == NULL) {
         if (libssh2_session_last_errno(session) != LIBSSH2_ERROR_EAGAIN)
-            return fail_lost(talk->over, talk->exchange->command, err);
+            return fail_lost(talk->over, talk->io->command, err);
         if (!wait_for_call(talk, err)) {
             talk->over->lost = true; /* half open: the connection is good for nothing more */
             return false;
@@ -100,32 +100,31 @@ static bool open_channel(conversation *talk, tbk_error *err)
 static bool start_command(conversation *talk, tbk_error *err)
 {
     tbk_auto_text line = {0};
-    tbk_exchange_line(talk->exchange, talk->over->user_is_root, &line);
+    tbk_command_io_line(talk->io, talk->over->user_is_root, &line);
     int status;
     while ((status = libssh2_channel_exec(talk->channel, tbk_text_string(&line))) ==
            LIBSSH2_ERROR_EAGAIN)
         if (!wait_for_call(talk, err))
             return false;
-    return status == 0 || fail_lost(talk->over, talk->exchange->command, err);
+    return status == 0 || fail_lost(talk->over, talk->io->command, err);
 }
 
 static bool read_stream(conversation *talk, int stream, tbk_error *err)
 {
-    ssize_t length = libssh2_channel_read_ex(talk->channel, stream, talk->exchange->received,
+    ssize_t length = libssh2_channel_read_ex(talk->channel, stream, talk->io->received,
                                              TBK_EXCHANGE_BUFFER_BYTES);
     if (length == LIBSSH2_ERROR_EAGAIN) {
         talk->unfinished = is_outbound(talk->over) ? READING : NOTHING;
         return true;
     }
     if (length < 0)
-        return fail_lost(talk->over, talk->exchange->command, err);
+        return fail_lost(talk->over, talk->io->command, err);
     talk->unfinished = NOTHING;
     talk->moved = talk->moved || length > 0;
     if (length > 0 && stream == SSH_EXTENDED_DATA_STDERR)
-        return tbk_exchange_error_output(talk->exchange, talk->exchange->received, (size_t)length,
-                                         err);
+        return tbk_command_io_error_output(talk->io, talk->io->received, (size_t)length, err);
     else if (length > 0)
-        return tbk_exchange_output(talk->exchange, talk->exchange->received, (size_t)length, err);
+        return tbk_command_io_output(talk->io, talk->io->received, (size_t)length, err);
     return true;
 }
 
@@ -140,9 +139,9 @@ static bool read_streams(conversation *talk, tbk_error *err)
 
 static ssize_t write_or_end(conversation *talk)
 {
-    tbk_exchange *exchange = talk->exchange;
-    if (exchange->chunk_length > 0)
-        return libssh2_channel_write(talk->channel, exchange->chunk, exchange->chunk_length);
+    tbk_command_io *io = talk->io;
+    if (io->chunk_length > 0)
+        return libssh2_channel_write(talk->channel, io->chunk, io->chunk_length);
     int status = libssh2_channel_send_eof(talk->channel);
     talk->end_sent = status == 0;
     return status;
@@ -150,24 +149,24 @@ static ssize_t write_or_end(conversation *talk)
 
 static bool write_input(conversation *talk, tbk_error *err)
 {
-    tbk_exchange *exchange = talk->exchange;
+    tbk_command_io *io = talk->io;
     if (talk->unfinished == READING || talk->end_sent)
         return true;
-    if (!tbk_exchange_fill(exchange, err))
+    if (!tbk_command_io_fill(io, err))
         return false;
-    if (exchange->chunk_length == 0 && !exchange->input_ended)
+    if (io->chunk_length == 0 && !io->input_ended)
         return true;
     ssize_t length = write_or_end(talk);
     talk->unfinished = NOTHING;
     if (length == LIBSSH2_ERROR_EAGAIN) {
         talk->unfinished = is_outbound(talk->over) ? WRITING : NOTHING;
     } else if (length == LIBSSH2_ERROR_CHANNEL_CLOSED) { /* it needs no more; its status judges */
-        tbk_exchange_drop_input(exchange);
+        tbk_command_io_drop_input(io);
         talk->end_sent = true;
     } else if (length < 0) {
-        return fail_lost(talk->over, exchange->command, err);
+        return fail_lost(talk->over, io->command, err);
     } else if (length > 0) {
-        tbk_exchange_sent(exchange, (size_t)length);
+        tbk_command_io_sent(io, (size_t)length);
         talk->moved = true;
     }
     return true;
@@ -177,12 +176,12 @@ static bool write_input(conversation *talk, tbk_error *err)
  * exit status comes between the two. */
 static bool is_over(conversation *talk, bool *out_over, tbk_error *err)
 {
-    *out_over = tbk_exchange_is_over(talk->exchange);
+    *out_over = tbk_command_io_is_over(talk->io);
     if (*out_over || talk->unfinished != NOTHING || libssh2_channel_eof(talk->channel) != 1)
         return true;
     int status = libssh2_channel_wait_closed(talk->channel);
     if (status != 0 && status != LIBSSH2_ERROR_EAGAIN)
-        return fail_lost(talk->over, talk->exchange->command, err);
+        return fail_lost(talk->over, talk->io->command, err);
     *out_over = status == 0;
     return true;
 }
@@ -262,15 +261,15 @@ static bool run_over(void *self, const tbk_remote_command *command, tbk_remote_r
     if (it->lost)
         return tbk_fail(err, TBK_E_NETWORK, "repeat the command; it finishes what was begun",
                         "the connection to '%s' has ended", it->name);
-    tbk_auto_exchange exchange;
-    tbk_exchange_begin(&exchange, command, it->report, result);
-    conversation talk = {.over = it, .exchange = &exchange};
+    tbk_auto_command_io io;
+    tbk_command_io_begin(&io, command, it->report, result);
+    conversation talk = {.over = it, .io = &io};
     if (!open_channel(&talk, err))
         return false;
     bool known = false;
     bool ended = start_command(&talk, err) && converse(&talk, err) &&
-                 tbk_exchange_finish(&exchange, &known, err);
-    tbk_exchange_tell_dropped(&exchange, it->name, &it->told);
+                 tbk_command_io_finish(&io, &known, err);
+    tbk_command_io_tell_dropped(&io, it->name, &it->told);
     if (ended && !known)
         result->exit_status = exit_status_of(&talk);
     /* What began and did not end was cut, whatever the server makes of it. */

@@ -5,6 +5,7 @@
 
 #include "adapters/ssh_host_keys.h"
 #include "adapters/ssh_key.h"
+#include "ports/remote.h"
 
 /* *out_unable tells that the ssh program may do what libssh2 cannot. */
 bool tbk_remote_libssh2_open(const tbk_ssh_target *target, const tbk_ssh_key *key,

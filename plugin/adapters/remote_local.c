@@ -23,11 +23,11 @@ static bool run_here(void *self, const tbk_remote_command *command, tbk_remote_r
                      tbk_error *err)
 {
     tbk_auto_text line = {0};
-    tbk_auto_exchange exchange;
-    tbk_exchange_begin(&exchange, command, self, result);
-    tbk_exchange_plain_line(&exchange, geteuid() == 0, &line);
+    tbk_auto_command_io io;
+    tbk_command_io_begin(&io, command, self, result);
+    tbk_command_io_plain_line(&io, geteuid() == 0, &line);
     const char *const argv[] = {"sh", "-c", tbk_text_string(&line), NULL};
-    if (!tbk_process_run(argv, &exchange, &result->exit_status, err))
+    if (!tbk_process_run(argv, &io, &result->exit_status, err))
         return false;
     if (result->exit_status < 0)
         return tbk_fail(err, TBK_E_IO, "do not ignore SIGCHLD in the host, nor wait for any child",

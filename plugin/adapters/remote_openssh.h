@@ -4,6 +4,7 @@
 #define TBK_ADAPTERS_REMOTE_OPENSSH_H
 
 #include "adapters/ssh_host_keys.h"
+#include "ports/remote.h"
 
 /* Whether the ssh configuration of the user or the machine leads to this host by another way: a
  * jump host, a proxy, another name. */

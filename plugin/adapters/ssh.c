@@ -5,6 +5,7 @@
 #include "adapters/remote_libssh2.h"
 #include "adapters/remote_local.h"
 #include "adapters/remote_openssh.h"
+#include "adapters/ssh2_algorithms.h"
 #include "adapters/ssh2_session.h"
 
 static bool check_word(const char *word, const char *what, tbk_error *err)

@@ -3,9 +3,9 @@
 #define LIBSSH2_DISABLE_DEPRECATION /* 1.11.1 renames what 1.10 needs */
 #include "adapters/ssh2_session.h"
 
+#include "adapters/ssh2_algorithms.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -45,8 +45,6 @@ static pthread_once_t initialised = PTHREAD_ONCE_INIT;
 
 /* Never undone: other threads of the host may use libssh2 too. */
 static void initialise(void) { tbk_memory_must(libssh2_init(0) == 0); }
-
-bool tbk_ssh2_knows_rsa_sha2(void) { return libssh2_version(0x010b00) != NULL; }
 
 /* --- the bytes --- */
 
@@ -284,56 +282,6 @@ static bool wait_for_vm(const opening *open, tbk_error *err)
 
 /* --- the VM's key --- */
 
-static bool is_supported(const char *const *supported, int count, const char *name, size_t length)
-{
-    for (int i = 0; i < count; i++)
-        if (strlen(supported[i]) == length && memcmp(supported[i], name, length) == 0)
-            return true;
-    return false;
-}
-
-/* Of the names those that libssh2 supports, for when it has to strike one out, 1.10 copies memory
- * onto itself. False when there is none. */
-static bool append_supported(tbk_text *order, const char *const *supported, int count,
-                             const char *names)
-{
-    size_t before = order->length;
-    while (*names != '\0') {
-        size_t length = strcspn(names, ",");
-        if (is_supported(supported, count, names, length)) {
-            if (order->length > 0)
-                tbk_text_append_char(order, ',');
-            tbk_text_append_bytes(order, names, length);
-        }
-        names += length + (names[length] == ',' ? 1 : 0);
-    }
-    return order->length > before;
-}
-
-/* The types already known come first, so that a VM with several keys shows the known one; false
- * when libssh2 can check none of them, which would look like a changed key. The others stand in the
- * order of the ssh program, so that both adapters are shown the same one. */
-static bool prefer_known_types(LIBSSH2_SESSION *session, const tbk_host_keys *known)
-{
-    static const char rsa[] = "rsa-sha2-512,rsa-sha2-256";
-    const char **supported = NULL;
-    tbk_auto_text order = {0};
-    bool can_check = known->first == NULL;
-    int count = libssh2_session_supported_algs(session, LIBSSH2_METHOD_HOSTKEY, &supported);
-    if (count <= 0)
-        return true;
-    for (const tbk_host_key *key = known->first; key != NULL; key = key->next)
-        can_check |= append_supported(&order, supported, count,
-                                      strcmp(key->type, "ssh-rsa") == 0 ? rsa : key->type);
-    (void)append_supported(&order, supported, count,
-                           "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,"
-                           "ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256,ssh-rsa");
-    libssh2_free(session, supported);
-    if (order.length > 0)
-        (void)libssh2_session_method_pref(session, LIBSSH2_METHOD_HOSTKEY, order.bytes);
-    return can_check;
-}
-
 static bool fail_lost(const opening *open, const char *when, tbk_error *err)
 {
     return tbk_fail(err, TBK_E_NETWORK, "see whether an SSH server listens there, and repeat",
@@ -352,7 +300,7 @@ static bool shake_hands(const opening *open, const tbk_host_keys *known, bool *o
                         tbk_error *err)
 {
     LIBSSH2_SESSION *session = open->it->session;
-    if (!prefer_known_types(session, known))
+    if (!tbk_ssh2_prefer_known_types(session, known))
         return fail_unable(open, "cannot check the known host key of", out_unable, err);
     int status;
     while ((status = libssh2_session_handshake(session, open->it->socket)) == LIBSSH2_ERROR_EAGAIN)
@@ -373,26 +321,6 @@ static bool check_host(const opening *open, tbk_host_keys *known, tbk_error *err
         return fail_lost(open, "handshake", err);
     return tbk_host_keys_check(arena, known, (const uint8_t *)blob, length, open->report, err) &&
            tbk_host_keys_pin(arena, known, (const uint8_t *)blob, length, err);
-}
-
-/* libssh2 hashes for us: an entry without a port is compared with the name as it is. */
-bool tbk_ssh2_hashed_host_is(const char *hashed, const char *name)
-{
-    static const char any_key[] =
-        "AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-    tbk_auto(tbk_ssh2_session) *it = session_new();
-    LIBSSH2_KNOWNHOSTS *hosts = libssh2_knownhost_init(it->session);
-    tbk_memory_must(hosts != NULL);
-    tbk_auto_text line = {0};
-    tbk_text_format(&line, "%s ssh-ed25519 %s\n", hashed, any_key);
-    int result = LIBSSH2_KNOWNHOST_CHECK_NOTFOUND;
-    if (libssh2_knownhost_readline(hosts, line.bytes, line.length,
-                                   LIBSSH2_KNOWNHOST_FILE_OPENSSH) == 0)
-        result = libssh2_knownhost_checkp(
-            hosts, name, -1, any_key, sizeof any_key - 1,
-            LIBSSH2_KNOWNHOST_TYPE_PLAIN | LIBSSH2_KNOWNHOST_KEYENC_BASE64, NULL);
-    libssh2_knownhost_free(hosts);
-    return result == LIBSSH2_KNOWNHOST_CHECK_MATCH || result == LIBSSH2_KNOWNHOST_CHECK_MISMATCH;
 }
 
 /* --- the user's key --- */

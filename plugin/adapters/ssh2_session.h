@@ -47,9 +47,5 @@ const char *tbk_ssh2_session_why(const tbk_ssh2_session *it);
 
 /* Whether the agent behind SSH_AUTH_SOCK holds the private half of this key. */
 bool tbk_ssh2_agent_holds(const uint8_t *public_blob, size_t length);
-/* Whether "|1|salt|hash" of known_hosts stands for this name. */
-bool tbk_ssh2_hashed_host_is(const char *hashed, const char *name);
-/* Whether it signs with an RSA key as today's servers want it (SHA-2, libssh2 1.11). */
-bool tbk_ssh2_knows_rsa_sha2(void);
 
 #endif

@@ -4,6 +4,7 @@
 #define TBK_ADAPTERS_SSH2_TUNNEL_H
 
 #include "adapters/ssh2_session.h"
+#include "ports/remote.h"
 
 /* Takes over the session, even when it fails. As the remote port's tunnel. */
 bool tbk_ssh2_tunnel_open(tbk_ssh2_session *ssh2, const char *vm, const char *host, uint16_t port,

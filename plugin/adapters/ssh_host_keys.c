@@ -3,7 +3,7 @@
 #include "adapters/ssh_host_keys.h"
 
 #include "adapters/base64.h"
-#include "adapters/ssh2_session.h"
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/text.h"
 
@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define KNOWN_HOSTS_LIMIT_BYTES ((size_t)16 << 20)
+#define HASHED_PREFIX "|1|"
 #define FINGERPRINT_LENGTH (7 + 43) /* "SHA256:" and 32 bytes in base64 without padding */
 
 /* --- reading --- */
@@ -62,10 +63,30 @@ static bool pattern_matches(tbk_arena *arena, const char *pattern, const char *n
     return fnmatch(escaped, name, FNM_CASEFOLD) == 0;
 }
 
+/* "|1|salt|hash": an HMAC of the name, keyed with the salt, both in base64. */
+static bool hashed_host_is(tbk_arena *arena, const char *hashed, const char *name)
+{
+    const char *salt_text = hashed + strlen(HASHED_PREFIX);
+    size_t salt_text_length = strcspn(salt_text, "|");
+    const char *hash_text = salt_text + salt_text_length;
+    const uint8_t *salt;
+    const uint8_t *hash;
+    size_t salt_length;
+    size_t hash_length;
+    if (*hash_text++ != '|' ||
+        !tbk_base64_decode(arena, salt_text, salt_text_length, &salt, &salt_length) ||
+        !tbk_base64_decode(arena, hash_text, strlen(hash_text), &hash, &hash_length) ||
+        hash_length != TBK_SHA1_BYTES)
+        return false;
+    uint8_t wanted[TBK_SHA1_BYTES];
+    tbk_digest_hmac_sha1(salt, salt_length, name, strlen(name), wanted);
+    return memcmp(hash, wanted, sizeof wanted) == 0;
+}
+
 static bool hosts_match(tbk_arena *arena, const char *hosts, const char *name)
 {
-    if (tbk_text_starts_with(hosts, "|1|"))
-        return tbk_ssh2_hashed_host_is(hosts, name);
+    if (tbk_text_starts_with(hosts, HASHED_PREFIX))
+        return hashed_host_is(arena, hosts, name);
     bool matched = false;
     while (*hosts != '\0') {
         size_t length = strcspn(hosts, ",");
@@ -115,7 +136,7 @@ static bool read_file(tbk_arena *arena, const char *path, char **out, tbk_error 
         return true;
     if (!tbk_file_read(arena, path, KNOWN_HOSTS_LIMIT_BYTES, out, &length, err)) {
         err->code = TBK_E_CONFIG;
-        return tbk_while(err, "reading the known host keys");
+        return tbk_error_context(err, "reading the known host keys");
     }
     return true;
 }
@@ -317,6 +338,6 @@ bool tbk_host_keys_pin(tbk_arena *arena, const tbk_host_keys *known, const uint8
     if (strcmp(before, tbk_text_string(&after)) == 0 && is_private_file(path))
         return true;
     if (!tbk_file_publish(path, tbk_text_string(&after), after.length, 0600, err))
-        return tbk_while(err, "pinning the host key of '%s'", known->name);
+        return tbk_error_context(err, "pinning the host key of '%s'", known->name);
     return true;
 }

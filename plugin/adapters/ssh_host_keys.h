@@ -8,8 +8,9 @@
 #ifndef TBK_ADAPTERS_SSH_HOST_KEYS_H
 #define TBK_ADAPTERS_SSH_HOST_KEYS_H
 
-#include "adapters/ssh.h"
+#include "adapters/ssh_target.h"
 #include "base/arena.h"
+#include "ports/report.h"
 
 typedef struct tbk_host_key {
     const char *type; /* "ssh-ed25519" */

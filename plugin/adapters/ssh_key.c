@@ -224,7 +224,7 @@ bool tbk_ssh_key_read(tbk_arena *arena, const char *path, const char *public_pat
         return false;
     if (!tbk_file_read(arena, path, KEY_LIMIT_BYTES, &bytes, &key.length, err)) {
         err->code = TBK_E_CONFIG;
-        return tbk_while(err, "reading the SSH key");
+        return tbk_error_context(err, "reading the SSH key");
     }
     key.bytes = bytes;
     switch (read_private_key(arena, &key)) {

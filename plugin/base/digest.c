@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <string.h>
 
 enum { SHA256_BYTES = 32, READ_BYTES = 256 * 1024 };
@@ -73,6 +74,14 @@ bool tbk_digest_of_file(int fd, tbk_digest *out, uint64_t *out_size_bytes, tbk_e
     if (out_size_bytes != NULL)
         *out_size_bytes = size_bytes;
     return true;
+}
+
+void tbk_digest_hmac_sha1(const void *key, size_t key_length, const void *bytes, size_t length,
+                          uint8_t out[TBK_SHA1_BYTES])
+{
+    unsigned int written = 0;
+    tbk_memory_must(HMAC(EVP_sha1(), key, (int)key_length, bytes, length, out, &written) != NULL &&
+                    written == TBK_SHA1_BYTES);
 }
 
 bool tbk_digest_equal(const tbk_digest *a, const tbk_digest *b)

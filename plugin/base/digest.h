@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { TBK_SHA1_BYTES = 20 };
+
 typedef struct tbk_digest {
     char hex[65]; /* lower case, NUL at the end; "" = not known */
 } tbk_digest;
@@ -25,6 +27,9 @@ void tbk_hasher_finish(tbk_hasher *hasher, tbk_digest *out);
 void tbk_digest_of(const void *bytes, size_t length, tbk_digest *out);
 bool tbk_digest_of_file(int fd, tbk_digest *out, uint64_t *out_size_bytes,
                         tbk_error *err) TBK_MUST_CHECK; /* from its current position to its end */
+/* HMAC-SHA1, for hashes that others wrote so; nothing of ours is made with it. */
+void tbk_digest_hmac_sha1(const void *key, size_t key_length, const void *bytes, size_t length,
+                          uint8_t out[TBK_SHA1_BYTES]);
 bool tbk_digest_equal(const tbk_digest *a, const tbk_digest *b);
 
 #endif

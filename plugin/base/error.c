@@ -8,7 +8,7 @@
 
 #undef tbk_fail
 #undef tbk_fail_errno
-#undef tbk_while
+#undef tbk_error_context
 
 typedef struct code_row {
     const char *name;
@@ -112,7 +112,7 @@ bool tbk_fail_errno(tbk_error *err, tbk_error_code code, int errno_value, const 
     return false;
 }
 
-bool tbk_while(tbk_error *err, const char *format, ...)
+bool tbk_error_context(tbk_error *err, const char *format, ...)
 {
     char cause[sizeof err->message];
     memcpy(cause, err->message, sizeof cause);

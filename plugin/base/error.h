@@ -48,12 +48,12 @@ bool tbk_fail_errno(tbk_error *err, tbk_error_code code, int errno_value, const 
                     const char *format, ...) TBK_PRINTF(5, 6);
 
 /* Adds one level of context: "<context>: <message so far>". Always returns false. */
-bool tbk_while(tbk_error *err, const char *format, ...) TBK_PRINTF(2, 3);
+bool tbk_error_context(tbk_error *err, const char *format, ...) TBK_PRINTF(2, 3);
 
 /* That each is false shall be seen where it is called, by the optimiser and by static analysis. */
 #define tbk_fail(...) ((void)(tbk_fail)(__VA_ARGS__), false)
 #define tbk_fail_errno(...) ((void)(tbk_fail_errno)(__VA_ARGS__), false)
-#define tbk_while(...) ((void)(tbk_while)(__VA_ARGS__), false)
+#define tbk_error_context(...) ((void)(tbk_error_context)(__VA_ARGS__), false)
 
 /* The exit status of the command line for this code. */
 int tbk_error_exit_status(tbk_error_code code);

@@ -188,7 +188,7 @@ bool tbk_file_publish_at(int directory, const char *name, const void *bytes, siz
     const char *temporary = tbk_arena_format(arena, "%s~", base);
     if (!fill_and_rename(fd, temporary, base, bytes, length, mode, err)) {
         (void)unlinkat(fd, temporary, 0);
-        return tbk_while(err, "writing '%s'", name);
+        return tbk_error_context(err, "writing '%s'", name);
     }
     return true;
 }
@@ -249,7 +249,7 @@ static bool remove_children(DIR *open_directory, const char *name, int levels_le
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
         if (!remove_tree(dirfd(open_directory), entry->d_name, levels_left - 1, err))
-            return tbk_while(err, "in '%s'", name);
+            return tbk_error_context(err, "in '%s'", name);
     }
 }
 

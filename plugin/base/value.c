@@ -113,6 +113,18 @@ void tbk_value_set(tbk_arena *arena, tbk_value *map, const char *key, tbk_value 
         tbk_value_add(arena, map, key, value);
 }
 
+void tbk_value_set_at(tbk_arena *arena, tbk_value *map, const char *path, tbk_value *value)
+{
+    for (const char *dot; (dot = strchr(path, '.')) != NULL; path = dot + 1) {
+        const char *key = tbk_arena_copy_bytes(arena, path, (size_t)(dot - path));
+        tbk_member *member = find_member(map, key, (size_t)(dot - path));
+        if (member == NULL)
+            tbk_value_add(arena, map, key, tbk_value_map(arena));
+        map = member != NULL ? member->value : map->last->value;
+    }
+    tbk_value_set(arena, map, path, value);
+}
+
 void tbk_value_set_string(tbk_arena *arena, tbk_value *map, const char *key, const char *string)
 {
     tbk_value_set(arena, map, key, tbk_value_string(arena, string));
@@ -260,7 +272,8 @@ static bool get(const tbk_value *map, const char *path, tbk_value_type wanted, b
     return true;
 }
 
-bool tbk_value_need_string(const tbk_value *map, const char *path, const char **out, tbk_error *err)
+bool tbk_value_require_string(const tbk_value *map, const char *path, const char **out,
+                              tbk_error *err)
 {
     const tbk_value *found = NULL;
     if (!get(map, path, TBK_VALUE_STRING, true, &found, err))
@@ -269,7 +282,7 @@ bool tbk_value_need_string(const tbk_value *map, const char *path, const char **
     return true;
 }
 
-bool tbk_value_need_integer(const tbk_value *map, const char *path, int64_t *out, tbk_error *err)
+bool tbk_value_require_integer(const tbk_value *map, const char *path, int64_t *out, tbk_error *err)
 {
     const tbk_value *found = NULL;
     if (!get(map, path, TBK_VALUE_INTEGER, true, &found, err))
@@ -278,7 +291,7 @@ bool tbk_value_need_integer(const tbk_value *map, const char *path, int64_t *out
     return true;
 }
 
-bool tbk_value_need_bool(const tbk_value *map, const char *path, bool *out, tbk_error *err)
+bool tbk_value_require_bool(const tbk_value *map, const char *path, bool *out, tbk_error *err)
 {
     const tbk_value *found = NULL;
     if (!get(map, path, TBK_VALUE_BOOL, true, &found, err))
@@ -287,19 +300,20 @@ bool tbk_value_need_bool(const tbk_value *map, const char *path, bool *out, tbk_
     return true;
 }
 
-bool tbk_value_need_map(const tbk_value *map, const char *path, const tbk_value **out,
-                        tbk_error *err)
+bool tbk_value_require_map(const tbk_value *map, const char *path, const tbk_value **out,
+                           tbk_error *err)
 {
     return get(map, path, TBK_VALUE_MAP, true, out, err);
 }
 
-bool tbk_value_need_list(const tbk_value *map, const char *path, const tbk_value **out,
-                         tbk_error *err)
+bool tbk_value_require_list(const tbk_value *map, const char *path, const tbk_value **out,
+                            tbk_error *err)
 {
     return get(map, path, TBK_VALUE_LIST, true, out, err);
 }
 
-bool tbk_value_read_string(const tbk_value *map, const char *path, const char **out, tbk_error *err)
+bool tbk_value_optional_string(const tbk_value *map, const char *path, const char **out,
+                               tbk_error *err)
 {
     const tbk_value *found = NULL;
     if (!get(map, path, TBK_VALUE_STRING, false, &found, err))
@@ -309,7 +323,8 @@ bool tbk_value_read_string(const tbk_value *map, const char *path, const char **
     return true;
 }
 
-bool tbk_value_read_integer(const tbk_value *map, const char *path, int64_t *out, tbk_error *err)
+bool tbk_value_optional_integer(const tbk_value *map, const char *path, int64_t *out,
+                                tbk_error *err)
 {
     const tbk_value *found = NULL;
     if (!get(map, path, TBK_VALUE_INTEGER, false, &found, err))
@@ -319,8 +334,8 @@ bool tbk_value_read_integer(const tbk_value *map, const char *path, int64_t *out
     return true;
 }
 
-bool tbk_value_read_integer_within(const tbk_value *map, const char *path, int64_t least,
-                                   int64_t most, int64_t *out, tbk_error *err)
+bool tbk_value_optional_integer_within(const tbk_value *map, const char *path, int64_t least,
+                                       int64_t most, int64_t *out, tbk_error *err)
 {
     const tbk_value *found = NULL;
     if (!get(map, path, TBK_VALUE_INTEGER, false, &found, err))
@@ -334,7 +349,7 @@ bool tbk_value_read_integer_within(const tbk_value *map, const char *path, int64
     return true;
 }
 
-bool tbk_value_read_bool(const tbk_value *map, const char *path, bool *out, tbk_error *err)
+bool tbk_value_optional_bool(const tbk_value *map, const char *path, bool *out, tbk_error *err)
 {
     const tbk_value *found = NULL;
     if (!get(map, path, TBK_VALUE_BOOL, false, &found, err))

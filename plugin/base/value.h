@@ -61,6 +61,8 @@ void tbk_value_append(tbk_arena *arena, tbk_value *list, tbk_value *item);
 void tbk_value_add(tbk_arena *arena, tbk_value *map, const char *key, tbk_value *value);
 /* Sets key, replacing an earlier value of it in place. */
 void tbk_value_set(tbk_arena *arena, tbk_value *map, const char *key, tbk_value *value);
+/* The same at a path with dots; maps on the way are made where there are none. */
+void tbk_value_set_at(tbk_arena *arena, tbk_value *map, const char *path, tbk_value *value);
 void tbk_value_set_string(tbk_arena *arena, tbk_value *map, const char *key, const char *string);
 void tbk_value_set_integer(tbk_arena *arena, tbk_value *map, const char *key, int64_t integer);
 void tbk_value_set_bool(tbk_arena *arena, tbk_value *map, const char *key, bool boolean);
@@ -85,27 +87,27 @@ tbk_value *tbk_value_visible(tbk_arena *arena, const tbk_value *value, const cha
 
 /* Each fills *out and succeeds, or fails with TBK_E_CONFIG when the value is missing, null, or of
  * another type. */
-bool tbk_value_need_string(const tbk_value *map, const char *path, const char **out,
-                           tbk_error *err) TBK_MUST_CHECK;
-bool tbk_value_need_integer(const tbk_value *map, const char *path, int64_t *out,
+bool tbk_value_require_string(const tbk_value *map, const char *path, const char **out,
+                              tbk_error *err) TBK_MUST_CHECK;
+bool tbk_value_require_integer(const tbk_value *map, const char *path, int64_t *out,
+                               tbk_error *err) TBK_MUST_CHECK;
+bool tbk_value_require_bool(const tbk_value *map, const char *path, bool *out,
                             tbk_error *err) TBK_MUST_CHECK;
-bool tbk_value_need_bool(const tbk_value *map, const char *path, bool *out,
-                         tbk_error *err) TBK_MUST_CHECK;
-bool tbk_value_need_map(const tbk_value *map, const char *path, const tbk_value **out,
-                        tbk_error *err) TBK_MUST_CHECK;
-bool tbk_value_need_list(const tbk_value *map, const char *path, const tbk_value **out,
-                         tbk_error *err) TBK_MUST_CHECK;
+bool tbk_value_require_map(const tbk_value *map, const char *path, const tbk_value **out,
+                           tbk_error *err) TBK_MUST_CHECK;
+bool tbk_value_require_list(const tbk_value *map, const char *path, const tbk_value **out,
+                            tbk_error *err) TBK_MUST_CHECK;
 
 /* As above, but a missing or null value leaves *out as it is and succeeds. */
-bool tbk_value_read_string(const tbk_value *map, const char *path, const char **out,
-                           tbk_error *err) TBK_MUST_CHECK;
-bool tbk_value_read_integer(const tbk_value *map, const char *path, int64_t *out,
-                            tbk_error *err) TBK_MUST_CHECK;
+bool tbk_value_optional_string(const tbk_value *map, const char *path, const char **out,
+                               tbk_error *err) TBK_MUST_CHECK;
+bool tbk_value_optional_integer(const tbk_value *map, const char *path, int64_t *out,
+                                tbk_error *err) TBK_MUST_CHECK;
 /* And fails with TBK_E_CONFIG for a number that is not between least and most. */
-bool tbk_value_read_integer_within(const tbk_value *map, const char *path, int64_t least,
-                                   int64_t most, int64_t *out, tbk_error *err) TBK_MUST_CHECK;
-bool tbk_value_read_bool(const tbk_value *map, const char *path, bool *out,
-                         tbk_error *err) TBK_MUST_CHECK;
+bool tbk_value_optional_integer_within(const tbk_value *map, const char *path, int64_t least,
+                                       int64_t most, int64_t *out, tbk_error *err) TBK_MUST_CHECK;
+bool tbk_value_optional_bool(const tbk_value *map, const char *path, bool *out,
+                             tbk_error *err) TBK_MUST_CHECK;
 
 /* Fails with TBK_E_CONFIG naming file, line, the unknown key and the known ones.
  * known ends with NULL. */

@@ -233,7 +233,8 @@ bool tbk_dotenv_find(tbk_arena *arena, const tbk_dotenv *file, const char *name,
     if (!check_text(file, err) || !find_last(file, name, &found, err))
         return false;
     if (found.value != NULL)
-        return decode(arena, file, &found, out, err) || tbk_while(err, "the variable %s", name);
+        return decode(arena, file, &found, out, err) ||
+               tbk_error_context(err, "the variable %s", name);
     *out = NULL;
     return true;
 }

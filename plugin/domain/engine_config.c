@@ -12,17 +12,17 @@
 static bool read_text(const tbk_value *document, const char *key,
                       bool (*check)(const char *, tbk_error *), const char **out, tbk_error *err)
 {
-    if (!tbk_value_need_string(document, key, out, err))
+    if (!tbk_value_require_string(document, key, out, err))
         return false;
     if (!check(*out, err))
-        return tbk_place_while(tbk_value_find(document, key), key, err);
+        return tbk_error_at(tbk_value_find(document, key), key, err);
     return true;
 }
 
 static bool read_number(const tbk_value *document, const char *key, int64_t minimum,
                         int64_t maximum, int64_t *out, tbk_error *err)
 {
-    if (!tbk_value_need_integer(document, key, out, err))
+    if (!tbk_value_require_integer(document, key, out, err))
         return false;
     if (*out < minimum || *out > maximum)
         return tbk_value_fail(tbk_value_find(document, key), err, NULL,
@@ -34,7 +34,7 @@ static bool read_number(const tbk_value *document, const char *key, int64_t mini
 static bool check_schema(const tbk_value *document, tbk_error *err)
 {
     int64_t schema = 0;
-    if (!tbk_value_need_integer(document, "schema", &schema, err))
+    if (!tbk_value_require_integer(document, "schema", &schema, err))
         return false;
     if (schema != TBK_ENGINE_CONFIG_SCHEMA)
         return tbk_value_fail(tbk_value_find(document, "schema"), err,
@@ -60,10 +60,10 @@ static bool read_mysql(const tbk_value *document, const tbk_value *database, tbk
     const char *tls = tbk_database_tls_name(TBK_TLS_WHEN_OFFERED);
     if (!tbk_value_only_keys(database, keys, err) ||
         !read_text(document, "database.env_file", tbk_path_check_absolute, &out->env_file, err) ||
-        !tbk_value_read_string(document, "database.tls", &tls, err))
+        !tbk_value_optional_string(document, "database.tls", &tls, err))
         return false;
     if (!tbk_database_tls_parse(tls, &out->tls, err))
-        return tbk_place_while(tbk_value_find(document, "database.tls"), "database.tls", err);
+        return tbk_error_at(tbk_value_find(document, "database.tls"), "database.tls", err);
     return true;
 }
 
@@ -73,11 +73,11 @@ static bool read_database(const tbk_value *document, tbk_engine_config *out, tbk
     const tbk_value *database = NULL;
     const char *driver = NULL;
 
-    if (!tbk_value_need_map(document, "database", &database, err) ||
-        !tbk_value_need_string(document, "database.driver", &driver, err))
+    if (!tbk_value_require_map(document, "database", &database, err) ||
+        !tbk_value_require_string(document, "database.driver", &driver, err))
         return false;
     if (!tbk_driver_parse(driver, &out->driver, err))
-        return tbk_place_while(tbk_value_find(document, "database.driver"), "database.driver", err);
+        return tbk_error_at(tbk_value_find(document, "database.driver"), "database.driver", err);
     if (out->driver == TBK_DRIVER_MYSQL)
         return read_mysql(document, database, out, err);
     return tbk_value_only_keys(database, sqlite_keys, err) &&
@@ -91,7 +91,7 @@ static bool read_paths(tbk_arena *arena, const tbk_value *document, const char *
     const tbk_value *list = NULL;
     size_t count = 0;
 
-    if (!tbk_value_need_list(document, key, &list, err))
+    if (!tbk_value_require_list(document, key, &list, err))
         return false;
     const char **paths = tbk_arena_alloc(arena, (list->count + 1) * sizeof *paths);
     for (const tbk_member *item = list->first; item != NULL; item = item->next) {
@@ -100,7 +100,7 @@ static bool read_paths(tbk_arena *arena, const tbk_value *document, const char *
                                   "'%s' must hold texts, but this is %s", key,
                                   tbk_value_type_name(item->value->type));
         if (!tbk_path_check_relative(item->value->string, err))
-            return tbk_place_while(item->value, key, err);
+            return tbk_error_at(item->value, key, err);
         paths[count++] = item->value->string;
     }
     *out = paths;
@@ -123,7 +123,7 @@ static bool read_config(tbk_arena *arena, const tbk_value *document, tbk_engine_
     const tbk_value *config = NULL;
 
     out->sqlite_paths = none;
-    if (!tbk_value_need_map(document, "config", &config, err) ||
+    if (!tbk_value_require_map(document, "config", &config, err) ||
         !tbk_value_only_keys(config, keys, err) ||
         !read_text(document, "config.root", tbk_path_check_absolute, &out->config_root, err) ||
         !read_paths(arena, document, "config.paths", &out->config_paths, err))
@@ -150,10 +150,10 @@ static bool check_schedule(const char *text, tbk_error *err)
 static bool read_mode(const tbk_value *document, tbk_engine_config *out, tbk_error *err)
 {
     const char *mode = tbk_mode_name(TBK_MODE_WINDOW);
-    if (!tbk_value_read_string(document, "mode", &mode, err))
+    if (!tbk_value_optional_string(document, "mode", &mode, err))
         return false;
     if (!tbk_mode_parse(mode, &out->mode, err))
-        return tbk_place_while(tbk_value_find(document, "mode"), "mode", err);
+        return tbk_error_at(tbk_value_find(document, "mode"), "mode", err);
     bool has_full = tbk_value_find(document, "full_schedule") != NULL;
     if (out->mode == TBK_MODE_SIDECAR)
         return read_text(document, "schedule", check_schedule, &out->schedule, err) &&
@@ -170,14 +170,14 @@ static bool read_method(const tbk_value *document, tbk_engine_config *out, tbk_e
 {
     const char *method = NULL;
     const char *hold = tbk_hold_policy_name(TBK_HOLD_WHEN_NEEDED);
-    if (!tbk_value_need_string(document, "method", &method, err) ||
-        !tbk_value_read_string(document, "hold", &hold, err))
+    if (!tbk_value_require_string(document, "method", &method, err) ||
+        !tbk_value_optional_string(document, "hold", &hold, err))
         return false;
     if (!tbk_hold_policy_parse(hold, &out->hold, err))
-        return tbk_place_while(tbk_value_find(document, "hold"), "hold", err);
+        return tbk_error_at(tbk_value_find(document, "hold"), "hold", err);
     if (!tbk_method_parse(method, &out->method, err) ||
         !tbk_method_check(out->method, out->driver, out->mode, out->hold, err))
-        return tbk_place_while(tbk_value_find(document, "method"), "method", err);
+        return tbk_error_at(tbk_value_find(document, "method"), "method", err);
     return true;
 }
 
@@ -202,7 +202,7 @@ bool tbk_engine_config_read(tbk_arena *arena, const tbk_value *document, tbk_eng
         !read_database(document, &read, err) ||
         !read_text(document, "store", tbk_path_check_absolute, &read.store, err) ||
         !read_mode(document, &read, err) || !read_method(document, &read, err) ||
-        !tbk_value_need_string(document, "profile", &profile, err) ||
+        !tbk_value_require_string(document, "profile", &profile, err) ||
         !tbk_rules_read(document, "essential", &read.essential, err) ||
         !read_number(document, "keep_days", 1, TBK_KEEP_DAYS_MAX, &read.keep_days, err) ||
         (tbk_value_find(document, "keep_last") != NULL &&
@@ -216,7 +216,7 @@ bool tbk_engine_config_read(tbk_arena *arena, const tbk_value *document, tbk_eng
         !read_config(arena, document, &read, err))
         return false;
     if (!tbk_profile_parse(profile, &read.profile, err))
-        return tbk_place_while(tbk_value_find(document, "profile"), "profile", err);
+        return tbk_error_at(tbk_value_find(document, "profile"), "profile", err);
     *out = read;
     return true;
 }

@@ -97,13 +97,13 @@ static bool read_state(const tbk_value *document, tbk_environment *out, const tb
         return tbk_value_fail(member->value, err, NULL, "'%s' must be a map", row->name);
     out->state = row->name;
     out->stage = row->stage;
-    return tbk_value_need_map(member->value, "context", context, err);
+    return tbk_value_require_map(member->value, "context", context, err);
 }
 
 static bool read_name(const tbk_value *context, const char *expected, tbk_environment *out,
                       tbk_error *err)
 {
-    if (!tbk_value_need_string(context, "user_inputs.name", &out->name, err))
+    if (!tbk_value_require_string(context, "user_inputs.name", &out->name, err))
         return false;
     if (strcmp(out->name, expected) != 0)
         return tbk_value_fail(tbk_value_find(context, "user_inputs.name"), err,
@@ -119,14 +119,14 @@ static bool read_database(const tbk_value *context, tbk_environment *out, tbk_er
     static const char *const name_path = "user_inputs.tracker.core.database.config.database_name";
     const char *driver = NULL;
 
-    if (!tbk_value_need_string(context, driver_path, &driver, err))
+    if (!tbk_value_require_string(context, driver_path, &driver, err))
         return false;
     if (!tbk_driver_parse(driver, &out->driver, err))
-        return tbk_place_while(tbk_value_find(context, driver_path), driver_path, err);
-    if (!tbk_value_need_string(context, name_path, &out->database_name, err))
+        return tbk_error_at(tbk_value_find(context, driver_path), driver_path, err);
+    if (!tbk_value_require_string(context, name_path, &out->database_name, err))
         return false;
     if (!tbk_path_check_name(out->database_name, err))
-        return tbk_place_while(tbk_value_find(context, name_path), name_path, err);
+        return tbk_error_at(tbk_value_find(context, name_path), name_path, err);
     return true;
 }
 
@@ -135,7 +135,7 @@ static bool read_presence(const tbk_value *context, const char *path, bool *out,
 {
     const tbk_value *section = tbk_value_find(context, path);
     *out = section != NULL;
-    return section == NULL || tbk_value_need_map(context, path, &section, err);
+    return section == NULL || tbk_value_require_map(context, path, &section, err);
 }
 
 /* The deployer accepts blanks around a schedule, and stores them. */
@@ -161,9 +161,9 @@ static bool read_services(tbk_arena *arena, const tbk_value *context, tbk_enviro
         return false;
     if (!out->has_native_backup)
         return true;
-    if (!tbk_value_need_string(context, "user_inputs.backup.schedule", &schedule, err) ||
-        !tbk_value_need_integer(context, "user_inputs.backup.retention_days",
-                                &out->native_keep_days, err))
+    if (!tbk_value_require_string(context, "user_inputs.backup.schedule", &schedule, err) ||
+        !tbk_value_require_integer(context, "user_inputs.backup.retention_days",
+                                   &out->native_keep_days, err))
         return false;
     out->native_schedule = trim(arena, schedule);
     return true;
@@ -177,7 +177,7 @@ static bool find_host(const tbk_value *inventory, const char *instance_name, con
 {
     const tbk_value *hosts = NULL;
 
-    if (!tbk_value_need_map(inventory, "all.hosts", &hosts, err))
+    if (!tbk_value_require_map(inventory, "all.hosts", &hosts, err))
         return false;
     const tbk_member *found = hosts->count == 1 ? hosts->first : NULL;
     for (const tbk_member *member = hosts->first; member != NULL && found == NULL;
@@ -207,11 +207,11 @@ static bool read_text(const tbk_value *host, const char *host_key, const tbk_val
         from = context;
     }
     /* A state of other types is not the deployer's, whichever of the two is used. */
-    if (!tbk_value_read_string(context, path, out, err) ||
-        !tbk_value_need_string(from, key, out, err))
+    if (!tbk_value_optional_string(context, path, out, err) ||
+        !tbk_value_require_string(from, key, out, err))
         return false;
     if (!check(*out, err))
-        return tbk_place_while(tbk_value_find(from, key), key, err);
+        return tbk_error_at(tbk_value_find(from, key), key, err);
     return true;
 }
 
@@ -226,11 +226,11 @@ static bool read_port(const tbk_value *host, const tbk_value *context, uint16_t 
         key = path;
         from = context;
     }
-    if (!tbk_value_read_integer(context, path, &port, err) ||
-        !tbk_value_need_integer(from, key, &port, err))
+    if (!tbk_value_optional_integer(context, path, &port, err) ||
+        !tbk_value_require_integer(from, key, &port, err))
         return false;
     if (!tbk_address_check_port(port, err))
-        return tbk_place_while(tbk_value_find(from, key), key, err);
+        return tbk_error_at(tbk_value_find(from, key), key, err);
     *out = (uint16_t)port;
     return true;
 }
@@ -241,7 +241,7 @@ static bool read_address(const tbk_value *context, const tbk_value *inventory, t
     const char *instance_name = "";
     const tbk_value *host = NULL;
 
-    if (!tbk_value_need_string(context, "user_inputs.instance_name", &instance_name, err) ||
+    if (!tbk_value_require_string(context, "user_inputs.instance_name", &instance_name, err) ||
         (inventory != NULL && !find_host(inventory, instance_name, &host, err)))
         return false;
     if (!read_text(host, "ansible_host", context, "runtime_outputs.instance_ip",
@@ -254,7 +254,7 @@ static bool read_address(const tbk_value *context, const tbk_value *inventory, t
                    &out->ssh_private_key_path, err) ||
         !read_text(NULL, "", context, "user_inputs.ssh_credentials.ssh_pub_key_path",
                    tbk_address_check_key, &out->ssh_public_key_path, err))
-        return tbk_while(err, "finding the VM's address");
+        return tbk_error_context(err, "finding the VM's address");
     return true;
 }
 
@@ -267,27 +267,19 @@ bool tbk_environment_read(tbk_arena *arena, const tbk_value *state, const tbk_va
     if (!read_state(state, &read, &context, err) ||
         !read_name(context, expected_name, &read, err) || !read_database(context, &read, err) ||
         !read_services(arena, context, &read, err) || !read_address(context, inventory, &read, err))
-        return tbk_while(err, "the environment '%s'", expected_name);
+        return tbk_error_context(err, "the environment '%s'", expected_name);
     *out = read;
     return true;
 }
 
 /* --- Drivers --- */
 
-static const char *const driver_names[] = {
+static const char *const drivers[] = {
     [TBK_DRIVER_SQLITE] = "sqlite3",
     [TBK_DRIVER_MYSQL] = "mysql",
 };
 
-const char *tbk_driver_name(tbk_driver driver) { return driver_names[driver]; }
+const tbk_names tbk_driver_names = {
+    .what = "driver", TBK_NAMES_LIST(drivers), .fix = "use a tracker with SQLite or MySQL"};
 
-bool tbk_driver_parse(const char *name, tbk_driver *out, tbk_error *err)
-{
-    for (size_t i = 0; i < sizeof driver_names / sizeof *driver_names; i++)
-        if (strcmp(name, driver_names[i]) == 0) {
-            *out = (tbk_driver)i;
-            return true;
-        }
-    return tbk_fail(err, TBK_E_CONFIG, "use a tracker with SQLite or MySQL",
-                    "the driver '%.100s' is unknown; known are: sqlite3, mysql", name);
-}
+TBK_NAMES_FUNCTIONS(tbk_driver, tbk_driver, tbk_driver_names)

@@ -2,6 +2,7 @@
 /* Reads and checks the operator's options: one row each, whatever they come from. */
 #include "domain/options.h"
 
+#include "base/names.h"
 #include "domain/address.h"
 #include "domain/path.h"
 #include "domain/place.h"
@@ -12,64 +13,49 @@
 
 /* --- Named values --- */
 
-static const char *const method_names[] = {
+static const char *const methods[] = {
     [TBK_METHOD_AUTO] = "auto",       [TBK_METHOD_HOT] = "hot",
     [TBK_METHOD_REFLINK] = "reflink", [TBK_METHOD_SNAPSHOT] = "snapshot",
     [TBK_METHOD_PAUSE] = "pause",     [TBK_METHOD_STOP] = "stop",
 };
-static const char *const hold_policy_names[] = {
+static const tbk_names method_names = {
+    .what = "method",
+    TBK_NAMES_LIST(methods),
+    .fix = "write auto, hot, reflink, pause or stop; for MySQL auto, snapshot or stop"};
+
+static const char *const hold_policies[] = {
     [TBK_HOLD_WHEN_NEEDED] = "when_needed", [TBK_HOLD_NEVER] = "never"};
-static const char *const database_tls_names[] = {
+static const tbk_names hold_policy_names = {TBK_NAMES_LIST(hold_policies)};
+
+static const char *const database_tls[] = {
     [TBK_TLS_WHEN_OFFERED] = "when_offered", [TBK_TLS_REQUIRED] = "required"};
-static const char *const mode_names[] = {
-    [TBK_MODE_WINDOW] = "window", [TBK_MODE_SIDECAR] = "sidecar"};
-static const char *const journal_mode_names[] = {
+static const tbk_names database_tls_names = {TBK_NAMES_LIST(database_tls)};
+
+static const char *const modes[] = {[TBK_MODE_WINDOW] = "window", [TBK_MODE_SIDECAR] = "sidecar"};
+static const tbk_names mode_names = {.what = "mode", TBK_NAMES_LIST(modes)};
+
+static const char *const journal_modes[] = {
     [TBK_JOURNAL_AS_IT_IS] = "as it is",
     [TBK_JOURNAL_WAL] = "wal",
     [TBK_JOURNAL_DELETE] = "delete",
 };
-static const char *const ssh_program_names[] = {
+static const tbk_names journal_mode_names = {
+    .what = "journal mode", TBK_NAMES_LIST(journal_modes), .first = TBK_JOURNAL_WAL};
+
+static const char *const ssh_programs[] = {
     [TBK_SSH_AUTO] = "auto",
     [TBK_SSH_LIBSSH2] = "libssh2",
     [TBK_SSH_OPENSSH] = "openssh",
     [TBK_SSH_LOCAL] = "local",
 };
+static const tbk_names ssh_program_names = {.what = "way to the VM", TBK_NAMES_LIST(ssh_programs)};
 
-/* The position of the name in a list; -1 when it is not there. */
-static int find_name(const char *const *names, size_t count, const char *name)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(names[i], name) == 0)
-            return (int)i;
-    return -1;
-}
-
-const char *tbk_mode_name(tbk_mode mode) { return mode_names[mode]; }
-
-bool tbk_mode_parse(const char *name, tbk_mode *out, tbk_error *err)
-{
-    int found = find_name(mode_names, sizeof mode_names / sizeof *mode_names, name);
-    if (found < 0)
-        return tbk_fail(err, TBK_E_CONFIG, "write window or sidecar",
-                        "the mode '%.100s' is unknown; known are: window, sidecar", name);
-    *out = (tbk_mode)found;
-    return true;
-}
-
-const char *tbk_method_name(tbk_method method) { return method_names[method]; }
-
-bool tbk_method_parse(const char *name, tbk_method *out, tbk_error *err)
-{
-    int found = find_name(method_names, sizeof method_names / sizeof *method_names, name);
-    if (found < 0)
-        return tbk_fail(err, TBK_E_CONFIG,
-                        "write auto, hot, reflink, pause or stop; for MySQL auto, snapshot or stop",
-                        "the method '%.100s' is unknown; known are: auto, hot, reflink, snapshot, "
-                        "pause, stop",
-                        name);
-    *out = (tbk_method)found;
-    return true;
-}
+TBK_NAMES_FUNCTIONS(tbk_method, tbk_method, method_names)
+TBK_NAMES_FUNCTIONS(tbk_hold_policy, tbk_hold_policy, hold_policy_names)
+TBK_NAMES_FUNCTIONS(tbk_database_tls, tbk_database_tls, database_tls_names)
+TBK_NAMES_FUNCTIONS(tbk_mode, tbk_mode, mode_names)
+TBK_NAMES_FUNCTIONS(tbk_journal_mode, tbk_journal_mode, journal_mode_names)
+TBK_NAMES_FUNCTIONS(tbk_ssh_program, tbk_ssh_program, ssh_program_names)
 
 static bool check_method_for(tbk_driver driver, tbk_method method, tbk_error *err)
 {
@@ -98,60 +84,6 @@ bool tbk_method_check(tbk_method method, tbk_driver driver, tbk_mode mode, tbk_h
            tbk_fail(err, TBK_E_CONFIG, "use 'method: auto', or 'hold: when_needed'",
                     "the method %s holds the tracker, which 'hold: never' rules out",
                     tbk_method_name(method));
-}
-
-const char *tbk_hold_policy_name(tbk_hold_policy hold) { return hold_policy_names[hold]; }
-
-bool tbk_hold_policy_parse(const char *name, tbk_hold_policy *out, tbk_error *err)
-{
-    int found =
-        find_name(hold_policy_names, sizeof hold_policy_names / sizeof *hold_policy_names, name);
-    if (found < 0)
-        return tbk_fail(err, TBK_E_CONFIG, "write when_needed or never",
-                        "'%.100s' is unknown here; known are: when_needed, never", name);
-    *out = (tbk_hold_policy)found;
-    return true;
-}
-
-const char *tbk_database_tls_name(tbk_database_tls tls) { return database_tls_names[tls]; }
-
-bool tbk_database_tls_parse(const char *name, tbk_database_tls *out, tbk_error *err)
-{
-    int found =
-        find_name(database_tls_names, sizeof database_tls_names / sizeof *database_tls_names, name);
-    if (found < 0)
-        return tbk_fail(err, TBK_E_CONFIG, "write when_offered or required",
-                        "'%.100s' is unknown here; known are: when_offered, required", name);
-    *out = (tbk_database_tls)found;
-    return true;
-}
-
-const char *tbk_journal_mode_name(tbk_journal_mode mode) { return journal_mode_names[mode]; }
-
-bool tbk_journal_mode_parse(const char *name, tbk_journal_mode *out, tbk_error *err)
-{
-    int found =
-        find_name(journal_mode_names, sizeof journal_mode_names / sizeof *journal_mode_names, name);
-    if (found <= TBK_JOURNAL_AS_IT_IS)
-        return tbk_fail(err, TBK_E_CONFIG, "write wal or delete",
-                        "the journal mode '%.100s' is unknown; known are: wal, delete", name);
-    *out = (tbk_journal_mode)found;
-    return true;
-}
-
-const char *tbk_ssh_program_name(tbk_ssh_program program) { return ssh_program_names[program]; }
-
-bool tbk_ssh_program_parse(const char *name, tbk_ssh_program *out, tbk_error *err)
-{
-    int found =
-        find_name(ssh_program_names, sizeof ssh_program_names / sizeof *ssh_program_names, name);
-    if (found < 0)
-        return tbk_fail(err, TBK_E_CONFIG, "write auto, libssh2, openssh or local",
-                        "the way to the VM '%.100s' is unknown; known are: auto, libssh2, openssh, "
-                        "local",
-                        name);
-    *out = (tbk_ssh_program)found;
-    return true;
 }
 
 /* --- Checks of single values --- */
@@ -332,10 +264,10 @@ static bool read_texts(const tbk_value *document, tbk_options *options, tbk_erro
     for (const text_row *row = text_rows; row < text_rows + TEXT_ROWS; row++) {
         const char **to = (void *)((char *)options + row->offset);
         const tbk_value *value = tbk_value_find(document, row->path);
-        if (!tbk_value_read_string(document, row->path, to, err))
+        if (!tbk_value_optional_string(document, row->path, to, err))
             return false;
         if (value != NULL && !row->check(*to, err))
-            return tbk_place_while(value, row->path, err);
+            return tbk_error_at(value, row->path, err);
     }
     return true;
 }
@@ -345,10 +277,10 @@ static bool read_numbers(const tbk_value *document, tbk_options *options, tbk_er
     for (const number_row *row = number_rows; row < number_rows + NUMBER_ROWS; row++) {
         int64_t *to = (void *)((char *)options + row->offset);
         const tbk_value *value = tbk_value_find(document, row->path);
-        if (!tbk_value_read_integer(document, row->path, to, err))
+        if (!tbk_value_optional_integer(document, row->path, to, err))
             return false;
         if (value != NULL && !check_number(row, *to, err))
-            return tbk_place_while(value, row->path, err);
+            return tbk_error_at(value, row->path, err);
     }
     return true;
 }
@@ -358,16 +290,16 @@ static bool read_capture_names(const tbk_value *document, tbk_options *options, 
     const char *method = NULL;
     const char *hold = NULL;
     const char *tls = NULL;
-    if (!tbk_value_read_string(document, "method", &method, err) ||
-        !tbk_value_read_string(document, "hold", &hold, err) ||
-        !tbk_value_read_string(document, "database_tls", &tls, err))
+    if (!tbk_value_optional_string(document, "method", &method, err) ||
+        !tbk_value_optional_string(document, "hold", &hold, err) ||
+        !tbk_value_optional_string(document, "database_tls", &tls, err))
         return false;
     if (method != NULL && !tbk_method_parse(method, &options->method, err))
-        return tbk_place_while(tbk_value_find(document, "method"), "method", err);
+        return tbk_error_at(tbk_value_find(document, "method"), "method", err);
     if (hold != NULL && !tbk_hold_policy_parse(hold, &options->hold, err))
-        return tbk_place_while(tbk_value_find(document, "hold"), "hold", err);
+        return tbk_error_at(tbk_value_find(document, "hold"), "hold", err);
     if (tls != NULL && !tbk_database_tls_parse(tls, &options->database_tls, err))
-        return tbk_place_while(tbk_value_find(document, "database_tls"), "database_tls", err);
+        return tbk_error_at(tbk_value_find(document, "database_tls"), "database_tls", err);
     return true;
 }
 
@@ -376,16 +308,16 @@ static bool read_names(const tbk_value *document, tbk_options *options, tbk_erro
     const char *mode = NULL;
     const char *program = NULL;
     const char *profile = NULL;
-    if (!tbk_value_read_string(document, "mode", &mode, err) ||
-        !tbk_value_read_string(document, "profile", &profile, err) ||
-        !tbk_value_read_string(document, "ssh.program", &program, err))
+    if (!tbk_value_optional_string(document, "mode", &mode, err) ||
+        !tbk_value_optional_string(document, "profile", &profile, err) ||
+        !tbk_value_optional_string(document, "ssh.program", &program, err))
         return false;
     if (mode != NULL && !tbk_mode_parse(mode, &options->mode, err))
-        return tbk_place_while(tbk_value_find(document, "mode"), "mode", err);
+        return tbk_error_at(tbk_value_find(document, "mode"), "mode", err);
     if (profile != NULL && !tbk_profile_parse(profile, &options->profile, err))
-        return tbk_place_while(tbk_value_find(document, "profile"), "profile", err);
+        return tbk_error_at(tbk_value_find(document, "profile"), "profile", err);
     if (program != NULL && !tbk_ssh_program_parse(program, &options->ssh_program, err))
-        return tbk_place_while(tbk_value_find(document, "ssh.program"), "ssh.program", err);
+        return tbk_error_at(tbk_value_find(document, "ssh.program"), "ssh.program", err);
     return true;
 }
 
@@ -395,9 +327,9 @@ static bool check_section(const tbk_value *document, const char *name, const cha
     const tbk_value *section = tbk_value_find(document, name);
     if (section == NULL)
         return true;
-    if (!tbk_value_need_map(document, name, &section, err))
+    if (!tbk_value_require_map(document, name, &section, err))
         return false;
-    return tbk_value_only_keys(section, known, err) || tbk_while(err, "in '%s'", name);
+    return tbk_value_only_keys(section, known, err) || tbk_error_context(err, "in '%s'", name);
 }
 
 static bool check_keys(const tbk_value *document, tbk_error *err)
@@ -451,7 +383,7 @@ static bool check_texts(const tbk_options *options, tbk_error *err)
     for (const text_row *row = text_rows; row < text_rows + TEXT_ROWS; row++) {
         const char *const *value = (const void *)((const char *)options + row->offset);
         if (*value != NULL && !row->check(*value, err))
-            return tbk_while(err, "'%s'", row->path);
+            return tbk_error_context(err, "'%s'", row->path);
     }
     return true;
 }
@@ -462,7 +394,7 @@ static bool check_numbers(const tbk_options *options, tbk_error *err)
         const int64_t *value = (const void *)((const char *)options + row->offset);
         bool is_unset = row->zero_is_unset && *value == 0;
         if (!is_unset && !check_number(row, *value, err))
-            return tbk_while(err, "'%s'", row->path);
+            return tbk_error_context(err, "'%s'", row->path);
     }
     return true;
 }
@@ -471,14 +403,14 @@ static bool check_numbers(const tbk_options *options, tbk_error *err)
 static bool check_native(const tbk_options *options, tbk_error *err)
 {
     if (options->native_schedule && !check_schedule(options->schedule, err)) {
-        (void)tbk_while(err, NATIVE_SCHEDULE);
+        (void)tbk_error_context(err, NATIVE_SCHEDULE);
         (void)snprintf(err->fix, sizeof err->fix,
                        "write a 'schedule', such as \"" TBK_DEFAULT_SCHEDULE
                        "\", into the options file envs/<environment>.backup.yml");
         return false;
     }
     if (options->native_keep_days && !check_number(&number_rows[0], options->keep_days, err)) {
-        (void)tbk_while(err, NATIVE_KEEP_DAYS);
+        (void)tbk_error_context(err, NATIVE_KEEP_DAYS);
         (void)snprintf(err->fix, sizeof err->fix,
                        "write 'keep_days', such as %d, into the options file "
                        "envs/<environment>.backup.yml",

@@ -7,6 +7,6 @@
 
 /* Adds document, line and key, as far as they are known, before the message of the check that
  * failed. Always returns false. */
-bool tbk_place_while(const tbk_value *value, const char *key, tbk_error *err);
+bool tbk_error_at(const tbk_value *value, const char *key, tbk_error *err);
 
 #endif

@@ -2,6 +2,7 @@
 /* Reads the rules for tables, and refuses what cannot be one condition. */
 #include "domain/rules.h"
 
+#include "base/names.h"
 #include "domain/path.h"
 #include "domain/place.h"
 
@@ -11,23 +12,13 @@
 #define CONDITION_BYTES_MAX 1000
 #define TABLE_BYTES_MAX 200
 
-static const char *const profile_names[] = {
+static const char *const profiles[] = {
     [TBK_PROFILE_FULL] = "full",
     [TBK_PROFILE_ESSENTIAL] = "essential",
 };
+const tbk_names tbk_profile_names = {.what = "profile", TBK_NAMES_LIST(profiles)};
 
-const char *tbk_profile_name(tbk_profile profile) { return profile_names[profile]; }
-
-bool tbk_profile_parse(const char *name, tbk_profile *out, tbk_error *err)
-{
-    for (tbk_profile profile = TBK_PROFILE_FULL; profile <= TBK_PROFILE_ESSENTIAL; profile++)
-        if (strcmp(profile_names[profile], name) == 0) {
-            *out = profile;
-            return true;
-        }
-    return tbk_fail(err, TBK_E_CONFIG, "write full or essential",
-                    "the profile '%.100s' is unknown; known are: full, essential", name);
-}
+TBK_NAMES_FUNCTIONS(tbk_profile, tbk_profile, tbk_profile_names)
 
 void tbk_rules_default(tbk_rules *out)
 {
@@ -117,7 +108,7 @@ bool tbk_rules_read(const tbk_value *document, const char *key, tbk_rules *rules
     tbk_rules read = {.count = 0};
     if (map == NULL)
         return true;
-    if (!tbk_value_need_map(document, key, &map, err))
+    if (!tbk_value_require_map(document, key, &map, err))
         return false;
     if (map->count > TBK_RULES_MAX)
         return tbk_value_fail(map, err, "leave out those that keep all",
@@ -131,7 +122,7 @@ bool tbk_rules_read(const tbk_value *document, const char *key, tbk_rules *rules
             return tbk_value_fail(item->value, err, "leave one of them out",
                                   "the table '%.200s' has two rules", item->key);
         if (!tbk_rule_parse(item->key, item->value->string, &read.list[read.count++], err))
-            return tbk_place_while(item->value, key, err);
+            return tbk_error_at(item->value, key, err);
     }
     *rules = read;
     return true;

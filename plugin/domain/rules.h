@@ -3,15 +3,18 @@
  * What a backup keeps: all of the database, or what is essential in it, by a rule for each table.
  *
  * A rule keeps all rows, none, or those that meet a condition of SQL. Tables without a rule are
- * kept whole. Whether tables and columns exist is the database's to say (database/sqlite_select.h).
+ * kept whole. Whether tables and columns exist is the database's to say
+ * (database/sqlite/sqlite_select.h).
  */
 #ifndef TBK_DOMAIN_RULES_H
 #define TBK_DOMAIN_RULES_H
 
+#include "base/names.h"
 #include "base/value.h"
 
 typedef enum tbk_profile { TBK_PROFILE_FULL, TBK_PROFILE_ESSENTIAL } tbk_profile;
 
+extern const tbk_names tbk_profile_names;
 const char *tbk_profile_name(tbk_profile profile); /* "full", "essential" */
 bool tbk_profile_parse(const char *name, tbk_profile *out, tbk_error *err) TBK_MUST_CHECK;
 

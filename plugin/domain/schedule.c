@@ -261,7 +261,7 @@ bool tbk_schedule_parse(const char *text, tbk_schedule *out, tbk_error *err)
     int64_t first_s = 0;
 
     if (!expand(text, &five_fields, err) || !parse_fields(five_fields, &schedule, err))
-        return tbk_while(err, "the schedule '%.200s'", text);
+        return tbk_error_context(err, "the schedule '%.200s'", text);
     if (!find_next(&schedule, 0, &first_s))
         return tbk_fail(err, TBK_E_CONFIG, "choose a day that its months have",
                         "the schedule '%.200s' is never due: no such day is in its months", text);
@@ -311,8 +311,8 @@ void tbk_schedule_gaps(const tbk_schedule *schedule, int64_t from_s, int64_t *ou
 #define FIRST_QUARTER ((UINT64_C(1) << 15) - 1)
 #define LEAP_YEAR_S INT64_C(1704067200) /* 2024 begins; the remarks do not depend on the clock */
 
-void tbk_schedule_remarks(const tbk_schedule *schedule, tbk_arena *arena,
-                          const char *out[TBK_SCHEDULE_REMARKS_MAX], size_t *out_count)
+void tbk_schedule_warnings(const tbk_schedule *schedule, tbk_arena *arena,
+                           const char *out[TBK_SCHEDULE_REMARKS_MAX], size_t *out_count)
 {
     int64_t shortest_s = 0;
     int64_t longest_s = 0;

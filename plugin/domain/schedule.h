@@ -47,7 +47,7 @@ void tbk_schedule_gaps(const tbk_schedule *schedule, int64_t from_s, int64_t *ou
  * or repeats; runs closer together than an hour; more than eight days apart. Text lives in the
  * arena. */
 #define TBK_SCHEDULE_REMARKS_MAX 8
-void tbk_schedule_remarks(const tbk_schedule *schedule, tbk_arena *arena,
-                          const char *out[TBK_SCHEDULE_REMARKS_MAX], size_t *out_count);
+void tbk_schedule_warnings(const tbk_schedule *schedule, tbk_arena *arena,
+                           const char *out[TBK_SCHEDULE_REMARKS_MAX], size_t *out_count);
 
 #endif

@@ -6,15 +6,15 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "database/sqlite.h"
-#include "engine/archive.h"
-#include "engine/brake.h"
-#include "engine/database.h"
-#include "engine/gentle.h"
+#include "database/database.h"
+#include "database/sqlite/sqlite.h"
+#include "database/throttle.h"
 #include "engine/in_use.h"
-#include "engine/last_run.h"
-#include "engine/prove.h"
-#include "engine/room.h"
+#include "engine/space_estimate.h"
+#include "engine/verification.h"
+#include "store/archive.h"
+#include "store/brake.h"
+#include "store/last_run.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -201,8 +201,9 @@ static bool prune(cycle *self, tbk_error *err)
 
 static uint64_t needed_bytes(const cycle *self, bool copies)
 {
-    tbk_room room = tbk_room_expect(self->earlier, &self->kind, self->view.size_bytes);
-    return tbk_room_needed_bytes(&room, copies, self->level == TBK_PROOF_RESTORED);
+    tbk_space_estimate room =
+        tbk_space_estimate_make(self->earlier, &self->kind, self->view.size_bytes);
+    return tbk_space_estimate_needed_bytes(&room, copies, self->level == TBK_PROOF_RESTORED);
 }
 
 /* What would help is said, and nothing that would not: what may go is gone by now. */
@@ -230,7 +231,7 @@ static bool need_space(cycle *self, bool copies, tbk_error *err)
         return false;
     if (free_bytes < needed &&
         (!prune(self, err) || !tbk_store_free_bytes(self->store, &free_bytes, err)))
-        return tbk_while(err, "making room");
+        return tbk_error_context(err, "making room");
     if (free_bytes < needed)
         return fail_space(self, needed, free_bytes, err);
     if (self->request->files != NULL)
@@ -238,7 +239,7 @@ static bool need_space(cycle *self, bool copies, tbk_error *err)
     return true;
 }
 
-static bool has_room_for_copy(void *self, tbk_error *err) { return need_space(self, true, err); }
+static bool has_space_for_copy(void *self, tbk_error *err) { return need_space(self, true, err); }
 
 /* Nobody is stopped for what is so already. */
 static tbk_journal_mode mode_to_change(const cycle *self)
@@ -270,7 +271,7 @@ static bool begin(cycle *self, tbk_error *err)
     const tbk_backup_request *request = self->request;
     const char *id;
     if (!tbk_store_list(self->store, self->arena, &self->earlier, err) ||
-        !tbk_database_open(self->arena, request->config, request->spare, self->report,
+        !tbk_database_open(self->arena, request->config, request->scratch_server, self->report,
                            &self->database, err) ||
         !check_journal_mode(self, err) || !tbk_store_probe(self->store, self->report, err) ||
         !self->database.inspect(self->database.self, self->arena, rules_of(self), &self->view,
@@ -355,7 +356,7 @@ static bool capture(cycle *self, tbk_error *err)
                                         .prompt = self->prompt,
                                         .self = self,
                                         .store = store_source,
-                                        .has_room = has_room_for_copy,
+                                        .has_space = has_space_for_copy,
                                         .phase_ended = phase_ended};
     self->capture = (tbk_capture){.reason = ""};
     bool ok =
@@ -411,7 +412,7 @@ static bool store_files(cycle *self, tbk_error *err)
     if (write_files(self, file, err))
         file->name = TBK_SET_CONFIG_FILE;
     else if (err->code == TBK_E_INTERRUPTED || !discard_files(self, err))
-        return tbk_while(err, "saving the configuration files");
+        return tbk_error_context(err, "saving the configuration files");
     self->manifest->config_missing = tbk_files_missing(self->request->files);
     tell_missing(self);
     phase_end(self, "config");
@@ -471,11 +472,11 @@ static bool prove(cycle *self, tbk_error *err)
     tbk_proof_level level = rows_matter(self) ? level_possible(self) : self->level;
     phase_begin(self);
     if (!prove_at_best(self, &level, err))
-        return tbk_while(err, "proving the new set");
+        return tbk_error_context(err, "proving the new set");
     if (!self->proof.ok) {
         tbk_proof checksums = {.ok = false};
         if (level == TBK_PROOF_RESTORED && !prove_at(self, TBK_PROOF_CHECKSUMS, &checksums, err))
-            return tbk_while(err, "proving the new set");
+            return tbk_error_context(err, "proving the new set");
         if (!checksums.ok)
             return tbk_fail(err, TBK_E_UNPROVED, "look for disk or memory errors, then try again",
                             "the new set was not stored as it was captured: %s",
@@ -494,7 +495,7 @@ static bool publish(cycle *self, tbk_error *err)
 {
     phase_begin(self);
     if (!tbk_store_publish(self->store, self->manifest->id, err))
-        return tbk_while(err, "publishing the set");
+        return tbk_error_context(err, "publishing the set");
     self->published = true;
     phase_end(self, "publish");
     tbk_report_log(self->report, TBK_LOG_INFO, "publish", "set %s is published, proved: %s",
@@ -568,11 +569,11 @@ static bool conclude(cycle *self, tbk_error *err)
 {
     if (self->capture.release.code != TBK_E_OK) {
         *err = self->capture.release;
-        return tbk_while(err, "set %s is whole", self->manifest->id);
+        return tbk_error_context(err, "set %s is whole", self->manifest->id);
     }
     if (self->capture.change.code != TBK_E_OK) {
         *err = self->capture.change;
-        return tbk_while(err, "set %s is whole", self->manifest->id);
+        return tbk_error_context(err, "set %s is whole", self->manifest->id);
     }
     if (!self->proof.ok)
         return tbk_fail(
@@ -581,7 +582,7 @@ static bool conclude(cycle *self, tbk_error *err)
             "with the database's own tools (SQLite: 'sqlite3 FILE .recover')",
             "set %s holds what was captured, but %s", self->manifest->id, self->proof.reason);
     if (!prune(self, err))
-        return tbk_while(err, "set %s is whole; pruning", self->manifest->id);
+        return tbk_error_context(err, "set %s is whole; pruning", self->manifest->id);
     if (!conclude_whole(self, err))
         return false;
     self->is_good = true;
@@ -608,7 +609,7 @@ static bool run(cycle *self, tbk_error *err)
         char why[sizeof err->message];
         (void)snprintf(why, sizeof why, "%s", err->message);
         *err = self->capture.release;
-        (void)tbk_while(err, "the backup failed (%s), and", why);
+        (void)tbk_error_context(err, "the backup failed (%s), and", why);
     }
     return false;
 }
@@ -670,12 +671,12 @@ bool tbk_backup_run(tbk_arena *arena, const tbk_backup_request *request, const t
 {
     tbk_auto(tbk_store) *store = NULL;
     int64_t started_ms = tbk_clock_monotonic_ms();
-    tbk_gentle_pace pace = {.outer = report,
-                            .bytes_per_second = (uint64_t)request->config->rate_limit_mib << 20};
-    const tbk_report gentle = tbk_gentle_report(&pace);
+    tbk_throttle pace = {.outer = report,
+                         .bytes_per_second = (uint64_t)request->config->rate_limit_mib << 20};
+    const tbk_report throttled = tbk_throttle_report(&pace);
     cycle self = {.arena = arena,
                   .request = request,
-                  .report = &gentle,
+                  .report = &throttled,
                   .prompt = report,
                   .manifest = TBK_ARENA_NEW(arena, tbk_manifest)};
     *out = (tbk_backup_result){0};
@@ -684,7 +685,7 @@ bool tbk_backup_run(tbk_arena *arena, const tbk_backup_request *request, const t
         return false;
     self.store = store;
     learn_kind(&self);
-    tbk_gentle_io(true);
+    tbk_throttle_io(true);
     bool ok = run(&self, err);
     record(&self, started_ms, ok ? NULL : err);
     if (self.published)

@@ -5,18 +5,18 @@
 
 #include "domain/engine_config.h"
 #include "engine/files.h"
-#include "engine/store.h"
 #include "ports/hold.h"
 #include "ports/report.h"
-#include "ports/spare_server.h"
+#include "ports/scratch_server.h"
+#include "store/store.h"
 
 typedef struct tbk_backup_request {
     const tbk_engine_config *config;
-    const tbk_hold *hold;             /* NULL: nobody can hold the tracker */
-    const tbk_tracker_files *tracker; /* NULL: nobody can see which files it has open */
-    const tbk_spare_server *spare;    /* for proofs; NULL: there is none */
-    tbk_journal_mode journal_mode;    /* what the database's is to become, inside the hold */
-    tbk_files *files;                 /* NULL: no configuration files are saved */
+    const tbk_hold *hold;                     /* NULL: nobody can hold the tracker */
+    const tbk_tracker_files *tracker;         /* NULL: nobody can see which files it has open */
+    const tbk_scratch_server *scratch_server; /* for proofs; NULL: there is none */
+    tbk_journal_mode journal_mode; /* what the database's is to become, inside the hold */
+    tbk_files *files;              /* NULL: no configuration files are saved */
     const char *run_id;
     bool holds_nothing; /* no method that would make writers wait for more than an instant */
     bool create_store;

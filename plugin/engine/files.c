@@ -11,7 +11,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "engine/files_internal.h"
-#include "engine/link.h"
+#include "store/link.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -548,7 +548,7 @@ uint64_t tbk_files_size_bytes(const tbk_files *files) { return files->size_bytes
 
 static uint64_t bytes_of(const tbk_files_entry *entry)
 {
-    bool has_content = !entry->is_left_out && (entry->fd >= 0 || entry->reader != NULL);
+    bool has_content = !entry->is_excluded && (entry->fd >= 0 || entry->reader != NULL);
     return has_content ? (uint64_t)entry->status.st_size * (entry->reader != NULL ? 2 : 1) : 0;
 }
 
@@ -568,7 +568,7 @@ void tbk_files_limit(tbk_files *files, uint64_t size_bytes)
         if (entry == NULL)
             return;
         files->size_bytes -= bytes_of(entry);
-        entry->is_left_out = true;
+        entry->is_excluded = true;
         tbk_files_note_lost(files, entry->path, "not saved, the store has no room for it");
     }
 }

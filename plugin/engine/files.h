@@ -9,8 +9,8 @@
 #define TBK_ENGINE_FILES_H
 
 #include "domain/engine_config.h"
-#include "engine/archive.h"
 #include "ports/report.h"
+#include "store/archive.h"
 
 typedef struct tbk_files tbk_files;
 

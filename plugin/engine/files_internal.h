@@ -3,7 +3,7 @@
 #ifndef TBK_ENGINE_FILES_INTERNAL_H
 #define TBK_ENGINE_FILES_INTERNAL_H
 
-#include "database/sqlite.h"
+#include "database/sqlite/sqlite.h"
 #include "engine/files.h"
 
 #include <sys/stat.h>
@@ -15,7 +15,7 @@ typedef struct tbk_files_entry {
     const char *target; /* of a link */
     tbk_sqlite_reader *reader;
     bool is_whole; /* of a folder: what is in it was visited too */
-    bool is_left_out;
+    bool is_excluded;
 } tbk_files_entry;
 
 struct tbk_files {

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "engine/files_internal.h"
-#include "engine/tar.h"
+#include "store/tar.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -144,7 +144,7 @@ static bool store_database(storing *self, const tbk_files_entry *from, tbk_error
 static bool store_entry(storing *self, const tbk_files_entry *from, tbk_error *err)
 {
     bool has_content = from->reader != NULL || from->fd >= 0;
-    if (from->is_left_out)
+    if (from->is_excluded)
         return true;
     if (has_content && is_late(self)) {
         tbk_files_note_lost(self->files, from->path, "not saved, there was no time left for it");
@@ -167,6 +167,7 @@ bool tbk_files_store(tbk_files *files, const char *scratch_directory, tbk_archiv
                     .end_ms = tbk_clock_monotonic_ms() + TIME_MAX_MS};
     for (size_t index = 0; index < files->count; index++)
         if (!tbk_report_go_on(report, err) || !store_entry(&self, &files->entries[index], err))
-            return tbk_while(err, "saving the configuration file '%s'", files->entries[index].path);
+            return tbk_error_context(err, "saving the configuration file '%s'",
+                                     files->entries[index].path);
     return tbk_tar_end(writer, err);
 }

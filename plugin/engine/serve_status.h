@@ -3,7 +3,7 @@
 #ifndef TBK_ENGINE_SERVE_STATUS_H
 #define TBK_ENGINE_SERVE_STATUS_H
 
-#include "engine/last_run.h"
+#include "store/last_run.h"
 
 typedef enum tbk_serve_state {
     TBK_SERVE_WAITING,       /* for the next time of the schedule */

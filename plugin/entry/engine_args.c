@@ -270,7 +270,7 @@ static bool take(int option, engine_args *args, tbk_error *err)
         args->dry_run = true;
         return true;
     case OPTION_FORGET_KEPT:
-        args->forget_kept = true;
+        args->purge_previous = true;
         return true;
     case OPTION_HOOK:
         args->hook = true;
@@ -334,12 +334,12 @@ static bool settle_backup(const engine_args *args, tbk_error *err)
 static bool settle_restore(const engine_args *args, tbk_error *err)
 {
     if (args->command != ENGINE_RESTORE)
-        return (!args->dry_run && !args->forget_kept) ||
+        return (!args->dry_run && !args->purge_previous) ||
                tbk_fail(err, TBK_E_USAGE, HELP_FIX,
                         "--dry-run and --forget-kept go with 'restore' only");
     if (args->store != NULL)
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--store does not go with this command");
-    if (args->forget_kept)
+    if (args->purge_previous)
         return args->set == NULL ||
                tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--forget-kept restores nothing");
     return args->hook || args->dry_run ||

@@ -3,8 +3,8 @@
 #ifndef TBK_ENTRY_ENGINE_ARGS_H
 #define TBK_ENTRY_ENGINE_ARGS_H
 
-#include "domain/manifest.h"
 #include "domain/options.h"
+#include "domain/proof.h"
 
 typedef enum engine_command {
     ENGINE_BACKUP,
@@ -25,13 +25,13 @@ typedef enum engine_command {
 
 typedef struct engine_args {
     engine_command command;
-    bool hook;          /* standard input and output lead to the hook */
-    const char *config; /* NULL by hand */
-    const char *sqlite; /* NULL where the configuration names the database */
-    const char *store;  /* NULL where the configuration names it */
-    const char *set;    /* NULL = all for check, the newest for prove and restore */
-    bool dry_run;       /* restore: all but the swap */
-    bool forget_kept;   /* restore: remove what earlier ones kept */
+    bool hook;           /* standard input and output lead to the hook */
+    const char *config;  /* NULL by hand */
+    const char *sqlite;  /* NULL where the configuration names the database */
+    const char *store;   /* NULL where the configuration names it */
+    const char *set;     /* NULL = all for check, the newest for prove and restore */
+    bool dry_run;        /* restore: all but the swap */
+    bool purge_previous; /* restore: remove what earlier ones kept */
     bool has_method;
     tbk_method method;
     tbk_journal_mode journal_mode;

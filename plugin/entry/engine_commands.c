@@ -10,11 +10,11 @@
 #include "base/yaml.h"
 #include "domain/engine_config.h"
 #include "engine/backup.h"
-#include "engine/brake.h"
-#include "engine/last_run.h"
-#include "engine/plan.h"
-#include "engine/prove.h"
-#include "entry/engine_rights.h"
+#include "engine/backup_plan.h"
+#include "engine/verification.h"
+#include "entry/engine_privileges.h"
+#include "store/brake.h"
+#include "store/last_run.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -38,7 +38,7 @@ bool engine_config_load(tbk_arena *arena, const char *path, tbk_engine_config *o
         if (err->fix[0] == '\0')
             (void)snprintf(err->fix, sizeof err->fix,
                            "name it with --config, or work by hand with --store");
-        return tbk_while(err, "reading the configuration");
+        return tbk_error_context(err, "reading the configuration");
     }
     return tbk_yaml_parse(arena, bytes, length, path, &document, err) &&
            tbk_engine_config_read(arena, document, out, err);
@@ -115,7 +115,7 @@ static bool backup_by_hand(const engine_args *args, engine_output *output, tbk_e
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     tbk_engine_config config;
     if (!config_by_hand(arena, args, &config, err) ||
-        !engine_rights_become_owner(config.store, false, err))
+        !engine_privileges_become_owner(config.store, false, err))
         return false;
     tbk_backup_request request = {.config = &config, .create_store = true};
     return run_backup(arena, &request, output, err);
@@ -157,7 +157,7 @@ static bool backup_as_configured(const engine_args *args, engine_output *output,
     tbk_auto(tbk_hold_hook) *hook = NULL;
     tbk_hold hold;
     tbk_tracker_files tracker;
-    tbk_spare_server spare;
+    tbk_scratch_server scratch_server;
     tbk_report report = engine_output_report(output);
     tbk_engine_config config;
     if (!engine_config_load(arena, args->config, &config, err))
@@ -168,7 +168,7 @@ static bool backup_as_configured(const engine_args *args, engine_output *output,
         config.profile = args->profile;
     bool is_sidecar = config.mode == TBK_MODE_SIDECAR;
     if (!check_mode(args, &config, err) || !tbk_files_open(&config, &files, err) ||
-        !engine_rights_become_owner(owner_of(&config), true, err))
+        !engine_privileges_become_owner(owner_of(&config), true, err))
         return false;
     tbk_backup_request request = {.config = &config,
                                   .files = files,
@@ -179,10 +179,10 @@ static bool backup_as_configured(const engine_args *args, engine_output *output,
         hook = tbk_hold_hook_new(STDIN_FILENO, STDOUT_FILENO, HOLD_ANSWER_TIMEOUT_MS, &report);
         hold = tbk_hold_hook_port(hook);
         tracker = tbk_hold_hook_tracker_files(hook);
-        spare = tbk_hold_hook_spare_server(hook);
+        scratch_server = tbk_hold_hook_scratch_server(hook);
         request.tracker = &tracker;
         request.hold = request.holds_nothing ? NULL : &hold;
-        request.spare = &spare;
+        request.scratch_server = &scratch_server;
     }
     return run_backup(arena, &request, output, err);
 }
@@ -207,7 +207,7 @@ static bool open_store(tbk_arena *arena, const engine_args *args, tbk_store_acce
                        tbk_engine_config *out_config, tbk_store **out, tbk_error *err)
 {
     return store_config(arena, args, out_config, err) &&
-           engine_rights_become_owner(out_config->store, true, err) &&
+           engine_privileges_become_owner(out_config->store, true, err) &&
            tbk_store_open(out_config->store, access, out, err);
 }
 
@@ -469,13 +469,13 @@ bool engine_command_plan(const engine_args *args, engine_output *output, tbk_err
     tbk_report report = engine_output_report(output);
     tbk_engine_config config;
     tbk_database database;
-    tbk_plan plan;
+    tbk_backup_plan plan;
     if (!plan_config(arena, args, &config, err))
         return false;
     const char *owned =
         access(config.store, F_OK) == 0 ? config.store : tbk_engine_config_owned_file(&config);
     const tbk_origin origin = tbk_database_origin(arena, &config);
-    const tbk_plan_request request = {
+    const tbk_backup_plan_request request = {
         .database = &database,
         .origin = &origin,
         .store = config.store,
@@ -485,10 +485,10 @@ bool engine_command_plan(const engine_args *args, engine_output *output, tbk_err
         .environment = config.environment,
         .holds_nothing = holds_nothing(&config),
         .restores = config.prove_restored_every_days > 0};
-    if (!engine_rights_become_owner(owned, args->sqlite == NULL, err) ||
+    if (!engine_privileges_become_owner(owned, args->sqlite == NULL, err) ||
         !tbk_database_open(arena, &config, NULL, &report, &database, err) ||
-        !tbk_plan_make(arena, &request, &report, &plan, err))
+        !tbk_backup_plan_make(arena, &request, &report, &plan, err))
         return false;
-    engine_output_result(output, tbk_plan_to_value(arena, &request, &plan), print_plan);
+    engine_output_result(output, tbk_backup_plan_to_value(arena, &request, &plan), print_plan);
     return true;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* torrust-backup-engine: runs in its container for the hook, and by hand on any machine. */
-#include "database/mysql.h"
-#include "database/sqlite.h"
-#include "engine/archive.h"
+#include "database/mysql/mysql.h"
+#include "database/sqlite/sqlite.h"
 #include "entry/engine_commands.h"
 #include "entry/engine_serve.h"
+#include "store/archive.h"
 
 #include <fcntl.h>
 #include <signal.h>

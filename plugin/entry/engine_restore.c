@@ -3,9 +3,9 @@
 #include "adapters/hold_hook.h"
 #include "adapters/restored_text.h"
 #include "base/clock.h"
-#include "engine/restore.h"
+#include "engine/restoration.h"
 #include "entry/engine_commands.h"
-#include "entry/engine_rights.h"
+#include "entry/engine_privileges.h"
 
 #include <inttypes.h>
 #include <unistd.h>
@@ -60,8 +60,8 @@ static void print_forgotten(const tbk_value *result)
 }
 
 /* With the store's lock, so that no restore is under way. */
-static bool forget_kept(tbk_arena *arena, const tbk_engine_config *config, engine_output *output,
-                        tbk_error *err)
+static bool purge_previous(tbk_arena *arena, const tbk_engine_config *config, engine_output *output,
+                           tbk_error *err)
 {
     tbk_auto(tbk_store) *store = NULL;
     tbk_report report = engine_output_report(output);
@@ -69,7 +69,7 @@ static bool forget_kept(tbk_arena *arena, const tbk_engine_config *config, engin
     const char *const *names;
     if (!tbk_store_open(config->store, TBK_STORE_WRITE, &store, err) ||
         !tbk_database_open(arena, config, NULL, &report, &database, err) ||
-        !database.forget_kept(database.self, arena, &names, err))
+        !database.purge_previous(database.self, arena, &names, err))
         return false;
     tbk_value *result = tbk_value_map(arena);
     tbk_value *removed = tbk_value_list(arena);
@@ -81,7 +81,7 @@ static bool forget_kept(tbk_arena *arena, const tbk_engine_config *config, engin
     return true;
 }
 
-static void print_kept(const tbk_value *result)
+static void print_previous(const tbk_value *result)
 {
     const tbk_member *kept = tbk_value_members_at(result, "kept");
     if (kept == NULL)
@@ -92,15 +92,15 @@ static void print_kept(const tbk_value *result)
                      tbk_value_bytes_at(kept->value, "bytes"));
 }
 
-static bool list_kept(tbk_arena *arena, const tbk_engine_config *config, engine_output *output,
-                      tbk_error *err)
+static bool list_previous(tbk_arena *arena, const tbk_engine_config *config, engine_output *output,
+                          tbk_error *err)
 {
     tbk_report report = engine_output_report(output);
     tbk_database database;
-    const tbk_kept *kept;
+    const tbk_previous_database *kept;
     size_t count;
     if (!tbk_database_open(arena, config, NULL, &report, &database, err) ||
-        !database.list_kept(database.self, arena, &kept, &count, err))
+        !database.list_previous(database.self, arena, &kept, &count, err))
         return false;
     tbk_value *result = tbk_value_map(arena), *list = tbk_value_list(arena);
     tbk_value_set_integer(arena, result, "schema", RESULT_SCHEMA);
@@ -111,7 +111,7 @@ static bool list_kept(tbk_arena *arena, const tbk_engine_config *config, engine_
         tbk_value_set_integer(arena, item, "bytes", (int64_t)kept[i].size_bytes);
         tbk_value_append(arena, list, item);
     }
-    engine_output_result(output, result, print_kept);
+    engine_output_result(output, result, print_previous);
     return true;
 }
 
@@ -130,9 +130,9 @@ bool engine_command_restore(const engine_args *args, engine_output *output, tbk_
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     tbk_engine_config config;
     if (!engine_config_load(arena, args->config, &config, err) || !check_mode(args, &config, err) ||
-        !engine_rights_become_owner(config.store, true, err))
+        !engine_privileges_become_owner(config.store, true, err))
         return false;
-    if (args->forget_kept)
-        return (args->dry_run ? list_kept : forget_kept)(arena, &config, output, err);
+    if (args->purge_previous)
+        return (args->dry_run ? list_previous : purge_previous)(arena, &config, output, err);
     return restore_set(arena, args, &config, output, err);
 }

@@ -9,10 +9,10 @@
 
 #include "adapters/http_server.h"
 #include "base/clock.h"
-#include "domain/agenda.h"
+#include "domain/scheduler.h"
 #include "engine/serve_status.h"
 #include "entry/engine_commands.h"
-#include "entry/engine_rights.h"
+#include "entry/engine_privileges.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -43,7 +43,7 @@ typedef struct serve {
     tbk_arena *arena; /* of config */
     tbk_engine_config config;
     bool has_config; /* of the last try; config is the last good one */
-    tbk_agenda_item items[ITEMS_MAX];
+    tbk_scheduler_job items[ITEMS_MAX];
     tbk_profile profiles[ITEMS_MAX];
     size_t item_count;
     tbk_serve_status status;
@@ -113,7 +113,7 @@ static void serve_web(serve *self, pid_t parent)
 {
     tbk_error err;
     allow_signals(self);
-    if (!engine_rights_become_nobody(&err)) {
+    if (!engine_privileges_become_nobody(&err)) {
         tbk_report_log(&self->report, TBK_LOG_ERROR, "serve", "%s", err.message);
         _exit(1);
     }
@@ -137,7 +137,7 @@ static void start_web(serve *self, int64_t now_s)
     self->web = child > 0 ? child : 0;
 }
 
-/* --- configuration and agenda --- */
+/* --- configuration and scheduler --- */
 
 static bool same_text(const char *a, const char *b)
 {
@@ -165,7 +165,7 @@ static void expect_runs(serve *self, size_t item, int64_t now_s)
                                    .overdue_gap_s = longest_s + OVERDUE_SLACK_S};
 }
 
-static void set_agenda(serve *self, int64_t now_s)
+static void set_scheduler(serve *self, int64_t now_s)
 {
     const tbk_engine_config *config = &self->config;
     const char *const texts[ITEMS_MAX] = {config->schedule, config->full_schedule};
@@ -173,8 +173,8 @@ static void set_agenda(serve *self, int64_t now_s)
     self->item_count = 0;
     memset(self->status.profiles, 0, sizeof self->status.profiles);
     for (size_t i = 0; i < ITEMS_MAX; i++) {
-        tbk_agenda_item *item = &self->items[self->item_count];
-        *item = (tbk_agenda_item){.since_s = now_s};
+        tbk_scheduler_job *item = &self->items[self->item_count];
+        *item = (tbk_scheduler_job){.since_s = now_s};
         if (texts[i] == NULL || !tbk_schedule_parse(texts[i], &item->schedule, &ignored))
             continue;
         self->profiles[self->item_count] = i == 0 ? config->profile : TBK_PROFILE_FULL;
@@ -210,7 +210,7 @@ static bool refresh_config(serve *self, int64_t now_s, tbk_error *err)
     self->arena = arena;
     self->config = config;
     if (!is_same)
-        set_agenda(self, now_s);
+        set_scheduler(self, now_s);
     return true;
 }
 
@@ -238,7 +238,7 @@ static int64_t attempt_of(const serve *self, size_t item)
 
 /* At the start, what was missed since the record's last attempt is due, and before there was one,
  * what was missed since the schedule is known: the first run may have died with the machine. */
-static void settle_agenda(serve *self, bool is_start, int64_t now_s)
+static void reconcile_schedule(serve *self, bool is_start, int64_t now_s)
 {
     for (size_t i = 0; i < self->item_count; i++) {
         int64_t attempt_s = attempt_of(self, i);
@@ -247,7 +247,7 @@ static void settle_agenda(serve *self, bool is_start, int64_t now_s)
             self->items[i].since_s = known_s;
         if (self->status.state == TBK_SERVE_NO_DATABASE)
             self->items[i].since_s = now_s;
-        tbk_agenda_settle(&self->items[i], attempt_s, now_s);
+        tbk_scheduler_reconcile(&self->items[i], attempt_s, now_s);
     }
 }
 
@@ -326,7 +326,7 @@ static void note_run(serve *self, int wait_status, int64_t now_s)
     int exit_status =
         WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
     self->run = 0;
-    tbk_agenda_note(&self->items[self->run_item], exit_status, now_s);
+    tbk_scheduler_note(&self->items[self->run_item], exit_status, now_s);
     note_failure(self, exit_status, now_s);
     if (exit_status == 0)
         self->status.good++;
@@ -358,7 +358,7 @@ static void signal_run(const serve *self, int number)
     pid_t helper = fork();
     if (helper == 0) {
         tbk_error ignored;
-        if (engine_rights_become_owner(self->config.store, true, &ignored))
+        if (engine_privileges_become_owner(self->config.store, true, &ignored))
             (void)kill(self->run, number);
         _exit(0);
     }
@@ -390,8 +390,8 @@ static int64_t wake_up(serve *self, bool is_start)
     set_problem(self, refresh_config(self, now_s, &err) ? "" : err.message);
     tbk_run_facts_read(self->config.store, self->config.environment, &self->status.last);
     set_state(self);
-    settle_agenda(self, is_start, now_s);
-    size_t item = tbk_agenda_first(self->items, self->item_count, &due_s);
+    reconcile_schedule(self, is_start, now_s);
+    size_t item = tbk_scheduler_first(self->items, self->item_count, &due_s);
     if (may_run(self) && due_s <= now_s)
         start_run(self, item, due_s, now_s);
     start_web(self, now_s);

@@ -4,15 +4,15 @@
 
 #include "adapters/ssh.h"
 #include "base/json.h"
-#include "phases/image.h"
-#include "phases/install.h"
-#include "phases/on_vm.h"
-#include "phases/preview.h"
-#include "phases/render.h"
-#include "phases/restore.h"
-#include "phases/status.h"
-#include "phases/verify.h"
-#include "phases/workspace.h"
+#include "commands/configure.h"
+#include "commands/host_runner.h"
+#include "commands/image.h"
+#include "commands/plan.h"
+#include "commands/restore.h"
+#include "commands/status.h"
+#include "commands/verify.h"
+#include "commands/workspace.h"
+#include "render/render.h"
 
 typedef struct options {
     tbk_workspace_overrides overrides;
@@ -23,7 +23,7 @@ typedef struct options {
     bool wait_for_cron;
     bool fetch_all;
     const char *set; /* restore */
-    bool forget_kept;
+    bool purge_previous;
 } options;
 
 /* All that a verb works with; remote is open only for verbs that need it. */
@@ -57,21 +57,21 @@ static bool read_options(tbk_arena *arena, const char *json, options *out, tbk_e
                               tbk_value_type_name(value->type));
     tbk_workspace_overrides *overrides = &out->overrides;
     if (!tbk_value_only_keys(value, known, err) ||
-        !tbk_value_read_string(value, "options_file", &overrides->options_file, err) ||
-        !tbk_value_read_string(value, "ssh_host", &overrides->ssh_host, err) ||
-        !tbk_value_read_integer(value, "ssh_port", &overrides->ssh_port, err) ||
-        !tbk_value_read_string(value, "ssh_user", &overrides->ssh_user, err) ||
-        !tbk_value_read_string(value, "ssh_key", &overrides->ssh_key, err) ||
-        !tbk_value_read_string(value, "ssh_program", &overrides->ssh_program, err) ||
-        !tbk_value_read_string(value, "mode", &overrides->mode, err) ||
-        !tbk_value_read_string(value, "host_key", &out->host_key, err) ||
-        !tbk_value_read_string(value, "method", &out->method, err) ||
-        !tbk_value_read_string(value, "journal_mode", &out->journal_mode, err) ||
-        !tbk_value_read_string(value, "profile", &out->profile, err) ||
-        !tbk_value_read_bool(value, "wait_for_cron", &out->wait_for_cron, err) ||
-        !tbk_value_read_bool(value, "fetch_all", &out->fetch_all, err) ||
-        !tbk_value_read_string(value, "set", &out->set, err) ||
-        !tbk_value_read_bool(value, "forget_kept", &out->forget_kept, err))
+        !tbk_value_optional_string(value, "options_file", &overrides->options_file, err) ||
+        !tbk_value_optional_string(value, "ssh_host", &overrides->ssh_host, err) ||
+        !tbk_value_optional_integer(value, "ssh_port", &overrides->ssh_port, err) ||
+        !tbk_value_optional_string(value, "ssh_user", &overrides->ssh_user, err) ||
+        !tbk_value_optional_string(value, "ssh_key", &overrides->ssh_key, err) ||
+        !tbk_value_optional_string(value, "ssh_program", &overrides->ssh_program, err) ||
+        !tbk_value_optional_string(value, "mode", &overrides->mode, err) ||
+        !tbk_value_optional_string(value, "host_key", &out->host_key, err) ||
+        !tbk_value_optional_string(value, "method", &out->method, err) ||
+        !tbk_value_optional_string(value, "journal_mode", &out->journal_mode, err) ||
+        !tbk_value_optional_string(value, "profile", &out->profile, err) ||
+        !tbk_value_optional_bool(value, "wait_for_cron", &out->wait_for_cron, err) ||
+        !tbk_value_optional_bool(value, "fetch_all", &out->fetch_all, err) ||
+        !tbk_value_optional_string(value, "set", &out->set, err) ||
+        !tbk_value_optional_bool(value, "forget_kept", &out->purge_previous, err))
         return false;
     return true;
 }
@@ -99,13 +99,13 @@ static bool check_restore_options(const options *given, const char *verb, bool d
                                   tbk_error *err)
 {
     if (strcmp(verb, "restore") != 0)
-        return (given->set == NULL && !given->forget_kept) ||
+        return (given->set == NULL && !given->purge_previous) ||
                tbk_fail(err, TBK_E_USAGE, "use them with 'restore'",
                         "set and forget-kept go with 'restore', not with '%s'", verb);
-    if (given->forget_kept && (given->set != NULL || dry_run))
+    if (given->purge_previous && (given->set != NULL || dry_run))
         return tbk_fail(err, TBK_E_USAGE, "do one after the other",
                         "--forget-kept restores nothing");
-    return given->forget_kept || given->set != NULL ||
+    return given->purge_previous || given->set != NULL ||
            tbk_fail(err, TBK_E_USAGE, "name it with --set ID ('list' shows them), or --set latest",
                     "which set is to be restored?");
 }
@@ -161,21 +161,21 @@ static bool verb_render(session *self, tbk_error *err)
     return true;
 }
 
-static tbk_install_input install_input(const session *self)
+static tbk_configure_input install_input(const session *self)
 {
-    return (tbk_install_input){.workspace = &self->workspace,
-                               .rendering = &self->rendering,
-                               .image = &self->image,
-                               .remote = &self->remote,
-                               .report = self->report,
-                               .dry_run = self->dry_run};
+    return (tbk_configure_input){.workspace = &self->workspace,
+                                 .rendering = &self->rendering,
+                                 .image = &self->image,
+                                 .remote = &self->remote,
+                                 .report = self->report,
+                                 .dry_run = self->dry_run};
 }
 
 static bool verb_configure(session *self, tbk_error *err)
 {
-    const tbk_install_input input = install_input(self);
+    const tbk_configure_input input = install_input(self);
 
-    return verb_render(self, err) && tbk_install(self->arena, &input, &self->result, err);
+    return verb_render(self, err) && tbk_configure(self->arena, &input, &self->result, err);
 }
 
 static bool verb_verify(session *self, tbk_error *err)
@@ -193,13 +193,13 @@ static bool verb_verify(session *self, tbk_error *err)
 
 static bool verb_plan(session *self, tbk_error *err)
 {
-    const tbk_preview_input input = {.workspace = &self->workspace,
-                                     .rendering = &self->rendering,
-                                     .image = &self->image,
-                                     .remote = &self->remote,
-                                     .report = self->report};
+    const tbk_plan_input input = {.workspace = &self->workspace,
+                                  .rendering = &self->rendering,
+                                  .image = &self->image,
+                                  .remote = &self->remote,
+                                  .report = self->report};
 
-    return tbk_preview(self->arena, &input, &self->result, err);
+    return tbk_plan(self->arena, &input, &self->result, err);
 }
 
 static void add_argument(tbk_text *arguments, const char *name, const char *value)
@@ -218,9 +218,9 @@ static bool run_in_window(session *self, int *out_exit_status, const tbk_value *
     add_argument(&arguments, "--method", self->options.method);
     add_argument(&arguments, "--journal-mode", self->options.journal_mode);
     add_argument(&arguments, "--profile", self->options.profile);
-    return tbk_on_vm_run_hook(self->arena, &self->remote, self->workspace.options.store,
-                              tbk_text_string(&arguments), self->report, out_exit_status,
-                              out_record, err);
+    return tbk_host_run_hook(self->arena, &self->remote, self->workspace.options.store,
+                             tbk_text_string(&arguments), self->report, out_exit_status, out_record,
+                             err);
 }
 
 static bool run_in_sidecar(session *self, int *out_exit_status, const tbk_value **out_record,
@@ -242,8 +242,8 @@ static bool run_in_sidecar(session *self, int *out_exit_status, const tbk_value 
         arguments[count++] = "--profile";
         arguments[count++] = self->options.profile;
     }
-    return tbk_on_vm_run_sidecar(self->arena, &self->remote, self->workspace.options.store,
-                                 arguments, self->report, out_exit_status, out_record, err);
+    return tbk_host_run_sidecar(self->arena, &self->remote, self->workspace.options.store,
+                                arguments, self->report, out_exit_status, out_record, err);
 }
 
 static bool verb_run(session *self, tbk_error *err)
@@ -261,7 +261,7 @@ static bool verb_run(session *self, tbk_error *err)
         *run = *record;
         tbk_value_set(self->arena, self->result, "run", run);
     }
-    return tbk_on_vm_outcome(exit_status, record, err);
+    return tbk_host_outcome(exit_status, record, err);
 }
 
 static tbk_status_input status_input(const session *self)
@@ -299,7 +299,7 @@ static bool restore(session *self, tbk_error *err)
     const tbk_restore_input input = {.vm = status_input(self),
                                      .set = self->options.set,
                                      .dry_run = self->dry_run,
-                                     .forget_kept = self->options.forget_kept};
+                                     .purge_previous = self->options.purge_previous};
 
     return tbk_restore(self->arena, &input, &self->result, err);
 }
@@ -312,10 +312,10 @@ static bool open_workspace(session *self, tbk_error *err)
 
 static bool install(session *self, tbk_error *err)
 {
-    const tbk_install_input input = install_input(self);
+    const tbk_configure_input input = install_input(self);
     tbk_value *ignored = NULL;
 
-    return tbk_install(self->arena, &input, &ignored, err);
+    return tbk_configure(self->arena, &input, &ignored, err);
 }
 
 /* Whether something may still go on on the VM: then its hook stays. */
@@ -329,7 +329,7 @@ static bool fail_to_go_back(const char *what, tbk_error *err)
     (void)snprintf(err->fix, sizeof err->fix,
                    "run 'torrust-backup configure' when the VM is idle: that brings the sidecar "
                    "back; until then the maintenance window backs up");
-    return tbk_while(err, "%s", what);
+    return tbk_error_context(err, "%s", what);
 }
 
 static bool go_back_to_sidecar(session *self, bool restored, tbk_error *err)
@@ -343,7 +343,7 @@ static bool go_back_to_sidecar(session *self, bool restored, tbk_error *err)
     tbk_report_log(self->report, TBK_LOG_INFO, "restore", "the sidecar comes back");
     if (!install(self, err)) {
         if (!restored)
-            (void)tbk_while(err, "%s; then", why.message);
+            (void)tbk_error_context(err, "%s; then", why.message);
         return fail_to_go_back(restored ? "the set is in place, but the sidecar is not back"
                                         : "the sidecar is not back after a restore that failed",
                                err);
@@ -360,7 +360,7 @@ static bool restore_from_sidecar(session *self, tbk_error *err)
 
     window.options.overrides.mode = tbk_mode_name(TBK_MODE_WINDOW);
     if (!open_workspace(&window, err) || !render(&window, err))
-        return tbk_while(err, "a restore needs the maintenance window for its time");
+        return tbk_error_context(err, "a restore needs the maintenance window for its time");
     tbk_report_log(self->report, TBK_LOG_INFO, "restore",
                    "the sidecar cannot stop the tracker: the maintenance window is installed for "
                    "the time of the restore");
@@ -372,7 +372,7 @@ static bool restore_from_sidecar(session *self, tbk_error *err)
 
 static bool verb_restore(session *self, tbk_error *err)
 {
-    bool is_real = !self->dry_run && !self->options.forget_kept;
+    bool is_real = !self->dry_run && !self->options.purge_previous;
 
     if (is_real && self->workspace.options.mode == TBK_MODE_SIDECAR)
         return restore_from_sidecar(self, err);

@@ -41,8 +41,8 @@ bool tbk_remote_tunnel_open(const tbk_remote *remote, const char *host, uint16_t
         return tbk_fail(err, TBK_E_UNSUPPORTED, NULL, "there are no tunnels through '%s'",
                         remote->name);
     if (!remote->tunnel(remote->self, host, port, report, out, err))
-        return tbk_while(err, "opening a tunnel through '%s' to %s port %u", remote->name, host,
-                         (unsigned)port);
+        return tbk_error_context(err, "opening a tunnel through '%s' to %s port %u", remote->name,
+                                 host, (unsigned)port);
     return true;
 }
 
@@ -84,7 +84,7 @@ bool tbk_remote_do(const tbk_remote *remote, const char *what, const tbk_remote_
                    tbk_remote_result *result, tbk_error *err)
 {
     if (!remote->run(remote->self, command, result, err))
-        return tbk_while(err, "%s on '%s'", what, remote->name);
+        return tbk_error_context(err, "%s on '%s'", what, remote->name);
     if (result->exit_status != 0)
         return fail_exit(remote, what, result, err);
     return true;
@@ -130,7 +130,7 @@ bool tbk_remote_put(const tbk_remote *remote, const tbk_remote_file *file, const
                                   .report = report};
     tbk_auto_remote_result result = {0};
     if (!remote->run(remote->self, &command, &result, err))
-        return tbk_while(err, "%s on '%s'", what, remote->name);
+        return tbk_error_context(err, "%s on '%s'", what, remote->name);
     if (result.exit_status == EXIT_DAMAGED)
         return tbk_fail(err, TBK_E_REMOTE, "run the command again",
                         "%s on '%s': it arrived incomplete or changed; the old one is untouched",
@@ -185,7 +185,7 @@ bool tbk_remote_get(const tbk_remote *remote, const char *path, int out_fd, uint
                                   .report = report};
     tbk_auto_remote_result result = {0};
     if (!remote->run(remote->self, &command, &result, err))
-        return tbk_while(err, "%s from '%s'", what, remote->name);
+        return tbk_error_context(err, "%s from '%s'", what, remote->name);
     if (result.exit_status == EXIT_MISSING)
         return tbk_fail(err, TBK_E_NOT_FOUND, NULL, "there is no '%s' on '%s'", path, remote->name);
     if (result.exit_status != 0)

@@ -193,7 +193,7 @@ def load_tables(scenes):
 
 def clone_table(rows):
     lines = []
-    for rate, label in ((None, "nobody writes"), (200, "200 transactions a second"), (FULL_SPEED, "full speed")):
+    for rate, label in ((None, "no writer"), (200, "200 transactions a second"), (FULL_SPEED, "full speed")):
         runs = taken(rows, "reflink", rate)
         if not runs:
             continue
@@ -276,7 +276,7 @@ def text_of(scenes):
     columns = idle_columns(scenes)
     if columns:
         ways = [way for way in WAYS if way not in ("cp", "reflink")]
-        lines += ["### Nobody writes", "", "Until the copy is there; of `cp` too, which leaves much of it in memory only:", ""]
+        lines += ["### Without a writer", "", "Until the copy is there; of `cp` too, which leaves much of it in memory only:", ""]
         lines += idle_table(scenes, "ms", ways) + ["", "Until it is on the disk, as `cp` and `sync`:", ""]
         lines += idle_table(scenes, "synced_ms", ways) + [""] + idle_remarks(scenes) + [""]
     computed = computing(scenes)
@@ -309,7 +309,7 @@ def time_groups(scenes):
     groups = []
     for head, rows in idle_columns(scenes):
         found = [(plain(WAYS[way]), ratio(rows, way), colour_of(way)) for way in WAYS if way not in ("cp", "reflink")]
-        groups.append((f"Nobody writes: {head}", [row for row in found if row[1]]))
+        groups.append((f"Without a writer: {head}", [row for row in found if row[1]]))
     for rate, label in RATES:
         found = [(plain(WAYS[way]), ratio(scenes["load"], way, "ms", rate), colour_of(way)) for way in WAYS if way != "cp"]
         groups.append((f"A writer beside it, {label}", [row for row in found if row[1]]))

@@ -188,7 +188,7 @@ def text_of(cases):
     lines = facts_text(cases) + ["Each cell: **median** (least to greatest) of the rounds; a ratio is to the native way of the same round.", ""]
     lines += [line for line in disturbance({str(key): rows for key, rows in cases.items()}) if not line.startswith("Rounds: ")]
     lines += ["### Targets of dump and restore", ""] + targets_table(cases) + [""]
-    lines += ["### Dump", "", "Nobody writes. The native way = 1.", ""] + sections(cases, DUMPS, "native", True)
+    lines += ["### Dump", "", "No client writes. The native way = 1.", ""] + sections(cases, DUMPS, "native", True)
     lines += ["### Restore", "", "Into an empty database of the same server; a proof compares rows and checksums after it. The native way = 1.", ""] + sections(cases, RESTORES, "client", False)
     loads = load_tables(cases)
     if loads:

@@ -7,9 +7,9 @@
  * this process computed (not the server), memory_kib the most memory that it had, mapped files
  * included.
  */
-#include "database/mysql.h"
-#include "engine/archive.h"
-#include "engine/gentle.h"
+#include "database/mysql/mysql.h"
+#include "database/throttle.h"
+#include "store/archive.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -103,7 +103,7 @@ static bool dump(tbk_arena *arena, char **arguments, const tbk_rules *rules, out
     tbk_auto_fd int fd = open(arguments[2], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot make '%s'", arguments[2]);
-    tbk_gentle_io(true);
+    tbk_throttle_io(true);
     if (!tbk_mysql_dump_open(&request, &dump, err) || !pin(dump, err))
         return false;
     const tbk_source source = {

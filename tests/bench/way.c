@@ -7,9 +7,9 @@
  */
 #include "base/digest.h"
 #include "base/file.h"
-#include "database/sqlite.h"
-#include "engine/archive.h"
-#include "engine/gentle.h"
+#include "database/sqlite/sqlite.h"
+#include "database/throttle.h"
+#include "store/archive.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -169,7 +169,7 @@ static bool copy_stored(const char *path, const char *target, int level, outcome
     tbk_sqlite_facts facts;
     tbk_set_file file;
     (void)out;
-    tbk_gentle_io(true);
+    tbk_throttle_io(true);
     if (!open_hot(path, target, &hot, err) || !open_target(target, &target_fd, err))
         return false;
     const tbk_source source = {

@@ -254,7 +254,7 @@ checksums" ]
     make_database tracker.db
     backup
     set=$(sets)
-    printf X | dd of="store/$set/database.db.zst" bs=1 seek=5000 conv=notrunc status=none
+    printf wrong | dd of="store/$set/database.db.zst" bs=1 seek=5000 conv=notrunc status=none
     run -21 "$engine" check --store store
     [[ $output == *"$set"*"database.db.zst"* ]]
     run -21 "$engine" prove --store store

@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the engine relies on with every kind of database (engine/database.h), tried with SQLite,
+ * What the engine relies on with every kind of database (database/database.h), tried with SQLite,
  * MariaDB and MySQL: the same cases, through the same interface. A third kind joins KINDS.
  */
 #include "contract/servers.h"
+#include "unit/engine/backup_fixture.h"
 #include "unit/scratch.h"
 
 #include "base/text.h"
-#include "engine/backup.h"
-#include "engine/plan.h"
-#include "engine/prove.h"
-#include "engine/restore.h"
+#include "engine/backup_plan.h"
+#include "engine/restoration.h"
+#include "engine/verification.h"
 
-#include <sqlite3.h>
-
-#define START_S 1771264603 /* 20260216T175643Z */
 #define ROWS 5000
 #define COMPLETED 100 /* of them */
 
@@ -37,29 +34,8 @@ static struct empty_server {
     unsigned starts;
 } empty;
 
-static void sqlite_execute(const char *sql)
-{
-    sqlite3 *db;
-    if (sqlite3_open("tracker.db", &db) != SQLITE_OK ||
-        sqlite3_busy_timeout(db, 5000) != SQLITE_OK ||
-        sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
-        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-    (void)sqlite3_close(db);
-}
-
-static int64_t sqlite_number(const char *sql)
-{
-    sqlite3 *db;
-    sqlite3_stmt *statement;
-    assert_int_equal(sqlite3_open("tracker.db", &db), SQLITE_OK);
-    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK)
-        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-    int64_t number = sqlite3_column_int64(statement, 0);
-    (void)sqlite3_finalize(statement);
-    (void)sqlite3_close(db);
-    return number;
-}
+static void sqlite_execute(const char *sql) { execute("tracker.db", sql); }
+static int64_t sqlite_number(const char *sql) { return integer("tracker.db", sql); }
 
 static void sqlite_clear(void)
 {
@@ -105,11 +81,6 @@ static const kind *now; /* the one that is tried */
 
 /* --- the fixture --- */
 
-typedef struct holder {
-    int holds, releases;
-    bool was_stopped, is_lost;
-} holder;
-
 typedef struct fixture {
     tbk_arena *arena;
     tbk_engine_config config;
@@ -119,28 +90,6 @@ typedef struct fixture {
     tbk_backup_result result;
     tbk_error err;
 } fixture;
-
-static bool acquire(void *self, tbk_hold_kind how, bool *out_was_stopped, tbk_error *err)
-{
-    holder *holding = self;
-    (void)how;
-    (void)err;
-    holding->holds++;
-    *out_was_stopped = holding->was_stopped;
-    return true;
-}
-
-static bool check(void *self, tbk_error *err)
-{
-    return !((holder *)self)->is_lost || tbk_fail(err, TBK_E_INTERRUPTED, NULL, "the hook is gone");
-}
-
-static bool release(void *self, tbk_error *err)
-{
-    (void)err;
-    ((holder *)self)->releases++;
-    return true;
-}
 
 /* One value of a .env in single quotes, as the deployer writes it. */
 static void put_variable(FILE *file, const char *name, const char *value)
@@ -196,20 +145,17 @@ static int setup(void **state)
     assert_int_equal(shell("rm -rf ./*"), 0);
     fill();
     self->arena = tbk_arena_new();
-    self->config =
-        (tbk_engine_config){.environment = "demo",
-                            .driver = now->driver,
-                            .database_path = tbk_arena_format(self->arena, "%s/tracker.db", folder),
-                            .env_file = tbk_arena_format(self->arena, "%s/env", folder),
-                            .store = tbk_arena_format(self->arena, "%s/store", folder),
-                            .keep_days = 7,
-                            .compression_level = 1,
-                            .prove_restored_every_days = 7};
+    self->config = sqlite_config(tbk_arena_format(self->arena, "%s/tracker.db", folder),
+                                 tbk_arena_format(self->arena, "%s/store", folder));
+    self->config.environment = "demo";
+    self->config.driver = now->driver;
+    self->config.env_file = tbk_arena_format(self->arena, "%s/env", folder);
+    self->config.prove_restored_every_days = 7;
+    self->config.keep_last = 0; /* the days alone decide */
     tbk_rules_default(&self->config.essential);
     if (now->driver == TBK_DRIVER_MYSQL)
         write_env(server.root_password);
-    self->hold =
-        (tbk_hold){.self = &self->holder, .acquire = acquire, .check = check, .release = release};
+    self->hold = hold_of(&self->holder);
     self->request = (tbk_backup_request){.config = &self->config,
                                          .hold = &self->hold,
                                          .run_id = "run",
@@ -260,21 +206,21 @@ static void says_what_is_there(void **state)
     assert_non_null(strstr(view.words, "tracker"));
 }
 
-static void make_plan(fixture *self, tbk_plan *out)
+static void make_plan(fixture *self, tbk_backup_plan *out)
 {
     tbk_database *database = TBK_ARENA_NEW(self->arena, tbk_database);
-    const tbk_plan_request request = {
+    const tbk_backup_plan_request request = {
         .database = database, .store = self->config.store, .environment = "demo", .restores = true};
     assert_succeeds(
         tbk_database_open(self->arena, &self->config, NULL, NULL, database, &self->err) &&
-            tbk_plan_make(self->arena, &request, NULL, out, &self->err),
+            tbk_backup_plan_make(self->arena, &request, NULL, out, &self->err),
         self->err);
 }
 
 static void what_is_foretold_is_what_is_done(void **state)
 {
     fixture *self = *state;
-    tbk_plan plan;
+    tbk_backup_plan plan;
     make_plan(self, &plan);
     assert_false(has_sets());
     assert_int_equal(plan.forecast.expected_held_ms, 0);
@@ -347,12 +293,6 @@ static void a_lost_hold_makes_the_copy_worthless(void **state)
     assert_false(has_sets());
 }
 
-static bool at_once(void *self)
-{
-    (void)self;
-    return true;
-}
-
 static void leaves_nothing_behind_when_it_is_stopped(void **state)
 {
     fixture *self = *state;
@@ -387,7 +327,7 @@ static void rules_keep_what_they_say(void **state)
     for (size_t i = 0; i < 2; i++)
         if (strcmp(manifest->selection[i].table, "torrents") == 0) {
             assert_int_equal(manifest->selection[i].saved_rows, COMPLETED);
-            assert_int_equal(manifest->selection[i].left_out_rows, ROWS - COMPLETED);
+            assert_int_equal(manifest->selection[i].excluded_rows, ROWS - COMPLETED);
         }
 }
 
@@ -480,7 +420,7 @@ static void a_swap_can_be_undone(void **state)
     fixture *self = *state;
     tbk_restore_result restored;
     tbk_database database;
-    const tbk_kept *kept = NULL;
+    const tbk_previous_database *kept = NULL;
     size_t kept_count = 0;
     const char *const *names = NULL;
     assert_succeeds(backup(self), self->err);
@@ -491,8 +431,8 @@ static void a_swap_can_be_undone(void **state)
     assert_succeeds(tbk_restore_run(self->arena, &request, NULL, &restored, &self->err), self->err);
     assert_succeeds(
         tbk_database_open(self->arena, &self->config, NULL, NULL, &database, &self->err) &&
-            database.list_kept(database.self, self->arena, &kept, &kept_count, &self->err) &&
-            database.forget_kept(database.self, self->arena, &names, &self->err),
+            database.list_previous(database.self, self->arena, &kept, &kept_count, &self->err) &&
+            database.purge_previous(database.self, self->arena, &names, &self->err),
         self->err);
     assert_int_equal(kept_count, 1);
     assert_non_null(names[0]);
@@ -502,12 +442,6 @@ static void a_swap_can_be_undone(void **state)
     assert_int_equal(live_rows(), ROWS);
 }
 
-static bool stays_down_once(void *self, tbk_error *err)
-{
-    holder *holding = self;
-    return holding->releases++ > 0 || tbk_fail(err, TBK_E_TRACKER_DOWN, NULL, "it does not start");
-}
-
 static void a_tracker_that_does_not_start_gets_its_old_database_back(void **state)
 {
     fixture *self = *state;
@@ -515,7 +449,7 @@ static void a_tracker_that_does_not_start_gets_its_old_database_back(void **stat
     self->request.holds_nothing = true;
     assert_succeeds(backup(self), self->err);
     now->execute("DELETE FROM torrents WHERE id > 10");
-    self->hold.release = stays_down_once;
+    self->holder.stays_down_once = true;
     self->holder.releases = 0;
     const tbk_restore_request request = {
         .config = &self->config, .hold = &self->hold, .run_id = "restore", .now_s = START_S + 60};
@@ -544,7 +478,7 @@ static void without_root_the_set_is_proved_by_its_checksums(void **state)
 static void tables_without_snapshots_are_foretold_a_stop(void **state)
 {
     fixture *self = *state;
-    tbk_plan plan;
+    tbk_backup_plan plan;
     if (now->driver != TBK_DRIVER_MYSQL)
         return;
     now->execute("CREATE TABLE notes (id INTEGER PRIMARY KEY) ENGINE=MyISAM");
@@ -579,11 +513,11 @@ static void without_root_an_empty_server_proves_the_set(void **state)
         return;
     empty.starts = 0;
     assert_true(test_server_start(&empty.server, now->name, ""));
-    const tbk_spare_server spare = {.self = &empty,
-                                    .host = empty.server.host,
-                                    .port = empty.server.user.port,
-                                    .start = set_password};
-    self->request.spare = &spare;
+    const tbk_scratch_server scratch_server = {.self = &empty,
+                                               .host = empty.server.host,
+                                               .port = empty.server.user.port,
+                                               .start = set_password};
+    self->request.scratch_server = &scratch_server;
     assert_succeeds(backup(self), self->err); /* root is known */
     assert_int_equal(empty.starts, 0);
     write_env(NULL);
@@ -606,11 +540,11 @@ static bool refuse(void *self, const char *root_password, tbk_error *err)
 static void where_no_empty_server_is_to_be_had_the_set_is_kept_and_the_run_is_partial(void **state)
 {
     fixture *self = *state;
-    const tbk_spare_server spare = {.host = "127.0.0.1", .port = 1, .start = refuse};
+    const tbk_scratch_server scratch_server = {.host = "127.0.0.1", .port = 1, .start = refuse};
     if (now->driver != TBK_DRIVER_MYSQL)
         return;
     write_env(NULL);
-    self->request.spare = &spare;
+    self->request.scratch_server = &scratch_server;
     assert_fails(backup(self), self->err, TBK_E_PARTIAL, "Docker refused it");
     assert_int_equal(self->result.proof.level, TBK_PROOF_CHECKSUMS);
     assert_true(has_sets());

@@ -7,7 +7,7 @@
 #include "contract/sshd.h"
 
 #include "adapters/remote_local.h"
-#include "phases/live_database.h"
+#include "commands/live_database.h"
 
 #define ADDRESS "TORRUST_TRACKER_CONFIG_OVERRIDE_CORE__DATABASE__PATH"
 /* As the server of these tests takes it, and as it stands in an address. */

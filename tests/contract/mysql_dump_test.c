@@ -680,12 +680,12 @@ static void rules_keep_what_they_say(void **state)
     assert_int_equal(of.selection_count, 3);
     assert_string_equal(of.selection[0].table, "keys");
     assert_int_equal(of.selection[0].saved_rows, 0);
-    assert_int_equal(of.selection[0].left_out_rows, 2);
+    assert_int_equal(of.selection[0].excluded_rows, 2);
     assert_int_equal(of.selection[1].saved_rows, 1);
-    assert_int_equal(of.selection[1].left_out_rows, 2);
+    assert_int_equal(of.selection[1].excluded_rows, 2);
     assert_string_equal(of.selection[2].rule, "completed > 0");
     assert_int_equal(of.selection[2].saved_rows, 100);
-    assert_int_equal(of.selection[2].left_out_rows, 800);
+    assert_int_equal(of.selection[2].excluded_rows, 800);
     assert_null(strstr(of.sql.bytes, "INSERT INTO `keys`"));
     end_dumped(&of);
     mysql_close(root);

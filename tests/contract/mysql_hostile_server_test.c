@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A server that wants more of its client than a database's answers: files of its machine. */
-#include "database/mysql_internal.h"
+#include "database/mysql/mysql_internal.h"
 #include "unit/unit.h"
 
 #include <arpa/inet.h>

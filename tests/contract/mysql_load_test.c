@@ -128,7 +128,7 @@ static void drop_ours(const char *schema)
     const char *const *names;
     size_t count;
     assert_succeeds(tbk_mysql_scratch_drop(&root, scratch_of(schema), &err), err);
-    assert_succeeds(tbk_mysql_forget_kept(&root, arena, &names, &count, &err), err);
+    assert_succeeds(tbk_mysql_purge_previous(&root, arena, &names, &count, &err), err);
 }
 
 /* Loads into the scratch schema of live, which is made. */
@@ -482,9 +482,9 @@ static void names_its_schemas(void **state)
     const char *longest = "0123456789012345678901234567890123456789012345678901234567890123";
     const char *other = "012345678901234567890123456789012345678901234567890123456789012x";
     assert_string_equal(scratch_of("tracker"), "tracker_torrust_restore");
-    assert_string_equal(tbk_mysql_kept_name(arena, "tracker", 1771264603),
+    assert_string_equal(tbk_mysql_previous_name(arena, "tracker", 1771264603),
                         "tracker_torrust_before_20260216_175643");
-    assert_int_equal(strlen(tbk_mysql_kept_name(arena, longest, 0)), 64);
+    assert_int_equal(strlen(tbk_mysql_previous_name(arena, longest, 0)), 64);
     assert_string_not_equal(scratch_of(longest), scratch_of(other));
     tbk_mysql_server root = root_of("tracker");
     static const char *const refused[] = {"tracker", "mysql", "tracker_torrust_before_x",
@@ -507,7 +507,7 @@ static void tells_that_roots_password_is_wrong(void **state)
 
 /* --- swapping --- */
 
-#define KEPT(schema) tbk_mysql_kept_name(arena, (schema), 1771264603)
+#define KEPT(schema) tbk_mysql_previous_name(arena, (schema), 1771264603)
 
 /* Of the tracker's user, who has rights on the live schema only. */
 static void use_as_the_tracker(const char *schema, const char *sql)
@@ -554,11 +554,11 @@ static void puts_a_restored_database_in_place(void **state)
     /* Once more, over it; then all that was kept goes. */
     tbk_mysql_objects_free(objects);
     objects = load_scratch(live, &sql);
-    const char *second = tbk_mysql_kept_name(arena, live, 1771264604);
+    const char *second = tbk_mysql_previous_name(arena, live, 1771264604);
     assert_succeeds(tbk_mysql_swap(&root, scratch_of(live), second, objects, NULL, &err), err);
     const char *const *names;
     size_t count;
-    assert_succeeds(tbk_mysql_forget_kept(&root, arena, &names, &count, &err), err);
+    assert_succeeds(tbk_mysql_purge_previous(&root, arena, &names, &count, &err), err);
     assert_int_equal(count, 2);
     assert_string_equal(names[1], second);
     now = measure(live);
@@ -687,7 +687,7 @@ static void kill_in_the_middle(unsigned times, bool kills_server)
         end_child(child, 0);
         if (kills_server)
             assert_int_equal(test_server_run(&server, "restart", ">/dev/null"), 0);
-        assert_succeeds(tbk_mysql_swap_mend(&of.root, NULL, &err), err);
+        assert_succeeds(tbk_mysql_swap_recover(&of.root, NULL, &err), err);
         tbk_mysql_facts now = measure("live");
         olds += is_same(&of.old, &now);
         news += is_same(&of.set, &now);

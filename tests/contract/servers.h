@@ -3,7 +3,7 @@
 #ifndef TBK_TESTS_CONTRACT_SERVERS_H
 #define TBK_TESTS_CONTRACT_SERVERS_H
 
-#include "database/mysql_internal.h"
+#include "database/mysql/mysql_internal.h"
 #include "unit/unit.h"
 
 #include <signal.h>

@@ -66,7 +66,7 @@ beside_the_database() { sh_on_vm "ls -A $(dirname $database) | grep -v -e -journ
 @test "a damaged set is refused before the tracker is stopped" {
     started=$(on_vm docker inspect -f '{{.State.StartedAt}}' tracker)
     set=$(newest)
-    sh_on_vm "cp -a $store/$set/database.db.zst /root/keep && printf x | dd of=$store/$set/database.db.zst bs=1 seek=200 conv=notrunc 2>/dev/null"
+    sh_on_vm "cp -a $store/$set/database.db.zst /root/keep && printf wrong | dd of=$store/$set/database.db.zst bs=1 seek=200 conv=notrunc 2>/dev/null"
     run -21 tb restore --set "$set"
     [ "$(on_vm docker inspect -f '{{.State.StartedAt}}' tracker)" = "$started" ]
     sh_on_vm "cat /root/keep >$store/$set/database.db.zst && rm /root/keep"

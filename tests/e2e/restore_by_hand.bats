@@ -102,7 +102,7 @@ $hook; echo \"the hook: \$?\"" >"$BATS_TEST_TMPDIR/output"
     set=$(sets | tail -n 1)
     before=$(on_vm stat -c '%i' $database)
     on_vm cp "$store/$set/database.db.zst" /root/whole
-    printf 'x' | on_vm dd of="$store/$set/database.db.zst" bs=1 seek=5000 conv=notrunc status=none
+    printf wrong | on_vm dd of="$store/$set/database.db.zst" bs=1 seek=5000 conv=notrunc status=none
     {
         echo 'set -eu'
         blocks '^## [1-6][.] '

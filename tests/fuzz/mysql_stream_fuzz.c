@@ -3,7 +3,7 @@
  * its line. */
 #include "fuzz/fuzz.h"
 
-#include "database/mysql_stream_reader.h"
+#include "database/mysql/mysql_stream_reader.h"
 
 typedef struct bytes {
     const uint8_t *at;

@@ -40,11 +40,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int64_t longest_s = 0;
     tbk_schedule_gaps(&schedule, after_s, &shortest_s, &longest_s);
     must(shortest_s > 0 && shortest_s <= longest_s);
-    const char *remarks[TBK_SCHEDULE_REMARKS_MAX];
+    const char *warnings[TBK_SCHEDULE_REMARKS_MAX];
     size_t count = 0;
-    tbk_schedule_remarks(&schedule, arena, remarks, &count);
+    tbk_schedule_warnings(&schedule, arena, warnings, &count);
     must(count <= TBK_SCHEDULE_REMARKS_MAX);
     for (size_t index = 0; index < count; index++)
-        must(remarks[index][0] != '\0');
+        must(warnings[index][0] != '\0');
     return 0;
 }

@@ -10,8 +10,8 @@
 #include "fuzz/fuzz.h"
 
 #include "base/file.h"
-#include "database/sqlite.h"
-#include "database/sqlite_select.h"
+#include "database/sqlite/sqlite.h"
+#include "database/sqlite/sqlite_select.h"
 
 #include <dirent.h>
 #include <fcntl.h>

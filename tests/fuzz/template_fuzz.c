@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Templates from bytes, in every context: rendered, or refused with the template's name, within the
  * limits; a refusal leaves what was there. */
-#include "phases/template.h"
+#include "render/template.h"
 
 #include "fuzz/fuzz.h"
 

@@ -2,7 +2,7 @@
 # Checks that every folder of plugin/ includes only what stands to its right, and that the headers of
 # other projects are included only where docs/architecture.md says.
 #
-#   entry → adapters | phases → engine → database → ports → domain → base
+#   entry → adapters | commands → render | engine → store → database → ports → domain → base
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -12,10 +12,12 @@ may_include() {
     domain) echo domain base ;;
     ports) echo ports domain base ;;
     database) echo database ports domain base ;;
-    engine) echo engine database ports domain base ;;
-    phases) echo phases engine database ports domain base ;;
+    store) echo store database ports domain base ;;
+    engine) echo engine store database ports domain base ;;
+    render) echo render store database ports domain base ;;
+    commands) echo commands render engine store database ports domain base ;;
     adapters) echo adapters ports domain base ;;
-    entry) echo entry adapters phases engine database ports domain base torrust_backup ;;
+    entry) echo entry adapters commands render engine store database ports domain base torrust_backup ;;
     include) echo torrust_backup ;;
     *) return 1 ;;
     esac
@@ -27,9 +29,9 @@ home_of() {
     jansson*.h) echo plugin/base/json.c ;;
     yaml.h) echo plugin/base/yaml.c ;;
     openssl/*) echo plugin/base/digest.c ;;
-    sqlite3*.h) echo 'plugin/database/*' ;;
-    mysql*.h | mariadb*.h | errmsg.h) echo 'plugin/database/mysql_*' ;;
-    zstd*.h | zdict.h) echo plugin/engine/archive.c ;;
+    sqlite3*.h) echo 'plugin/database/sqlite/*' ;;
+    mysql*.h | mariadb*.h | errmsg.h) echo 'plugin/database/mysql/*' ;;
+    zstd*.h | zdict.h) echo 'plugin/store/archive_*' ;;
     libssh2*.h) echo 'plugin/adapters/*' ;;
     libssh/* | curl/* | glib*) echo nowhere ;;
     esac

@@ -3,7 +3,7 @@
 #include "trials/history.h"
 
 #include "base/auto.h"
-#include "database/sqlite_internal.h"
+#include "database/sqlite/sqlite_internal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "database/sqlite_internal.h"
+#include "database/sqlite/sqlite_internal.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -97,7 +97,7 @@ static bool lists_only_whole_sets(const site *self, size_t *out_count, tbk_error
         return true;
     if (!succeeded(self, "list", status, err) || !read_answer(self, arena, &answer, &length, err) ||
         !tbk_json_parse(arena, answer, length, "list", &list, err) ||
-        !tbk_value_need_list(list, "sets", &sets, err))
+        !tbk_value_require_list(list, "sets", &sets, err))
         return false;
     for (const tbk_member *set = sets->first; set != NULL; set = set->next)
         if (tbk_value_find(set->value, "damage") != NULL)
@@ -132,7 +132,7 @@ static bool has_no_lock(const site *self, tbk_error *err)
     if (!tbk_sqlite_open(self->of.database, SQLITE_OPEN_READWRITE, &db, err) ||
         !tbk_sqlite_exec(db, "BEGIN IMMEDIATE; ROLLBACK", err) ||
         !tbk_sqlite_integer(db, "PRAGMA wal_checkpoint(TRUNCATE)", &busy, err))
-        return tbk_while(err, "a lock stayed");
+        return tbk_error_context(err, "a lock stayed");
     return busy == 0 || tbk_fail(err, TBK_E_CORRUPT, NULL, "a lock keeps the log from being cut");
 }
 
@@ -170,7 +170,7 @@ static bool next_run_is_right(const site *self, size_t sets_before, tbk_error *e
         !succeeded(self, "backup", await_exit(start_backup(self)), err) ||
         !load_stop(running, err) || !scene_verify(&self->of, load_committed(running), err) ||
         !has_nothing_hidden(self, err) || !lists_only_whole_sets(self, &sets, err))
-        return tbk_while(err, "the next run");
+        return tbk_error_context(err, "the next run");
     return sets == sets_before + 1 ||
            tbk_fail(err, TBK_E_CORRUPT, NULL, "the next run made %zu sets of %zu", sets,
                     sets_before);

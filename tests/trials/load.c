@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "database/sqlite_internal.h"
+#include "database/sqlite/sqlite_internal.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -3,7 +3,7 @@
 #include "trials/methods.h"
 
 #include "base/file.h"
-#include "database/sqlite_internal.h"
+#include "database/sqlite/sqlite_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
 /* What a trial is played with: kinds of databases and loads, by turns. */
 #include "trials/scene.h"
 
-#include "database/sqlite_internal.h"
+#include "database/sqlite/sqlite_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -133,7 +133,7 @@ bool scene_verify(const scene *self, int64_t committed, tbk_error *err)
 {
     int64_t counter;
     if (!history_verify(&self->history, self->database, &counter, err))
-        return tbk_while(err, "the original");
+        return tbk_error_context(err, "the original");
     return counter == committed ||
            tbk_fail(err, TBK_E_CORRUPT, NULL, "the original is at transaction %lld, not at %lld",
                     (long long)counter, (long long)committed);

@@ -2,7 +2,7 @@
 /* The verifier verified: databases that SQLite finds intact, and that are wrong all the same. */
 #include "trials/self_check.h"
 
-#include "database/sqlite_internal.h"
+#include "database/sqlite/sqlite_internal.h"
 #include "trials/history.h"
 
 #include <string.h>

@@ -2,7 +2,7 @@
 /* One trial: whatever is not as it must be makes it wrong; that the product gave up does not. */
 #include "trials/trial.h"
 
-#include "database/sqlite_internal.h"
+#include "database/sqlite/sqlite_internal.h"
 
 #define TRIES 3 /* as the product */
 #define FIRST_TRANSACTIONS 20
@@ -21,7 +21,7 @@ static bool copy_is_right(const capture *copied, const scene *of, tbk_error *err
     }
     int64_t counter;
     if (!history_verify(&of->history, copied->copy, &counter, err))
-        return tbk_while(err, "the copy");
+        return tbk_error_context(err, "the copy");
     return (counter >= copied->from && counter <= copied->to) ||
            tbk_fail(err, TBK_E_CORRUPT, NULL,
                     "the copy is at transaction %lld, not from %lld to %lld", (long long)counter,

@@ -5,8 +5,10 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <setjmp.h>
@@ -112,6 +114,19 @@ static inline void make_scratch(char out[64])
     (void)snprintf(out, 64, "%s/tbk-XXXXXX", parent);
     if (mkdtemp(out) == NULL)
         fail_msg("cannot make a folder in '%s'", parent);
+}
+
+static inline bool remove_scratch(const char *folder)
+{
+    tbk_error err;
+    return tbk_directory_remove_at(AT_FDCWD, folder, &err);
+}
+
+/* For a report that cancels the work when it first looks. */
+static inline bool at_once(void *self)
+{
+    (void)self;
+    return true;
 }
 
 #endif

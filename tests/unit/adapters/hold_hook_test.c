@@ -15,12 +15,6 @@ typedef struct fixture {
     tbk_report report;
 } fixture;
 
-static bool at_once(void *self)
-{
-    (void)self;
-    return true;
-}
-
 static int setup(void **state)
 {
     fixture *self = calloc(1, sizeof *self);
@@ -185,35 +179,39 @@ static void an_answer_without_end_is_refused(void **state)
 static void a_spare_server_is_started_with_its_password(void **state)
 {
     fixture *self = *state;
-    tbk_spare_server spare = tbk_hold_hook_spare_server(self->hook);
+    tbk_scratch_server scratch_server = tbk_hold_hook_scratch_server(self->hook);
     tbk_error err;
     answer(self, "serving\n");
-    assert_succeeds(spare.start(spare.self, "0123456789abcdef", &err), err);
+    assert_succeeds(scratch_server.start(scratch_server.self, "0123456789abcdef", &err), err);
     assert_requested(self, "@server 0123456789abcdef\n");
-    assert_string_equal(spare.host, "127.0.0.1");
-    assert_int_equal(spare.port, 3306);
+    assert_string_equal(scratch_server.host, "127.0.0.1");
+    assert_int_equal(scratch_server.port, 3306);
 }
 
 static void a_spare_server_may_be_refused(void **state)
 {
     fixture *self = *state;
-    tbk_spare_server spare = tbk_hold_hook_spare_server(self->hook);
+    tbk_scratch_server scratch_server = tbk_hold_hook_scratch_server(self->hook);
     tbk_error err;
     answer(self, "failed Docker refused it\n");
-    assert_fails(spare.start(spare.self, "secret", &err), err, TBK_E_FAILED, "Docker refused it");
+    assert_fails(scratch_server.start(scratch_server.self, "secret", &err), err, TBK_E_FAILED,
+                 "Docker refused it");
     answer(self, "released\n");
-    assert_fails(spare.start(spare.self, "secret", &err), err, TBK_E_FAILED, "released");
+    assert_fails(scratch_server.start(scratch_server.self, "secret", &err), err, TBK_E_FAILED,
+                 "released");
 }
 
 static void no_message_has_the_password(void **state)
 {
     fixture *self = *state;
-    tbk_spare_server spare = tbk_hold_hook_spare_server(self->hook);
+    tbk_scratch_server scratch_server = tbk_hold_hook_scratch_server(self->hook);
     tbk_error err;
-    assert_fails(spare.start(spare.self, "secret", &err), err, TBK_E_TIMEOUT, "'@server '");
+    assert_fails(scratch_server.start(scratch_server.self, "secret", &err), err, TBK_E_TIMEOUT,
+                 "'@server '");
     assert_null(strstr(err.message, "secret"));
     hook_dies(self);
-    assert_fails(spare.start(spare.self, "secret", &err), err, TBK_E_INTERRUPTED, "gone");
+    assert_fails(scratch_server.start(scratch_server.self, "secret", &err), err, TBK_E_INTERRUPTED,
+                 "gone");
     assert_null(strstr(err.message, "secret"));
 }
 

@@ -100,8 +100,8 @@ static void context_goes_in_front_and_keeps_code_and_fix(void **state)
     (void)state;
     tbk_error err = {0};
     (void)tbk_fail(&err, TBK_E_LOCKED, "wait", "locked");
-    assert_false(tbk_while(&err, "opening '%s'", "db"));
-    (void)tbk_while(&err, "backing up");
+    assert_false(tbk_error_context(&err, "opening '%s'", "db"));
+    (void)tbk_error_context(&err, "backing up");
     assert_string_equal(err.message, "backing up: opening 'db': locked");
     assert_int_equal(err.code, TBK_E_LOCKED);
     assert_string_equal(err.fix, "wait");
@@ -116,7 +116,7 @@ static void context_that_fills_the_message_is_cut(void **state)
     long_text[sizeof long_text - 1] = '\0';
     (void)tbk_fail(&err, TBK_E_IO, long_text, "cause");
     assert_int_equal(strlen(err.fix), sizeof err.fix - 1);
-    (void)tbk_while(&err, "%s", long_text);
+    (void)tbk_error_context(&err, "%s", long_text);
     assert_int_equal(strlen(err.message), sizeof err.message - 1);
 }
 

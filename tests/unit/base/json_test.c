@@ -187,7 +187,7 @@ static void values_know_their_source(void **state)
     const tbk_value *value = NULL;
     assert_succeeds(parse(arena, "{\"a\":{\"b\":\"x\"}}", &value, &err), err);
     int64_t number = 0;
-    assert_fails(tbk_value_need_integer(value, "a.b", &number, &err), err, TBK_E_CONFIG,
+    assert_fails(tbk_value_require_integer(value, "a.b", &number, &err), err, TBK_E_CONFIG,
                  "state.json: 'a.b' must be a whole number, but it is text");
 }
 

@@ -53,15 +53,15 @@ static void needs_give_what_is_there(void **state)
     int64_t integer = 0;
     bool boolean = false;
     const tbk_value *value = NULL;
-    assert_succeeds(tbk_value_need_string(map, "name", &text, &err), err);
+    assert_succeeds(tbk_value_require_string(map, "name", &text, &err), err);
     assert_string_equal(text, "demo");
-    assert_succeeds(tbk_value_need_integer(map, "core.port", &integer, &err), err);
+    assert_succeeds(tbk_value_require_integer(map, "core.port", &integer, &err), err);
     assert_int_equal(integer, 7070);
-    assert_succeeds(tbk_value_need_bool(map, "core.udp", &boolean, &err), err);
+    assert_succeeds(tbk_value_require_bool(map, "core.udp", &boolean, &err), err);
     assert_true(boolean);
-    assert_succeeds(tbk_value_need_map(map, "core.deep", &value, &err), err);
+    assert_succeeds(tbk_value_require_map(map, "core.deep", &value, &err), err);
     assert_int_equal(value->type, TBK_VALUE_MAP);
-    assert_succeeds(tbk_value_need_list(map, "core.list", &value, &err), err);
+    assert_succeeds(tbk_value_require_list(map, "core.list", &value, &err), err);
     assert_int_equal(value->type, TBK_VALUE_LIST);
 }
 
@@ -75,17 +75,17 @@ static void needs_say_where_and_what_is_missing(void **state)
     int64_t integer = 1;
     bool boolean = true;
     const tbk_value *value = NULL;
-    assert_fails(tbk_value_need_string(map, "core.deep.name", &text, &err), err, TBK_E_CONFIG,
+    assert_fails(tbk_value_require_string(map, "core.deep.name", &text, &err), err, TBK_E_CONFIG,
                  "options.yml:9: 'core.deep.name' is missing; it must be text");
-    assert_fails(tbk_value_need_integer(map, "core.empty", &integer, &err), err, TBK_E_CONFIG,
+    assert_fails(tbk_value_require_integer(map, "core.empty", &integer, &err), err, TBK_E_CONFIG,
                  "options.yml:5: 'core.empty' is missing; it must be a whole number");
-    assert_fails(tbk_value_need_bool(map, "core.port.open", &boolean, &err), err, TBK_E_CONFIG,
+    assert_fails(tbk_value_require_bool(map, "core.port.open", &boolean, &err), err, TBK_E_CONFIG,
                  "options.yml:3: 'core.port' must be a map, but it is a whole number");
-    assert_fails(tbk_value_need_map(map, "core.list", &value, &err), err, TBK_E_CONFIG,
+    assert_fails(tbk_value_require_map(map, "core.list", &value, &err), err, TBK_E_CONFIG,
                  "options.yml:6: 'core.list' must be a map, but it is a list");
-    assert_fails(tbk_value_need_list(map, "core.load", &value, &err), err, TBK_E_CONFIG,
+    assert_fails(tbk_value_require_list(map, "core.load", &value, &err), err, TBK_E_CONFIG,
                  "'core.load' must be a list, but it is a number");
-    assert_fails(tbk_value_need_string(NULL, "a", &text, &err), err, TBK_E_CONFIG,
+    assert_fails(tbk_value_require_string(NULL, "a", &text, &err), err, TBK_E_CONFIG,
                  "'a' is missing");
     assert_string_equal(text, "kept");
     assert_null(value);
@@ -98,12 +98,14 @@ static void text_without_quotes_gets_that_fix(void **state)
     const tbk_value *map = document(arena);
     tbk_error err;
     const char *text = NULL;
-    assert_fails(tbk_value_need_string(map, "core.port", &text, &err), err, TBK_E_CONFIG,
+    assert_fails(tbk_value_require_string(map, "core.port", &text, &err), err, TBK_E_CONFIG,
                  "must be text, but it is a whole number");
     assert_string_equal(err.fix, "write the text in quotes");
-    assert_fails(tbk_value_need_string(map, "core.list", &text, &err), err, TBK_E_CONFIG, "a list");
+    assert_fails(tbk_value_require_string(map, "core.list", &text, &err), err, TBK_E_CONFIG,
+                 "a list");
     assert_string_equal(err.fix, "");
-    assert_fails(tbk_value_need_string(map, "core.deep", &text, &err), err, TBK_E_CONFIG, "a map");
+    assert_fails(tbk_value_require_string(map, "core.deep", &text, &err), err, TBK_E_CONFIG,
+                 "a map");
     assert_string_equal(err.fix, "");
 }
 
@@ -116,16 +118,16 @@ static void reads_keep_the_default(void **state)
     const char *text = "default";
     int64_t integer = 42;
     bool boolean = true;
-    assert_succeeds(tbk_value_read_string(map, "core.nothing", &text, &err), err);
-    assert_succeeds(tbk_value_read_integer(map, "core.empty", &integer, &err), err);
-    assert_succeeds(tbk_value_read_bool(map, "no.such.path", &boolean, &err), err);
+    assert_succeeds(tbk_value_optional_string(map, "core.nothing", &text, &err), err);
+    assert_succeeds(tbk_value_optional_integer(map, "core.empty", &integer, &err), err);
+    assert_succeeds(tbk_value_optional_bool(map, "no.such.path", &boolean, &err), err);
     assert_string_equal(text, "default");
     assert_int_equal(integer, 42);
     assert_true(boolean);
-    assert_succeeds(tbk_value_read_string(map, "core.deep.driver", &text, &err), err);
-    assert_succeeds(tbk_value_read_integer(map, "core.port", &integer, &err), err);
+    assert_succeeds(tbk_value_optional_string(map, "core.deep.driver", &text, &err), err);
+    assert_succeeds(tbk_value_optional_integer(map, "core.port", &integer, &err), err);
     boolean = false;
-    assert_succeeds(tbk_value_read_bool(map, "core.udp", &boolean, &err), err);
+    assert_succeeds(tbk_value_optional_bool(map, "core.udp", &boolean, &err), err);
     assert_string_equal(text, "sqlite3");
     assert_int_equal(integer, 7070);
     assert_true(boolean);
@@ -140,11 +142,11 @@ static void reads_refuse_other_types(void **state)
     const char *text = NULL;
     int64_t integer = 0;
     bool boolean = false;
-    assert_fails(tbk_value_read_string(map, "core.udp", &text, &err), err, TBK_E_CONFIG,
+    assert_fails(tbk_value_optional_string(map, "core.udp", &text, &err), err, TBK_E_CONFIG,
                  "options.yml:4: 'core.udp' must be text, but it is true or false");
-    assert_fails(tbk_value_read_integer(map, "name", &integer, &err), err, TBK_E_CONFIG,
+    assert_fails(tbk_value_optional_integer(map, "name", &integer, &err), err, TBK_E_CONFIG,
                  "'name' must be a whole number, but it is text");
-    assert_fails(tbk_value_read_bool(map, "name.x", &boolean, &err), err, TBK_E_CONFIG,
+    assert_fails(tbk_value_optional_bool(map, "name.x", &boolean, &err), err, TBK_E_CONFIG,
                  "'name' must be a map");
 }
 
@@ -155,10 +157,10 @@ static void a_document_that_is_no_map_is_refused(void **state)
     tbk_value *list = tbk_value_list(arena);
     tbk_error err;
     const char *text = NULL;
-    assert_fails(tbk_value_need_string(list, "name", &text, &err), err, TBK_E_CONFIG,
+    assert_fails(tbk_value_require_string(list, "name", &text, &err), err, TBK_E_CONFIG,
                  "the document must be a map, but it is a list");
     list->source = "state.json";
-    assert_fails(tbk_value_need_string(list, "name", &text, &err), err, TBK_E_CONFIG,
+    assert_fails(tbk_value_require_string(list, "name", &text, &err), err, TBK_E_CONFIG,
                  "state.json: the document must be a map");
 }
 
@@ -234,16 +236,17 @@ static void numbers_have_limits(void **state)
     const tbk_value *map = document(arena);
     tbk_error err;
     int64_t integer = 5;
-    assert_succeeds(tbk_value_read_integer_within(map, "core.port", 7070, 7070, &integer, &err),
+    assert_succeeds(tbk_value_optional_integer_within(map, "core.port", 7070, 7070, &integer, &err),
                     err);
     assert_int_equal(integer, 7070);
-    assert_succeeds(tbk_value_read_integer_within(map, "core.missing", 0, 1, &integer, &err), err);
+    assert_succeeds(tbk_value_optional_integer_within(map, "core.missing", 0, 1, &integer, &err),
+                    err);
     assert_int_equal(integer, 7070);
-    assert_fails(tbk_value_read_integer_within(map, "core.port", 0, 7069, &integer, &err), err,
+    assert_fails(tbk_value_optional_integer_within(map, "core.port", 0, 7069, &integer, &err), err,
                  TBK_E_CONFIG, "'core.port' is 7070; it must be from 0 to 7069");
-    assert_fails(tbk_value_read_integer_within(map, "core.port", 7071, 9000, &integer, &err), err,
-                 TBK_E_CONFIG, "must be from 7071 to 9000");
-    assert_fails(tbk_value_read_integer_within(map, "name", 0, 1, &integer, &err), err,
+    assert_fails(tbk_value_optional_integer_within(map, "core.port", 7071, 9000, &integer, &err),
+                 err, TBK_E_CONFIG, "must be from 7071 to 9000");
+    assert_fails(tbk_value_optional_integer_within(map, "name", 0, 1, &integer, &err), err,
                  TBK_E_CONFIG, "'name' must be a whole number");
 }
 

@@ -363,13 +363,13 @@ static void check_remarks(const char *text, size_t count, const char *part)
 {
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     tbk_schedule schedule = parse(text);
-    const char *remarks[TBK_SCHEDULE_REMARKS_MAX];
+    const char *warnings[TBK_SCHEDULE_REMARKS_MAX];
     size_t found = 99;
     bool said = part == NULL;
-    tbk_schedule_remarks(&schedule, arena, remarks, &found);
+    tbk_schedule_warnings(&schedule, arena, warnings, &found);
     assert_int_equal(found, count);
     for (size_t i = 0; i < found; i++)
-        said = said || strstr(remarks[i], part) != NULL;
+        said = said || strstr(warnings[i], part) != NULL;
     assert_true(said);
 }
 

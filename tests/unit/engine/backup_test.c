@@ -1,29 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* A whole backup against a real store; only the tracker's holder is played by the test. */
-#include "unit/unit.h"
+#include "unit/engine/backup_fixture.h"
 
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "database/sqlite.h"
-#include "engine/backup.h"
-#include "engine/brake.h"
-#include "engine/last_run.h"
-#include "engine/prove.h"
+#include "database/sqlite/sqlite.h"
+#include "engine/verification.h"
+#include "store/brake.h"
+#include "store/last_run.h"
 
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <sys/stat.h>
-
-#define START_S 1771264603 /* 20260216T175643Z */
-#define DAY_S 86400
-
-/* What the holder does; every answer can be made to fail. */
-typedef struct holder {
-    bool refuses_pause, refuses_stop, was_stopped, is_lost, does_not_release;
-    int holds, releases;
-    tbk_hold_kind kind;
-} holder;
 
 typedef struct fixture {
     char folder[64], database[96], store[96];
@@ -36,59 +24,19 @@ typedef struct fixture {
     tbk_error err;
 } fixture;
 
-static bool acquire(void *self, tbk_hold_kind kind, bool *out_was_stopped, tbk_error *err)
-{
-    holder *holding = self;
-    if (kind == TBK_HOLD_PAUSE ? holding->refuses_pause : holding->refuses_stop)
-        return tbk_fail(err, TBK_E_FAILED, NULL, "not today");
-    holding->holds++;
-    holding->kind = kind;
-    *out_was_stopped = holding->was_stopped;
-    return true;
-}
-
-static bool check(void *self, tbk_error *err)
-{
-    return !((holder *)self)->is_lost || tbk_fail(err, TBK_E_INTERRUPTED, NULL, "the hook is gone");
-}
-
-static bool release(void *self, tbk_error *err)
-{
-    holder *holding = self;
-    holding->releases++;
-    return !holding->does_not_release || tbk_fail(err, TBK_E_TRACKER_DOWN, NULL, "it stays down");
-}
-
-static void execute(const char *path, const char *sql)
-{
-    sqlite3 *db;
-    if (sqlite3_open(path, &db) != SQLITE_OK ||
-        sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
-        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-    (void)sqlite3_close(db);
-}
-
 static int setup(void **state)
 {
     fixture *self = calloc(1, sizeof *self);
     make_scratch(self->folder);
     (void)snprintf(self->database, sizeof self->database, "%s/tracker.db", self->folder);
     (void)snprintf(self->store, sizeof self->store, "%s/store", self->folder);
-    execute(self->database,
-            "CREATE TABLE torrents (id INTEGER PRIMARY KEY, info_hash TEXT, completed INTEGER);"
-            "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n LIMIT 5000) "
-            "INSERT INTO torrents SELECT i, hex(randomblob(20)), 1 FROM n");
+    make_torrents(self->database, 5000, "1");
     self->arena = tbk_arena_new();
-    self->config = (tbk_engine_config){.environment = "demo",
-                                       .driver = TBK_DRIVER_SQLITE,
-                                       .database_path = self->database,
-                                       .store = self->store,
-                                       .keep_days = 7,
-                                       .keep_last = 1,
-                                       .compression_level = 1,
-                                       .prove_restored_every_days = 7};
-    self->hold =
-        (tbk_hold){.self = &self->holder, .acquire = acquire, .check = check, .release = release};
+    self->config = sqlite_config(self->database, self->store);
+    self->config.environment = "demo";
+    self->config.keep_last = 1;
+    self->config.prove_restored_every_days = 7;
+    self->hold = hold_of(&self->holder);
     self->request = (tbk_backup_request){.config = &self->config,
                                          .hold = &self->hold,
                                          .run_id = "run-1",
@@ -101,13 +49,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     fixture *self = *state;
-    tbk_error err;
-    char name[64];
-    (void)snprintf(name, sizeof name, "%s", strrchr(self->folder, '/') + 1);
-    *strrchr(self->folder, '/') = '\0';
-    int parent = open(self->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool removed = tbk_directory_remove_at(parent, name, &err);
-    (void)close(parent);
+    bool removed = remove_scratch(self->folder);
     tbk_arena_free(self->arena);
     free(self);
     return removed ? 0 : -1;
@@ -136,7 +78,7 @@ static int64_t number(const tbk_value *map, const char *path)
 {
     tbk_error err;
     int64_t value = 0;
-    assert_succeeds(tbk_value_need_integer(map, path, &value, &err), err);
+    assert_succeeds(tbk_value_require_integer(map, path, &value, &err), err);
     return value;
 }
 
@@ -639,7 +581,7 @@ static void an_essential_set_is_selected_from_a_held_copy(void **state)
     assert_int_equal(manifest->profile, TBK_PROFILE_ESSENTIAL);
     assert_int_equal(manifest->selection_count, 1);
     assert_int_equal(manifest->selection[0].saved_rows, 161);
-    assert_int_equal(manifest->selection[0].left_out_rows, 5000 - 161);
+    assert_int_equal(manifest->selection[0].excluded_rows, 5000 - 161);
     assert_int_equal(self->result.proof.tables[0].rows, 161);
     assert_string_equal(tbk_value_find(last_run(self), "profile")->string, "essential");
 }
@@ -685,12 +627,6 @@ static void profiles_do_not_stand_in_for_each_other(void **state)
     assert_int_equal(self->result.manifest->selection_count, 0);
     assert_int_equal(self->result.pruned,
                      1); /* an essential one; the full one is the newest earlier */
-}
-
-static bool at_once(void *self)
-{
-    (void)self;
-    return true;
 }
 
 static fixture *shared; /* with a child in which the kernel refuses a call */

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* Gathers facts with a small shell script; each line of its output is "name value". */
+#include "commands/host_facts.h"
+
+#include "base/clock.h"
+#include "base/number.h"
+
+#include <inttypes.h>
+
+#define FACTS_TIMEOUT_MS 90000
+
+/* $1 image, $2 store, $3 tracker's container, then the files. Every docker call has a limit, since
+ * a hanging daemon would hang us. */
+static const char FACTS_SCRIPT[] =
+    "image=$1 store=$2 tracker=$3; shift 3\n"
+    "docker() { timeout 20 docker \"$@\" 2>/dev/null; }\n"
+    "say() { printf '%s %s\\n' \"$1\" \"$2\"; }\n"
+    "say arch \"$(uname -m)\"\n"
+    "say docker \"$(docker version -f '{{.Server.Version}}')\"\n"
+    "say compose \"$(docker compose version --short)\"\n"
+    "say flock \"$(command -v flock)\"\n"
+    "say logrotate \"$(PATH=$PATH:/usr/sbin command -v logrotate)\"\n"
+    "say cron \"$(pgrep -x cron || pgrep -x crond)\"\n"
+    "say image \"$(docker image inspect -f '{{.Id}}' \"$image\")\"\n"
+    /* Who has the lock file open, not who locked it: the lock was taken by flock(1), which is gone,
+     * and trying the lock would make a run that cron starts at this moment find it taken. Before
+     * the tracker is looked at: a hold that ends in between must not look like one that nobody has.
+     */
+    "say hook_runs \"$(find /proc/[0-9]*/fd -maxdepth 1 \\( -lname " TBK_STATE_DIRECTORY
+    "/lock -o -lname \"$store/.state/lock\" \\) 2>/dev/null | head -n 1)\"\n"
+    "sidecar=$(docker ps -aq --filter label=com.docker.compose.project=torrust-backup "
+    "--filter label=com.docker.compose.service=sidecar | head -n 1)\n"
+    "if [ -n \"$sidecar\" ]; then\n"
+    "    say sidecar_state \"$(docker inspect -f '{{.State.Status}}' \"$sidecar\")\"\n"
+    "    say sidecar_health \"$(docker inspect -f "
+    "'{{if .State.Health}}{{.State.Health.Status}}{{end}}' \"$sidecar\")\"\n"
+    "fi\n"
+    "say window_file \"$(ls -d " TBK_CRON_FILE " " TBK_HOOK_FILE " " TBK_HOLD_FILE
+    " " TBK_LOGROTATE_FILE " " TBK_STATE_DIRECTORY " " TBK_LOG_DIRECTORY
+    " 2>/dev/null | head -n 1)\"\n"
+    "say tracker_id \"$(docker inspect --type container -f '{{.Id}}' \"$tracker\")\"\n"
+    "say tracker_state \"$(docker inspect --type container -f '{{.State.Status}}' \"$tracker\")\"\n"
+    "say tracker_health \"$(docker inspect --type container -f "
+    "'{{if .State.Health}}{{.State.Health.Status}}{{end}}' \"$tracker\")\"\n"
+    "say held \"$(ls " TBK_STATE_DIRECTORY "/held 2>/dev/null)\"\n"
+    "say native_cron \"$(ls /etc/cron.d/tracker-backup 2>/dev/null)\"\n"
+    "say store_free \"$(df -PB1 \"$store\" 2>/dev/null | awk 'NR == 2 {print $4}')\"\n"
+    "say now \"$(date +%s)\"\n"
+    "say offset \"$(date +%z)\"\n"
+    "for file; do\n"
+    "    if [ -f \"$file\" ] && ! [ -L \"$file\" ]; then\n"
+    "        say file \"$(stat -c '%a %u:%g' \"$file\") $(sha256sum <\"$file\" | cut -c 1-64)\"\n"
+    "    else\n"
+    "        say file missing\n"
+    "    fi\n"
+    "done\n";
+
+/* What the VM says is not believed: a number out of these limits would overflow later. */
+static bool read_number_fact(const char *name, const char *value, int64_t most, int64_t *out,
+                             tbk_error *err)
+{
+    return tbk_number_parse_whole(value, 0, most, out) ||
+           tbk_fail(err, TBK_E_REMOTE, "see what date, df and stat say there",
+                    "the VM answers '%.64s' for '%s': that is no number from 0 to %" PRId64, value,
+                    name, most);
+}
+
+/* "+0530" as seconds; POSIX knows no time zone further off than a day. */
+static bool read_offset(const char *value, int64_t *out, tbk_error *err)
+{
+    int64_t number = 0;
+    if (strlen(value) != 5 || strchr("+-", value[0]) == NULL ||
+        !tbk_number_parse_whole(value, -2400, 2400, &number) || number % 100 > 59 ||
+        number % 100 < -59)
+        return tbk_fail(err, TBK_E_REMOTE, "see what 'date +%z' says there",
+                        "the VM answers '%.64s' for its offset from UTC: that is none", value);
+    *out = number / 100 * 3600 + number % 100 * 60;
+    return true;
+}
+
+static void read_file_fact(const char *value, tbk_installed_file *out)
+{
+    unsigned mode = 0;
+    char owner[32] = "";
+
+    out->exists = sscanf(value, "%6o %31s %64s", &mode, owner, out->digest.hex) == 3;
+    out->mode = (mode_t)(mode & 07777);
+    out->root_owned = strcmp(owner, "0:0") == 0;
+}
+
+static void read_word(tbk_arena *arena, const char *name, const char *value, tbk_host_facts *out)
+{
+    const struct {
+        const char *name;
+        const char **text;
+    } texts[] = {{"arch", &out->arch},
+                 {"docker", &out->docker_version},
+                 {"compose", &out->compose_version},
+                 {"tracker_id", &out->tracker_id},
+                 {"tracker_state", &out->tracker_state},
+                 {"tracker_health", &out->tracker_health},
+                 {"sidecar_state", &out->sidecar_state},
+                 {"sidecar_health", &out->sidecar_health},
+                 {"window_file", &out->window_file}};
+    const struct {
+        const char *name;
+        bool *flag;
+    } flags[] = {{"flock", &out->flock},        {"logrotate", &out->logrotate},
+                 {"cron", &out->cron_running},  {"image", &out->image_present},
+                 {"held", &out->held},          {"native_cron", &out->native_cron},
+                 {"hook_runs", &out->hook_runs}};
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (strcmp(name, texts[i].name) == 0)
+            *texts[i].text = tbk_arena_copy(arena, value);
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+        if (strcmp(name, flags[i].name) == 0)
+            *flags[i].flag = value[0] != '\0';
+}
+
+static bool read_fact(tbk_arena *arena, const char *name, const char *value, tbk_host_facts *out,
+                      size_t *file_count, tbk_error *err)
+{
+    read_word(arena, name, value, out);
+    if (strcmp(name, "store_free") == 0 && value[0] != '\0')
+        return read_number_fact(name, value, INT64_MAX, &out->store_free_bytes, err);
+    if (strcmp(name, "now") == 0)
+        return read_number_fact(name, value, TBK_CLOCK_LAST_S, &out->now_s, err);
+    if (strcmp(name, "offset") == 0)
+        return read_offset(value, &out->utc_offset_s, err);
+    if (strcmp(name, "file") == 0 && *file_count < TBK_RENDERED_FILES_MAX)
+        read_file_fact(value, &out->files[(*file_count)++]);
+    return true;
+}
+
+static bool read_facts(tbk_arena *arena, const char *output, tbk_host_facts *out, tbk_error *err)
+{
+    char *lines = tbk_arena_copy(arena, output);
+    size_t file_count = 0;
+    char *rest = NULL;
+
+    for (char *line = strtok_r(lines, "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest)) {
+        char *value = strchr(line, ' ');
+        if (value == NULL)
+            continue;
+        *value++ = '\0';
+        if (!read_fact(arena, line, value, out, &file_count, err))
+            return false;
+    }
+    return true;
+}
+
+bool tbk_host_facts_read(tbk_arena *arena, const tbk_remote *remote, const tbk_rendering *rendering,
+                         const char *image_tag, const char *store, tbk_host_facts *out,
+                         tbk_error *err)
+{
+    const char *argv[8 + TBK_RENDERED_FILES_MAX] = {"sh",      "-c",  FACTS_SCRIPT,         "facts",
+                                                    image_tag, store, TBK_TRACKER_CONTAINER};
+    const tbk_remote_command command = {
+        .argv = argv, .as_root = true, .timeout_ms = FACTS_TIMEOUT_MS};
+    tbk_auto_remote_result result = {0};
+
+    for (size_t i = 0; i < rendering->count; i++)
+        argv[7 + i] = rendering->files[i].target;
+    *out = (tbk_host_facts){.arch = "",
+                            .docker_version = "",
+                            .compose_version = "",
+                            .tracker_id = "",
+                            .tracker_state = "",
+                            .tracker_health = "",
+                            .sidecar_state = "",
+                            .sidecar_health = "",
+                            .window_file = "",
+                            .store_free_bytes = -1};
+    if (!tbk_remote_do(remote, "looking at the VM", &command, &result, err)) {
+        if (err->code == TBK_E_REMOTE)
+            (void)snprintf(err->fix, sizeof err->fix, "%s",
+                           "the SSH user needs sudo without a password, as the deployer does");
+        return false;
+    }
+    out->now_s = -1;
+    if (!read_facts(arena, tbk_text_string(&result.output), out, err))
+        return false;
+    return out->now_s >= 0 || tbk_fail(err, TBK_E_REMOTE, NULL, "'%s' did not tell its time%s",
+                                       remote->name, tbk_remote_shell_fault(arena, &result));
+}
+
+const char *tbk_host_facts_difference(tbk_arena *arena, const tbk_host_facts *facts,
+                                      const tbk_rendering *rendering, const char *image_tag)
+{
+    const char *missing = NULL;
+    const char *differs = NULL;
+    size_t there = 0;
+
+    for (size_t i = 0; i < rendering->count; i++) {
+        if (!facts->files[i].exists)
+            missing = rendering->files[i].target;
+        else if (!tbk_installed_file_is(&facts->files[i], &rendering->files[i]))
+            differs = rendering->files[i].target;
+        there += facts->files[i].exists ? 1 : 0;
+    }
+    if (there == 0)
+        return "the backup is not installed; run 'torrust-backup configure'";
+    if (missing != NULL)
+        return tbk_arena_format(arena, "'%s' is missing; run 'torrust-backup configure'", missing);
+    if (differs != NULL)
+        return tbk_arena_format(arena, "'%s' is not as rendered; run 'torrust-backup configure'",
+                                differs);
+    if (facts->docker_version[0] != '\0' && !facts->image_present)
+        return tbk_arena_format(
+            arena, "the engine's image '%s' is missing; run 'torrust-backup configure'", image_tag);
+    return NULL;
+}
+
+const char *tbk_host_facts_other_mode(tbk_arena *arena, const tbk_host_facts *facts, tbk_mode mode)
+{
+    if (mode == TBK_MODE_WINDOW)
+        return facts->sidecar_state[0] == '\0'
+                   ? NULL
+                   : "a sidecar is on the VM, but the mode is window; write 'mode: sidecar' into "
+                     "the options file, or run 'torrust-backup configure'";
+    return facts->window_file[0] == '\0'
+               ? NULL
+               : tbk_arena_format(arena,
+                                  "'%s' of the maintenance window is still there; run "
+                                  "'torrust-backup configure'",
+                                  facts->window_file);
+}
+
+bool tbk_installed_file_is(const tbk_installed_file *installed, const tbk_rendered_file *rendered)
+{
+    return installed->exists && installed->root_owned && installed->mode == rendered->mode &&
+           tbk_digest_equal(&installed->digest, &rendered->digest);
+}

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs the hook as cron would, and the engine in its container. */
+#include "commands/host_runner.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "commands/host_facts.h"
+#include "domain/units.h"
+
+#define HOUR_MS 3600000u
+#define RUN_TIMEOUT_MS (12 * HOUR_MS)
+#define RUN_IDLE_TIMEOUT_MS (HOUR_MS / 2)
+#define LINE_LIMIT_BYTES 65536
+#define RUN_RECORD "/.state/last-run.json"
+#define RUN_RECORD_OF "/.state/last-run.%s.json"
+#define RESTORE_RECORD "/.state/last-restore.json"
+/* Our scripts' own exit status, which no program in them has. */
+#define NOT_INSTALLED 119
+#define NOT_INSTALLED_TEXT "119"
+#define NO_HOOK 118
+#define NO_HOOK_TEXT "118"
+#define NO_SIDECAR 117
+#define NO_SIDECAR_TEXT "117"
+
+/* The command and the environment come from the installed crontab, so that what is proved is what
+ * cron will do. More arguments ($4) are put behind the hook's name ($3), wherever it stands: what
+ * comes after it is the shell's. The hook is not a child of the pipe to us: when we go, it goes on.
+ */
+static const char HOOK_SCRIPT[] =
+    "crontab=$1 log=$2 hook=$3 arguments=$4\n"
+    "command=$(sed -n '/^#/d; /--recover/d; s/^.*[[:space:]]root[[:space:]]\\{1,\\}//p' "
+    "\"$crontab\" 2>/dev/null | head -n 1)\n"
+    "path=$(sed -n 's/^PATH=//p' \"$crontab\")\n"
+    "[ -n \"$command\" ] || exit " NOT_INSTALLED_TEXT "\n"
+    "if [ -n \"$arguments\" ]; then\n"
+    "    command=\"$command \"\n"
+    "    before=${command%%\"$hook \"*}\n"
+    "    [ \"$before\" != \"$command\" ] || exit " NO_HOOK_TEXT "\n"
+    "    command=\"$before$hook $arguments ${command#*\"$hook \"}\"\n"
+    "fi\n"
+    "size=$(stat -c %s \"$log\" 2>/dev/null || echo 0)\n"
+    "env -i SHELL=/bin/sh HOME=/root LOGNAME=root PATH=\"${path:-/usr/bin:/bin}\" "
+    "/bin/sh -c \"$command\" </dev/null >/dev/null 2>&1 &\n"
+    "run=$!\n"
+    "tail -c +$((size + 1)) -s 0.2 --pid=$run -F \"$log\" 2>/dev/null\n"
+    "wait $run\n";
+
+static bool fail_not_installed(const tbk_remote *remote, tbk_error *err)
+{
+    return tbk_fail(err, TBK_E_CONFIG, "run 'torrust-backup configure' first",
+                    "the backup is not installed on '%s'", remote->name);
+}
+
+typedef struct log_follower {
+    const tbk_report *report;
+    tbk_text line;
+} log_follower;
+
+static tbk_log_level level_of(const char *name)
+{
+    for (int level = TBK_LOG_ERROR; level <= TBK_LOG_DEBUG; level++)
+        if (strcmp(name, tbk_log_level_name((tbk_log_level)level)) == 0)
+            return (tbk_log_level)level;
+    return TBK_LOG_INFO;
+}
+
+/* A line of the log as an event; what is not JSON (Docker's own words) is passed on as it is. */
+static void follow_line(const tbk_report *report, const tbk_text *line)
+{
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    const tbk_value *value = NULL;
+    const char *phase = "run";
+    const char *level = "info";
+    const char *message = NULL;
+    int64_t done_bytes = -1;
+    int64_t total_bytes = 0;
+    tbk_error ignored;
+
+    if (line->length == 0)
+        return;
+    if (!tbk_json_parse(arena, line->bytes, line->length, "log", &value, &ignored) ||
+        !tbk_value_optional_string(value, "phase", &phase, &ignored) ||
+        !tbk_value_optional_string(value, "level", &level, &ignored) ||
+        !tbk_value_optional_string(value, "message", &message, &ignored) ||
+        !tbk_value_optional_integer_within(value, "done_bytes", 0, INT64_MAX, &done_bytes,
+                                           &ignored) ||
+        !tbk_value_optional_integer_within(value, "total_bytes", 0, INT64_MAX, &total_bytes,
+                                           &ignored)) {
+        tbk_report_log(report, TBK_LOG_DETAIL, "run", "%s", tbk_text_string(line));
+        return;
+    }
+    if (done_bytes >= 0)
+        tbk_report_progress(report, phase, (uint64_t)done_bytes, (uint64_t)total_bytes);
+    else if (message != NULL)
+        tbk_report_log(report, level_of(level), phase, "%s", message);
+}
+
+static bool follow(void *self, const char *bytes, size_t length, tbk_error *err)
+{
+    log_follower *follower = self;
+
+    (void)err;
+    for (size_t i = 0; i < length; i++) {
+        if (bytes[i] == '\n' || follower->line.length >= LINE_LIMIT_BYTES) {
+            follow_line(follower->report, &follower->line);
+            tbk_text_clear(&follower->line);
+        }
+        if (bytes[i] != '\n')
+            tbk_text_append_char(&follower->line, bytes[i]);
+    }
+    return true;
+}
+
+static bool run_followed(const tbk_remote *remote, const char *const *argv,
+                         const tbk_report *report, int *out_exit_status, tbk_error *err)
+{
+    log_follower follower = {.report = report};
+    const tbk_remote_command command = {.argv = argv,
+                                        .as_root = true,
+                                        .on_output = follow,
+                                        .on_output_self = &follower,
+                                        .timeout_ms = RUN_TIMEOUT_MS,
+                                        .idle_timeout_ms = RUN_IDLE_TIMEOUT_MS,
+                                        .report = report};
+    tbk_auto_remote_result result = {0};
+
+    bool ok = remote->run(remote->self, &command, &result, err);
+    tbk_text_end(&follower.line);
+    if (!ok) {
+        (void)snprintf(err->fix, sizeof err->fix, "%s",
+                       "the run itself goes on on the VM; see it with 'torrust-backup status'");
+        return tbk_error_context(err, "following the run on '%s'", remote->name);
+    }
+    if (result.exit_status == NOT_INSTALLED)
+        return fail_not_installed(remote, err);
+    if (result.exit_status == NO_HOOK)
+        return tbk_fail(err, TBK_E_CONFIG, "let the crontab call " TBK_HOOK_FILE " by its name",
+                        "the command in " TBK_CRON_FILE " takes no further options");
+    if (result.exit_status == NO_SIDECAR)
+        return tbk_fail(err, TBK_E_CONTAINER, "run 'torrust-backup configure'",
+                        "the sidecar does not run on '%s'", remote->name);
+    *out_exit_status = result.exit_status;
+    return true;
+}
+
+/* What the VM gives as a record is looked at once, here: whoever reads it later finds no other
+ * types, no time out of the calendar, and no set whose name leads elsewhere. */
+static bool check_record(const tbk_value *record, tbk_error *err)
+{
+    static const char *const texts[] = {"run",           "method",     "method_reason",
+                                        "profile",       "error.name", "error.fix",
+                                        "error.message", "time",       "last_success_set"};
+    const char *text = NULL, *set = NULL;
+    int64_t exit_status = 0, time_s = 0;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (!tbk_value_optional_string(record, texts[i], &text, err))
+            return false;
+    return tbk_units_check(record, err) &&
+           tbk_value_optional_integer(record, "exit_status", &exit_status, err) &&
+           tbk_value_optional_string(record, "set", &set, err) &&
+           (set == NULL || tbk_clock_parse_compact(set, &time_s) ||
+            tbk_value_fail(record, err, NULL, "'set' is '%.64s', which names no set", set));
+}
+
+static bool read_record(tbk_arena *arena, const tbk_remote *remote, const char *path,
+                        const tbk_value **out, tbk_error *err)
+{
+    const tbk_remote_command command = {
+        .argv = (const char *const[]){"sh", "-c", "! [ -f \"$1\" ] || cat \"$1\"", "record", path,
+                                      NULL},
+        .as_root = true};
+    tbk_auto_remote_result result = {0};
+
+    *out = NULL;
+    if (!tbk_remote_do(remote, "reading the record of the last run", &command, &result, err))
+        return false;
+    if (result.output.length == 0)
+        return true;
+    if (tbk_json_parse(arena, result.output.bytes, result.output.length, path, out, err) &&
+        check_record(*out, err))
+        return true;
+    *out = NULL;
+    err->code = TBK_E_REMOTE;
+    return tbk_error_context(err, "the record on '%s' cannot be used", remote->name);
+}
+
+/* One that cannot be used is none: the run writes it anew. */
+static bool read_earlier_record(tbk_arena *arena, const tbk_remote *remote, const char *path,
+                                const tbk_report *report, const tbk_value **out, tbk_error *err)
+{
+    if (read_record(arena, remote, path, out, err))
+        return true;
+    if (err->code == TBK_E_REMOTE)
+        tbk_report_log(report, TBK_LOG_WARNING, "run", "%s", err->message);
+    return err->code == TBK_E_REMOTE;
+}
+
+static bool run_recorded(tbk_arena *arena, const tbk_remote *remote, const char *record,
+                         const char *const *argv, const tbk_report *report, int *out_exit_status,
+                         const tbk_value **out_record, tbk_error *err)
+{
+    const tbk_value *earlier = NULL;
+    const tbk_value *latest = NULL;
+    const char *earlier_run = NULL;
+    const char *latest_run = NULL;
+
+    *out_record = NULL;
+    if (!read_earlier_record(arena, remote, record, report, &earlier, err) ||
+        !tbk_value_optional_string(earlier, "run", &earlier_run, err) ||
+        !run_followed(remote, argv, report, out_exit_status, err) ||
+        !read_record(arena, remote, record, &latest, err) ||
+        (latest != NULL && !tbk_value_require_string(latest, "run", &latest_run, err)))
+        return false;
+    if (latest_run != NULL && (earlier_run == NULL || strcmp(earlier_run, latest_run) != 0))
+        *out_record = latest;
+    return true;
+}
+
+static bool run_hook(tbk_arena *arena, const tbk_remote *remote, const char *record,
+                     const char *arguments, const tbk_report *report, int *out_exit_status,
+                     const tbk_value **out_record, tbk_error *err)
+{
+    const char *const argv[] = {"sh",         "-c",          HOOK_SCRIPT, "run", TBK_CRON_FILE,
+                                TBK_LOG_FILE, TBK_HOOK_FILE, arguments,   NULL};
+
+    return run_recorded(arena, remote, record, argv, report, out_exit_status, out_record, err);
+}
+
+bool tbk_host_run_hook(tbk_arena *arena, const tbk_remote *remote, const char *store,
+                       const char *arguments, const tbk_report *report, int *out_exit_status,
+                       const tbk_value **out_record, tbk_error *err)
+{
+    return run_hook(arena, remote, tbk_arena_format(arena, "%s" RUN_RECORD, store), arguments,
+                    report, out_exit_status, out_record, err);
+}
+
+bool tbk_host_restore(tbk_arena *arena, const tbk_remote *remote, const char *store,
+                      const char *arguments, const tbk_report *report, int *out_exit_status,
+                      const tbk_value **out_record, tbk_error *err)
+{
+    return run_hook(arena, remote, tbk_arena_format(arena, "%s" RESTORE_RECORD, store), arguments,
+                    report, out_exit_status, out_record, err);
+}
+
+/* --- the sidecar --- */
+
+/* The engine's arguments. The client may go; what it has started in the container goes on. */
+static const char SIDECAR_SCRIPT[] =
+    "[ -f " TBK_COMPOSE_FILE " ] || exit " NOT_INSTALLED_TEXT "\n"
+    "id=$(docker ps -q --filter label=com.docker.compose.project=torrust-backup "
+    "--filter label=com.docker.compose.service=sidecar | head -n 1)\n"
+    "[ -n \"$id\" ] || exit " NO_SIDECAR_TEXT "\n"
+    "exec docker exec -u 0:0 \"$id\" /torrust-backup-engine \"$@\"\n";
+
+#define SIDECAR_ARGUMENTS_MAX 12
+
+static void sidecar_argv(const char *const *arguments, const char **out)
+{
+    static const char *const prefix[] = {"sh", "-c", SIDECAR_SCRIPT, "sidecar"};
+    const size_t length = sizeof prefix / sizeof *prefix;
+
+    memcpy(out, prefix, sizeof prefix);
+    for (size_t i = 0; arguments[i] != NULL && i < SIDECAR_ARGUMENTS_MAX; i++)
+        out[length + i] = arguments[i];
+}
+
+bool tbk_host_run_sidecar(tbk_arena *arena, const tbk_remote *remote, const char *store,
+                          const char *const *arguments, const tbk_report *report,
+                          int *out_exit_status, const tbk_value **out_record, tbk_error *err)
+{
+    const char *argv[4 + SIDECAR_ARGUMENTS_MAX + 1] = {0};
+
+    sidecar_argv(arguments, argv);
+    return run_recorded(arena, remote, tbk_arena_format(arena, "%s" RUN_RECORD, store), argv,
+                        report, out_exit_status, out_record, err);
+}
+
+bool tbk_host_ask_sidecar(tbk_arena *arena, const tbk_remote *remote, const char *what,
+                          int *out_exit_status, const char **out, tbk_error *err)
+{
+    const char *const arguments[] = {"health", "--show", what, NULL};
+    const char *argv[4 + SIDECAR_ARGUMENTS_MAX + 1] = {0};
+    tbk_auto_remote_result result = {0};
+
+    sidecar_argv(arguments, argv);
+    const tbk_remote_command command = {.argv = argv, .as_root = true};
+    if (!remote->run(remote->self, &command, &result, err))
+        return tbk_error_context(err, "asking the sidecar on '%s'", remote->name);
+    *out_exit_status = result.exit_status;
+    *out = tbk_arena_copy(arena, tbk_text_string(&result.output));
+    return true;
+}
+
+/* --- the engine, once --- */
+
+/* $1 compose file, then the engine's arguments. */
+static const char ENGINE_SCRIPT[] =
+    "[ -f \"$1\" ] || exit " NOT_INSTALLED_TEXT "\n"
+    "file=$1; shift\n"
+    "exec docker compose --progress quiet -f \"$file\" run --rm -T backup \"$@\"\n";
+
+/* What the last line of a program's error output says, without the end of line. */
+static const char *last_words(tbk_arena *arena, const tbk_text *output)
+{
+    char *text = tbk_arena_copy(arena, tbk_text_string(output));
+    size_t length = strlen(text);
+
+    while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == '\r'))
+        text[--length] = '\0';
+    const char *line = strrchr(text, '\n');
+    return line != NULL ? line + 1 : text;
+}
+
+static bool read_answer(tbk_arena *arena, const tbk_remote *remote, const tbk_remote_result *result,
+                        const tbk_value **out, tbk_error *err)
+{
+    const tbk_text *output = &result->output;
+    const tbk_value *answer = NULL;
+    if (tbk_json_parse(arena, output->bytes, output->length, "the engine's answer", &answer, err) &&
+        (answer->type == TBK_VALUE_MAP ||
+         tbk_value_fail(answer, err, NULL, "it must be a map, but it is %s",
+                        tbk_value_type_name(answer->type)))) {
+        *out = answer;
+        return true;
+    }
+    err->code = TBK_E_REMOTE;
+    return tbk_error_context(err, "the engine on '%s' cannot be understood%s", remote->name,
+                             tbk_remote_shell_fault(arena, result));
+}
+
+bool tbk_host_run_engine(tbk_arena *arena, const tbk_remote *remote, const char *const *arguments,
+                         uint32_t timeout_ms, const tbk_report *report, int *out_exit_status,
+                         const tbk_value **out, tbk_error *err)
+{
+    static const char *const prefix[] = {"sh", "-c", ENGINE_SCRIPT, "engine", TBK_COMPOSE_FILE};
+    const size_t prefix_length = sizeof prefix / sizeof prefix[0];
+    const char *argv[sizeof prefix / sizeof prefix[0] + 12] = {0};
+    tbk_auto_remote_result result = {0};
+
+    memcpy(argv, prefix, sizeof prefix);
+    for (size_t i = 0; arguments[i] != NULL && i < 11; i++)
+        argv[prefix_length + i] = arguments[i];
+    const tbk_remote_command command = {
+        .argv = argv, .as_root = true, .timeout_ms = timeout_ms, .report = report};
+    if (!remote->run(remote->self, &command, &result, err))
+        return tbk_error_context(err, "running the engine on '%s'", remote->name);
+
+    *out = NULL;
+    *out_exit_status = result.exit_status;
+    if (result.exit_status == NOT_INSTALLED)
+        return fail_not_installed(remote, err);
+    if (result.output.length > 0)
+        return read_answer(arena, remote, &result, out, err);
+    if (result.exit_status != 0)
+        return tbk_fail(
+            err, TBK_E_CONTAINER,
+            "try it on the VM: sudo docker compose -f " TBK_COMPOSE_FILE " run --rm backup version",
+            "the engine's container on '%s' ended with %d: %s%s", remote->name, result.exit_status,
+            last_words(arena, &result.error_output), tbk_remote_shell_fault(arena, &result));
+    return true;
+}
+
+bool tbk_host_last_run(tbk_arena *arena, const tbk_remote *remote, const char *store,
+                       const char *environment, const tbk_value **out, tbk_error *err)
+{
+    if (!read_record(arena, remote, tbk_arena_format(arena, "%s" RUN_RECORD, store), out, err))
+        return false;
+    /* Another environment, or a run by hand, may have used the store last (store/last_run.h). */
+    if (*out == NULL || tbk_value_find(*out, "profiles") == NULL ||
+        strcmp(tbk_value_text_at(*out, "environment", ""), environment) == 0)
+        return true;
+    return read_record(arena, remote,
+                       tbk_arena_format(arena, "%s" RUN_RECORD_OF, store, environment), out, err);
+}
+
+static tbk_error_code code_of(int exit_status, const char *name)
+{
+    static const char *const names[] = {
+#define TBK_ERROR_CODE(name, exit_status, kind, meaning) #name,
+#include "base/error_codes.def"
+#undef TBK_ERROR_CODE
+    };
+    tbk_error_code first = TBK_E_FAILED;
+
+    for (size_t code = sizeof names / sizeof names[0]; code-- > 1;) {
+        if (tbk_error_exit_status((tbk_error_code)code) != exit_status)
+            continue;
+        first = (tbk_error_code)code;
+        if (name != NULL && strcmp(name, names[code]) == 0)
+            break;
+    }
+    return first;
+}
+
+/* For a run that had no words of its own: it ended before the engine, or with it. */
+static const char *fix_for(tbk_error_code code)
+{
+    switch (code) {
+    case TBK_E_LOCKED:
+        return "wait until it has ended; 'torrust-backup status' tells";
+    case TBK_E_SKIPPED:
+        return "run the deployer's 'release' and 'run' first";
+    case TBK_E_TRACKER_DOWN:
+        return "on the VM: sudo " TBK_HOLD_FILE " recover";
+    case TBK_E_CONTAINER:
+        return "see whether Docker runs on the VM, and read " TBK_LOG_FILE " there";
+    default:
+        return "on the VM read " TBK_LOG_FILE ", or in mode sidecar: docker logs "
+               "torrust-backup-sidecar-1";
+    }
+}
+
+bool tbk_host_outcome(int exit_status, const tbk_value *record, tbk_error *err)
+{
+    const char *name = NULL;
+    const char *message = NULL;
+    const char *fix = NULL;
+    int64_t recorded_status = -1;
+    tbk_error ignored;
+
+    if (exit_status == 0)
+        return true;
+    bool has_words =
+        record != NULL &&
+        tbk_value_optional_integer(record, "error.exit_status", &recorded_status, &ignored) &&
+        tbk_value_optional_integer(record, "exit_status", &recorded_status, &ignored) &&
+        recorded_status == exit_status &&
+        tbk_value_optional_string(record, "error.name", &name, &ignored) &&
+        tbk_value_optional_string(record, "error.message", &message, &ignored) &&
+        tbk_value_optional_string(record, "error.fix", &fix, &ignored) && message != NULL;
+    tbk_error_code code = code_of(exit_status, has_words ? name : NULL);
+    if (has_words)
+        return tbk_fail(err, code, fix, "the run on the VM failed: %s", message);
+    const char *meaning = tbk_exit_status_meaning(exit_status);
+    return tbk_fail(err, code, fix_for(code), "the run on the VM ended with exit status %d (%s)",
+                    exit_status, meaning != NULL ? meaning : "unknown");
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/* Restores and dry runs through the hook, which stops the tracker; tidying without it. */
+#include "commands/restore.h"
+
+#include "base/clock.h"
+#include "commands/configure.h"
+#include "commands/database_use.h"
+#include "commands/host_runner.h"
+
+#include <string.h>
+
+#define ENGINE_TIMEOUT_MS (24u * 3600000u)
+#define HEALTHY_LIMIT_MS 120000
+#define POLL_MS 1000
+
+static tbk_value *copy_of(tbk_arena *arena, const tbk_value *value)
+{
+    tbk_value *copy = TBK_ARENA_NEW(arena, tbk_value);
+    *copy = *value;
+    return copy;
+}
+
+static bool ask_engine(tbk_arena *arena, const tbk_restore_input *input,
+                       const char *const *arguments, tbk_value **out_result, tbk_error *err)
+{
+    const tbk_value *answer = NULL;
+    int exit_status = 0;
+    if (!tbk_host_run_engine(arena, input->vm.remote, arguments, ENGINE_TIMEOUT_MS,
+                             input->vm.report, &exit_status, &answer, err))
+        return false;
+    *out_result = answer != NULL ? copy_of(arena, answer) : tbk_value_map(arena);
+    return tbk_host_outcome(exit_status, answer, err);
+}
+
+/* What is not said as it should be was not done as it should be. */
+static bool fail_answer(const tbk_restore_input *input, tbk_error *err)
+{
+    err->code = TBK_E_REMOTE;
+    return tbk_error_context(err, "what '%s' says of the restore cannot be used",
+                             input->vm.remote->name);
+}
+
+static bool check_counts(const tbk_value *result, const char *key, tbk_error *err)
+{
+    const tbk_value *counts = NULL;
+    if (!tbk_value_require_map(result, key, &counts, err))
+        return false;
+    for (const tbk_member *table = counts->first; table != NULL; table = table->next)
+        if (table->value->type != TBK_VALUE_INTEGER || table->value->integer < 0)
+            return tbk_value_fail(result, err, NULL, "'%s' holds something that is no count", key);
+    return true;
+}
+
+static bool check_answer(const tbk_restore_input *input, const tbk_value *result, tbk_error *err)
+{
+    const char *set = NULL, *text = NULL;
+    bool dry_run = false, was_stopped = false;
+    int64_t held_ms = 0, time_s = 0;
+    if (!tbk_value_require_string(result, "set", &set, err) ||
+        !tbk_value_require_bool(result, "dry_run", &dry_run, err) ||
+        !tbk_value_optional_bool(result, "tracker_was_stopped", &was_stopped, err) ||
+        !tbk_value_optional_integer_within(result, "held_ms", 0, TBK_CLOCK_LAST_S, &held_ms, err) ||
+        !tbk_value_optional_string(result, "kept", &text, err) ||
+        !tbk_value_require_string(result, "profile", &text, err) ||
+        !check_counts(result, "left_out", err) || !check_counts(result, "rows", err) ||
+        !tbk_value_optional_string(result, "newest_full_set", &text, err))
+        return fail_answer(input, err);
+    if (dry_run == input->dry_run && tbk_clock_parse_compact(set, &time_s))
+        return true;
+    (void)tbk_value_fail(result, err, NULL, "it is of another restore: '%.64s', dry run: %s", set,
+                         dry_run ? "yes" : "no");
+    return fail_answer(input, err);
+}
+
+static bool purge_previous(tbk_arena *arena, const tbk_restore_input *input, tbk_value **out_result,
+                           tbk_error *err)
+{
+    const char *const arguments[] = {"restore", "--forget-kept", "--output", "json", NULL};
+    const tbk_value *removed = NULL;
+    if (!ask_engine(arena, input, arguments, out_result, err))
+        return false;
+    return tbk_value_require_list(*out_result, "removed", &removed, err) || fail_answer(input, err);
+}
+
+/* Where there is no hook. */
+static bool try_by_engine(tbk_arena *arena, const tbk_restore_input *input, tbk_value **out_result,
+                          tbk_error *err)
+{
+    const char *const arguments[] = {"restore",  "--set", input->set, "--dry-run",
+                                     "--output", "json",  NULL};
+    return ask_engine(arena, input, arguments, out_result, err) &&
+           check_answer(input, *out_result, err);
+}
+
+/* --- the tracker, afterwards --- */
+
+static bool read_facts(tbk_arena *arena, const tbk_restore_input *input, tbk_host_facts *out,
+                       tbk_error *err)
+{
+    return tbk_host_facts_read(arena, input->vm.remote, input->vm.rendering, input->vm.image->tag,
+                               input->vm.workspace->options.store, out, err);
+}
+
+static bool is_well(const tbk_host_facts *facts)
+{
+    return strcmp(facts->tracker_state, "running") == 0 &&
+           (facts->tracker_health[0] == '\0' || strcmp(facts->tracker_health, "healthy") == 0);
+}
+
+static bool wait_until_well(tbk_arena *arena, const tbk_restore_input *input, tbk_value *result,
+                            tbk_error *err)
+{
+    const struct timespec pause = {.tv_nsec = POLL_MS % 1000 * 1000000, .tv_sec = POLL_MS / 1000};
+    int64_t end_ms = tbk_clock_monotonic_ms() + HEALTHY_LIMIT_MS;
+    tbk_host_facts facts;
+    if (!read_facts(arena, input, &facts, err))
+        return false;
+    while (!is_well(&facts) && tbk_clock_monotonic_ms() < end_ms) {
+        (void)nanosleep(&pause, NULL);
+        if (!tbk_report_go_on(input->vm.report, err) || !read_facts(arena, input, &facts, err))
+            return false;
+    }
+    tbk_value_set_string(arena, result, "tracker",
+                         tbk_arena_format(arena, "%s%s%s", facts.tracker_state,
+                                          facts.tracker_health[0] != '\0' ? ", " : "",
+                                          facts.tracker_health));
+    return is_well(&facts) ||
+           tbk_fail(err, TBK_E_UNPROVED,
+                    "see its log on the VM (docker logs tracker); docs/operate.md says how to go "
+                    "back to the database of before",
+                    "the set is in place, but the tracker is %s%s%s after two minutes",
+                    facts.tracker_state, facts.tracker_health[0] != '\0' ? ", " : "",
+                    facts.tracker_health);
+}
+
+/* The set would come into a place at which the tracker does not look, and what only the tracker has
+ * open would be lost. The engine looks too; here the files have names. */
+static bool check_database_use(tbk_arena *arena, const tbk_restore_input *input, tbk_error *err)
+{
+    tbk_database_use use;
+    if (!tbk_database_use_look(arena, input->vm.remote, &input->vm.workspace->environment,
+                               input->vm.report, &use, err))
+        return false;
+    return use.problem == NULL ||
+           tbk_fail(err, TBK_E_CONFIG,
+                    tbk_arena_format(arena, "%s; a tracker that is down is no obstacle",
+                                     tbk_database_use_fix),
+                    "%s", use.problem);
+}
+
+/* Up to the swap a dry run is the restore: by the same way, with the same checks and refusals. */
+static bool restore(tbk_arena *arena, const tbk_restore_input *input, tbk_value **out_result,
+                    tbk_error *err)
+{
+    tbk_auto_text arguments = {0};
+    const tbk_value *record = NULL;
+    int exit_status = 0;
+    if (!check_database_use(arena, input, err))
+        return false;
+    tbk_text_append(&arguments, "restore --set ");
+    tbk_text_append_shell_word(&arguments, input->set);
+    tbk_text_append(&arguments, input->dry_run ? " --dry-run" : "");
+    if (!tbk_host_restore(arena, input->vm.remote, input->vm.workspace->options.store,
+                          tbk_text_string(&arguments), input->vm.report, &exit_status, &record,
+                          err))
+        return false;
+    *out_result = record != NULL ? copy_of(arena, record) : tbk_value_map(arena);
+    if (!tbk_host_outcome(exit_status, record, err) || !check_answer(input, *out_result, err))
+        return false;
+    return input->dry_run || tbk_value_true_at(*out_result, "tracker_was_stopped") ||
+           wait_until_well(arena, input, *out_result, err);
+}
+
+/* A restore in mode sidecar goes by way of the maintenance window, for which the VM has to have
+ * all that it needs. */
+static bool try_in_sidecar(tbk_arena *arena, const tbk_restore_input *input, tbk_value **out_result,
+                           tbk_error *err)
+{
+    tbk_host_facts facts;
+    if (!read_facts(arena, input, &facts, err))
+        return false;
+    if (!tbk_configure_check_host(&facts, TBK_MODE_WINDOW, err))
+        return tbk_error_context(err, "a restore installs the maintenance window for its time");
+    return check_database_use(arena, input, err) && try_by_engine(arena, input, out_result, err);
+}
+
+bool tbk_restore(tbk_arena *arena, const tbk_restore_input *input, tbk_value **out_result,
+                 tbk_error *err)
+{
+    if (input->purge_previous)
+        return purge_previous(arena, input, out_result, err);
+    if (input->vm.workspace->options.mode == TBK_MODE_WINDOW)
+        return restore(arena, input, out_result, err);
+    if (input->dry_run)
+        return try_in_sidecar(arena, input, out_result, err);
+    return tbk_fail(err, TBK_E_CONFIG, "restore in mode window",
+                    "the sidecar cannot stop the tracker for a restore");
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* Next runs in the VM's local time, remarks on the schedule and on a second scheduler. */
+#include "commands/schedule_report.h"
+
+#include "base/clock.h"
+#include "domain/schedule.h"
+
+#include <inttypes.h>
+
+#define NEXT_RUNS 5
+
+/* Civil time with the VM's present offset; a change of clocks in between is not foreseen. */
+static const char *local_time(tbk_arena *arena, int64_t civil_s, int64_t offset_s)
+{
+    char text[TBK_CLOCK_TEXT_SIZE];
+    int64_t minutes = (offset_s < 0 ? -offset_s : offset_s) / 60;
+
+    tbk_clock_format(civil_s, text);
+    text[19] = '\0'; /* without the Z */
+    return tbk_arena_format(arena, "%s%c%02" PRId64 ":%02" PRId64, text, offset_s < 0 ? '-' : '+',
+                            minutes / 60, minutes % 60);
+}
+
+static tbk_value *list_in(tbk_arena *arena, tbk_value *result, const char *key)
+{
+    for (tbk_member *member = result->first; member != NULL; member = member->next)
+        if (strcmp(member->key, key) == 0)
+            return member->value;
+    tbk_value *list = tbk_value_list(arena);
+    tbk_value_set(arena, result, key, list);
+    return list;
+}
+
+/* The container has no time zone. */
+static int64_t offset_of(const tbk_workspace *workspace, const tbk_host_facts *facts)
+{
+    return workspace->options.mode == TBK_MODE_SIDECAR ? 0 : facts->utc_offset_s;
+}
+
+/* Full backups beside the essential ones, where there are any. */
+static bool report_full(tbk_arena *arena, const tbk_workspace *workspace,
+                        const tbk_host_facts *facts, tbk_value *result, tbk_error *err)
+{
+    tbk_schedule schedule;
+    const char *text = workspace->options.full_schedule;
+    if (text == NULL)
+        return true;
+    if (!tbk_schedule_parse(text, &schedule, err))
+        return false;
+    int64_t offset_s = offset_of(workspace, facts);
+    int64_t next_s = tbk_schedule_next(&schedule, facts->now_s + offset_s);
+    tbk_value_set_string(arena, result, "full_schedule", text);
+    tbk_value_set_string(arena, result, "next_full_run", local_time(arena, next_s, offset_s));
+    return true;
+}
+
+bool tbk_schedule_report(tbk_arena *arena, const tbk_workspace *workspace,
+                         const tbk_host_facts *facts, tbk_value *result, tbk_error *err)
+{
+    const char *warnings[TBK_SCHEDULE_REMARKS_MAX];
+    size_t remark_count = 0;
+    tbk_schedule schedule;
+    tbk_value *next_runs = tbk_value_list(arena);
+
+    if (!tbk_schedule_parse(workspace->options.schedule, &schedule, err))
+        return false;
+    tbk_value_set_string(arena, result, "schedule", workspace->options.schedule);
+    tbk_value_set(arena, result, "next_runs", next_runs);
+    int64_t offset_s = offset_of(workspace, facts);
+    int64_t civil_s = facts->now_s + offset_s;
+    for (int i = 0; i < NEXT_RUNS; i++) {
+        civil_s = tbk_schedule_next(&schedule, civil_s);
+        tbk_value_append(arena, next_runs,
+                         tbk_value_string(arena, local_time(arena, civil_s, offset_s)));
+    }
+
+    if (!report_full(arena, workspace, facts, result, err))
+        return false;
+    tbk_value *all_warnings = list_in(arena, result, "remarks");
+    /* Those are about local time and missed runs, of which the sidecar knows nothing. */
+    if (workspace->options.mode == TBK_MODE_WINDOW)
+        tbk_schedule_warnings(&schedule, arena, warnings, &remark_count);
+    for (size_t i = 0; i < remark_count; i++)
+        tbk_value_append(arena, all_warnings, tbk_value_string(arena, warnings[i]));
+    if (facts->native_cron || workspace->environment.has_native_backup)
+        tbk_value_append(
+            arena, all_warnings,
+            tbk_value_string(
+                arena,
+                "the deployer's own backup is configured too: two schedulers stop the tracker; "
+                "remove /etc/cron.d/tracker-backup on the VM to keep only this one"));
+    return true;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Verify: one backup end to end, proved on the VM and again here, with a report.
+ *
+ * The same check serves the first backup at deploy time and any later validation.
+ */
+#ifndef TBK_COMMANDS_VERIFY_H
+#define TBK_COMMANDS_VERIFY_H
+
+#include "commands/image.h"
+#include "commands/workspace.h"
+#include "ports/remote.h"
+#include "render/render.h"
+
+typedef struct tbk_verify_input {
+    const tbk_workspace *workspace;
+    const tbk_rendering *rendering;
+    const tbk_image *image;
+    const tbk_remote *remote;
+    const tbk_report *report;
+    bool wait_for_cron; /* also have the cron daemon start one, within two minutes */
+    bool fetch_all;     /* whatever the size of the database */
+} tbk_verify_input;
+
+/*
+ * out_result is the report (docs/schemas/report.schema.json), also when something is not proved.
+ * Errors: TBK_E_UNPROVED naming the first check that failed; TBK_E_TRACKER_DOWN; TBK_E_SKIPPED when
+ * the tracker does not exist yet; as the remote port.
+ */
+bool tbk_verify(tbk_arena *arena, const tbk_verify_input *input, tbk_value **out_result,
+                tbk_error *err) TBK_MUST_CHECK;
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* Giving up rights, for good. */
+#ifndef TBK_ENTRY_ENGINE_PRIVILEGES_H
+#define TBK_ENTRY_ENGINE_PRIVILEGES_H
+
+#include "base/error.h"
+
+/*
+ * When the process runs as root, it becomes the store's owner: what it writes belongs to whoever
+ * the store belongs to, and the tracker's files are touched with no more rights than that user has.
+ * A store of root's leaves it root; with drop_all it then keeps no capability either, as always in
+ * the container. A store that is not there yet changes nothing. Errors: TBK_E_CONFIG when the
+ * rights to do so are missing, or any right would be left; when a link that others may have put
+ * there leads to the store; and, where root is confined as in the container, when the store is
+ * root's or a system user's (below 1000, or nobody). TBK_E_IO.
+ */
+bool engine_privileges_become_owner(const char *store, bool drop_all,
+                                    tbk_error *err) TBK_MUST_CHECK;
+
+/* The same for what needs no file: the process becomes a user that owns nothing. */
+bool engine_privileges_become_nobody(tbk_error *err) TBK_MUST_CHECK;
+
+#endif

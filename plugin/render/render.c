@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/* Renders the files that are put on the VM. */
+#include "render/render.h"
+
+#include "base/file.h"
+#include "render/render_check.h"
+#include "render/template.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Where the deployer's v0.1.0 puts things on the VM. */
+#define STORAGE TBK_CONFIG_ROOT "/storage"
+#define DATABASE_NETWORK "torrust_database_network"
+/* Where we do. */
+#define PROJECT "torrust-backup"
+#define OUR_FOLDER "/opt/" PROJECT
+#define ENGINE_CONFIG OUR_FOLDER "/engine.yml"
+#define LOG_DIRECTORY "/var/log/torrust-backup"
+
+typedef struct template_row {
+    const char *template_name;
+    const char *name;
+    const char *target;
+    mode_t mode;
+    bool for_window_only;
+    tbk_template_context context;
+    tbk_render_check *check; /* may be NULL */
+} template_row;
+
+/* In the order in which they are installed: what lets the tracker go before what holds it, so that
+ * an upgrade that is interrupted never leaves a hold that nothing undoes; the crontab last, so
+ * nothing runs before all is there. */
+static const template_row rows[] = {
+    {"compose.yml.tera", "compose.yml", "/opt/torrust-backup/compose.yml", 0644, false,
+     TBK_TEMPLATE_COMPOSE, tbk_render_check_compose},
+    {"engine.yml.tera", "engine.yml", ENGINE_CONFIG, 0644, false, TBK_TEMPLATE_YAML,
+     tbk_render_check_engine_config},
+    {"hold.tera", "torrust-backup-hold", "/usr/local/bin/torrust-backup-hold", 0755, true,
+     TBK_TEMPLATE_SHELL, tbk_render_check_script},
+    {"aid.tera", "torrust-backup-aid", "/usr/local/bin/torrust-backup-aid", 0755, false,
+     TBK_TEMPLATE_SHELL, tbk_render_check_script},
+    {"hook.tera", "torrust-backup-hook", "/usr/local/bin/torrust-backup-hook", 0755, true,
+     TBK_TEMPLATE_SHELL, tbk_render_check_script},
+    {"logrotate.tera", "logrotate", "/etc/logrotate.d/torrust-backup", 0644, true,
+     TBK_TEMPLATE_SHELL, NULL},
+    {"crontab.tera", "crontab", "/etc/cron.d/torrust-backup", 0644, true, TBK_TEMPLATE_CRON,
+     tbk_render_check_crontab},
+};
+_Static_assert(sizeof rows / sizeof *rows <= TBK_RENDERED_FILES_MAX, "room for every file");
+
+/* --- Values --- */
+
+static void append_all(tbk_arena *arena, tbk_value *list, const char *const *texts)
+{
+    for (; *texts != NULL; texts++)
+        tbk_value_append(arena, list, tbk_value_string(arena, *texts));
+}
+
+/*
+ * What of the deployment is worth saving beside its database, and small. Certificates are in
+ * Caddy's data; what Grafana's users made is in its database. Left out on purpose: metrics, logs,
+ * the tracker's lib (the database has its own way), MySQL's files, backups.
+ */
+static tbk_value *config_paths(tbk_arena *arena, const tbk_environment *environment)
+{
+    static const char *const always[] = {".env", "docker-compose.yml", "storage/tracker/etc", NULL};
+    static const char *const prometheus[] = {"storage/prometheus/etc", NULL};
+    static const char *const grafana[] = {"storage/grafana/provisioning",
+                                          "storage/grafana/data/grafana.db", NULL};
+    static const char *const caddy[] = {"storage/caddy/etc", "storage/caddy/config",
+                                        "storage/caddy/data", NULL};
+    tbk_value *list = tbk_value_list(arena);
+    append_all(arena, list, always);
+    if (environment->has_prometheus)
+        append_all(arena, list, prometheus);
+    if (environment->has_grafana)
+        append_all(arena, list, grafana);
+    if (environment->has_https)
+        append_all(arena, list, caddy);
+    return list;
+}
+
+static tbk_value *config_sqlite_paths(tbk_arena *arena, const tbk_environment *environment)
+{
+    tbk_value *list = tbk_value_list(arena);
+    if (environment->has_grafana)
+        tbk_value_append(arena, list, tbk_value_string(arena, "storage/grafana/data/grafana.db"));
+    return list;
+}
+
+const char *tbk_render_database_path(tbk_arena *arena, const tbk_environment *environment)
+{
+    return environment->driver == TBK_DRIVER_SQLITE
+               ? tbk_arena_format(arena, STORAGE "/tracker/lib/database/%s",
+                                  environment->database_name)
+               : NULL;
+}
+
+/* Returns the file whose owner the store gets. */
+static const char *set_database(tbk_arena *arena, const tbk_render_input *input, tbk_value *values)
+{
+    const tbk_environment *environment = input->environment;
+    const char *path = tbk_render_database_path(arena, environment);
+    bool is_sqlite = path != NULL;
+    tbk_value *database = tbk_value_map(arena);
+    tbk_value_set_string(arena, database, "driver", tbk_driver_name(environment->driver));
+    tbk_value_set_string(arena, database, "name", environment->database_name);
+    tbk_value_set_string(arena, database, "path", path);
+    tbk_value_set_string(arena, database, "env_file", is_sqlite ? NULL : TBK_ENV_FILE);
+    tbk_value_set_string(arena, database, "tls",
+                         tbk_database_tls_name(input->options->database_tls));
+    tbk_value_set_string(arena, database, "network", is_sqlite ? NULL : DATABASE_NETWORK);
+    tbk_value_set(arena, values, "database", database);
+    return is_sqlite ? path : TBK_ENV_FILE;
+}
+
+static tbk_value *rules_to_value(tbk_arena *arena, const tbk_rules *rules)
+{
+    tbk_value *list = tbk_value_list(arena);
+    for (size_t i = 0; i < rules->count; i++) {
+        tbk_value *rule = tbk_value_map(arena);
+        tbk_value_set_string(arena, rule, "table", rules->list[i].table);
+        tbk_value_set_string(arena, rule, "keep", tbk_rule_text(&rules->list[i]));
+        tbk_value_append(arena, list, rule);
+    }
+    return list;
+}
+
+static void set_options(tbk_arena *arena, const tbk_options *options, tbk_value *values)
+{
+    tbk_value_set_string(arena, values, "store", options->store);
+    tbk_value_set_bool(arena, values, "store_is_elsewhere",
+                       !tbk_text_starts_with(options->store, STORAGE "/"));
+    tbk_value_set_string(arena, values, "mode", tbk_mode_name(options->mode));
+    tbk_value_set_string(arena, values, "schedule", options->schedule);
+    tbk_value_set_string(arena, values, "full_schedule", options->full_schedule);
+    tbk_value_set_string(arena, values, "method", tbk_method_name(options->method));
+    tbk_value_set_string(arena, values, "hold", tbk_hold_policy_name(options->hold));
+    tbk_value_set_string(arena, values, "profile", tbk_profile_name(options->profile));
+    tbk_value_set(arena, values, "essential", rules_to_value(arena, &options->essential));
+    tbk_value_set_integer(arena, values, "window_max_seconds", options->window_max_seconds);
+    tbk_value_set_integer(arena, values, "keep_days", options->keep_days);
+    tbk_value_set_integer(arena, values, "keep_last", options->keep_last);
+    tbk_value_set_integer(arena, values, "compression_level", options->compression_level);
+    tbk_value_set_integer(arena, values, "rate_limit_mib", options->rate_limit_mib);
+    tbk_value_set_integer(arena, values, "prove_restored_every_days",
+                          options->prove_restored_every_days);
+}
+
+/* The names that plugin/render/render.h lists. */
+static const tbk_value *template_values(tbk_arena *arena, const tbk_render_input *input)
+{
+    static const char *const constants[][2] = {
+        {"version", TBK_VERSION},
+        {"project", PROJECT},
+        {"scratch_server", PROJECT "-server"},
+        {"engine_network", "container:" PROJECT "-run"},
+        {"tracker_container", "tracker"},
+        {"config_root", TBK_CONFIG_ROOT},
+        {"storage", STORAGE},
+        {"engine_config", ENGINE_CONFIG},
+        {"engine_config_directory", OUR_FOLDER},
+        {"metrics_network", "torrust-backup-metrics"},
+        {"log", LOG_DIRECTORY "/run.log"},
+        {"log_directory", LOG_DIRECTORY},
+        {"state_directory", "/var/lib/torrust-backup"},
+    };
+    tbk_value *values = tbk_value_map(arena);
+    for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
+        tbk_value_set_string(arena, values, constants[i][0], constants[i][1]);
+    tbk_value_set_string(arena, values, "environment", input->environment->name);
+    tbk_value_set_string(arena, values, "image", input->image_tag);
+    tbk_value_set_string(arena, values, "owner_of", set_database(arena, input, values));
+    set_options(arena, input->options, values);
+    tbk_value_set(arena, values, "config_paths", config_paths(arena, input->environment));
+    tbk_value_set(arena, values, "config_sqlite_paths",
+                  config_sqlite_paths(arena, input->environment));
+    tbk_value_set_bool(arena, values, "has_native_backup", input->environment->has_native_backup);
+    return values;
+}
+
+/* --- Files --- */
+
+/* The override's path where there is one, even one that then cannot be read: it is not passed over.
+ */
+static const char *template_path(tbk_arena *arena, const tbk_render_input *input, const char *name)
+{
+    struct stat ignored;
+    const char *override = tbk_arena_format(arena, "%s/%s", input->override_path, name);
+    if (lstat(override, &ignored) == 0 || (errno != ENOENT && errno != ENOTDIR))
+        return override;
+    return tbk_arena_format(arena, "%s/%s", input->templates_path, name);
+}
+
+static bool render_template(tbk_arena *arena, const char *path, tbk_template_context context,
+                            const tbk_value *values, tbk_text *out, tbk_error *err)
+{
+    char *source;
+    size_t length;
+    return tbk_file_read(arena, path, TBK_TEMPLATE_SIZE_MAX, &source, &length, err) &&
+           tbk_template_render(path, source, length, context, values, out, err);
+}
+
+static bool check_file(tbk_arena *arena, const template_row *row, const tbk_rendered_file *file,
+                       tbk_error *err)
+{
+    if (file->length == 0 || file->bytes[file->length - 1] != '\n')
+        return tbk_fail(err, TBK_E_TEMPLATE, "end the template with a line break",
+                        "%s does not end with a line break", row->name);
+    if (row->check == NULL || row->check(arena, row->name, file->bytes, file->length, err))
+        return true;
+    err->code = TBK_E_TEMPLATE; /* the values are checked before, so the template is to blame */
+    return false;
+}
+
+static bool render_row(tbk_arena *arena, const tbk_render_input *input, const template_row *row,
+                       const tbk_value *values, tbk_rendered_file *file, tbk_error *err)
+{
+    const char *path = template_path(arena, input, row->template_name);
+    tbk_auto_text text = {0};
+    if (!render_template(arena, path, row->context, values, &text, err))
+        return tbk_error_context(err, "rendering '%s'", row->name);
+    file->name = row->name;
+    file->target = row->target;
+    file->mode = row->mode;
+    file->bytes = tbk_arena_copy_bytes(arena, tbk_text_string(&text), text.length);
+    file->length = text.length;
+    tbk_digest_of(file->bytes, file->length, &file->digest);
+    if (!check_file(arena, row, file, err))
+        return tbk_error_context(err, "checking what '%s' makes", path);
+    return true;
+}
+
+bool tbk_render(tbk_arena *arena, const tbk_render_input *input, tbk_rendering *out, tbk_error *err)
+{
+    const tbk_value *values = template_values(arena, input);
+    bool is_window = input->options->mode == TBK_MODE_WINDOW;
+    out->count = 0;
+    for (const template_row *row = rows; row < rows + sizeof rows / sizeof *rows; row++) {
+        if (row->for_window_only && !is_window)
+            continue;
+        if (!render_row(arena, input, row, values, &out->files[out->count], err))
+            return false;
+        out->count++;
+    }
+    return true;
+}
