@@ -3,6 +3,7 @@
 #include "render/render.h"
 
 #include "base/file.h"
+#include "domain/option_table.h"
 #include "render/render_check.h"
 #include "render/template.h"
 
@@ -118,25 +119,17 @@ static tbk_value *rules_to_value(tbk_arena *arena, const tbk_rules *rules)
     return list;
 }
 
+/* Each option of the file under its key, but those of sections, which are for this machine. */
 static void set_options(tbk_arena *arena, const tbk_options *options, tbk_value *values)
 {
-    tbk_value_set_string(arena, values, "store", options->store);
+    for (const tbk_option *row = tbk_option_table; row < tbk_option_table + TBK_OPTION_COUNT; row++)
+        if (row->file.key != NULL && strchr(row->file.key, '.') == NULL &&
+            row->type != TBK_OPTION_RULES)
+            tbk_value_set(arena, values, row->file.key,
+                          tbk_option_to_value(arena, row, (const char *)options + row->file.field));
+    tbk_value_set(arena, values, "essential", rules_to_value(arena, &options->essential));
     tbk_value_set_bool(arena, values, "store_is_elsewhere",
                        !tbk_text_starts_with(options->store, TBK_STORAGE "/"));
-    tbk_value_set_string(arena, values, "mode", tbk_mode_name(options->mode));
-    tbk_value_set_string(arena, values, "schedule", options->schedule);
-    tbk_value_set_string(arena, values, "full_schedule", options->full_schedule);
-    tbk_value_set_string(arena, values, "method", tbk_method_name(options->method));
-    tbk_value_set_string(arena, values, "hold", tbk_hold_policy_name(options->hold));
-    tbk_value_set_string(arena, values, "profile", tbk_profile_name(options->profile));
-    tbk_value_set(arena, values, "essential", rules_to_value(arena, &options->essential));
-    tbk_value_set_integer(arena, values, "window_max_seconds", options->window_max_seconds);
-    tbk_value_set_integer(arena, values, "keep_days", options->keep_days);
-    tbk_value_set_integer(arena, values, "keep_last", options->keep_last);
-    tbk_value_set_integer(arena, values, "compression_level", options->compression_level);
-    tbk_value_set_integer(arena, values, "rate_limit_mib", options->rate_limit_mib);
-    tbk_value_set_integer(arena, values, "prove_restored_every_days",
-                          options->prove_restored_every_days);
 }
 
 /* The names that plugin/render/render.h lists. */
