@@ -366,31 +366,47 @@ static void copies_beside_a_writer_that_has_not_yet_to_write(void **state)
     assert_int_equal(integer(self->copy, "SELECT max(generation) FROM t"), 1);
 }
 
+/* A descriptor that stays open during the copy: closing any would drop the copy's locks. */
+typedef struct coming {
+    int database_fd;
+    bool came;
+} coming;
+
+static bool waits_to_write(int database_fd)
+{
+    struct flock pending = {
+        .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 0x40000000, .l_len = 1};
+    return fcntl(database_fd, F_GETLK, &pending) == 0 && pending.l_type == F_WRLCK;
+}
+
 /* Called from within the copy, when the SHARED lock is held. */
 static void writer_comes(void *self, const char *phase, uint64_t done_bytes, uint64_t total_bytes)
 {
-    bool *came = self;
+    coming *late = self;
     (void)phase;
     (void)done_bytes;
     (void)total_bytes;
-    if (!*came && write(go[1], "", 1) == 1)
-        (void)usleep(200000);
-    *came = true;
+    if (!late->came && write(go[1], "", 1) == 1)
+        for (int i = 0; i < 3000 && !waits_to_write(late->database_fd); i++)
+            (void)usleep(10000);
+    late->came = true;
 }
 
 static void gives_way_to_a_writer_that_waits(void **state)
 {
     fixture *self = *state;
-    bool came = false;
-    const tbk_report report = {.self = &came, .progress = writer_comes};
+    coming late = {.came = false};
+    const tbk_report report = {.self = &late, .progress = writer_comes};
     tbk_error err;
     make_database(self->database, false);
+    late.database_fd = open(self->database, O_RDONLY | O_CLOEXEC);
     assert_int_equal(pipe(go), 0);
     pid_t child = start_writer(self->database, commits_when_told);
     assert_fails(tbk_sqlite_copy_locked(self->database, self->copy, &report, &err), err, TBK_E_BUSY,
                  "gave way");
+    (void)close(late.database_fd);
     /* And the way was free: the writer could commit. */
-    for (int i = 0; i < 200 && integer(self->database, "SELECT min(generation) FROM t") != 6; i++)
+    for (int i = 0; i < 3000 && integer(self->database, "SELECT min(generation) FROM t") != 6; i++)
         (void)usleep(10000);
     kill_writer(child);
     (void)close(go[0]);
