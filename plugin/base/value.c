@@ -86,6 +86,14 @@ static void append_member(tbk_arena *arena, tbk_value *container, const char *ke
     container->count++;
 }
 
+tbk_value *tbk_value_share(tbk_arena *arena, const tbk_value *value)
+{
+    tbk_value *shared = tbk_value_null(arena);
+    if (value != NULL)
+        *shared = *value;
+    return shared;
+}
+
 void tbk_value_append(tbk_arena *arena, tbk_value *list, tbk_value *item)
 {
     append_member(arena, list, NULL, item);
@@ -111,6 +119,18 @@ void tbk_value_set(tbk_arena *arena, tbk_value *map, const char *key, tbk_value 
         member->value = value;
     else
         tbk_value_add(arena, map, key, value);
+}
+
+void tbk_value_set_at(tbk_arena *arena, tbk_value *map, const char *path, tbk_value *value)
+{
+    for (const char *dot; (dot = strchr(path, '.')) != NULL; path = dot + 1) {
+        const char *key = tbk_arena_copy_bytes(arena, path, (size_t)(dot - path));
+        tbk_member *member = find_member(map, key, (size_t)(dot - path));
+        if (member == NULL)
+            tbk_value_add(arena, map, key, tbk_value_map(arena));
+        map = member != NULL ? member->value : map->last->value;
+    }
+    tbk_value_set(arena, map, path, value);
 }
 
 void tbk_value_set_string(tbk_arena *arena, tbk_value *map, const char *key, const char *string)

@@ -61,9 +61,14 @@ void tbk_value_append(tbk_arena *arena, tbk_value *list, tbk_value *item);
 void tbk_value_add(tbk_arena *arena, tbk_value *map, const char *key, tbk_value *value);
 /* Sets key, replacing an earlier value of it in place. */
 void tbk_value_set(tbk_arena *arena, tbk_value *map, const char *key, tbk_value *value);
+/* The same at a path with dots; maps on the way are made where there are none. */
+void tbk_value_set_at(tbk_arena *arena, tbk_value *map, const char *path, tbk_value *value);
 void tbk_value_set_string(tbk_arena *arena, tbk_value *map, const char *key, const char *string);
 void tbk_value_set_integer(tbk_arena *arena, tbk_value *map, const char *key, int64_t integer);
 void tbk_value_set_bool(tbk_arena *arena, tbk_value *map, const char *key, bool boolean);
+
+/* The same value, to be put into another one; what is in it is shared. NULL becomes null. */
+tbk_value *tbk_value_share(tbk_arena *arena, const tbk_value *value);
 
 /* --- looking up --- */
 /* The value at the path with dots, or NULL when a part of it is missing or null. */

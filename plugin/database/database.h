@@ -12,6 +12,7 @@
 #include "domain/engine_config.h"
 #include "domain/manifest.h"
 #include "domain/origin.h"
+#include "domain/table_rows.h"
 #include "ports/hold.h"
 #include "ports/report.h"
 #include "ports/scratch_server.h"

@@ -274,20 +274,12 @@ bool tbk_environment_read(tbk_arena *arena, const tbk_value *state, const tbk_va
 
 /* --- Drivers --- */
 
-static const char *const driver_names[] = {
+static const char *const drivers[] = {
     [TBK_DRIVER_SQLITE] = "sqlite3",
     [TBK_DRIVER_MYSQL] = "mysql",
 };
 
-const char *tbk_driver_name(tbk_driver driver) { return driver_names[driver]; }
+const tbk_names tbk_driver_names = {
+    .what = "driver", TBK_NAMES_LIST(drivers), .fix = "use a tracker with SQLite or MySQL"};
 
-bool tbk_driver_parse(const char *name, tbk_driver *out, tbk_error *err)
-{
-    for (size_t i = 0; i < sizeof driver_names / sizeof *driver_names; i++)
-        if (strcmp(name, driver_names[i]) == 0) {
-            *out = (tbk_driver)i;
-            return true;
-        }
-    return tbk_fail(err, TBK_E_CONFIG, "use a tracker with SQLite or MySQL",
-                    "the driver '%.100s' is unknown; known are: sqlite3, mysql", name);
-}
+TBK_NAMES_FUNCTIONS(tbk_driver, tbk_driver, tbk_driver_names)

@@ -11,10 +11,12 @@
 #ifndef TBK_DOMAIN_ENVIRONMENT_H
 #define TBK_DOMAIN_ENVIRONMENT_H
 
+#include "base/names.h"
 #include "base/value.h"
 
 typedef enum tbk_driver { TBK_DRIVER_SQLITE, TBK_DRIVER_MYSQL } tbk_driver;
 
+extern const tbk_names tbk_driver_names;
 const char *tbk_driver_name(tbk_driver driver); /* the deployer's: "sqlite3", "mysql" */
 bool tbk_driver_parse(const char *name, tbk_driver *out, tbk_error *err) TBK_MUST_CHECK;
 

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * manifest.json: what a backup set holds and how it was taken; proof.json: what was proved of it.
- *
- * The manifest is written once and is covered by SHA256SUMS. A proof can come later, so it stands
- * in a file of its own, and replacing it never touches what it proves.
+ * manifest.json: what a backup set holds and how it was taken. It is written once and is covered by
+ * SHA256SUMS. What was proved of the set stands in a file of its own (domain/proof.h).
  */
 #ifndef TBK_DOMAIN_MANIFEST_H
 #define TBK_DOMAIN_MANIFEST_H
@@ -14,12 +12,10 @@
 #include "domain/rules.h"
 
 #define TBK_MANIFEST_SCHEMA 1
-#define TBK_PROOF_SCHEMA 1
 #define TBK_SET_DATABASE_FILE "database.db.zst" /* SQLite */
 #define TBK_SET_DUMP_FILE "database.sql.zst"    /* MySQL and MariaDB */
 #define TBK_SET_CONFIG_FILE "config.tar.zst"
 #define TBK_SET_MANIFEST_FILE "manifest.json"
-#define TBK_SET_PROOF_FILE "proof.json"
 #define TBK_SET_SUMS_FILE "SHA256SUMS"
 
 /* What is known of a SQLite database from its header and schema. */
@@ -122,31 +118,5 @@ bool tbk_manifest_used_bytes(const tbk_manifest *manifest, uint64_t *out);
 /* Of all files of the set together; 0 where manifest is NULL. */
 uint64_t tbk_manifest_raw_bytes(const tbk_manifest *manifest);
 uint64_t tbk_manifest_stored_bytes(const tbk_manifest *manifest);
-
-typedef enum tbk_proof_level {
-    TBK_PROOF_NONE,
-    TBK_PROOF_CHECKSUMS,
-    TBK_PROOF_RESTORED
-} tbk_proof_level;
-
-typedef struct tbk_table_rows {
-    const char *table;
-    int64_t rows;
-} tbk_table_rows;
-
-typedef struct tbk_proof {
-    tbk_proof_level level;
-    const char *at; /* "2026-02-16T17:56:43Z" */
-    bool ok;
-    const char *reason;           /* why not, NULL when ok */
-    const tbk_table_rows *tables; /* at level restored */
-    size_t table_count;
-} tbk_proof;
-
-tbk_value *tbk_proof_to_value(tbk_arena *arena, const tbk_proof *proof);
-bool tbk_proof_read(tbk_arena *arena, const tbk_value *value, tbk_proof *out,
-                    tbk_error *err) TBK_MUST_CHECK;
-const char *tbk_proof_level_name(tbk_proof_level level); /* "none", "checksums", "restored" */
-bool tbk_proof_level_parse(const char *name, tbk_proof_level *out, tbk_error *err) TBK_MUST_CHECK;
 
 #endif

@@ -4,7 +4,7 @@
 #define TBK_DOMAIN_RETENTION_H
 
 #include "base/arena.h"
-#include "domain/manifest.h"
+#include "domain/proof.h"
 
 typedef struct tbk_retention_set {
     const char *id;

@@ -2,7 +2,6 @@
 /* Reads the rules for tables, and refuses what cannot be one condition. */
 #include "domain/rules.h"
 
-#include "base/names.h"
 #include "domain/path.h"
 #include "domain/place.h"
 
@@ -16,9 +15,9 @@ static const char *const profiles[] = {
     [TBK_PROFILE_FULL] = "full",
     [TBK_PROFILE_ESSENTIAL] = "essential",
 };
-static const tbk_names profile_names = {.what = "profile", TBK_NAMES_LIST(profiles)};
+const tbk_names tbk_profile_names = {.what = "profile", TBK_NAMES_LIST(profiles)};
 
-TBK_NAMES_FUNCTIONS(tbk_profile, tbk_profile, profile_names)
+TBK_NAMES_FUNCTIONS(tbk_profile, tbk_profile, tbk_profile_names)
 
 void tbk_rules_default(tbk_rules *out)
 {

@@ -9,10 +9,12 @@
 #ifndef TBK_DOMAIN_RULES_H
 #define TBK_DOMAIN_RULES_H
 
+#include "base/names.h"
 #include "base/value.h"
 
 typedef enum tbk_profile { TBK_PROFILE_FULL, TBK_PROFILE_ESSENTIAL } tbk_profile;
 
+extern const tbk_names tbk_profile_names;
 const char *tbk_profile_name(tbk_profile profile); /* "full", "essential" */
 bool tbk_profile_parse(const char *name, tbk_profile *out, tbk_error *err) TBK_MUST_CHECK;
 

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "domain/document.h"
 #include "domain/units.h"
 
 #include <inttypes.h>
@@ -21,62 +22,39 @@
 
 /* --- the record --- */
 
-static bool read_rows(tbk_arena *arena, const tbk_value *value, tbk_brake *out, tbk_error *err)
-{
-    const tbk_value *map = NULL;
-    if (!tbk_value_require_map(value, "rows", &map, err))
-        return false;
-    tbk_table_rows *rows = tbk_arena_alloc(arena, (map->count + 1) * sizeof *rows);
-    for (const tbk_member *item = map->first; item != NULL; item = item->next) {
-        if (item->value->type != TBK_VALUE_INTEGER)
-            return tbk_fail(err, TBK_E_CORRUPT, NULL, "'rows' holds something that is no count");
-        rows[out->row_count++] = (tbk_table_rows){.table = item->key, .rows = item->value->integer};
-    }
-    out->rows = rows;
-    return true;
-}
+#define AT(member) TBK_AT(tbk_brake, member)
+static const tbk_field brake_fields[] = {
+    {"environment", TBK_FIELD_TEXT, AT(origin.environment), .need = TBK_FIELD_OPTIONAL},
+    {"driver", TBK_FIELD_NAME, AT(origin.driver), .names = &tbk_driver_names},
+    {"location", TBK_FIELD_TEXT, AT(origin.location)},
+    {"profile", TBK_FIELD_NAME, AT(profile), .names = &tbk_profile_names},
+    {"since_s", TBK_FIELD_INTEGER, AT(since_s)},
+    {"reason", TBK_FIELD_TEXT, AT(reason)},
+    {"set", TBK_FIELD_TEXT, AT(set)},
+    {"bytes", TBK_FIELD_INTEGER, AT(bytes)},
+    {"used_bytes", TBK_FIELD_INTEGER, AT(used_bytes), .need = TBK_FIELD_OPTIONAL},
+    {"rows", TBK_FIELD_ROWS, TBK_AT_LIST(tbk_brake, rows, row_count)},
+    {.kind = TBK_FIELD_END},
+};
+#undef AT
 
-static bool read_brake(tbk_arena *arena, const tbk_value *value, tbk_brake *out, tbk_error *err)
-{
-    const char *driver = NULL, *profile = NULL;
-    int64_t bytes = 0, used_bytes = 0;
-    if (value->type != TBK_VALUE_MAP)
-        return tbk_fail(err, TBK_E_CORRUPT, NULL, "'brakes' holds something that is none");
-    if (!tbk_value_optional_string(value, "environment", &out->origin.environment, err) ||
-        !tbk_value_require_string(value, "driver", &driver, err) ||
-        !tbk_driver_parse(driver, &out->origin.driver, err) ||
-        !tbk_value_require_string(value, "location", &out->origin.location, err) ||
-        !tbk_value_require_string(value, "profile", &profile, err) ||
-        !tbk_profile_parse(profile, &out->profile, err) ||
-        !tbk_value_require_integer(value, "since_s", &out->since_s, err) ||
-        !tbk_value_require_string(value, "reason", &out->reason, err) ||
-        !tbk_value_require_string(value, "set", &out->set, err) ||
-        !tbk_value_require_integer(value, "bytes", &bytes, err) ||
-        !tbk_value_optional_integer(value, "used_bytes", &used_bytes, err) ||
-        !read_rows(arena, value, out, err))
-        return false;
-    out->bytes = bytes > 0 ? (uint64_t)bytes : 0;
-    out->used_bytes = used_bytes > 0 ? (uint64_t)used_bytes : 0;
-    return true;
-}
+static const tbk_field record_fields[] = {
+    {"schema", TBK_FIELD_VERSION, .most = RECORD_SCHEMA},
+    {"brakes", TBK_FIELD_LIST, TBK_AT_LIST(tbk_brakes, list, count), .items = brake_fields,
+     .refusal = "holds something that is none"},
+    {.kind = TBK_FIELD_END},
+};
 
 static bool read_brakes(tbk_arena *arena, const tbk_value *document, tbk_brakes *out,
                         tbk_error *err)
 {
-    const tbk_value *list = NULL;
     int64_t schema = 0;
     if (!tbk_units_check(document, err) ||
-        !tbk_value_require_integer(document, "schema", &schema, err) ||
-        !tbk_value_require_list(document, "brakes", &list, err))
+        !tbk_value_require_integer(document, "schema", &schema, err))
         return false;
     if (schema != RECORD_SCHEMA)
         return tbk_fail(err, TBK_E_UNSUPPORTED, NULL, "it is of another version");
-    /* One more may be put on. */
-    out->list = tbk_arena_alloc(arena, (list->count + 1) * sizeof *out->list);
-    for (const tbk_member *item = list->first; item != NULL; item = item->next)
-        if (!read_brake(arena, item->value, &out->list[out->count++], err))
-            return false;
-    return true;
+    return tbk_fields_read(arena, document, record_fields, out, err);
 }
 
 void tbk_brakes_read(const tbk_store *store, tbk_arena *arena, tbk_brakes *out)
@@ -98,35 +76,11 @@ void tbk_brakes_read(const tbk_store *store, tbk_arena *arena, tbk_brakes *out)
                                    tbk_store_path(store), err.message)};
 }
 
-static tbk_value *brake_to_value(tbk_arena *arena, const tbk_brake *brake)
-{
-    tbk_value *map = tbk_value_map(arena), *rows = tbk_value_map(arena);
-    for (size_t i = 0; i < brake->row_count; i++)
-        tbk_value_add(arena, rows, brake->rows[i].table,
-                      tbk_value_integer(arena, brake->rows[i].rows));
-    tbk_value_set_string(arena, map, "environment", brake->origin.environment);
-    tbk_value_set_string(arena, map, "driver", tbk_driver_name(brake->origin.driver));
-    tbk_value_set_string(arena, map, "location", brake->origin.location);
-    tbk_value_set_string(arena, map, "profile", tbk_profile_name(brake->profile));
-    tbk_value_set_integer(arena, map, "since_s", brake->since_s);
-    tbk_value_set_string(arena, map, "reason", brake->reason);
-    tbk_value_set_string(arena, map, "set", brake->set);
-    tbk_value_set_integer(arena, map, "bytes", (int64_t)brake->bytes);
-    tbk_value_set_integer(arena, map, "used_bytes", (int64_t)brake->used_bytes);
-    tbk_value_set(arena, map, "rows", rows);
-    return map;
-}
-
 static bool write_brakes(const tbk_store *store, tbk_arena *arena, const tbk_brakes *brakes,
                          tbk_error *err)
 {
     tbk_auto_text text = {0};
-    tbk_value *document = tbk_value_map(arena), *list = tbk_value_list(arena);
-    for (size_t i = 0; i < brakes->count; i++)
-        tbk_value_append(arena, list, brake_to_value(arena, &brakes->list[i]));
-    tbk_value_set_integer(arena, document, "schema", RECORD_SCHEMA);
-    tbk_value_set(arena, document, "brakes", list);
-    tbk_json_write(&text, document, true);
+    tbk_json_write(&text, tbk_fields_to_value(arena, record_fields, brakes), true);
     return tbk_store_write_state(store, RECORD_NAME, text.bytes, text.length, err) ||
            tbk_error_context(err, "noting that the database lost rows");
 }

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "domain/document.h"
 #include "domain/units.h"
 
 #include <inttypes.h>
@@ -15,17 +16,90 @@
 #define RECORD_BYTES_MAX (1u << 20)
 #define RECORD_SCHEMA 1
 
+/* --- the record's fields, in its order --- */
+
+/* What became of a profile's last run. */
+typedef struct outcome {
+    tbk_profile_facts facts;
+    const tbk_value *error;
+    const char *set;
+} outcome;
+
+#define AT(member) TBK_AT(outcome, member)
+static const tbk_field outcome_fields[] = {
+    {"finished_s", TBK_FIELD_INTEGER, AT(facts.finished_s)},
+    {"exit_status", TBK_FIELD_INTEGER, AT(facts.exit_status)},
+    {"error", TBK_FIELD_VALUE, AT(error)},
+    {"set", TBK_FIELD_TEXT, AT(set)},
+    {"last_success_s", TBK_FIELD_INTEGER, AT(facts.success_s)},
+    {.kind = TBK_FIELD_END},
+};
+#undef AT
+
+typedef struct run_record {
+    tbk_run_facts facts;
+    const char *run_id, *environment, *started, *finished;
+    const tbk_value *error;
+    const char *set, *profile, *method, *method_reason, *proof;
+    const char **config_missing;
+    const tbk_value *phases_ms;
+    bool tracker_was_stopped;
+    int64_t pruned;
+    const char *success_set, *proof_set;
+    int64_t first_run_s;       /* since when there is a record */
+    const tbk_value *profiles; /* an outcome each; NULL in records of earlier versions */
+    const tbk_value *brakes;
+} run_record;
+
+#define AT(member) TBK_AT(run_record, member)
+static const tbk_field run_fields[] = {
+    {"schema", TBK_FIELD_VERSION, .most = RECORD_SCHEMA},
+    {"run", TBK_FIELD_TEXT, AT(run_id)},
+    {"environment", TBK_FIELD_TEXT, AT(environment)},
+    {"started", TBK_FIELD_TEXT, AT(started)},
+    {"time", TBK_FIELD_TEXT, AT(finished)},
+    {"finished_s", TBK_FIELD_INTEGER, AT(facts.finished_s)},
+    {"exit_status", TBK_FIELD_INTEGER, AT(facts.exit_status)},
+    {"error", TBK_FIELD_VALUE, AT(error)},
+    {"set", TBK_FIELD_TEXT, AT(set)},
+    {"profile", TBK_FIELD_TEXT, AT(profile)},
+    {"method", TBK_FIELD_TEXT, AT(method)},
+    {"config_missing", TBK_FIELD_TEXTS, AT(config_missing)},
+    {"method_reason", TBK_FIELD_TEXT, AT(method_reason)},
+    {"phases_ms", TBK_FIELD_VALUE, AT(phases_ms)},
+    {"held_ms", TBK_FIELD_INTEGER, AT(facts.held_ms)},
+    {"tracker_was_stopped", TBK_FIELD_BOOL, AT(tracker_was_stopped)},
+    {"duration_ms", TBK_FIELD_INTEGER, AT(facts.duration_ms)},
+    {"raw_bytes", TBK_FIELD_INTEGER, AT(facts.raw_bytes)},
+    {"stored_bytes", TBK_FIELD_INTEGER, AT(facts.stored_bytes)},
+    {"proof", TBK_FIELD_TEXT, AT(proof)},
+    {"sets", TBK_FIELD_INTEGER, AT(facts.sets)},
+    {"pruned", TBK_FIELD_INTEGER, AT(pruned)},
+    {"store_free_bytes", TBK_FIELD_INTEGER, AT(facts.store_free_bytes)},
+    {.kind = TBK_FIELD_END},
+};
+
 /* What outlives a failed run. */
-typedef struct memory {
-    int64_t success_s;
-    const char *success_set;
-    int64_t proof_s; /* of level restored */
-    const char *proof_set;
-    int64_t full_attempt_s, essential_attempt_s;
-    int64_t first_run_s;                     /* since when there is a record */
-    bool tells_profiles;                     /* records of earlier versions do not */
-    const tbk_value *profiles[TBK_PROFILES]; /* what each profile's last run left; NULL: nothing */
-} memory;
+#define OPTIONAL .need = TBK_FIELD_OPTIONAL
+static const tbk_field kept_fields[] = {
+    {"last_success_s", TBK_FIELD_INTEGER, AT(facts.success_s), OPTIONAL},
+    {"last_success_set", TBK_FIELD_TEXT, AT(success_set), OPTIONAL},
+    {"last_proof_s", TBK_FIELD_INTEGER, AT(facts.proof_s), OPTIONAL}, /* of level restored */
+    {"last_proof_set", TBK_FIELD_TEXT, AT(proof_set), OPTIONAL},
+    {"last_full_attempt_s", TBK_FIELD_INTEGER, AT(facts.full_attempt_s), OPTIONAL},
+    {"last_essential_attempt_s", TBK_FIELD_INTEGER, AT(facts.essential_attempt_s), OPTIONAL},
+    {"first_run_s", TBK_FIELD_INTEGER, AT(first_run_s), OPTIONAL},
+    {.kind = TBK_FIELD_END},
+};
+
+static const tbk_field state_fields[] = {
+    {"profiles", TBK_FIELD_VALUE, AT(profiles)},
+    {"retention_brakes", TBK_FIELD_VALUE, AT(brakes)},
+    {.kind = TBK_FIELD_END},
+};
+#undef AT
+
+/* --- what earlier runs left --- */
 
 /* The environment's own record; names of environments are plain (tbk_environment_check_name). */
 static const char *own_name(tbk_arena *arena, const char *environment)
@@ -64,60 +138,55 @@ static const tbk_value *read_record(const char *store, tbk_arena *arena, const c
     return environment != NULL ? read_file(store, arena, own_name(arena, environment)) : NULL;
 }
 
-static const tbk_value *profile_in(const tbk_value *record, tbk_profile profile)
+/* NULL: it says nothing of it. */
+static const tbk_value *profile_in(const tbk_value *profiles, tbk_profile profile)
 {
-    const tbk_value *profiles = tbk_value_find(record, "profiles");
     return profiles != NULL ? tbk_value_find(profiles, tbk_profile_name(profile)) : NULL;
 }
 
-static void remember(const tbk_store *store, tbk_arena *arena, const char *environment, memory *out)
+static void remember(const tbk_store *store, tbk_arena *arena, const char *environment,
+                     run_record *out)
 {
     tbk_error ignored;
     const tbk_value *earlier = read_record(tbk_store_path(store), arena, environment);
     if (earlier == NULL)
         return;
-    if (!tbk_value_optional_integer(earlier, "last_success_s", &out->success_s, &ignored) ||
-        !tbk_value_optional_string(earlier, "last_success_set", &out->success_set, &ignored) ||
-        !tbk_value_optional_integer(earlier, "last_proof_s", &out->proof_s, &ignored) ||
-        !tbk_value_optional_string(earlier, "last_proof_set", &out->proof_set, &ignored) ||
-        !tbk_value_optional_integer(earlier, "last_full_attempt_s", &out->full_attempt_s,
-                                    &ignored) ||
-        !tbk_value_optional_integer(earlier, "last_essential_attempt_s", &out->essential_attempt_s,
-                                    &ignored) ||
-        !tbk_value_optional_integer(earlier, "first_run_s", &out->first_run_s, &ignored))
-        *out = (memory){0};
-    out->tells_profiles = tbk_value_find(earlier, "profiles") != NULL;
-    for (int profile = 0; profile < TBK_PROFILES; profile++)
-        out->profiles[profile] = profile_in(earlier, (tbk_profile)profile);
+    if (!tbk_fields_read(arena, earlier, kept_fields, out, &ignored))
+        *out = (run_record){.run_id = NULL};
+    out->profiles = tbk_value_find(earlier, "profiles");
 }
+
+/* --- what this run leaves --- */
 
 static bool is_attempt(const tbk_last_run *run)
 {
     return run->error == NULL || run->error->code != TBK_E_INTERRUPTED;
 }
 
-static void update(memory *known, const tbk_last_run *run)
+static void update(run_record *known, const tbk_last_run *run)
 {
     if (is_attempt(run) && run->profile == TBK_PROFILE_ESSENTIAL)
-        known->essential_attempt_s = run->finished_s;
+        known->facts.essential_attempt_s = run->finished_s;
     else if (is_attempt(run))
-        known->full_attempt_s = run->finished_s;
+        known->facts.full_attempt_s = run->finished_s;
     if (run->is_good && run->manifest != NULL) {
-        known->success_s = run->finished_s;
+        known->facts.success_s = run->finished_s;
         known->success_set = run->manifest->id;
     }
     if (run->manifest != NULL && run->proof != NULL && run->proof->ok &&
         run->proof->level == TBK_PROOF_RESTORED) {
-        known->proof_s = run->finished_s;
+        known->facts.proof_s = run->finished_s;
         known->proof_set = run->manifest->id;
     }
+    if (known->first_run_s == 0)
+        known->first_run_s = run->finished_s;
 }
 
-static void set_time(tbk_arena *arena, tbk_value *map, const char *key, int64_t time_s)
+static const char *time_text(tbk_arena *arena, int64_t time_s)
 {
     char text[TBK_CLOCK_TEXT_SIZE];
     tbk_clock_format(time_s, text);
-    tbk_value_set_string(arena, map, key, text);
+    return tbk_arena_copy(arena, text);
 }
 
 tbk_value *tbk_run_error_value(tbk_arena *arena, const tbk_error *error)
@@ -131,59 +200,31 @@ tbk_value *tbk_run_error_value(tbk_arena *arena, const tbk_error *error)
     return map;
 }
 
-static tbk_value *missing_value(tbk_arena *arena, const tbk_manifest *manifest)
-{
-    tbk_value *list = tbk_value_list(arena);
-    for (const char **path = manifest != NULL ? manifest->config_missing : NULL;
-         path != NULL && *path != NULL; path++)
-        tbk_value_append(arena, list, tbk_value_string(arena, *path));
-    return list;
-}
-
-static void set_manifest(tbk_arena *arena, tbk_value *map, const tbk_manifest *manifest)
-{
-    tbk_value *phases = tbk_value_map(arena);
-    tbk_value_set_string(arena, map, "set", manifest != NULL ? manifest->id : NULL);
-    tbk_value_set_string(arena, map, "profile",
-                         manifest != NULL ? tbk_profile_name(manifest->profile) : NULL);
-    tbk_value_set_string(arena, map, "method", manifest != NULL ? manifest->method : NULL);
-    tbk_value_set(arena, map, "config_missing", missing_value(arena, manifest));
-    tbk_value_set_string(arena, map, "method_reason",
-                         manifest != NULL ? manifest->method_reason : NULL);
-    for (size_t i = 0; manifest != NULL && i < manifest->phase_count; i++)
-        tbk_value_set_integer(arena, phases, manifest->phases[i].name,
-                              manifest->phases[i].duration_ms);
-    tbk_value_set(arena, map, "phases_ms", phases);
-}
-
-static int64_t number_in(const tbk_value *record, const char *key)
-{
-    int64_t number = 0;
-    tbk_error ignored;
-    (void)!tbk_value_optional_integer(record, key, &number, &ignored);
-    return number;
-}
-
 static int64_t exit_status_of(const tbk_last_run *run)
 {
     return run->error != NULL ? tbk_error_exit_status(run->error->code) : 0;
 }
 
-/* What this run leaves of its profile. Records of earlier versions know one success for all. */
-static tbk_value *profile_of_run(tbk_arena *arena, const tbk_last_run *run, const memory *known,
-                                 int64_t success_s)
+static void read_outcome(tbk_arena *arena, const tbk_value *map, outcome *out)
 {
-    const tbk_value *earlier = known->profiles[run->profile];
-    tbk_value *map = tbk_value_map(arena);
+    *out = (outcome){.set = NULL};
+    tbk_fields_read_known(arena, map, outcome_fields, out);
+}
+
+/* What this run leaves of its profile. Records of earlier versions know one success for all. */
+static tbk_value *profile_of_run(tbk_arena *arena, const tbk_last_run *run,
+                                 const tbk_value *earlier, int64_t success_s)
+{
+    outcome left = {.facts = {.success_s = success_s}};
     if (earlier != NULL)
-        success_s = number_in(earlier, "last_success_s");
-    tbk_value_set_integer(arena, map, "finished_s", run->finished_s);
-    tbk_value_set_integer(arena, map, "exit_status", exit_status_of(run));
-    tbk_value_set(arena, map, "error", tbk_run_error_value(arena, run->error));
-    tbk_value_set_string(arena, map, "set", run->manifest != NULL ? run->manifest->id : NULL);
-    tbk_value_set_integer(arena, map, "last_success_s",
-                          run->is_good && run->manifest != NULL ? run->finished_s : success_s);
-    return map;
+        read_outcome(arena, earlier, &left);
+    left.facts.finished_s = run->finished_s;
+    left.facts.exit_status = exit_status_of(run);
+    left.error = tbk_run_error_value(arena, run->error);
+    left.set = run->manifest != NULL ? run->manifest->id : NULL;
+    if (run->is_good && run->manifest != NULL)
+        left.facts.success_s = run->finished_s;
+    return tbk_fields_to_value(arena, outcome_fields, &left);
 }
 
 static tbk_value *copy_of(tbk_arena *arena, const tbk_value *value)
@@ -193,125 +234,115 @@ static tbk_value *copy_of(tbk_arena *arena, const tbk_value *value)
     return copy;
 }
 
-static tbk_value *profiles_value(tbk_arena *arena, const tbk_last_run *run, const memory *known,
-                                 int64_t success_before_s)
+static tbk_value *profiles_value(tbk_arena *arena, const tbk_last_run *run,
+                                 const tbk_value *profiles, int64_t success_before_s)
 {
     tbk_value *map = tbk_value_map(arena);
     for (int profile = 0; profile < TBK_PROFILES; profile++) {
         const char *name = tbk_profile_name((tbk_profile)profile);
+        const tbk_value *earlier = profile_in(profiles, (tbk_profile)profile);
         if (profile == (int)run->profile && is_attempt(run))
-            tbk_value_set(arena, map, name, profile_of_run(arena, run, known, success_before_s));
-        else if (known->profiles[profile] != NULL)
-            tbk_value_set(arena, map, name, copy_of(arena, known->profiles[profile]));
+            tbk_value_set(arena, map, name, profile_of_run(arena, run, earlier, success_before_s));
+        else if (earlier != NULL)
+            tbk_value_set(arena, map, name, copy_of(arena, earlier));
     }
     return map;
 }
 
-static tbk_value *record(tbk_arena *arena, const tbk_last_run *run, const memory *known,
-                         int64_t success_before_s)
+static void set_manifest(tbk_arena *arena, run_record *out, const tbk_manifest *manifest)
 {
-    tbk_value *map = tbk_value_map(arena);
-    tbk_value_set_integer(arena, map, "schema", RECORD_SCHEMA);
-    tbk_value_set_string(arena, map, "run", run->run_id);
-    tbk_value_set_string(arena, map, "environment", run->environment);
-    set_time(arena, map, "started", run->started_s);
-    set_time(arena, map, "time", run->finished_s);
-    tbk_value_set_integer(arena, map, "finished_s", run->finished_s);
-    tbk_value_set_integer(arena, map, "exit_status", exit_status_of(run));
-    tbk_value_set(arena, map, "error", tbk_run_error_value(arena, run->error));
-    set_manifest(arena, map, run->manifest);
-    tbk_value_set_integer(arena, map, "held_ms", run->held_ms);
-    tbk_value_set_bool(arena, map, "tracker_was_stopped", run->tracker_was_stopped);
-    tbk_value_set_integer(arena, map, "duration_ms", run->duration_ms);
-    tbk_value_set_integer(arena, map, "raw_bytes", (int64_t)tbk_manifest_raw_bytes(run->manifest));
-    tbk_value_set_integer(arena, map, "stored_bytes",
-                          (int64_t)tbk_manifest_stored_bytes(run->manifest));
-    tbk_value_set_string(arena, map, "proof",
-                         run->proof != NULL ? tbk_proof_level_name(run->proof->level) : NULL);
-    tbk_value_set_integer(arena, map, "sets", (int64_t)run->sets);
-    tbk_value_set_integer(arena, map, "pruned", (int64_t)run->pruned);
-    tbk_value_set_integer(arena, map, "store_free_bytes", (int64_t)run->store_free_bytes);
-    tbk_value_set_integer(arena, map, "last_success_s", known->success_s);
-    tbk_value_set_string(arena, map, "last_success_set", known->success_set);
-    tbk_value_set_integer(arena, map, "last_proof_s", known->proof_s);
-    tbk_value_set_string(arena, map, "last_proof_set", known->proof_set);
-    tbk_value_set_integer(arena, map, "last_full_attempt_s", known->full_attempt_s);
-    tbk_value_set_integer(arena, map, "last_essential_attempt_s", known->essential_attempt_s);
-    tbk_value_set_integer(arena, map, "first_run_s",
-                          known->first_run_s != 0 ? known->first_run_s : run->finished_s);
-    tbk_value_set(arena, map, "profiles", profiles_value(arena, run, known, success_before_s));
-    tbk_value_set(arena, map, "retention_brakes",
-                  run->brakes != NULL ? run->brakes : tbk_value_list(arena));
+    tbk_value *phases = tbk_value_map(arena);
+    out->phases_ms = phases;
+    out->facts.raw_bytes = (int64_t)tbk_manifest_raw_bytes(manifest);
+    out->facts.stored_bytes = (int64_t)tbk_manifest_stored_bytes(manifest);
+    if (manifest == NULL)
+        return;
+    out->set = manifest->id;
+    out->profile = tbk_profile_name(manifest->profile);
+    out->method = manifest->method;
+    out->method_reason = manifest->method_reason;
+    out->config_missing = manifest->config_missing;
+    for (size_t i = 0; i < manifest->phase_count; i++)
+        tbk_value_set_integer(arena, phases, manifest->phases[i].name,
+                              manifest->phases[i].duration_ms);
+}
+
+static void set_run(tbk_arena *arena, run_record *out, const tbk_last_run *run)
+{
+    out->run_id = run->run_id;
+    out->environment = run->environment;
+    out->started = time_text(arena, run->started_s);
+    out->finished = time_text(arena, run->finished_s);
+    out->facts.finished_s = run->finished_s;
+    out->facts.exit_status = exit_status_of(run);
+    out->error = tbk_run_error_value(arena, run->error);
+    set_manifest(arena, out, run->manifest);
+    out->facts.held_ms = run->held_ms;
+    out->tracker_was_stopped = run->tracker_was_stopped;
+    out->facts.duration_ms = run->duration_ms;
+    out->proof = run->proof != NULL ? tbk_proof_level_name(run->proof->level) : NULL;
+    out->facts.sets = (int64_t)run->sets;
+    out->pruned = (int64_t)run->pruned;
+    out->facts.store_free_bytes = (int64_t)run->store_free_bytes;
+    out->brakes = run->brakes != NULL ? run->brakes : tbk_value_list(arena);
+}
+
+static tbk_value *record_to_value(tbk_arena *arena, const run_record *left)
+{
+    tbk_value *map = tbk_fields_to_value(arena, run_fields, left);
+    tbk_fields_write(arena, map, kept_fields, left);
+    tbk_fields_write(arena, map, state_fields, left);
     return map;
 }
 
 /* --- in numbers --- */
 
-static void read_message(const tbk_value *map, const char *path, char *out, size_t size_bytes)
+static void read_message(const tbk_value *map, const char *key, char *out, size_t size_bytes)
 {
-    const char *message = NULL;
-    tbk_error ignored;
-    if (tbk_value_optional_string(map, path, &message, &ignored) && message != NULL)
-        (void)snprintf(out, size_bytes, "%.*s", (int)size_bytes - 1, message);
+    const char *message = map != NULL ? tbk_value_text_at(map, key, "") : "";
+    (void)snprintf(out, size_bytes, "%.*s", (int)size_bytes - 1, message);
 }
 
 /* A record of an earlier version tells profiles apart by their attempts only. */
-static void read_profile(const tbk_value *record, tbk_profile profile, const tbk_run_facts *all,
+static void read_profile(tbk_arena *arena, const run_record *from, tbk_profile profile,
                          tbk_profile_facts *out)
 {
-    const tbk_value *map = profile_in(record, profile);
-    if (map == NULL && tbk_value_find(record, "profiles") == NULL)
-        *out = (tbk_profile_facts){.success_s = all->success_s};
-    if (map == NULL)
-        return;
-    out->finished_s = number_in(map, "finished_s");
-    out->exit_status = number_in(map, "exit_status");
-    out->success_s = number_in(map, "last_success_s");
-    read_message(map, "error.message", out->message, sizeof out->message);
+    const tbk_value *map = profile_in(from->profiles, profile);
+    outcome read = {.facts = {.success_s = from->profiles == NULL ? from->facts.success_s : 0}};
+    if (map != NULL)
+        read_outcome(arena, map, &read);
+    *out = read.facts;
+    read_message(read.error, "message", out->message, sizeof out->message);
 }
 
-static void read_brakes(const tbk_value *record, tbk_run_facts *out)
+static void read_brakes(const tbk_value *brakes, tbk_run_facts *out)
 {
-    const tbk_value *brakes = tbk_value_find(record, "retention_brakes");
     if (brakes == NULL || brakes->type != TBK_VALUE_LIST || brakes->count == 0)
         return;
     out->brakes = (int64_t)brakes->count;
     read_message(brakes->first->value, "reason", out->brake, sizeof out->brake);
 }
 
-static void read_facts(const tbk_value *record, tbk_run_facts *out)
+static void read_facts(tbk_arena *arena, const tbk_value *map, tbk_run_facts *out)
 {
-    const struct {
-        const char *key;
-        int64_t *to;
-    } rows[] = {{"finished_s", &out->finished_s},
-                {"exit_status", &out->exit_status},
-                {"last_success_s", &out->success_s},
-                {"last_proof_s", &out->proof_s},
-                {"duration_ms", &out->duration_ms},
-                {"held_ms", &out->held_ms},
-                {"raw_bytes", &out->raw_bytes},
-                {"stored_bytes", &out->stored_bytes},
-                {"sets", &out->sets},
-                {"store_free_bytes", &out->store_free_bytes},
-                {"last_full_attempt_s", &out->full_attempt_s},
-                {"last_essential_attempt_s", &out->essential_attempt_s}};
-    *out = (tbk_run_facts){.finished_s = 0};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        *rows[i].to = number_in(record, rows[i].key);
-    read_message(record, "error.message", out->message, sizeof out->message);
+    run_record read = {.run_id = NULL};
+    tbk_fields_read_known(arena, map, run_fields, &read);
+    tbk_fields_read_known(arena, map, kept_fields, &read);
+    tbk_fields_read_known(arena, map, state_fields, &read);
+    *out = read.facts;
+    read_message(read.error, "message", out->message, sizeof out->message);
     for (int profile = 0; profile < TBK_PROFILES; profile++)
-        read_profile(record, (tbk_profile)profile, out, &out->profiles[profile]);
-    read_brakes(record, out);
+        read_profile(arena, &read, (tbk_profile)profile, &out->profiles[profile]);
+    read_brakes(read.brakes, out);
 }
 
 void tbk_run_facts_read(const char *store, const char *environment, tbk_run_facts *out)
 {
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
-    const tbk_value *record = read_record(store, arena, environment);
+    const tbk_value *map = read_record(store, arena, environment);
     *out = (tbk_run_facts){.finished_s = 0};
-    if (record != NULL)
-        read_facts(record, out);
+    if (map != NULL)
+        read_facts(arena, map, out);
 }
 
 bool tbk_run_is_ahead(int64_t success_s, int64_t now_s)
@@ -389,7 +420,7 @@ static bool write_record(const tbk_store *store, tbk_arena *arena, const tbk_val
     tbk_auto_text json = {0}, prometheus = {0};
     tbk_run_facts facts;
     const char *environment = tbk_value_text_at(map, "environment", NULL);
-    read_facts(map, &facts);
+    read_facts(arena, map, &facts);
     tbk_json_write(&json, map, true);
     tbk_run_facts_metrics(&prometheus, &facts);
     return tbk_store_write_state(store, RECORD_NAME, json.bytes, json.length, err) &&
@@ -402,21 +433,20 @@ static bool write_record(const tbk_store *store, tbk_arena *arena, const tbk_val
 bool tbk_last_run_write(const tbk_store *store, tbk_arena *arena, const tbk_last_run *run,
                         tbk_error *err)
 {
-    memory known = {0};
-    remember(store, arena, run->environment, &known);
-    int64_t success_before_s = known.tells_profiles ? 0 : known.success_s;
-    update(&known, run);
-    return write_record(store, arena, record(arena, run, &known, success_before_s), err);
+    run_record left = {.run_id = NULL};
+    remember(store, arena, run->environment, &left);
+    int64_t success_before_s = left.profiles != NULL ? 0 : left.facts.success_s;
+    update(&left, run);
+    set_run(arena, &left, run);
+    left.profiles = profiles_value(arena, run, left.profiles, success_before_s);
+    return write_record(store, arena, record_to_value(arena, &left), err);
 }
 
 /* Where the brake was all that was wrong, nothing is now. */
-static tbk_value *without_brake(tbk_arena *arena, const tbk_value *outcome)
+static tbk_value *without_brake(tbk_arena *arena, const tbk_value *from)
 {
-    tbk_value *map = copy_of(arena, outcome);
-    const char *name = NULL;
-    tbk_error ignored;
-    if (!tbk_value_optional_string(map, "error.name", &name, &ignored) || name == NULL ||
-        strcmp(name, tbk_error_name(TBK_E_BRAKE)) != 0)
+    tbk_value *map = copy_of(arena, from);
+    if (strcmp(tbk_value_text_at(map, "error.name", ""), tbk_error_name(TBK_E_BRAKE)) != 0)
         return map;
     tbk_value_set_integer(arena, map, "exit_status", 0);
     tbk_value_set(arena, map, "error", tbk_value_null(arena));
@@ -433,10 +463,11 @@ bool tbk_last_run_acknowledge(const tbk_store *store, tbk_arena *arena, const ch
         return true;
     tbk_value *map = without_brake(arena, earlier), *profiles = tbk_value_map(arena);
     for (int profile = 0; profile < TBK_PROFILES; profile++) {
-        const tbk_value *outcome = profile_in(earlier, (tbk_profile)profile);
-        if (outcome != NULL)
+        const tbk_value *left =
+            profile_in(tbk_value_find(earlier, "profiles"), (tbk_profile)profile);
+        if (left != NULL)
             tbk_value_set(arena, profiles, tbk_profile_name((tbk_profile)profile),
-                          without_brake(arena, outcome));
+                          without_brake(arena, left));
     }
     tbk_value_set(arena, map, "profiles", profiles);
     tbk_value_set(arena, map, "retention_brakes", tbk_value_list(arena));

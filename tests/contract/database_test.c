@@ -4,17 +4,14 @@
  * MariaDB and MySQL: the same cases, through the same interface. A third kind joins KINDS.
  */
 #include "contract/servers.h"
+#include "unit/engine/backup_fixture.h"
 #include "unit/scratch.h"
 
 #include "base/text.h"
-#include "engine/backup.h"
 #include "engine/backup_plan.h"
 #include "engine/restoration.h"
 #include "engine/verification.h"
 
-#include <sqlite3.h>
-
-#define START_S 1771264603 /* 20260216T175643Z */
 #define ROWS 5000
 #define COMPLETED 100 /* of them */
 
@@ -37,29 +34,8 @@ static struct empty_server {
     unsigned starts;
 } empty;
 
-static void sqlite_execute(const char *sql)
-{
-    sqlite3 *db;
-    if (sqlite3_open("tracker.db", &db) != SQLITE_OK ||
-        sqlite3_busy_timeout(db, 5000) != SQLITE_OK ||
-        sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
-        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-    (void)sqlite3_close(db);
-}
-
-static int64_t sqlite_number(const char *sql)
-{
-    sqlite3 *db;
-    sqlite3_stmt *statement;
-    assert_int_equal(sqlite3_open("tracker.db", &db), SQLITE_OK);
-    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK)
-        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-    int64_t number = sqlite3_column_int64(statement, 0);
-    (void)sqlite3_finalize(statement);
-    (void)sqlite3_close(db);
-    return number;
-}
+static void sqlite_execute(const char *sql) { execute("tracker.db", sql); }
+static int64_t sqlite_number(const char *sql) { return integer("tracker.db", sql); }
 
 static void sqlite_clear(void)
 {
@@ -105,11 +81,6 @@ static const kind *now; /* the one that is tried */
 
 /* --- the fixture --- */
 
-typedef struct holder {
-    int holds, releases;
-    bool was_stopped, is_lost;
-} holder;
-
 typedef struct fixture {
     tbk_arena *arena;
     tbk_engine_config config;
@@ -119,28 +90,6 @@ typedef struct fixture {
     tbk_backup_result result;
     tbk_error err;
 } fixture;
-
-static bool acquire(void *self, tbk_hold_kind how, bool *out_was_stopped, tbk_error *err)
-{
-    holder *holding = self;
-    (void)how;
-    (void)err;
-    holding->holds++;
-    *out_was_stopped = holding->was_stopped;
-    return true;
-}
-
-static bool check(void *self, tbk_error *err)
-{
-    return !((holder *)self)->is_lost || tbk_fail(err, TBK_E_INTERRUPTED, NULL, "the hook is gone");
-}
-
-static bool release(void *self, tbk_error *err)
-{
-    (void)err;
-    ((holder *)self)->releases++;
-    return true;
-}
 
 /* One value of a .env in single quotes, as the deployer writes it. */
 static void put_variable(FILE *file, const char *name, const char *value)
@@ -196,20 +145,17 @@ static int setup(void **state)
     assert_int_equal(shell("rm -rf ./*"), 0);
     fill();
     self->arena = tbk_arena_new();
-    self->config =
-        (tbk_engine_config){.environment = "demo",
-                            .driver = now->driver,
-                            .database_path = tbk_arena_format(self->arena, "%s/tracker.db", folder),
-                            .env_file = tbk_arena_format(self->arena, "%s/env", folder),
-                            .store = tbk_arena_format(self->arena, "%s/store", folder),
-                            .keep_days = 7,
-                            .compression_level = 1,
-                            .prove_restored_every_days = 7};
+    self->config = sqlite_config(tbk_arena_format(self->arena, "%s/tracker.db", folder),
+                                 tbk_arena_format(self->arena, "%s/store", folder));
+    self->config.environment = "demo";
+    self->config.driver = now->driver;
+    self->config.env_file = tbk_arena_format(self->arena, "%s/env", folder);
+    self->config.prove_restored_every_days = 7;
+    self->config.keep_last = 0; /* the days alone decide */
     tbk_rules_default(&self->config.essential);
     if (now->driver == TBK_DRIVER_MYSQL)
         write_env(server.root_password);
-    self->hold =
-        (tbk_hold){.self = &self->holder, .acquire = acquire, .check = check, .release = release};
+    self->hold = hold_of(&self->holder);
     self->request = (tbk_backup_request){.config = &self->config,
                                          .hold = &self->hold,
                                          .run_id = "run",
@@ -347,12 +293,6 @@ static void a_lost_hold_makes_the_copy_worthless(void **state)
     assert_false(has_sets());
 }
 
-static bool at_once(void *self)
-{
-    (void)self;
-    return true;
-}
-
 static void leaves_nothing_behind_when_it_is_stopped(void **state)
 {
     fixture *self = *state;
@@ -405,11 +345,27 @@ static void wrong_rules_hold_nobody(void **state)
     assert_false(has_sets());
 }
 
+static bool prove_as(fixture *self, const tbk_manifest *manifest, const char *scratch,
+                     tbk_proof *out)
+{
+    tbk_database database;
+    tbk_auto(tbk_set) *set = NULL;
+    if (!tbk_database_open(self->arena, &self->config, NULL, NULL, &database, &self->err) ||
+        !tbk_set_open(self->result.path, &set, &self->err))
+        return false;
+    const tbk_prove_request request = {.set = set,
+                                       .manifest = manifest,
+                                       .level = TBK_PROOF_RESTORED,
+                                       .database = &database,
+                                       .scratch = scratch,
+                                       .now_s = START_S};
+    return tbk_prove_set(self->arena, &request, out, &self->err);
+}
+
 /* A manifest that says something else than what is in the set. */
 static void a_difference_is_found_when_restored(void **state)
 {
     fixture *self = *state;
-    tbk_database database;
     tbk_proof proof;
     assert_succeeds(backup(self), self->err);
     tbk_manifest manifest = *self->result.manifest;
@@ -423,11 +379,7 @@ static void a_difference_is_found_when_restored(void **state)
         manifest.mysql.tables = tables;
     }
     assert_int_equal(shell("mkdir scratch"), 0);
-    assert_succeeds(
-        tbk_database_open(self->arena, &self->config, NULL, NULL, &database, &self->err) &&
-            tbk_prove_set(self->arena, &database, self->result.path, &manifest, TBK_PROOF_RESTORED,
-                          "scratch", START_S, NULL, &proof, &self->err),
-        self->err);
+    assert_succeeds(prove_as(self, &manifest, "scratch", &proof), self->err);
     assert_false(proof.ok);
     assert_non_null(proof.reason);
 }
@@ -502,12 +454,6 @@ static void a_swap_can_be_undone(void **state)
     assert_int_equal(live_rows(), ROWS);
 }
 
-static bool stays_down_once(void *self, tbk_error *err)
-{
-    holder *holding = self;
-    return holding->releases++ > 0 || tbk_fail(err, TBK_E_TRACKER_DOWN, NULL, "it does not start");
-}
-
 static void a_tracker_that_does_not_start_gets_its_old_database_back(void **state)
 {
     fixture *self = *state;
@@ -515,7 +461,7 @@ static void a_tracker_that_does_not_start_gets_its_old_database_back(void **stat
     self->request.holds_nothing = true;
     assert_succeeds(backup(self), self->err);
     now->execute("DELETE FROM torrents WHERE id > 10");
-    self->hold.release = stays_down_once;
+    self->holder.stays_down_once = true;
     self->holder.releases = 0;
     const tbk_restore_request request = {
         .config = &self->config, .hold = &self->hold, .run_id = "restore", .now_s = START_S + 60};
@@ -631,10 +577,7 @@ static void refuse_tables(bool refuses)
 
 static bool prove_restored(fixture *self, tbk_proof *out)
 {
-    tbk_database database;
-    return tbk_database_open(self->arena, &self->config, NULL, NULL, &database, &self->err) &&
-           tbk_prove_set(self->arena, &database, self->result.path, self->result.manifest,
-                         TBK_PROOF_RESTORED, NULL, START_S, NULL, out, &self->err);
+    return prove_as(self, self->result.manifest, NULL, out);
 }
 
 static void what_the_server_refuses_is_no_damage(void **state)

@@ -30,10 +30,10 @@ with_options() {
 # in_a_run: the hook in the background; returns while the engine is copying.
 in_a_run() {
     sh_on_vm "rm -f /tmp/status; { $hook >/tmp/log 2>&1; echo \$? >/tmp/status; } </dev/null >/dev/null 2>&1 &"
-    wait_until 20 sh_on_vm "pgrep -f 'torrust-backup-engine backup' >/dev/null && ls $store/.*/database.db.zst >/dev/null 2>&1"
+    wait_until 120 sh_on_vm "pgrep -f 'torrust-backup-engine backup' >/dev/null && ls $store/.*/database.db.zst >/dev/null 2>&1"
 }
 ended_with() {
-    wait_until 60 on_vm test -s /tmp/status
+    wait_until 120 on_vm test -s /tmp/status
     on_vm cat /tmp/log
     [ "$(on_vm cat /tmp/status)" = "$1" ]
 }
@@ -118,7 +118,7 @@ verified_by() {
     on_vm $hook --journal-mode delete >/dev/null
     [ "$(field .method)" = stop ]
     [ "$(on_vm od -An -tu1 -j18 -N2 $database | tr -d ' ')" = 11 ]
-    wait_until 20 tracker_runs
+    wait_until 120 tracker_runs
     [[ $(tracker_events "$since") == *start* ]]
     on_vm $hook >/dev/null
     [ "$(field .method)" = pause ]
@@ -130,7 +130,7 @@ verified_by() {
     on_vm $hook --journal-mode wal >/dev/null
     [ "$(field .method)" = stop ]
     [ "$(on_vm od -An -tu1 -j18 -N2 $database | tr -d ' ')" = 22 ]
-    wait_until 20 tracker_runs
+    wait_until 120 tracker_runs
     on_vm $hook >/dev/null
     [ "$(field .method)" = hot ]
     [ "$(field .held_ms)" = 0 ]

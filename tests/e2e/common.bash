@@ -30,10 +30,10 @@ stop_machine() { "$vm" stop "$machine"; }
 tb() {
     local command=$1
     shift
-    (cd "$workspace" && timeout "${limit:-300}" "$backup" "$command" standin "$@")
+    (cd "$workspace" && timeout "${limit:-600}" "$backup" "$command" standin "$@")
 }
 
-on_vm() { timeout "${limit:-120}" "$vm" root "$machine" -- "$@"; }
+on_vm() { timeout "${limit:-300}" "$vm" root "$machine" -- "$@"; }
 sh_on_vm() { on_vm sh -c "$1"; }
 tracker_state() { on_vm docker inspect -f '{{.State.Status}}' tracker; }
 last_run() { on_vm cat "$store/.state/last-run.json"; }
@@ -47,6 +47,15 @@ wait_until() {
         [ "$SECONDS" -lt "$end" ] || return 1
         sleep 0.2
     done
+}
+# hold_lock FILE: as a run does that goes on, until `free_lock`, however long a busy machine needs to look at it.
+hold_lock() {
+    sh_on_vm "setsid flock $1 sleep 1234 </dev/null >/dev/null 2>&1 &"
+    wait_until 120 sh_on_vm "! flock -n $1 true"
+}
+free_lock() {
+    on_vm pkill -fx 'sleep 1234'
+    wait_until 120 sh_on_vm "flock -n $1 true"
 }
 tracker_runs() { [ "$(tracker_state)" = running ]; }
 

@@ -20,7 +20,7 @@ in_stopped_database() {
     sqlite3 "$("$vm" path "$machine")/root$database" "$1"
     on_vm chown 1000:1000 "$database"
     on_vm docker start tracker >/dev/null
-    wait_until 20 tracker_runs
+    wait_until 120 tracker_runs
 }
 with_options() {
     cat >"$workspace/envs/standin.backup.yml"
@@ -135,7 +135,7 @@ essential: {swarm: completed > 0}
 END
     before=$(sets | wc -l)
     more_than() { [ "$(sets | wc -l)" -ge "$1" ]; }
-    wait_until 190 more_than $((before + 2))
+    wait_until 300 more_than $((before + 2))
     [ "$(for set in $(sets | tail -n 2); do on_vm cat "$store/$set/manifest.json" | jq -r .profile; done | sort | xargs)" = "essential full" ]
 }
 
@@ -145,7 +145,7 @@ profile: essential
 essential: {swarm: completed > 0}
 END
     tb run --profile full --journal-mode delete
-    wait_until 20 tracker_runs
+    wait_until 120 tracker_runs
     sleep 1
     tb run
     [ "$(field .method)" = pause ]
@@ -161,9 +161,9 @@ END
     on_vm tee $database <"$BATS_TEST_TMPDIR/restored.db" >/dev/null
     sh_on_vm "rm -f $database-wal $database-shm $database-journal"
     on_vm docker start tracker >/dev/null
-    wait_until 20 tracker_runs
+    wait_until 120 tracker_runs
     healthy() { [ "$(on_vm docker inspect -f '{{.State.Health.Status}}' tracker)" = healthy ]; }
-    wait_until 60 healthy
+    wait_until 120 healthy
     sleep 2
     [ "$(in_live_database 'SELECT count(*) FROM swarm')" = 3125 ]
 }

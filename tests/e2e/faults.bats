@@ -53,7 +53,7 @@ store_is_visible_whole() {
     begin_run
     freeze_in_hold
     on_vm kill -TERM "$(hook_pid)"
-    wait_until 60 run_ended
+    wait_until 120 run_ended
     [ "$(cat "$status_file")" = 130 ]
     everything_is_well
 }
@@ -63,7 +63,7 @@ store_is_visible_whole() {
         begin_run
         sleep "$delay"
         on_vm pkill -TERM -o -f "^/bin/sh $hook" || true
-        wait_until 60 run_ended
+        wait_until 120 run_ended
         # 143: before it had done anything that would have to be undone.
         [[ $(cat "$status_file") =~ ^(0|130|143)$ ]] || { echo "after $delay s: $(cat "$status_file")"; return 1; }
     done
@@ -74,7 +74,7 @@ store_is_visible_whole() {
     begin_run
     freeze_in_hold
     on_vm kill -KILL "$(hook_pid)"
-    wait_until 60 run_ended
+    wait_until 120 run_ended
     on_vm $hook --recover
     everything_is_well 5
 }
@@ -85,7 +85,7 @@ store_is_visible_whole() {
     begin_run
     freeze_in_hold
     on_vm kill -KILL "$(hook_pid)"
-    wait_until 60 run_ended
+    wait_until 120 run_ended
     held
     tb configure
     on_vm $hook --recover
@@ -97,16 +97,16 @@ store_is_visible_whole() {
         begin_run
         sleep "$delay"
         on_vm pkill -KILL -o -f "^/bin/sh $hook" || true
-        wait_until 60 run_ended
+        wait_until 120 run_ended
     done
-    everything_is_well 330 # the */5 line of the crontab
+    everything_is_well 400 # the */5 line of the crontab
 }
 
 @test "the engine's container gets KILL in a hold: 24, the tracker runs" {
     begin_run
     freeze_in_hold
     on_vm docker kill torrust-backup-run >/dev/null
-    wait_until 60 run_ended
+    wait_until 120 run_ended
     [ "$(cat "$status_file")" = 24 ]
     everything_is_well
 }
@@ -116,7 +116,7 @@ store_is_visible_whole() {
         begin_run
         sleep "$delay"
         on_vm docker kill torrust-backup-run >/dev/null 2>&1 || true
-        wait_until 60 run_ended
+        wait_until 120 run_ended
         [[ $(cat "$status_file") =~ ^(0|24)$ ]]
     done
     everything_is_well
@@ -124,10 +124,10 @@ store_is_visible_whole() {
 
 @test "the engine gets TERM in the middle: 130, nothing half" {
     begin_run
-    wait_until 30 container_runs
+    wait_until 120 container_runs
     sleep 0.3
     on_vm docker kill -s TERM torrust-backup-run >/dev/null 2>&1 || true
-    wait_until 60 run_ended
+    wait_until 120 run_ended
     [[ $(cat "$status_file") =~ ^(0|130)$ ]]
     everything_is_well
 }

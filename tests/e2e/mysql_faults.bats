@@ -53,7 +53,7 @@ nothing_came_of_it() {
     run ! grep -F -e "$password" -e "$root_password" "$run_log"
 }
 everything_is_well() {
-    wait_until 60 server_answers
+    wait_until 120 server_answers
     sets | grep -qx "$good_before"
     wait_until 90 tracker_commits
     on_vm $hook >"$BATS_TEST_TMPDIR/next.log" || { tail "$BATS_TEST_TMPDIR/next.log"; return 1; }
@@ -152,7 +152,7 @@ lock_table_for() {
     free=$(sh_on_vm "df -PB1 /opt | awk 'NR == 2 {print \$4}'")
     on_vm fallocate -l $((free - 4000000)) /opt/ballast
     begin_run
-    wait_until 60 run_ended
+    wait_until 120 run_ended
     on_vm rm /opt/ballast
     failed_with 22
     nothing_came_of_it
@@ -169,7 +169,7 @@ lock_table_for() {
 @test "$kind: the user may not read any more: 2, and what is missing" {
     sql -e "REVOKE SELECT ON tracker.* FROM tracker_user@'%'" 2>/dev/null || sql -e "REVOKE SELECT ON \`tracker\`.* FROM tracker_user@'%'"
     begin_run
-    wait_until 60 run_ended
+    wait_until 120 run_ended
     sql -e "GRANT ALL ON tracker.* TO tracker_user@'%'"
     cat "$run_log" >&2
     failed_with 2
@@ -181,7 +181,7 @@ lock_table_for() {
     on_vm cp -p /opt/torrust/.env /root/env.before
     on_vm sed -i "s|tracker_user:[^/]*@mysql|tracker_user:wrong-one@mysql|" /opt/torrust/.env
     begin_run
-    wait_until 60 run_ended
+    wait_until 120 run_ended
     on_vm cp -p /root/env.before /opt/torrust/.env
     failed_with 2
     grep -q '\.env' "$run_log"
@@ -210,7 +210,7 @@ lock_table_for() {
 @test "$kind: the engine is killed during the dump: 24, nothing half" {
     begin_and_freeze
     on_vm docker kill torrust-backup-run >/dev/null
-    wait_until 60 run_ended
+    wait_until 120 run_ended
     failed_with 24
     [ "$(tracker_life)" = "$life_before" ]
     everything_is_well

@@ -32,7 +32,7 @@ tracker_is_whole() {
     on_vm docker run --rm --network torrust_database_network -e "$address=mysql://checker:checker@mysql:3306/tracker" \
         torrust/tracker:develop --check
     on_vm docker start tracker >/dev/null
-    wait_until 30 tracker_commits
+    wait_until 120 tracker_commits
 }
 
 @test "$kind: a dry run loads it beside the real database, compares, and leaves nothing" {
@@ -51,7 +51,7 @@ tracker_is_whole() {
     [ "$(marks)" = 0 ]
     [[ $(schemas) == tracker_torrust_before_* ]]
     [ "$(sql "$(schemas)" -e "SELECT count(*) FROM whitelist WHERE info_hash = 'not in any set'")" = 1 ]
-    wait_until 30 tracker_commits
+    wait_until 120 tracker_commits
     tracker_is_whole
     tb verify
 }
@@ -84,8 +84,8 @@ tracker_is_whole() {
         on_vm $hook --recover
         sleep 2
         on_vm $hook --recover
-        wait_until 30 tracker_runs
-        wait_until 30 tracker_commits
+        wait_until 120 tracker_runs
+        wait_until 120 tracker_commits
         tracker_is_whole
     done
     unmark # where no restore came to its swap, the old database goes on
@@ -114,10 +114,10 @@ tracker_is_whole() {
     grep -x -e '-- torrust-backup: end' "$BATS_TEST_TMPDIR/output"
     grep -x 'healthy' "$BATS_TEST_TMPDIR/output"
     [ "$(marks)" = 0 ]
-    wait_until 30 tracker_commits
+    wait_until 120 tracker_commits
     tracker_is_whole
     { echo 'set -eu; . /root/variables' && blocks '^## Undo'; } | on_vm bash -s
-    wait_until 30 tracker_commits
+    wait_until 120 tracker_commits
     [ "$(marks)" = 1 ]
     tracker_is_whole
 }

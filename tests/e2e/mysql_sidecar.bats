@@ -58,6 +58,6 @@ more_sets_than() { [ "$(sets | wc -l)" -gt "$1" ]; }
     [[ $output == *"the maintenance window is installed for the time"*"Tracker:    running, healthy"* ]]
     [[ $output == *"the sidecar comes back"* ]]
     run -0 tb restore --forget-kept
-    wait_until 30 tracker_commits
+    wait_until 120 tracker_commits
     no_schema_of_ours_is_left
 }

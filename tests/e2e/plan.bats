@@ -57,7 +57,7 @@ listing() {
     sh_on_vm "mv $database /root/kept.db && install -m 0644 -o 1000 -g 1000 /dev/null $database"
     [[ $(plan .no_forecast) == *"0 bytes"* ]]
     sh_on_vm "mv /root/kept.db $database && docker start tracker"
-    wait_until 20 tracker_runs
+    wait_until 120 tracker_runs
 }
 
 @test "after configure: nothing to change; a pause of a sensible time, foretold before there is a store" {
@@ -120,7 +120,7 @@ listing() {
     echo "$output"
     no_options
     sh_on_vm "mv /root/kept.db $database && docker start tracker"
-    wait_until 20 tracker_runs
+    wait_until 120 tracker_runs
     [ "$status" = 0 ]
     [[ $output == *"runs would be ended: window_max_seconds is 30"* ]]
     [[ $output == *"make room"* ]]
@@ -150,17 +150,17 @@ listing() {
 
 @test "after the change to WAL nothing is held any more" {
     tb run --journal-mode wal
-    wait_until 20 tracker_runs
+    wait_until 120 tracker_runs
     [ "$(all_of '.forecast | .database.journal_mode, .method, .expected_held_ms, (.advice | length)')" = "wal hot 0 0 " ]
     tb run
     [ "$(last_run | jq -r .method)" = hot ]
 }
 
 @test "it answers while a backup runs" {
-    sh_on_vm "setsid flock $store/.state/lock sleep 20 </dev/null >/dev/null 2>&1 &"
-    wait_until 5 sh_on_vm "! flock -n $store/.state/lock true"
+    hold_lock $store/.state/lock
     [ "$(plan .forecast.method)" = hot ]
     sh_on_vm "! flock -n $store/.state/lock true"
+    free_lock $store/.state/lock
 }
 
 @test "Docker that does not answer: configure would be refused, and that is said" {

@@ -12,12 +12,13 @@ teardown_file() { stop_machine; }
 newest() { sets | tail -n 1; }
 rows_of() { on_vm cat "$1" >"$BATS_TEST_TMPDIR/db" && sqlite3 "$BATS_TEST_TMPDIR/db" 'SELECT count(*) FROM torrents'; }
 kept() { sh_on_vm "ls -d $database.before-restore-* 2>/dev/null || true"; }
+recovered() { on_vm $hook --recover && tracker_runs; }
 quiet_tracker() { on_vm docker kill --signal INT tracker >/dev/null && on_vm timeout 60 docker wait tracker >/dev/null; }
 
 @test "configure and two sets, between which the tracker writes" {
     tb configure
     tb run
-    wait_until 30 tracker_runs
+    wait_until 120 tracker_runs
     sleep 2
     tb run
     [ "$(sets | wc -l)" = 2 ]
@@ -59,7 +60,7 @@ beside_the_database() { sh_on_vm "ls -A $(dirname $database) | grep -v -e -journ
     on_vm cat "$database" >"$BATS_TEST_TMPDIR/now.db"
     "$("$source_dir/tests/standin/build")/standin-tracker" --check "$BATS_TEST_TMPDIR/now.db"
     on_vm docker start tracker >/dev/null
-    wait_until 30 tracker_runs
+    wait_until 120 tracker_runs
 }
 
 @test "a damaged set is refused before the tracker is stopped" {
@@ -84,7 +85,7 @@ beside_the_database() { sh_on_vm "ls -A $(dirname $database) | grep -v -e -journ
     [ "$(kept | wc -l)" = 1 ]
     on_vm test ! -e "$database.restoring"
     on_vm $hook --recover
-    wait_until 30 tracker_runs
+    wait_until 120 tracker_runs
 }
 
 @test "a tracker that an operator had stopped is left stopped" {
@@ -92,7 +93,7 @@ beside_the_database() { sh_on_vm "ls -A $(dirname $database) | grep -v -e -journ
     run -0 tb restore --set latest
     [ "$(tracker_state)" = exited ]
     on_vm docker start tracker >/dev/null
-    wait_until 30 tracker_runs
+    wait_until 120 tracker_runs
 }
 
 @test "what was kept is listed by status, and goes when told so" {
@@ -112,9 +113,8 @@ beside_the_database() { sh_on_vm "ls -A $(dirname $database) | grep -v -e -journ
     for moment in 0.3 0.6 0.9 1.2; do
         sh_on_vm "$hook restore --set latest >/dev/null 2>&1 & pid=\$!; sleep $moment; kill -9 \$pid; wait \$pid" || true
         on_vm $hook --recover
-        sleep 2 # as cron's five minutes: a SIGINT that was under way has done its work
-        on_vm $hook --recover
-        wait_until 30 tracker_runs
+        sleep 5 # a SIGINT that was under way does its work, and then
+        wait_until 120 recovered # as by cron, again and again
         on_vm test -s "$database"
     done
     tb run

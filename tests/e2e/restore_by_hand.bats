@@ -93,7 +93,7 @@ $hook; echo \"the hook: \$?\"" >"$BATS_TEST_TMPDIR/output"
     [ "$(marks $database)" = 1 ]
     [ "$(on_vm sh -c "ls $database.before-restore-* 2>/dev/null || true")" = "" ]
     on_vm test -e "$database.rejected"
-    wait_until 20 tracker_runs
+    wait_until 120 tracker_runs
     copy_of_stopped "$BATS_TEST_TMPDIR/now.db"
     last_transaction "$BATS_TEST_TMPDIR/now.db"
 }

@@ -62,29 +62,29 @@ replace_database() { sh_on_vm "cp -p $database $database.new && mv $database.new
     expect 0 "backups would fail: the tracker does not work on" configure
     expect 2 "the tracker does not work on" restore --set latest
     on_vm docker restart tracker
-    wait_until 20 tracker_runs
+    wait_until 120 tracker_runs
     tb run
     expect 0 "Health:     ok" status
 }
 
 @test "a run that is under way is told, and another one gives way without showing an old record as its own" {
-    sh_on_vm "setsid flock $state_dir/lock sleep 25 </dev/null >/dev/null 2>&1 &"
-    wait_until 5 sh_on_vm "! flock -n $state_dir/lock true"
+    hold_lock $state_dir/lock
     expect 0 "a backup is under way" status
     expect 11 "another run holds the lock" run
     [[ $output != *"Set:"* ]]
-    wait_until 30 sh_on_vm "flock -n $state_dir/lock true"
+    free_lock $state_dir/lock
 }
 
 @test "the hook itself is seen, and while it holds the tracker status does not cry wolf" {
-    # Docker's client is made slow, so that the hook stands in its hold for a while.
-    sh_on_vm "mkdir -p /root/slow && printf '#!/bin/sh\n[ \"\$1\" != unpause ] || sleep 5\nexec /usr/bin/docker \"\$@\"\n' >/root/slow/docker &&
+    # Docker's client is made to wait, so that the hook stands in its hold until that has been looked at.
+    sh_on_vm "mkdir -p /root/slow && printf '#!/bin/sh\nwhile [ \"\$1\" = unpause ] && [ ! -e /root/slow/go ]; do sleep 0.2; done\nexec /usr/bin/docker \"\$@\"\n' >/root/slow/docker &&
         chmod +x /root/slow/docker && PATH=/root/slow:\$PATH setsid $hook </dev/null >/dev/null 2>&1 &"
-    wait_until 20 sh_on_vm "[ \"\$(docker inspect -f '{{.State.Status}}' tracker)\" = paused ]"
+    wait_until 120 sh_on_vm "[ \"\$(docker inspect -f '{{.State.Status}}' tracker)\" = paused ]"
     expect 0 "paused" status
     [[ $output == *"(held by a backup)"*"a backup is under way"* ]]
-    wait_until 30 tracker_runs
-    wait_until 30 sh_on_vm "flock -n $state_dir/lock true"
+    on_vm touch /root/slow/go
+    wait_until 120 tracker_runs
+    wait_until 120 sh_on_vm "flock -n $state_dir/lock true"
     expect 0 "Health:     ok" status
     [[ $output != *"under way"* ]]
 }
@@ -93,11 +93,10 @@ replace_database() { sh_on_vm "cp -p $database $database.new && mv $database.new
     # Cron must not recover in between. It is stopped, not ended: status would miss it.
     on_vm pkill -STOP -x cron
     sh_on_vm "echo \"pause \$(docker inspect -f '{{.Id}}' tracker) \$(date +%s) \$(cat /proc/sys/kernel/random/boot_id)\" >$state_dir/held
-        docker pause tracker
-        setsid flock $state_dir/lock sleep 5 </dev/null >/dev/null 2>&1 &"
-    wait_until 5 sh_on_vm "! flock -n $state_dir/lock true"
+        docker pause tracker"
+    hold_lock $state_dir/lock
     expect 0 "paused" status
-    wait_until 20 sh_on_vm "flock -n $state_dir/lock true"
+    free_lock $state_dir/lock
     expect 20 "an interrupted backup left the tracker 'paused'" status
     [[ $output == *"torrust-backup-hold recover"* ]]
     on_vm $hook --recover
@@ -107,13 +106,13 @@ replace_database() { sh_on_vm "cp -p $database $database.new && mv $database.new
 
 @test "a tracker that nobody held, and does not run: exit status 20" {
     on_vm docker kill -s INT tracker
-    wait_until 20 sh_on_vm "[ \"\$(docker inspect -f '{{.State.Status}}' tracker)\" = exited ]"
+    wait_until 120 sh_on_vm "[ \"\$(docker inspect -f '{{.State.Status}}' tracker)\" = exited ]"
     expect 20 "the tracker is 'exited', and no backup holds it" status
     on_vm docker rename tracker elsewhere
     expect 20 "the tracker's container is gone" status
     on_vm docker rename elsewhere tracker
     on_vm docker start tracker
-    wait_until 20 tracker_runs
+    wait_until 120 tracker_runs
 }
 
 @test "overdue: the last good backup is older than the schedule allows" {
@@ -199,8 +198,8 @@ replace_database() { sh_on_vm "cp -p $database $database.new && mv $database.new
 }
 
 @test "verify that is interrupted while it waits for cron leaves no schedule behind" {
-    (cd "$workspace" && timeout --preserve-status -s INT 60 "$backup" verify standin --wait-for-cron >"$BATS_TEST_TMPDIR/out" 2>&1) &
-    wait_until 50 on_vm test -e /etc/cron.d/torrust-backup-verify
+    (cd "$workspace" && timeout --preserve-status -s INT 400 "$backup" verify standin --wait-for-cron >"$BATS_TEST_TMPDIR/out" 2>&1) &
+    wait_until 300 on_vm test -e /etc/cron.d/torrust-backup-verify
     pkill -INT -P $! torrust-backup || pkill -INT -P $! timeout
     wait $! && return 1
     cat "$BATS_TEST_TMPDIR/out"
@@ -231,5 +230,5 @@ replace_database() { sh_on_vm "cp -p $database $database.new && mv $database.new
     expect 24 "Docker does not answer" verify
     on_vm systemctl start docker.socket docker
     on_vm docker start tracker
-    wait_until 30 tracker_runs
+    wait_until 120 tracker_runs
 }

@@ -3,6 +3,7 @@
 #include "fuzz/fuzz.h"
 
 #include "domain/manifest.h"
+#include "domain/proof.h"
 
 static void check_manifest(tbk_arena *arena, const tbk_value *value)
 {

@@ -14,7 +14,7 @@ state=/var/lib/torrust-backup
 store=/opt/torrust/storage/backup/sets
 database=/opt/torrust/storage/tracker/lib/database/tracker.db
 
-on_vm() { timeout "${limit:-60}" "$vm" root "$machine" -- "$@"; }
+on_vm() { timeout "${limit:-180}" "$vm" root "$machine" -- "$@"; }
 sh_on_vm() { on_vm sh -c "$@"; }
 
 # wait_until SECONDS COMMAND...: not 0 when the command did not succeed within the time.
@@ -23,7 +23,7 @@ wait_until() {
     shift
     until "$@" >/dev/null; do
         [ "$SECONDS" -lt "$end" ] || return 1
-        sleep 0.1
+        sleep 0.3
     done
 }
 
@@ -82,9 +82,9 @@ start_hook() {
 signal_hook() { sh_on_vm "kill -s $1 \$(cat /tmp/pid)"; }
 hook_ended() { on_vm test -s /tmp/status; }
 
-# ends_with STATUS [SECONDS]
+# ends_with STATUS
 ends_with() {
-    wait_until "${2:-30}" hook_ended
+    wait_until 120 hook_ended
     on_vm cat /tmp/log # for the report of a failure
     [ "$(on_vm cat /tmp/status)" = "$1" ]
 }
@@ -93,7 +93,7 @@ log_has() { on_vm grep -qF -- "$1" /tmp/log; }
 # backup STATUS ENGINE-SCRIPT: a whole run in the foreground.
 backup() {
     start_hook "$2"
-    ends_with "$1" 60
+    ends_with "$1"
 }
 
 tracker_state() { on_vm docker inspect -f '{{.State.Status}}' tracker; }
@@ -108,20 +108,23 @@ die_in_a_hold() {
     held_by "$1"
     sh_on_vm 'kill -KILL $(pgrep -f "torrust-backup-hold guar[d]") $(cat /tmp/pid)'
     ends_with 137
-    wait_until 5 sh_on_vm "flock -n $state/lock true"
+    wait_until 60 sh_on_vm "flock -n $state/lock true"
 }
 
 # held_by pause|stop [SCRIPT]: a run in the background that holds the tracker, and does so until it is told otherwise.
 held_by() {
-    start_hook "ask 'hold $1'; ${2:-nap 100}"
-    wait_until 20 log_has "hold $1: held"
+    start_hook "ask 'hold $1'; ${2:-nap 300}"
+    wait_until 60 log_has "hold $1: held"
     tracker_is "$([ "$1" = pause ] && echo paused || echo exited)"
     marker_stands
 }
 
+# The scripted engine's nap is over: it naps for as long as a test needs to look, however busy the machine is.
+wake_engine() { on_vm docker kill -s USR1 torrust-backup-run >/dev/null; }
+
 # Recovery leaves alone whoever has the lock; busybox's timeout keeps it for up to a second after its command.
 recover_ended_run() {
-    wait_until 10 on_vm flock -n "$state/lock" true
+    wait_until 60 on_vm flock -n "$state/lock" true
     on_vm "$hook" --recover
 }
 
@@ -129,16 +132,21 @@ recover_ended_run() {
 tidy() {
     [ -d "$("$vm" path "$machine")" ] || return 0
     sh_on_vm '[ ! -e /usr/bin/docker.real ] || mv -f /usr/bin/docker.real /usr/bin/docker'
-    on_vm systemctl start docker.socket docker
+    sh_on_vm 'pkill -CONT -f containerd-shim; systemctl start docker.socket docker' || true
     sh_on_vm 'kill -9 $(cat /tmp/pid) 2>/dev/null; docker rm -f torrust-backup-run; rm -f /tmp/status' >/dev/null 2>&1 || true
     sh_on_vm "umount $state 2>/dev/null; rm -rf $state/held $copy"
     # A tracker that is not the deployer's, as some tests make it, hinders Compose.
-    [ "$(on_vm docker inspect -f '{{.Config.Image}} {{.HostConfig.RestartPolicy.Name}}' tracker 2>&1)" = \
-        'torrust/tracker:develop unless-stopped' ] || on_vm docker rm -f tracker >/dev/null 2>&1
-    on_vm docker unpause tracker >/dev/null 2>&1 || true
+    local found
+    found=$(on_vm docker inspect -f '{{.Config.Image}} {{.HostConfig.RestartPolicy.Name}} {{.State.Status}}' tracker 2>&1) || true
+    case $found in
+    'torrust/tracker:develop unless-stopped running') return 0 ;;
+    'torrust/tracker:develop unless-stopped paused') on_vm docker unpause tracker >/dev/null 2>&1 || true ;;
+    'torrust/tracker:develop unless-stopped '*) ;;
+    *) on_vm docker rm -f tracker >/dev/null 2>&1 || true ;;
+    esac
     sh_on_vm 'cd /opt/torrust && docker compose up -d --pull never' >/dev/null 2>&1
 }
-comes_back() { wait_until 30 everything_is_as_before; }
+comes_back() { wait_until 120 everything_is_as_before; }
 everything_is_as_before() {
     tracker_is running
     no_marker

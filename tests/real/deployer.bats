@@ -101,7 +101,7 @@ END
 
 @test "WAL: nothing is held, no announce waits a second, every confirmed info-hash is in the set" {
     on_vm $hook --journal-mode wal >/dev/null
-    wait_until 30 tracker_runs
+    wait_until 120 tracker_runs
     announce_while tb verify
     note_silence "published tracker, hot"
     [ "$(last_run | jq -r .method)" = hot ]
@@ -109,7 +109,7 @@ END
     [ "$(jq '.longest_silence_ms < 1000 and .confirmed > 100' "$BATS_TEST_TMPDIR/summary.json")" = true ]
     compare_set "$(sets | tail -n 1)"
     on_vm $hook --journal-mode delete >/dev/null
-    wait_until 30 tracker_runs
+    wait_until 120 tracker_runs
 }
 
 @test "essential: what was never completed is left out, and the published tracker starts on the rest and serves" {
@@ -121,9 +121,9 @@ END
         INSERT INTO torrents (info_hash, completed) SELECT lower(hex(randomblob(20))), 0 FROM n"
     on_vm chown 1000:1000 $database
     on_vm docker start tracker >/dev/null
-    wait_until 30 tracker_runs
+    wait_until 120 tracker_runs
     on_vm $hook --journal-mode wal >/dev/null
-    wait_until 30 tracker_runs
+    wait_until 120 tracker_runs
     echo 'profile: essential' >"$workspace/envs/real.backup.yml"
     tb configure
     announce_while tb verify
@@ -135,26 +135,26 @@ END
     on_vm tee $database <"$BATS_TEST_TMPDIR/restored.db" >/dev/null
     on_vm rm -f $database-wal $database-shm
     on_vm docker start tracker >/dev/null
-    wait_until 30 tracker_runs
+    wait_until 120 tracker_runs
     (cd "$workspace" && "$cache/deployer/bin/torrust-tracker-deployer" --log-dir data/logs test real)
     announce_while sleep 3
     rm "$workspace/envs/real.backup.yml"
     tb configure
     on_vm $hook --journal-mode delete >/dev/null
-    wait_until 30 tracker_runs
+    wait_until 120 tracker_runs
 }
 
 @test "sidecar: three scheduled backups under announces, nothing held, every confirmed info-hash is in each" {
     local before since
     on_vm $hook --journal-mode wal >/dev/null
-    wait_until 30 tracker_runs
+    wait_until 120 tracker_runs
     printf '%s\n' 'mode: sidecar' "schedule: '* * * * *'" >"$workspace/envs/real.backup.yml"
     tb configure
     on_vm test ! -e $hook
     since=$(on_vm date +%s)
     three_more() { [ "$(sets | wc -l)" -ge $((before + 4)) ]; } # the first may begin before the client
     before=$(sets | wc -l)
-    announce_while wait_until 280 three_more
+    announce_while wait_until 400 three_more
     for set in $(sets | tail -n 3); do
         [ "$(on_vm cat "$store/$set/manifest.json" | jq -r '.capture | "\(.method) \(.held_ms)"')" = "hot 0" ]
         compare_set "$set"
@@ -167,7 +167,7 @@ END
     rm "$workspace/envs/real.backup.yml"
     tb configure
     on_vm $hook --journal-mode delete >/dev/null
-    wait_until 30 tracker_runs
+    wait_until 120 tracker_runs
 }
 
 @test "a run that cron fires is proved too" {

@@ -89,7 +89,7 @@ text = re.sub("(?m)^MYSQL_PASSWORD=.*", lambda m: "MYSQL_PASSWORD=" + chr(39) + 
 open(path, "w", encoding="utf-8").write(text)'
     printf '%s\n' "ALTER USER tracker_user@'%' IDENTIFIED BY '${other//\\/\\\\}';" | sql
     on_vm sh -c 'cd /opt/torrust && docker compose up -d --no-deps tracker' >/dev/null 2>&1
-    wait_until 60 sh_on_vm '[ "$(docker inspect -f "{{.State.Health.Status}}" tracker)" = healthy ]'
+    wait_until 120 sh_on_vm '[ "$(docker inspect -f "{{.State.Health.Status}}" tracker)" = healthy ]'
     announce_while tb verify
     compare_set "$(newest)"
     for secret in "$password" "$encoded" "$other" "$other_encoded"; do

@@ -10,6 +10,7 @@
 
 #include "base/auto.h"
 #include "domain/manifest.h"
+#include "domain/table_rows.h"
 #include "ports/report.h"
 
 #include <sys/stat.h>

@@ -35,6 +35,14 @@ static inline void put(tbk_arena *arena, tbk_value *document, const char *path, 
     tbk_value_set(arena, (tbk_value *)parent, dot != NULL ? dot + 1 : path, json_of(arena, json));
 }
 
+/* Writes it as JSON text and reads that, as a set's file is. */
+static inline tbk_value *as_written(tbk_arena *arena, const tbk_value *value)
+{
+    tbk_auto_text text = {0};
+    tbk_json_write(&text, value, true);
+    return json_of(arena, tbk_text_string(&text));
+}
+
 /* One change of a valid document, and the message that refuses it. */
 typedef struct refusal {
     const char *path;

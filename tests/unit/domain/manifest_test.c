@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Manifests and proofs: what is written is read back whole; what is damaged is refused. */
+/* Manifests: what is written is read back whole; what is damaged is refused. */
 #include "unit/domain/documents.h"
 
 #include "domain/manifest.h"
@@ -72,14 +72,6 @@ static tbk_manifest mysql_sample(void)
                                        .missing = "the text of the function 'f'"};
     manifest.files[0].name = TBK_SET_DUMP_FILE;
     return manifest;
-}
-
-/* Writes it as JSON text and reads that, as a set's file is. */
-static tbk_value *as_written(tbk_arena *arena, const tbk_value *value)
-{
-    tbk_auto_text text = {0};
-    tbk_json_write(&text, value, true);
-    return json_of(arena, tbk_text_string(&text));
 }
 
 static void check_same(tbk_arena *arena, const tbk_manifest *a, const tbk_manifest *b)
@@ -418,13 +410,10 @@ static void newer_versions_are_not_read(void **state)
     (void)state;
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     tbk_manifest manifest;
-    tbk_proof proof;
     tbk_error err;
     const tbk_value *newer = json_of(arena, "{\"schema\":2}");
     assert_fails(tbk_manifest_read(arena, newer, &manifest, &err), err, TBK_E_UNSUPPORTED,
                  "the manifest: it has schema version 2; this version reads 1");
-    assert_fails(tbk_proof_read(arena, newer, &proof, &err), err, TBK_E_UNSUPPORTED,
-                 "the proof: it has schema version 2; this version reads 1");
 }
 
 static void unknown_keys_are_left_alone(void **state)
@@ -437,76 +426,6 @@ static void unknown_keys_are_left_alone(void **state)
     tbk_error err;
     put(arena, value, "encryption", "{\"to\":[]}");
     assert_succeeds(tbk_manifest_read(arena, value, &read, &err), err);
-}
-
-static const tbk_table_rows rows[] = {{"torrents", 161454700}, {"we.ird \"name\"", 0}};
-
-static void proof_is_read_as_it_was_written(void **state)
-{
-    (void)state;
-    static const tbk_proof cases[] = {
-        {TBK_PROOF_RESTORED, "2026-02-16T17:56:43Z", true, NULL, rows, 2},
-        {TBK_PROOF_CHECKSUMS, "2026-02-16T17:56:43Z", false, "'database.db.zst' has changed", NULL,
-         0},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        tbk_auto(tbk_arena) *arena = tbk_arena_new();
-        tbk_proof read;
-        tbk_error err;
-        assert_succeeds(tbk_proof_read(arena,
-                                       as_written(arena, tbk_proof_to_value(arena, &cases[i])),
-                                       &read, &err),
-                        err);
-        assert_int_equal(read.level, cases[i].level);
-        assert_string_equal(read.at, cases[i].at);
-        assert_int_equal(read.ok, cases[i].ok);
-        assert_true(read.ok == (read.reason == NULL));
-        assert_int_equal(read.table_count, cases[i].table_count);
-        for (size_t table = 0; table < read.table_count; table++) {
-            assert_string_equal(read.tables[table].table, rows[table].table);
-            assert_int_equal(read.tables[table].rows, rows[table].rows);
-        }
-    }
-}
-
-static void damaged_proof_is_refused(void **state)
-{
-    (void)state;
-    static const refusal cases[] = {
-        {"schema", "null", "'schema' is missing"},
-        {"schema", "0", "'schema' is not a version"},
-        {"level", "null", "'level' is missing"},
-        {"level", "\"felt\"", "the level of proof 'felt' is unknown"},
-        {"at", "5", "'at' must be text"},
-        {"ok", "null", "'ok' is missing"},
-        {"reason", "5", "'reason' must be text"},
-        {"rows", "[]", "'rows' must be a map"},
-        {"rows", "{\"a\":\"1\"}", "'rows' holds something that is no count"},
-        {"rows", "{\"a\":-1}", "'rows' holds something that is no count"},
-    };
-    static const tbk_proof proof = {
-        TBK_PROOF_RESTORED, "2026-02-16T17:56:43Z", true, NULL, rows, 2};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        tbk_auto(tbk_arena) *arena = tbk_arena_new();
-        tbk_value *value = as_written(arena, tbk_proof_to_value(arena, &proof));
-        tbk_proof read;
-        tbk_error err;
-        put(arena, value, cases[i].path, cases[i].json);
-        assert_fails(tbk_proof_read(arena, value, &read, &err), err, TBK_E_CORRUPT,
-                     cases[i].message);
-    }
-}
-
-static void levels_are_read_as_they_are_written(void **state)
-{
-    (void)state;
-    tbk_error err;
-    tbk_proof_level read = TBK_PROOF_NONE;
-    for (tbk_proof_level level = TBK_PROOF_NONE; level <= TBK_PROOF_RESTORED; level++) {
-        assert_succeeds(tbk_proof_level_parse(tbk_proof_level_name(level), &read, &err), err);
-        assert_int_equal(read, level);
-    }
-    assert_fails(tbk_proof_level_parse("felt", &read, &err), err, TBK_E_USAGE, "'felt' is unknown");
 }
 
 int main(void)
@@ -525,9 +444,6 @@ int main(void)
         cmocka_unit_test(damaged_facts_of_mysql_are_refused),
         cmocka_unit_test(newer_versions_are_not_read),
         cmocka_unit_test(unknown_keys_are_left_alone),
-        cmocka_unit_test(proof_is_read_as_it_was_written),
-        cmocka_unit_test(damaged_proof_is_refused),
-        cmocka_unit_test(levels_are_read_as_they_are_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Retention: what is dropped, and what never is. */
-#include "unit/unit.h"
+#include "unit/arena.h"
 
 #include "domain/retention.h"
 
@@ -10,23 +10,6 @@
     {                                                                                              \
         .id = (name), .time_s = NOW_S - (days)*DAY_S, .proof = (level)                             \
     }
-
-static tbk_arena *arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = tbk_arena_new();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    tbk_arena_free(arena);
-    arena = NULL;
-    return 0;
-}
 
 static void apply(tbk_retention_set *sets, size_t count, int64_t keep_days, int64_t keep_last)
 {
@@ -252,5 +235,5 @@ int main(void)
         cmocka_unit_test(keeps_what_is_from_the_future),
         cmocka_unit_test(a_moment_ahead_is_not_the_future),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, begin_arena, end_arena);
 }

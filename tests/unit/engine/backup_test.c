@@ -1,29 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* A whole backup against a real store; only the tracker's holder is played by the test. */
-#include "unit/unit.h"
+#include "unit/engine/backup_fixture.h"
 
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "database/sqlite/sqlite.h"
-#include "engine/backup.h"
 #include "engine/verification.h"
 #include "store/brake.h"
 #include "store/last_run.h"
 
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <sys/stat.h>
-
-#define START_S 1771264603 /* 20260216T175643Z */
-#define DAY_S 86400
-
-/* What the holder does; every answer can be made to fail. */
-typedef struct holder {
-    bool refuses_pause, refuses_stop, was_stopped, is_lost, does_not_release;
-    int holds, releases;
-    tbk_hold_kind kind;
-} holder;
 
 typedef struct fixture {
     char folder[64], database[96], store[96];
@@ -36,59 +24,19 @@ typedef struct fixture {
     tbk_error err;
 } fixture;
 
-static bool acquire(void *self, tbk_hold_kind kind, bool *out_was_stopped, tbk_error *err)
-{
-    holder *holding = self;
-    if (kind == TBK_HOLD_PAUSE ? holding->refuses_pause : holding->refuses_stop)
-        return tbk_fail(err, TBK_E_FAILED, NULL, "not today");
-    holding->holds++;
-    holding->kind = kind;
-    *out_was_stopped = holding->was_stopped;
-    return true;
-}
-
-static bool check(void *self, tbk_error *err)
-{
-    return !((holder *)self)->is_lost || tbk_fail(err, TBK_E_INTERRUPTED, NULL, "the hook is gone");
-}
-
-static bool release(void *self, tbk_error *err)
-{
-    holder *holding = self;
-    holding->releases++;
-    return !holding->does_not_release || tbk_fail(err, TBK_E_TRACKER_DOWN, NULL, "it stays down");
-}
-
-static void execute(const char *path, const char *sql)
-{
-    sqlite3 *db;
-    if (sqlite3_open(path, &db) != SQLITE_OK ||
-        sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
-        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-    (void)sqlite3_close(db);
-}
-
 static int setup(void **state)
 {
     fixture *self = calloc(1, sizeof *self);
     make_scratch(self->folder);
     (void)snprintf(self->database, sizeof self->database, "%s/tracker.db", self->folder);
     (void)snprintf(self->store, sizeof self->store, "%s/store", self->folder);
-    execute(self->database,
-            "CREATE TABLE torrents (id INTEGER PRIMARY KEY, info_hash TEXT, completed INTEGER);"
-            "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n LIMIT 5000) "
-            "INSERT INTO torrents SELECT i, hex(randomblob(20)), 1 FROM n");
+    make_torrents(self->database, 5000, "1");
     self->arena = tbk_arena_new();
-    self->config = (tbk_engine_config){.environment = "demo",
-                                       .driver = TBK_DRIVER_SQLITE,
-                                       .database_path = self->database,
-                                       .store = self->store,
-                                       .keep_days = 7,
-                                       .keep_last = 1,
-                                       .compression_level = 1,
-                                       .prove_restored_every_days = 7};
-    self->hold =
-        (tbk_hold){.self = &self->holder, .acquire = acquire, .check = check, .release = release};
+    self->config = sqlite_config(self->database, self->store);
+    self->config.environment = "demo";
+    self->config.keep_last = 1;
+    self->config.prove_restored_every_days = 7;
+    self->hold = hold_of(&self->holder);
     self->request = (tbk_backup_request){.config = &self->config,
                                          .hold = &self->hold,
                                          .run_id = "run-1",
@@ -101,13 +49,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     fixture *self = *state;
-    tbk_error err;
-    char name[64];
-    (void)snprintf(name, sizeof name, "%s", strrchr(self->folder, '/') + 1);
-    *strrchr(self->folder, '/') = '\0';
-    int parent = open(self->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool removed = tbk_directory_remove_at(parent, name, &err);
-    (void)close(parent);
+    bool removed = remove_scratch(self->folder);
     tbk_arena_free(self->arena);
     free(self);
     return removed ? 0 : -1;
@@ -687,12 +629,6 @@ static void profiles_do_not_stand_in_for_each_other(void **state)
                      1); /* an essential one; the full one is the newest earlier */
 }
 
-static bool at_once(void *self)
-{
-    (void)self;
-    return true;
-}
-
 static fixture *shared; /* with a child in which the kernel refuses a call */
 
 static bool set_is_kept_without_the_proof(void)
@@ -735,7 +671,7 @@ static void a_pipe_in_the_journals_place_lets_the_tracker_go(void **state)
     for (size_t i = 0; i < 2; i++) {
         const char *pipe = tbk_arena_format(self->arena, "%s%s", self->database, SUFFIXES[i]);
         assert_int_equal(mkfifo(pipe, 0600), 0);
-        (void)alarm(20);
+        (void)alarm(120);
         assert_fails(backup(self), self->err, TBK_E_CONFIG, "is not a regular file");
         (void)alarm(0);
         assert_int_equal(self->holder.releases, self->holder.holds);

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Proof: a set that was really made, then harmed in one place at a time. */
-#include "unit/unit.h"
+#include "unit/engine/backup_fixture.h"
 
 #include "base/file.h"
-#include "engine/backup.h"
 #include "engine/verification.h"
 
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <sys/stat.h>
 
 typedef struct fixture {
@@ -27,23 +25,13 @@ static int setup(void **state)
     self->arena = tbk_arena_new();
     const char *database = tbk_arena_format(self->arena, "%s/t.db", self->folder);
     self->scratch = tbk_arena_format(self->arena, "%s/scratch", self->folder);
-    sqlite3 *db;
-    if (mkdir(self->scratch, 0700) != 0 || sqlite3_open(database, &db) != SQLITE_OK ||
-        sqlite3_exec(db,
-                     "CREATE TABLE t (x); WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 "
-                     "FROM n LIMIT 3000) INSERT INTO t SELECT hex(randomblob(20)) FROM n",
-                     NULL, NULL, NULL) != SQLITE_OK)
+    if (mkdir(self->scratch, 0700) != 0)
         return -1;
-    (void)sqlite3_close(db);
-    const tbk_engine_config config = {.driver = TBK_DRIVER_SQLITE,
-                                      .database_path = database,
-                                      .store =
-                                          tbk_arena_format(self->arena, "%s/store", self->folder),
-                                      .keep_days = 7,
-                                      .keep_last = 3,
-                                      .compression_level = 1};
+    make_torrents(database, 3000, "1");
+    const tbk_engine_config config =
+        sqlite_config(database, tbk_arena_format(self->arena, "%s/store", self->folder));
     const tbk_backup_request request = {
-        .config = &config, .run_id = "run", .create_store = true, .now_s = 1771264603};
+        .config = &config, .run_id = "run", .create_store = true, .now_s = START_S};
     assert_succeeds(tbk_backup_run(self->arena, &request, NULL, &self->result, &self->err),
                     self->err);
     self->manifest = *self->result.manifest;
@@ -54,12 +42,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     fixture *self = *state;
-    tbk_error err;
-    char *slash = strrchr(self->folder, '/');
-    *slash = '\0';
-    int parent = open(self->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool removed = tbk_directory_remove_at(parent, slash + 1, &err);
-    (void)close(parent);
+    bool removed = remove_scratch(self->folder);
     tbk_arena_free(self->arena);
     free(self);
     return removed ? 0 : -1;
@@ -68,8 +51,16 @@ static int teardown(void **state)
 static bool prove(fixture *self, tbk_proof_level level)
 {
     tbk_database database = tbk_database_sqlite(self->arena, NULL);
-    return tbk_prove_set(self->arena, &database, self->result.path, &self->manifest, level,
-                         self->scratch, 1771264700, NULL, &self->proof, &self->err);
+    tbk_auto(tbk_set) *set = NULL;
+    if (!tbk_set_open(self->result.path, &set, &self->err))
+        return false;
+    const tbk_prove_request request = {.set = set,
+                                       .manifest = &self->manifest,
+                                       .level = level,
+                                       .database = &database,
+                                       .scratch = self->scratch,
+                                       .now_s = 1771264700};
+    return tbk_prove_set(self->arena, &request, &self->proof, &self->err);
 }
 
 static const char *in_set(fixture *self, const char *name)

@@ -66,8 +66,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    tbk_error err;
-    bool ok = tbk_directory_remove_at(AT_FDCWD, scratch, &err);
+    bool ok = remove_scratch(scratch);
     tbk_arena_free(arena);
     return close(scratch_fd) == 0 && ok ? 0 : -1;
 }

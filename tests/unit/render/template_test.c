@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The template language: what it makes, and how it refuses what is wrong. */
+#include "unit/arena.h"
+
 #include "render/template.h"
 
 #include "base/json.h"
 #include "base/yaml.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-#include <sys/wait.h>
-
-#include <cmocka.h>
 
 static const char values_json[] =
     "{\"name\": \"demo\", \"empty\": \"\", \"nothing\": null, \"seven\": 7, \"zero\": 0, "
@@ -21,23 +14,6 @@ static const char values_json[] =
     " \"database\": {\"driver\": \"sqlite3\", \"files\": {\"main\": \"t.db\"}},"
     " \"services\": [{\"name\": \"x\", \"ports\": [1, 2]}, {\"name\": \"y\", \"ports\": [3]}],"
     " \"schedule\": \"*/5 1-3 * * 1-5\", \"daily\": \"@daily\", \"greek\": \"\\u03b1\\u03b2\"}";
-
-static tbk_arena *arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = tbk_arena_new();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    tbk_arena_free(arena);
-    arena = NULL;
-    return 0;
-}
 
 static const tbk_value *sample_values(void)
 {
@@ -698,7 +674,7 @@ static void control_characters_cannot_leave_their_line(void **state)
 
 int main(void)
 {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, begin_arena, end_arena)
     const struct CMUnitTest tests[] = {
         TEST(text_stays_as_it_is),
         TEST(prints_text_numbers_and_booleans),

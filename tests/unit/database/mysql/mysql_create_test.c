@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "database/mysql/mysql_create.h"
 
-#include "unit/unit.h"
-
-static tbk_arena *arena;
+#include "unit/arena.h"
 
 static tbk_mysql_create split(const char *sql)
 {
@@ -120,20 +118,6 @@ static void what_is_not_understood_stays_as_it_is(void **state)
     }
 }
 
-static int begin(void **state)
-{
-    (void)state;
-    arena = tbk_arena_new();
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    tbk_arena_free(arena);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,5 +127,5 @@ int main(void)
         cmocka_unit_test(writes_a_row_format_where_none_is),
         cmocka_unit_test(what_is_not_understood_stays_as_it_is),
     };
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, begin_arena, end_arena);
 }

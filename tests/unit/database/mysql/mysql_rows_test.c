@@ -3,11 +3,9 @@
 
 #include "base/text.h"
 #include "database/mysql/mysql_stream.h"
-#include "unit/unit.h"
+#include "unit/arena.h"
 
 static tbk_error err;
-static tbk_arena *arena;
-
 static tbk_mysql_writer writer_of(const tbk_mysql_column *columns, size_t count)
 {
     return (tbk_mysql_writer){.columns = columns,
@@ -159,20 +157,6 @@ static void checksums_see_values_and_not_their_order(void **state)
     assert_string_equal(tbk_mysql_checksum_text(arena, checksum_of(rows, 4)), "c3fec657332aefdb");
 }
 
-static int begin(void **state)
-{
-    (void)state;
-    arena = tbk_arena_new();
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    tbk_arena_free(arena);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,5 +166,5 @@ int main(void)
         cmocka_unit_test(statements_end_before_they_grow_too_long),
         cmocka_unit_test(checksums_see_values_and_not_their_order),
     };
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, begin_arena, end_arena);
 }

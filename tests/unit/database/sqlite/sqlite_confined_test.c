@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Databases that others wrote: none of what they hold, or of what stands beside them, leads to
  * another file, runs, or takes all time and memory; and what cannot be read is not called wrong. */
-#include "unit/database/databases.h"
+#include "unit/databases.h"
 #include "unit/moved_clock.h"
 
 #include "database/sqlite/sqlite_internal.h"
@@ -27,13 +27,6 @@ static void put(const char *path, const void *bytes, size_t length)
     (void)close(fd);
 }
 
-static void execute(const char *path, const char *sql)
-{
-    sqlite3 *db = open_database(path);
-    must(db, sql);
-    (void)sqlite3_close(db);
-}
-
 static int setup(void **state)
 {
     fixture *self = calloc(1, sizeof *self);
@@ -43,10 +36,7 @@ static int setup(void **state)
     (void)snprintf(self->other, sizeof self->other, "%s/other", self->folder);
     (void)snprintf(self->journal, sizeof self->journal, "%s-journal", self->database);
     self->arena = tbk_arena_new();
-    execute(self->database,
-            "CREATE TABLE torrents (id INTEGER PRIMARY KEY, info_hash TEXT, completed INTEGER);"
-            "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n LIMIT 3000) "
-            "INSERT INTO torrents SELECT i, hex(randomblob(20)), i % 3 FROM n");
+    make_torrents(self->database, ROWS, "i % 3");
     put(self->other, "somebody's", 10);
     *state = self;
     return 0;
@@ -55,12 +45,10 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     fixture *self = *state;
-    char command[128];
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", self->folder);
-    int status = system(command);
+    bool removed = remove_scratch(self->folder);
     tbk_arena_free(self->arena);
     free(self);
-    return status;
+    return removed ? 0 : -1;
 }
 
 /* --- journals that name another file --- */
@@ -222,7 +210,7 @@ static void pipes_and_links_beside_it_are_told_not_waited_for(void **state)
             char name[112];
             (void)snprintf(name, sizeof name, "%s%s", self->database, SUFFIXES[i]);
             assert_int_equal(kind == 0 ? mkfifo(name, 0600) : symlink(self->other, name), 0);
-            (void)alarm(10);
+            (void)alarm(120);
             assert_fails(tbk_sqlite_copy_held(self->database, self->copy, NULL, &self->err),
                          self->err, TBK_E_CONFIG, "is not a regular file");
             if (i == 0)
@@ -231,7 +219,7 @@ static void pipes_and_links_beside_it_are_told_not_waited_for(void **state)
             assert_int_equal(unlink(name), 0);
         }
     assert_int_equal(mkfifo(self->copy, 0600), 0);
-    (void)alarm(10);
+    (void)alarm(120);
     tbk_sqlite_facts facts;
     assert_fails(tbk_sqlite_inspect(self->copy, &facts, &self->err), self->err, TBK_E_CONFIG,
                  "is not a regular file");

@@ -6,7 +6,7 @@
  * The invariant: every transaction of a writer sets the same generation in all rows. A copy with
  * two generations in it is torn.
  */
-#include "unit/database/databases.h"
+#include "unit/databases.h"
 #include "unit/moved_clock.h"
 
 #include "database/sqlite/sqlite.h"
@@ -27,15 +27,9 @@ typedef struct fixture {
 
 static void fill(fixture *self, const char *pragmas)
 {
-    char sql[300];
     self->writer = open_database(self->database);
     must(self->writer, pragmas);
-    must(self->writer, "CREATE TABLE t (id INTEGER PRIMARY KEY, generation INTEGER, filler BLOB)");
-    (void)snprintf(sql, sizeof sql,
-                   "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n LIMIT %d) "
-                   "INSERT INTO t SELECT i, 1, randomblob(500) FROM n",
-                   ROWS);
-    must(self->writer, sql);
+    make_generations(self->writer, ROWS);
     must(self->writer, "PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
@@ -54,18 +48,10 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     fixture *self = *state;
-    static const char *const names[] = {"tracker.db", "copy.db", "other.db"};
-    static const char *const suffixes[] = {"", "-journal", "-wal", "-shm"};
     tbk_sqlite_hot_close(self->hot);
     (void)sqlite3_close(self->writer);
-    for (size_t i = 0; i < 3; i++)
-        for (size_t j = 0; j < 4; j++) {
-            char path[128];
-            (void)snprintf(path, sizeof path, "%s/%s%s", self->folder, names[i], suffixes[j]);
-            (void)unlink(path);
-        }
-    if (rmdir(self->folder) != 0)
-        fail_msg("something was left in '%s'", self->folder);
+    remove_databases(self->folder,
+                     (const char *const[]){"tracker.db", "copy.db", "other.db", NULL});
     free(self);
     return 0;
 }

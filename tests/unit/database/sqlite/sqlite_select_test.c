@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Selections: what rules keep of a database is a database again; what is no rule is refused. */
-#include "unit/unit.h"
+#include "unit/databases.h"
 
 #include "database/sqlite/sqlite_select.h"
 
-#include <sqlite3.h>
 #include <sys/stat.h>
 
 #define TORRENTS 10000
@@ -16,15 +15,6 @@ typedef struct fixture {
     tbk_selection selection;
     tbk_error err;
 } fixture;
-
-static void execute(const char *path, const char *sql)
-{
-    sqlite3 *db;
-    if (sqlite3_open(path, &db) != SQLITE_OK ||
-        sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
-        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-    (void)sqlite3_close(db);
-}
 
 /* The first column of all rows, with commas between them. */
 static const char *answer(fixture *self, const char *path, const char *sql)
@@ -68,15 +58,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     fixture *self = *state;
-    static const char *const suffixes[] = {"", "-journal", "-wal", "-shm"};
-    for (size_t i = 0; i < 4; i++) {
-        char path[128];
-        (void)snprintf(path, sizeof path, "%s%s", self->database, suffixes[i]);
-        (void)unlink(path);
-    }
-    (void)unlink(self->target);
-    if (rmdir(self->folder) != 0)
-        fail_msg("something was left in '%s'", self->folder);
+    remove_databases(self->folder, (const char *const[]){"tracker.db", "essential.db", NULL});
     tbk_arena_free(self->arena);
     free(self);
     return 0;
@@ -218,12 +200,6 @@ static void a_live_database_is_selected_as_it_was_at_the_beginning(void **state)
     assert_string_equal(answer(self, self->target, "SELECT count(*) FROM torrents"), "99");
     assert_string_equal(answer(self, self->database, "SELECT min(completed) FROM torrents"), "1");
     (void)sqlite3_close(keeper);
-}
-
-static bool at_once(void *self)
-{
-    (void)self;
-    return true;
 }
 
 static void stops_when_asked_and_leaves_nothing(void **state)

@@ -5,7 +5,7 @@
  * The invariant: every transaction of a writer sets the same generation in all rows. A copy with
  * two generations in it is torn.
  */
-#include "unit/database/databases.h"
+#include "unit/databases.h"
 
 #include "database/sqlite/sqlite.h"
 
@@ -35,16 +35,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     fixture *self = *state;
-    static const char *const names[] = {"tracker.db", "copy.db"};
-    static const char *const suffixes[] = {"", "-journal", "-wal", "-shm"};
-    for (size_t i = 0; i < 2; i++)
-        for (size_t j = 0; j < 4; j++) {
-            char path[128];
-            (void)snprintf(path, sizeof path, "%s/%s%s", self->folder, names[i], suffixes[j]);
-            (void)unlink(path);
-        }
-    if (rmdir(self->folder) != 0)
-        fail_msg("something was left in '%s'", self->folder);
+    remove_databases(self->folder, (const char *const[]){"tracker.db", "copy.db", NULL});
     tbk_arena_free(self->arena);
     free(self);
     return 0;
@@ -58,14 +49,8 @@ static int64_t generations(const char *path)
 static void make_database(const char *path, bool wal)
 {
     sqlite3 *db = open_database(path);
-    char sql[200];
     must(db, wal ? "PRAGMA journal_mode=WAL" : "PRAGMA journal_mode=DELETE");
-    must(db, "CREATE TABLE t (id INTEGER PRIMARY KEY, generation INTEGER, filler BLOB)");
-    (void)snprintf(sql, sizeof sql,
-                   "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n LIMIT %d) "
-                   "INSERT INTO t SELECT i, 1, randomblob(500) FROM n",
-                   ROWS);
-    must(db, sql);
+    make_generations(db, ROWS);
     (void)sqlite3_close(db);
 }
 
@@ -287,12 +272,6 @@ static void refuses_the_journal_of_several_databases(void **state)
                  "several databases");
 }
 
-static bool at_once(void *self)
-{
-    (void)self;
-    return true;
-}
-
 static void stops_when_asked(void **state)
 {
     fixture *self = *state;
@@ -366,49 +345,46 @@ static void copies_beside_a_writer_that_has_not_yet_to_write(void **state)
     assert_int_equal(integer(self->copy, "SELECT max(generation) FROM t"), 1);
 }
 
-/* A descriptor that stays open during the copy: closing any would drop the copy's locks. */
-typedef struct coming {
-    int database_fd;
-    bool came;
-} coming;
+/* The database, to ask for its locks: not closed meanwhile, which would end SQLite's own ones. */
+static int locks_of = -1;
 
-static bool waits_to_write(int database_fd)
+/* SQLite's PENDING lock, which another process has: it wants to write. */
+static bool writer_waits(void)
 {
-    struct flock pending = {
+    struct flock lock = {
         .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 0x40000000, .l_len = 1};
-    return fcntl(database_fd, F_GETLK, &pending) == 0 && pending.l_type == F_WRLCK;
+    return fcntl(locks_of, F_GETLK, &lock) == 0 && lock.l_type == F_WRLCK;
 }
 
 /* Called from within the copy, when the SHARED lock is held. */
 static void writer_comes(void *self, const char *phase, uint64_t done_bytes, uint64_t total_bytes)
 {
-    coming *late = self;
+    bool *came = self;
     (void)phase;
     (void)done_bytes;
     (void)total_bytes;
-    if (!late->came && write(go[1], "", 1) == 1)
-        for (int i = 0; i < 3000 && !waits_to_write(late->database_fd); i++)
-            (void)usleep(10000);
-    late->came = true;
+    if (!*came && write(go[1], "", 1) == 1)
+        assert_true(waits_for(writer_waits));
+    *came = true;
 }
 
 static void gives_way_to_a_writer_that_waits(void **state)
 {
     fixture *self = *state;
-    coming late = {.came = false};
-    const tbk_report report = {.self = &late, .progress = writer_comes};
+    bool came = false;
+    const tbk_report report = {.self = &came, .progress = writer_comes};
     tbk_error err;
     make_database(self->database, false);
-    late.database_fd = open(self->database, O_RDONLY | O_CLOEXEC);
     assert_int_equal(pipe(go), 0);
+    locks_of = open(self->database, O_RDONLY | O_CLOEXEC);
     pid_t child = start_writer(self->database, commits_when_told);
     assert_fails(tbk_sqlite_copy_locked(self->database, self->copy, &report, &err), err, TBK_E_BUSY,
                  "gave way");
-    (void)close(late.database_fd);
     /* And the way was free: the writer could commit. */
-    for (int i = 0; i < 3000 && integer(self->database, "SELECT min(generation) FROM t") != 6; i++)
+    for (int i = 0; i < 4000 && integer(self->database, "SELECT min(generation) FROM t") != 6; i++)
         (void)usleep(10000);
     kill_writer(child);
+    (void)close(locks_of);
     (void)close(go[0]);
     (void)close(go[1]);
     assert_int_equal(integer(self->database, "SELECT min(generation) FROM t"), 6);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* Proofs: to JSON values and back. */
+#include "domain/proof.h"
+
+#include "domain/document.h"
+
+static const char *const levels[] = {
+    [TBK_PROOF_NONE] = "none",
+    [TBK_PROOF_CHECKSUMS] = "checksums",
+    [TBK_PROOF_RESTORED] = "restored",
+};
+
+const tbk_names tbk_proof_level_names = {.what = "level of proof",
+                                         TBK_NAMES_LIST(levels),
+                                         .fix = "write checksums or restored",
+                                         .code = TBK_E_USAGE};
+
+TBK_NAMES_FUNCTIONS(tbk_proof_level, tbk_proof_level, tbk_proof_level_names)
+
+#define AT(member) TBK_AT(tbk_proof, member)
+
+static const tbk_field fields[] = {
+    {"schema", TBK_FIELD_VERSION, .most = TBK_PROOF_SCHEMA},
+    {"level", TBK_FIELD_NAME, AT(level), .names = &tbk_proof_level_names},
+    {"at", TBK_FIELD_TEXT, AT(at)},
+    {"ok", TBK_FIELD_BOOL, AT(ok)},
+    {"reason", TBK_FIELD_TEXT, AT(reason), .need = TBK_FIELD_OPTIONAL},
+    {"rows", TBK_FIELD_ROWS, TBK_AT_LIST(tbk_proof, tables, table_count), .most = INT64_MAX},
+    {.kind = TBK_FIELD_END},
+};
+
+tbk_value *tbk_proof_to_value(tbk_arena *arena, const tbk_proof *proof)
+{
+    return tbk_fields_to_value(arena, fields, proof);
+}
+
+bool tbk_proof_read(tbk_arena *arena, const tbk_value *value, tbk_proof *out, tbk_error *err)
+{
+    tbk_proof read = {0};
+    if (!tbk_fields_read(arena, value, fields, &read, err))
+        return tbk_document_damaged("the proof", err);
+    *out = read;
+    return true;
+}

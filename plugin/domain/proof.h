@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * proof.json: what was proved of a backup set. A proof can come later than the set, so it stands in
+ * a file of its own, and replacing it never touches what it proves.
+ */
+#ifndef TBK_DOMAIN_PROOF_H
+#define TBK_DOMAIN_PROOF_H
+
+#include "base/names.h"
+#include "base/value.h"
+#include "domain/table_rows.h"
+
+#define TBK_PROOF_SCHEMA 1
+#define TBK_SET_PROOF_FILE "proof.json"
+
+typedef enum tbk_proof_level {
+    TBK_PROOF_NONE,
+    TBK_PROOF_CHECKSUMS,
+    TBK_PROOF_RESTORED
+} tbk_proof_level;
+
+typedef struct tbk_proof {
+    tbk_proof_level level;
+    const char *at; /* "2026-02-16T17:56:43Z" */
+    bool ok;
+    const char *reason;           /* why not, NULL when ok */
+    const tbk_table_rows *tables; /* at level restored */
+    size_t table_count;
+} tbk_proof;
+
+tbk_value *tbk_proof_to_value(tbk_arena *arena, const tbk_proof *proof);
+bool tbk_proof_read(tbk_arena *arena, const tbk_value *value, tbk_proof *out,
+                    tbk_error *err) TBK_MUST_CHECK;
+extern const tbk_names tbk_proof_level_names;
+const char *tbk_proof_level_name(tbk_proof_level level); /* "none", "checksums", "restored" */
+bool tbk_proof_level_parse(const char *name, tbk_proof_level *out, tbk_error *err) TBK_MUST_CHECK;
+
+#endif
