@@ -21,6 +21,19 @@ static void gives_the_examples_of_the_standard(void **state)
     assert_string_equal(digest.hex, NOTHING);
 }
 
+/* RFC 2202, test case 2. */
+static void knows_the_hashes_of_others(void **state)
+{
+    (void)state;
+    static const uint8_t WANTED[TBK_SHA1_BYTES] = {0xef, 0xfc, 0xdf, 0x6a, 0xe5, 0xeb, 0x2f,
+                                                   0xa2, 0xd2, 0x74, 0x16, 0xd5, 0xf1, 0x84,
+                                                   0xdf, 0x9c, 0x25, 0x9a, 0x7c, 0x79};
+    static const char TEXT[] = "what do ya want for nothing?";
+    uint8_t got[TBK_SHA1_BYTES];
+    tbk_digest_hmac_sha1("Jefe", 4, TEXT, sizeof TEXT - 1, got);
+    assert_memory_equal(got, WANTED, sizeof WANTED);
+}
+
 static void pieces_make_the_same_and_finish_begins_anew(void **state)
 {
     (void)state;
@@ -55,6 +68,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_the_examples_of_the_standard),
+        cmocka_unit_test(knows_the_hashes_of_others),
         cmocka_unit_test(pieces_make_the_same_and_finish_begins_anew),
         cmocka_unit_test(unknown_digests_equal_nothing),
     };
