@@ -544,8 +544,6 @@ void tbk_files_close(tbk_files *files)
 
 /* --- how much they take --- */
 
-uint64_t tbk_files_size_bytes(const tbk_files *files) { return files->size_bytes; }
-
 static uint64_t bytes_of(const tbk_files_entry *entry)
 {
     bool has_content = !entry->is_excluded && (entry->fd >= 0 || entry->reader != NULL);

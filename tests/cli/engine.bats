@@ -423,7 +423,9 @@ END
     "$engine" backup --sqlite tracker.db --store store --quiet --rate-limit-mib 2 &
     process=$!
     until [ -s store/.state/lock ]; do sleep 0.01; done
+    kill -STOP "$process"
     run -11 backup
+    kill -CONT "$process"
     wait "$process"
 }
 

@@ -85,7 +85,7 @@ needs_no_clones() {
 
 @test "it works while a backup runs" {
     mkdir store/.state
-    flock store/.state/lock sleep 30 3>&- &
+    flock -F store/.state/lock sleep 300 3>&- &
     started=$!
     until ! flock -n store/.state/lock true; do sleep 0.05; done
     run -11 "$engine" backup --sqlite tracker.db --store store

@@ -110,8 +110,9 @@ static tbk_live_database check(void)
 
 static void assert_check(const tbk_live_check *found, const char *state, const char *detail)
 {
-    if (strcmp(found->state, state) != 0 || strstr(found->detail, detail) == NULL)
-        fail_msg("%s: %s", found->state, found->detail);
+    const char *is = tbk_check_state_name(found->state);
+    if (strcmp(is, state) != 0 || strstr(found->detail, detail) == NULL)
+        fail_msg("%s: %s", is, found->detail);
 }
 
 static int set_up(void **state)

@@ -3,7 +3,7 @@
  * that nothing is followed out of the folder. */
 #include "unit/scratch.h"
 
-#include "engine/files.h"
+#include "engine/files_internal.h"
 
 #include "base/text.h"
 
@@ -129,7 +129,7 @@ static void both_tar_programs_give_the_tree_back(void **state)
     tbk_files *files = open_files(PATHS, NULL);
     assert_note_has(files, "storage/caddy/dangling: ", "the link alone");
     assert_int_equal(note_count(files), 1);
-    assert_in_range(tbk_files_size_bytes(files), 601536, 602000);
+    assert_in_range(files->size_bytes, 601536, 602000);
     store_files(files);
     assert_int_equal(note_count(files), 1);
     tbk_files_close(files);
@@ -149,7 +149,7 @@ static void nothing_at_all_is_a_valid_tar(void **state)
     (void)state;
     static const char *const NONE[] = {NULL};
     tbk_files *files = open_files(NONE, NULL);
-    assert_int_equal(tbk_files_size_bytes(files), 0);
+    assert_int_equal(files->size_bytes, 0);
     store_files(files);
     tbk_files_close(files);
     assert_int_equal(shell("test \"$(zstd -dcq config.tar.zst | tar -tf - | wc -l)\" = 0"), 0);
@@ -509,9 +509,9 @@ static void what_is_too_large_is_noted_and_costs_no_other_path(void **state)
     assert_note_has(files, "etc/", "the files have more than 4096 MiB in all");
     assert_int_equal(note_count(files), 2);
     assert_int_equal(tbk_files_lost(files), 2);
-    assert_in_range(tbk_files_size_bytes(files), UINT64_C(3400) << 20, UINT64_C(3401) << 20);
+    assert_in_range(files->size_bytes, UINT64_C(3400) << 20, UINT64_C(3401) << 20);
     tbk_files_limit(files, 1 << 20);
-    assert_in_range(tbk_files_size_bytes(files), 1, 10);
+    assert_in_range(files->size_bytes, 1, 10);
     assert_note_has(files, "later: not saved", "no room");
     store_files(files);
     tbk_files_close(files);
