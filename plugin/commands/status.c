@@ -134,13 +134,6 @@ static void judge_tracker(status *self)
                 self->facts.tracker_state);
 }
 
-static int64_t number_in(const tbk_value *map, const char *key)
-{
-    const tbk_value *value = map != NULL ? tbk_value_find(map, key) : NULL;
-
-    return value != NULL && value->type == TBK_VALUE_INTEGER ? value->integer : 0;
-}
-
 /* What the record says of a profile; records of earlier versions know one outcome for all. */
 static const tbk_value *outcome_of(const status *self, tbk_profile profile)
 {
@@ -152,13 +145,10 @@ static const tbk_value *outcome_of(const status *self, tbk_profile profile)
 /* One that was cut short is made again, and no failure by itself; the brake is told by itself. */
 static bool is_failure(const tbk_value *outcome)
 {
-    int64_t exit_status = number_in(outcome, "exit_status");
-    const char *name = NULL;
-    tbk_error ignored;
+    int64_t exit_status = tbk_value_integer_at(outcome, "exit_status");
 
     return exit_status != 0 && exit_status != tbk_error_exit_status(TBK_E_INTERRUPTED) &&
-           (!tbk_value_optional_string(outcome, "error.name", &name, &ignored) || name == NULL ||
-            strcmp(name, tbk_error_name(TBK_E_BRAKE)) != 0);
+           strcmp(tbk_value_text_at(outcome, "error.name", ""), tbk_error_name(TBK_E_BRAKE)) != 0;
 }
 
 static void judge_success(status *self, const char *which, int64_t success_s, int64_t gap_s)
@@ -180,7 +170,7 @@ static void judge_success(status *self, const char *which, int64_t success_s, in
 /* A weekly backup that was never due yet is none that is missing. */
 static bool was_due(const status *self, const tbk_schedule *schedule)
 {
-    int64_t first_s = number_in(self->record, "first_run_s");
+    int64_t first_s = tbk_value_integer_at(self->record, "first_run_s");
 
     return first_s != 0 &&
            tbk_schedule_next(schedule, first_s) + OVERDUE_SLACK_S < self->facts.now_s;
@@ -203,27 +193,22 @@ static bool judge_profile(status *self, tbk_profile profile, const char *text, b
         return false;
     tbk_schedule_gaps(&schedule, self->facts.now_s, &shortest_s, &longest_s);
     if (outcome != NULL && is_failure(outcome) &&
-        !tbk_host_outcome((int)number_in(outcome, "exit_status"), outcome, &why))
+        !tbk_host_outcome((int)tbk_value_integer_at(outcome, "exit_status"), outcome, &why))
         problem(self, "%s%s%s", is_only ? "" : tbk_profile_name(profile), is_only ? "" : ": ",
                 why.message);
     if (outcome != NULL || was_due(self, &schedule) ||
-        number_in(self->record, "last_success_s") == 0)
-        judge_success(self, which, number_in(outcome, "last_success_s"), longest_s);
+        tbk_value_integer_at(self->record, "last_success_s") == 0)
+        judge_success(self, which, tbk_value_integer_at(outcome, "last_success_s"), longest_s);
     return true;
 }
 
 static void judge_brakes(status *self)
 {
-    const tbk_value *brakes = tbk_value_find(self->record, "retention_brakes");
-
-    for (const tbk_member *item = brakes != NULL && brakes->type == TBK_VALUE_LIST ? brakes->first
-                                                                                   : NULL;
+    for (const tbk_member *item = tbk_value_members_at(self->record, "retention_brakes");
          item != NULL; item = item->next) {
-        const char *since = NULL;
-        const char *reason = NULL;
-        tbk_error ignored;
-        if (tbk_value_optional_string(item->value, "since", &since, &ignored) &&
-            tbk_value_optional_string(item->value, "reason", &reason, &ignored) && reason != NULL)
+        const char *since = tbk_value_text_at(item->value, "since", NULL);
+        const char *reason = tbk_value_text_at(item->value, "reason", NULL);
+        if (reason != NULL)
             problem(self,
                     "no older set is pruned%s%s: %s; restore an older set, or run 'torrust-backup "
                     "acknowledge' if it is meant to be so",
@@ -341,12 +326,8 @@ static bool look_for_previous(status *self, tbk_error *err)
 /* What the last set lacks; where that is more than a link, the run has ended with 3 as well. */
 static void look_at_config(status *self)
 {
-    const tbk_value *list =
-        self->record != NULL ? tbk_value_find(self->record, "config_missing") : NULL;
-
-    if (list == NULL || list->type != TBK_VALUE_LIST)
-        return;
-    for (const tbk_member *item = list->first; item != NULL; item = item->next)
+    for (const tbk_member *item = tbk_value_members_at(self->record, "config_missing");
+         item != NULL; item = item->next)
         if (item->value->type == TBK_VALUE_STRING)
             remark(self,
                    tbk_arena_format(self->arena, "not in the last set: %s", item->value->string));

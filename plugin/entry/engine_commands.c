@@ -2,7 +2,6 @@
 /* The engine's commands, from arguments to a result. */
 #include "entry/engine_commands.h"
 
-#include "adapters/forecast_text.h"
 #include "adapters/hold_hook.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -13,6 +12,7 @@
 #include "engine/backup_plan.h"
 #include "engine/verification.h"
 #include "entry/engine_privileges.h"
+#include "entry/text_forecast.h"
 #include "store/brake.h"
 #include "store/last_run.h"
 
