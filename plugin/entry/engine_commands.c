@@ -3,7 +3,6 @@
  */
 #include "entry/engine_commands.h"
 
-#include "adapters/forecast_text.h"
 #include "adapters/hold_hook.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -12,6 +11,7 @@
 #include "engine/backup.h"
 #include "engine/backup_plan.h"
 #include "entry/engine_privileges.h"
+#include "entry/text_forecast.h"
 
 #include <errno.h>
 #include <unistd.h>

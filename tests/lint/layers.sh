@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks that every folder of plugin/ includes only what stands to its right, and that the headers of
-# other projects are included only where docs/architecture.md says.
+# Checks that every folder of plugin/ includes only what stands to its right, that the headers of
+# other projects are included only where docs/architecture.md says, and that only entry/ prints.
 #
 #   entry → adapters | commands → render | engine → store → database → ports → domain → base
 set -euo pipefail
@@ -77,5 +77,12 @@ while IFS=: read -r file line text; do
 done < <(find plugin -path plugin/hosts -prune -o -name '*.[ch]' -print0 | sort -z |
     xargs -0 grep -Hn '^[[:space:]]*#[[:space:]]*include')
 
-[ $failed = 0 ] && echo "The include arrows hold."
+# Nothing prints but entry/, and the console, which is the terminal's adapter.
+prints='(^|[^[:alnum:]_])(v?[fd]?printf|f?puts|f?putc|putchar|fwrite|perror)(_unlocked)?\('
+found=$(grep -rnE --include='*.[ch]' --exclude-dir=hosts --exclude-dir=entry --exclude=console.c "$prints" plugin) ||
+    [ $? = 1 ]
+[ -z "$found" ] || complain "Only entry/ prints; give it the text or the value:
+$found"
+
+[ $failed = 0 ] && echo "The include arrows hold, and only entry/ prints."
 exit $failed
