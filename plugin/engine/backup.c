@@ -148,7 +148,7 @@ static bool capture(tbk_backup_cycle *self, tbk_error *err)
     self->capture = (tbk_capture){.reason = ""};
     bool ok =
         self->database.capture(self->database.self, self->arena, &wanted, &self->capture, err);
-    self->manifest->method = self->capture.method;
+    self->manifest->method = tbk_capture_method_name(self->capture.method);
     self->manifest->method_reason = self->capture.reason;
     self->manifest->tracker_was_stopped = self->capture.tracker_was_stopped;
     self->manifest->held_ms = self->capture.held_ms;

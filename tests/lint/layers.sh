@@ -84,5 +84,18 @@ found=$(grep -rnE --include='*.[ch]' --exclude-dir=hosts --exclude-dir=entry --e
 [ -z "$found" ] || complain "Only entry/ prints; give it the text or the value:
 $found"
 
-[ $failed = 0 ] && echo "The include arrows hold, and only entry/ prints."
+# Only the store opens files of a set (store/set.h). So their names stand in domain/ and store/ alone; others may give a
+# name to tbk_set_..., but neither spell it nor make a path of it. commands/ fetches and lists them on another machine.
+while IFS=: read -r file line text; do
+    complain "$file:$line: only store/ knows the files of a set (store/set.h): $text"
+done < <(
+    names='database\.(db|sql)\.zst|config\.tar\.zst|manifest\.json|proof\.json|SHA256SUMS'
+    grep -rnE --include='*.[ch]' "\"[^\" ]*($names)|[/~]\" *TBK_SET_|TBK_SET_[A-Z]*_FILE *\"[/~]" plugin/base plugin/ports \
+        plugin/database plugin/engine plugin/adapters plugin/entry
+    # Nor is a path of a set's folder good for more than messages.
+    grep -rnE --include='*.[ch]' "tbk_(file|directory)_[a-z_]*\(.*(tbk_set_path|set->path|set_path)|[^a-z_](open|openat|unlink|stat|access)\(.*(tbk_set_path|set->path|set_path)" \
+        plugin/engine plugin/entry plugin/commands
+)
+
+[ $failed = 0 ] && echo "The include arrows hold, only entry/ prints, and only the store opens files of a set."
 exit $failed
