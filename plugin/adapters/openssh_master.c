@@ -6,6 +6,7 @@
 #include "adapters/process.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "ports/remote.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -101,13 +102,8 @@ static bool write_known_hosts(tbk_openssh_master *it, const tbk_host_keys *known
 
 const char *tbk_openssh_last_line(tbk_arena *arena, const char *text)
 {
-    size_t end = strlen(text);
-    while (end > 0 && (text[end - 1] == '\n' || text[end - 1] == '\r'))
-        end--;
-    size_t begin = end;
-    while (begin > 0 && text[begin - 1] != '\n')
-        begin--;
-    return end == 0 ? "no reason given" : tbk_arena_copy_bytes(arena, text + begin, end - begin);
+    const char *line = tbk_remote_last_line(arena, text);
+    return line[0] != '\0' ? line : "no reason given";
 }
 
 /* The key that the VM showed, from ssh's own words. */

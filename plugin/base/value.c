@@ -86,6 +86,14 @@ static void append_member(tbk_arena *arena, tbk_value *container, const char *ke
     container->count++;
 }
 
+tbk_value *tbk_value_share(tbk_arena *arena, const tbk_value *value)
+{
+    tbk_value *shared = tbk_value_null(arena);
+    if (value != NULL)
+        *shared = *value;
+    return shared;
+}
+
 void tbk_value_append(tbk_arena *arena, tbk_value *list, tbk_value *item)
 {
     append_member(arena, list, NULL, item);

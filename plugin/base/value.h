@@ -67,6 +67,9 @@ void tbk_value_set_string(tbk_arena *arena, tbk_value *map, const char *key, con
 void tbk_value_set_integer(tbk_arena *arena, tbk_value *map, const char *key, int64_t integer);
 void tbk_value_set_bool(tbk_arena *arena, tbk_value *map, const char *key, bool boolean);
 
+/* The same value, to be put into another one; what is in it is shared. NULL becomes null. */
+tbk_value *tbk_value_share(tbk_arena *arena, const tbk_value *value);
+
 /* --- looking up --- */
 /* The value at the path with dots, or NULL when a part of it is missing or null. */
 const tbk_value *tbk_value_find(const tbk_value *map, const char *path);

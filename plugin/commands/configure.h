@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Install: directories, image, hook, configuration and schedule on the VM.
+ * Configure: brings directories, image, host scripts, configuration and schedule on the VM into the
+ * desired state (domain/deployment.h).
  *
  * What is there already is left alone, so that a second run changes nothing. Whatever interrupts
  * it, the next run completes it: files appear whole, the schedule last.
@@ -8,19 +9,11 @@
 #ifndef TBK_COMMANDS_CONFIGURE_H
 #define TBK_COMMANDS_CONFIGURE_H
 
-#include "commands/host_facts.h"
-#include "commands/image.h"
-#include "commands/workspace.h"
-#include "ports/remote.h"
-#include "render/render.h"
+#include "commands/vm.h"
 
 typedef struct tbk_configure_input {
-    const tbk_workspace *workspace;
-    const tbk_rendering *rendering;
-    const tbk_image *image;
-    const tbk_remote *remote;
-    const tbk_report *report;
-    bool dry_run;
+    tbk_vm vm;
+    bool dry_run; /* stop before applying */
 } tbk_configure_input;
 
 /*
@@ -34,21 +27,5 @@ typedef struct tbk_configure_input {
  */
 bool tbk_configure(tbk_arena *arena, const tbk_configure_input *input, tbk_value **out_result,
                    tbk_error *err) TBK_MUST_CHECK;
-
-/* The folders that it makes, of root's. */
-typedef struct tbk_configure_directory {
-    const char *path;
-    mode_t mode;
-} tbk_configure_directory;
-
-#define TBK_INSTALL_DIRECTORIES 3
-extern const tbk_configure_directory tbk_configure_directories[TBK_INSTALL_DIRECTORIES];
-
-/* How many of them a mode has, from the first one on. */
-size_t tbk_configure_directory_count(tbk_mode mode);
-
-/* Whether the VM has all that a backup needs; fails with TBK_E_REMOTE. */
-bool tbk_configure_check_host(const tbk_host_facts *facts, tbk_mode mode,
-                              tbk_error *err) TBK_MUST_CHECK;
 
 #endif

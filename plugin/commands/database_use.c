@@ -2,7 +2,6 @@
 /* One script looks at /proc on the VM; each line of its output is "name value". */
 #include "commands/database_use.h"
 
-#include "commands/host_facts.h"
 #include "domain/file_id.h"
 
 #include <string.h>
@@ -143,12 +142,11 @@ void tbk_database_use_judge(tbk_arena *arena, const char *path, const char *outp
     conclude(arena, path, &what, out);
 }
 
-bool tbk_database_use_look(tbk_arena *arena, const tbk_remote *remote,
-                           const tbk_environment *environment, const tbk_report *report,
-                           tbk_database_use *out, tbk_error *err)
+bool tbk_database_use_look(tbk_arena *arena, const tbk_vm *vm, tbk_database_use *out,
+                           tbk_error *err)
 {
     *out = (tbk_database_use){.problem = NULL};
-    const char *path = tbk_render_database_path(arena, environment);
+    const char *path = tbk_render_database_path(arena, &vm->workspace->environment);
     if (path == NULL)
         return true;
     const tbk_remote_command command = {.argv = (const char *const[]){"sh", "-c", LOOK_SCRIPT,
@@ -156,10 +154,27 @@ bool tbk_database_use_look(tbk_arena *arena, const tbk_remote *remote,
                                                                       path, NULL},
                                         .as_root = true,
                                         .timeout_ms = LOOK_TIMEOUT_MS,
-                                        .report = report};
+                                        .report = vm->report};
     tbk_auto_remote_result result = {0};
-    if (!tbk_remote_do(remote, "looking at the tracker's files", &command, &result, err))
+    if (!tbk_remote_do(vm->remote, "looking at the tracker's files", &command, &result, err))
         return false;
     tbk_database_use_judge(arena, path, tbk_text_string(&result.output), out);
+    return true;
+}
+
+bool tbk_database_use_tell(tbk_arena *arena, const tbk_vm *vm, const tbk_host_facts *facts,
+                           const char **out_problem, const char **out_warning, tbk_error *err)
+{
+    tbk_database_use use;
+    *out_problem = *out_warning = NULL;
+    if (facts->tracker_id[0] == '\0' || facts->hook_runs)
+        return true;
+    if (!tbk_database_use_look(arena, vm, &use, err))
+        return false;
+    if (use.problem != NULL)
+        *out_problem = tbk_arena_format(arena, "%s; %s", use.problem, tbk_database_use_fix);
+    else if (use.unknown != NULL)
+        *out_warning = tbk_arena_format(
+            arena, "whether the tracker uses this database is not known: %s", use.unknown);
     return true;
 }

@@ -3,8 +3,7 @@
 #ifndef TBK_COMMANDS_DATABASE_USE_H
 #define TBK_COMMANDS_DATABASE_USE_H
 
-#include "domain/environment.h"
-#include "ports/remote.h"
+#include "commands/host_facts.h"
 
 typedef struct tbk_database_use {
     const char
@@ -22,9 +21,17 @@ extern const char tbk_database_use_fix[];
  * fields are empty then. One that may have just started is given ten seconds.
  * Errors: as the remote port's. Text lives in the arena.
  */
-bool tbk_database_use_look(tbk_arena *arena, const tbk_remote *remote,
-                           const tbk_environment *environment, const tbk_report *report,
-                           tbk_database_use *out, tbk_error *err) TBK_MUST_CHECK;
+bool tbk_database_use_look(tbk_arena *arena, const tbk_vm *vm, tbk_database_use *out,
+                           tbk_error *err) TBK_MUST_CHECK;
+
+/*
+ * The same in sentences: *out_problem with the way out of it, or *out_warning where it is not
+ * known; NULL = none. It is not looked at where there is no tracker, and while a backup or a
+ * restore goes on: that may have stopped the tracker, or be putting another database in place.
+ */
+bool tbk_database_use_tell(tbk_arena *arena, const tbk_vm *vm, const tbk_host_facts *facts,
+                           const char **out_problem, const char **out_warning,
+                           tbk_error *err) TBK_MUST_CHECK;
 
 /* Judges what the script on the VM has said. */
 void tbk_database_use_judge(tbk_arena *arena, const char *path, const char *output,

@@ -24,7 +24,7 @@ static const char FACTS_SCRIPT[] =
     "say image \"$(docker image inspect -f '{{.Id}}' \"$image\")\"\n"
     /* Who has the lock file open, not who locked it: the lock was taken by flock(1), which is gone,
      * and trying the lock would make a run that cron starts at this moment find it taken. Before
-     * the tracker is looked at: a hold that ends in between must not look like one that nobody has.
+     * the tracker is looked at: a hold that ends in between must not look like one without a run.
      */
     "say hook_runs \"$(find /proc/[0-9]*/fd -maxdepth 1 \\( -lname " TBK_STATE_DIRECTORY
     "/lock -o -lname \"$store/.state/lock\" \\) 2>/dev/null | head -n 1)\"\n"
@@ -43,6 +43,9 @@ static const char FACTS_SCRIPT[] =
     "say tracker_health \"$(docker inspect --type container -f "
     "'{{if .State.Health}}{{.State.Health.Status}}{{end}}' \"$tracker\")\"\n"
     "say held \"$(ls " TBK_STATE_DIRECTORY "/held 2>/dev/null)\"\n"
+    "for folder in " TBK_OUR_FOLDER " " TBK_LOG_DIRECTORY " " TBK_STATE_DIRECTORY "; do\n"
+    "    say directory \"$(stat -c %a \"$folder\" 2>/dev/null)\"\n"
+    "done\n"
     "say native_cron \"$(ls /etc/cron.d/tracker-backup 2>/dev/null)\"\n"
     "say store_free \"$(df -PB1 \"$store\" 2>/dev/null | awk 'NR == 2 {print $4}')\"\n"
     "say now \"$(date +%s)\"\n"
@@ -78,7 +81,16 @@ static bool read_offset(const char *value, int64_t *out, tbk_error *err)
     return true;
 }
 
-static void read_file_fact(const char *value, tbk_installed_file *out)
+static void read_directory_fact(const char *value, tbk_item_state *out)
+{
+    unsigned mode = 0;
+
+    out->exists = sscanf(value, "%6o", &mode) == 1;
+    out->mode = (mode_t)(mode & 07777);
+    out->root_owned = true; /* none but root makes one there */
+}
+
+static void read_file_fact(const char *value, tbk_item_state *out)
 {
     unsigned mode = 0;
     char owner[32] = "";
@@ -101,12 +113,12 @@ static void read_word(tbk_arena *arena, const char *name, const char *value, tbk
                  {"tracker_health", &out->tracker_health},
                  {"sidecar_state", &out->sidecar_state},
                  {"sidecar_health", &out->sidecar_health},
-                 {"window_file", &out->window_file}};
+                 {"window_file", &out->found.window_file}};
     const struct {
         const char *name;
         bool *flag;
     } flags[] = {{"flock", &out->flock},        {"logrotate", &out->logrotate},
-                 {"cron", &out->cron_running},  {"image", &out->image_present},
+                 {"cron", &out->cron_running},  {"image", &out->found.has_image},
                  {"held", &out->held},          {"native_cron", &out->native_cron},
                  {"hook_runs", &out->hook_runs}};
 
@@ -118,8 +130,13 @@ static void read_word(tbk_arena *arena, const char *name, const char *value, tbk
             *flags[i].flag = value[0] != '\0';
 }
 
+/* How many lines of each have come. */
+typedef struct counts {
+    size_t directories, files;
+} counts;
+
 static bool read_fact(tbk_arena *arena, const char *name, const char *value, tbk_host_facts *out,
-                      size_t *file_count, tbk_error *err)
+                      counts *seen, tbk_error *err)
 {
     read_word(arena, name, value, out);
     if (strcmp(name, "store_free") == 0 && value[0] != '\0')
@@ -128,15 +145,17 @@ static bool read_fact(tbk_arena *arena, const char *name, const char *value, tbk
         return read_number_fact(name, value, TBK_CLOCK_LAST_S, &out->now_s, err);
     if (strcmp(name, "offset") == 0)
         return read_offset(value, &out->utc_offset_s, err);
-    if (strcmp(name, "file") == 0 && *file_count < TBK_RENDERED_FILES_MAX)
-        read_file_fact(value, &out->files[(*file_count)++]);
+    if (strcmp(name, "directory") == 0 && seen->directories < TBK_DIRECTORIES)
+        read_directory_fact(value, &out->found.directories[seen->directories++]);
+    if (strcmp(name, "file") == 0 && seen->files < TBK_RENDERED_FILES_MAX)
+        read_file_fact(value, &out->found.files[seen->files++]);
     return true;
 }
 
 static bool read_facts(tbk_arena *arena, const char *output, tbk_host_facts *out, tbk_error *err)
 {
     char *lines = tbk_arena_copy(arena, output);
-    size_t file_count = 0;
+    counts seen = {0};
     char *rest = NULL;
 
     for (char *line = strtok_r(lines, "\n", &rest); line != NULL;
@@ -145,9 +164,10 @@ static bool read_facts(tbk_arena *arena, const char *output, tbk_host_facts *out
         if (value == NULL)
             continue;
         *value++ = '\0';
-        if (!read_fact(arena, line, value, out, &file_count, err))
+        if (!read_fact(arena, line, value, out, &seen, err))
             return false;
     }
+    out->found.has_sidecar = out->sidecar_state[0] != '\0';
     return true;
 }
 
@@ -171,7 +191,7 @@ bool tbk_host_facts_read(tbk_arena *arena, const tbk_remote *remote, const tbk_r
                             .tracker_health = "",
                             .sidecar_state = "",
                             .sidecar_health = "",
-                            .window_file = "",
+                            .found = {.window_file = ""},
                             .store_free_bytes = -1};
     if (!tbk_remote_do(remote, "looking at the VM", &command, &result, err)) {
         if (err->code == TBK_E_REMOTE)
@@ -186,50 +206,74 @@ bool tbk_host_facts_read(tbk_arena *arena, const tbk_remote *remote, const tbk_r
                                        remote->name, tbk_remote_shell_fault(arena, &result));
 }
 
-const char *tbk_host_facts_difference(tbk_arena *arena, const tbk_host_facts *facts,
-                                      const tbk_rendering *rendering, const char *image_tag)
+bool tbk_vm_look(tbk_arena *arena, const tbk_vm *vm, tbk_host_facts *out, tbk_error *err)
 {
-    const char *missing = NULL;
-    const char *differs = NULL;
-    size_t there = 0;
+    return tbk_host_facts_read(arena, vm->remote, vm->rendering, vm->image->tag,
+                               vm->workspace->options.store, out, err);
+}
 
-    for (size_t i = 0; i < rendering->count; i++) {
-        if (!facts->files[i].exists)
-            missing = rendering->files[i].target;
-        else if (!tbk_installed_file_is(&facts->files[i], &rendering->files[i]))
-            differs = rendering->files[i].target;
-        there += facts->files[i].exists ? 1 : 0;
+void tbk_vm_items(tbk_arena *arena, const tbk_vm *vm, const tbk_host_facts *facts, tbk_items *out)
+{
+    const tbk_deployment deployment = tbk_vm_deployment(vm);
+
+    tbk_items_of(arena, &deployment, &facts->found, out);
+}
+
+bool tbk_host_facts_check(const tbk_host_facts *facts, tbk_architecture built_for, tbk_mode mode,
+                          tbk_error *err)
+{
+    const char *machine = tbk_architecture_machine(built_for);
+
+    if (strcmp(facts->arch, machine) != 0)
+        return tbk_fail(err, TBK_E_REMOTE, "build Torrust Backup on a machine of the VM's kind",
+                        "the VM is a '%s', the engine was built for %s", facts->arch, machine);
+    if (facts->docker_version[0] == '\0')
+        return tbk_fail(err, TBK_E_REMOTE,
+                        "run the deployer's 'configure' first, or start Docker on the VM",
+                        "Docker does not answer on the VM");
+    if (facts->compose_version[0] == '\0')
+        return tbk_fail(err, TBK_E_REMOTE,
+                        "run the deployer's 'configure' first; it installs Compose",
+                        "the VM has no 'docker compose'");
+    if (mode == TBK_MODE_SIDECAR)
+        return true; /* nothing of it is the host's */
+    if (!facts->flock)
+        return tbk_fail(err, TBK_E_REMOTE, "install the package util-linux on the VM",
+                        "the VM has no 'flock'");
+    if (!facts->cron_running)
+        return tbk_fail(err, TBK_E_REMOTE, "on the VM: sudo apt-get install cron",
+                        "no cron daemon runs on the VM, so no backup would ever start");
+    return true;
+}
+
+/* --- the tracker --- */
+
+bool tbk_host_facts_tracker_is_well(const tbk_host_facts *facts)
+{
+    return strcmp(facts->tracker_state, "running") == 0 &&
+           (facts->tracker_health[0] == '\0' || strcmp(facts->tracker_health, "healthy") == 0);
+}
+
+const char *tbk_host_facts_tracker(tbk_arena *arena, const tbk_host_facts *facts)
+{
+    const char *health = facts->tracker_health;
+
+    return tbk_arena_format(arena, "%s%s%s", facts->tracker_state, health[0] != '\0' ? ", " : "",
+                            health);
+}
+
+bool tbk_vm_await_tracker(tbk_arena *arena, const tbk_vm *vm, int64_t limit_ms,
+                          tbk_host_facts *facts, tbk_error *err)
+{
+    const struct timespec pause = {.tv_sec = 1};
+    int64_t end_ms = tbk_clock_monotonic_ms() + limit_ms;
+
+    if (!tbk_vm_look(arena, vm, facts, err))
+        return false;
+    while (!tbk_host_facts_tracker_is_well(facts) && tbk_clock_monotonic_ms() < end_ms) {
+        (void)nanosleep(&pause, NULL);
+        if (!tbk_report_go_on(vm->report, err) || !tbk_vm_look(arena, vm, facts, err))
+            return false;
     }
-    if (there == 0)
-        return "the backup is not installed; run 'torrust-backup configure'";
-    if (missing != NULL)
-        return tbk_arena_format(arena, "'%s' is missing; run 'torrust-backup configure'", missing);
-    if (differs != NULL)
-        return tbk_arena_format(arena, "'%s' is not as rendered; run 'torrust-backup configure'",
-                                differs);
-    if (facts->docker_version[0] != '\0' && !facts->image_present)
-        return tbk_arena_format(
-            arena, "the engine's image '%s' is missing; run 'torrust-backup configure'", image_tag);
-    return NULL;
-}
-
-const char *tbk_host_facts_other_mode(tbk_arena *arena, const tbk_host_facts *facts, tbk_mode mode)
-{
-    if (mode == TBK_MODE_WINDOW)
-        return facts->sidecar_state[0] == '\0'
-                   ? NULL
-                   : "a sidecar is on the VM, but the mode is window; write 'mode: sidecar' into "
-                     "the options file, or run 'torrust-backup configure'";
-    return facts->window_file[0] == '\0'
-               ? NULL
-               : tbk_arena_format(arena,
-                                  "'%s' of the maintenance window is still there; run "
-                                  "'torrust-backup configure'",
-                                  facts->window_file);
-}
-
-bool tbk_installed_file_is(const tbk_installed_file *installed, const tbk_rendered_file *rendered)
-{
-    return installed->exists && installed->root_owned && installed->mode == rendered->mode &&
-           tbk_digest_equal(&installed->digest, &rendered->digest);
+    return true;
 }

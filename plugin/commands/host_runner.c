@@ -23,8 +23,9 @@
 #define NO_SIDECAR_TEXT "117"
 
 /* The command and the environment come from the installed crontab, so that what is proved is what
- * cron will do. More arguments ($4) are put behind the hook's name ($3), wherever it stands: what
- * comes after it is the shell's. The hook is not a child of the pipe to us: when we go, it goes on.
+ * cron will do. More arguments ($4) are put after the hook's name ($3), wherever it stands: what
+ * comes after that is the shell's. The hook is not a child of the pipe to us: when we go, it goes
+ * on.
  */
 static const char HOOK_SCRIPT[] =
     "crontab=$1 log=$2 hook=$3 arguments=$4\n"
@@ -64,7 +65,7 @@ static tbk_log_level level_of(const char *name)
     return TBK_LOG_INFO;
 }
 
-/* A line of the log as an event; what is not JSON (Docker's own words) is passed on as it is. */
+/* A line of the log as an event; what is not JSON (what Docker says) is passed on as it is. */
 static void follow_line(const tbk_report *report, const tbk_text *line)
 {
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
@@ -111,9 +112,11 @@ static bool follow(void *self, const char *bytes, size_t length, tbk_error *err)
     return true;
 }
 
-static bool run_followed(const tbk_remote *remote, const char *const *argv,
-                         const tbk_report *report, int *out_exit_status, tbk_error *err)
+static bool run_followed(const tbk_vm *vm, const char *const *argv, int *out_exit_status,
+                         tbk_error *err)
 {
+    const tbk_remote *remote = vm->remote;
+    const tbk_report *report = vm->report;
     log_follower follower = {.report = report};
     const tbk_remote_command command = {.argv = argv,
                                         .as_root = true,
@@ -125,6 +128,7 @@ static bool run_followed(const tbk_remote *remote, const char *const *argv,
     tbk_auto_remote_result result = {0};
 
     bool ok = remote->run(remote->self, &command, &result, err);
+    follow_line(report, &follower.line); /* the last one need not have an end */
     tbk_text_end(&follower.line);
     if (!ok) {
         (void)snprintf(err->fix, sizeof err->fix, "%s",
@@ -143,7 +147,7 @@ static bool run_followed(const tbk_remote *remote, const char *const *argv,
     return true;
 }
 
-/* What the VM gives as a record is looked at once, here: whoever reads it later finds no other
+/* What the VM gives as a record is looked at once, here: later readers find no other
  * types, no time out of the calendar, and no set whose name leads elsewhere. */
 static bool check_record(const tbk_value *record, tbk_error *err)
 {
@@ -195,51 +199,68 @@ static bool read_earlier_record(tbk_arena *arena, const tbk_remote *remote, cons
     return err->code == TBK_E_REMOTE;
 }
 
-static bool run_recorded(tbk_arena *arena, const tbk_remote *remote, const char *record,
-                         const char *const *argv, const tbk_report *report, int *out_exit_status,
-                         const tbk_value **out_record, tbk_error *err)
+/* The answer's value is the record where this run has left one. */
+static bool run_recorded(tbk_arena *arena, const tbk_vm *vm, const char *record,
+                         const char *const *argv, tbk_host_answer *out, tbk_error *err)
 {
     const tbk_value *earlier = NULL;
     const tbk_value *latest = NULL;
     const char *earlier_run = NULL;
     const char *latest_run = NULL;
 
-    *out_record = NULL;
-    if (!read_earlier_record(arena, remote, record, report, &earlier, err) ||
+    *out = (tbk_host_answer){.value = NULL};
+    if (!read_earlier_record(arena, vm->remote, record, vm->report, &earlier, err) ||
         !tbk_value_optional_string(earlier, "run", &earlier_run, err) ||
-        !run_followed(remote, argv, report, out_exit_status, err) ||
-        !read_record(arena, remote, record, &latest, err) ||
+        !run_followed(vm, argv, &out->exit_status, err) ||
+        !read_record(arena, vm->remote, record, &latest, err) ||
         (latest != NULL && !tbk_value_require_string(latest, "run", &latest_run, err)))
         return false;
     if (latest_run != NULL && (earlier_run == NULL || strcmp(earlier_run, latest_run) != 0))
-        *out_record = latest;
+        out->value = latest;
     return true;
 }
 
-static bool run_hook(tbk_arena *arena, const tbk_remote *remote, const char *record,
-                     const char *arguments, const tbk_report *report, int *out_exit_status,
-                     const tbk_value **out_record, tbk_error *err)
+static const char *in_store(tbk_arena *arena, const tbk_vm *vm, const char *name)
+{
+    return tbk_arena_format(arena, "%s%s", vm->workspace->options.store, name);
+}
+
+static bool run_hook(tbk_arena *arena, const tbk_vm *vm, const char *record, const char *arguments,
+                     tbk_host_answer *out, tbk_error *err)
 {
     const char *const argv[] = {"sh",         "-c",          HOOK_SCRIPT, "run", TBK_CRON_FILE,
                                 TBK_LOG_FILE, TBK_HOOK_FILE, arguments,   NULL};
 
-    return run_recorded(arena, remote, record, argv, report, out_exit_status, out_record, err);
+    return run_recorded(arena, vm, in_store(arena, vm, record), argv, out, err);
 }
 
-bool tbk_host_run_hook(tbk_arena *arena, const tbk_remote *remote, const char *store,
-                       const char *arguments, const tbk_report *report, int *out_exit_status,
-                       const tbk_value **out_record, tbk_error *err)
+bool tbk_host_run_hook(tbk_arena *arena, const tbk_vm *vm, const char *arguments,
+                       tbk_host_answer *out, tbk_error *err)
 {
-    return run_hook(arena, remote, tbk_arena_format(arena, "%s" RUN_RECORD, store), arguments,
-                    report, out_exit_status, out_record, err);
+    return run_hook(arena, vm, RUN_RECORD, arguments, out, err);
 }
 
-bool tbk_host_restore(tbk_arena *arena, const tbk_remote *remote, const char *store,
-                      const char *arguments, const tbk_report *report, int *out_exit_status,
-                      const tbk_value **out_record, tbk_error *err)
+bool tbk_host_restore(tbk_arena *arena, const tbk_vm *vm, const char *arguments,
+                      tbk_host_answer *out, tbk_error *err)
 {
-    return run_hook(arena, remote, tbk_arena_format(arena, "%s" RESTORE_RECORD, store), arguments,
-                    report, out_exit_status, out_record, err);
+    return run_hook(arena, vm, RESTORE_RECORD, arguments, out, err);
+}
+
+/* A script and its own arguments, then the engine's arguments; both end with NULL. */
+static const char *const *join_words(tbk_arena *arena, const char *const *script,
+                                     const char *const *arguments)
+{
+    size_t script_count = 0, count = 0;
+
+    while (script[script_count] != NULL)
+        script_count++;
+    while (arguments[count] != NULL)
+        count++;
+    const char **words = tbk_arena_alloc(arena, (script_count + count + 1) * sizeof *words);
+    memcpy(words, script, script_count * sizeof *words);
+    memcpy(words + script_count, arguments, count * sizeof *words);
+    words[script_count + count] = NULL;
+    return words;
 }
 
 /* --- the sidecar --- */
@@ -252,38 +273,27 @@ static const char SIDECAR_SCRIPT[] =
     "[ -n \"$id\" ] || exit " NO_SIDECAR_TEXT "\n"
     "exec docker exec -u 0:0 \"$id\" /torrust-backup-engine \"$@\"\n";
 
-#define SIDECAR_ARGUMENTS_MAX 12
-
-static void sidecar_argv(const char *const *arguments, const char **out)
+static const char *const *sidecar_argv(tbk_arena *arena, const char *const *arguments)
 {
-    static const char *const prefix[] = {"sh", "-c", SIDECAR_SCRIPT, "sidecar"};
-    const size_t length = sizeof prefix / sizeof *prefix;
+    static const char *const script[] = {"sh", "-c", SIDECAR_SCRIPT, "sidecar", NULL};
 
-    memcpy(out, prefix, sizeof prefix);
-    for (size_t i = 0; arguments[i] != NULL && i < SIDECAR_ARGUMENTS_MAX; i++)
-        out[length + i] = arguments[i];
+    return join_words(arena, script, arguments);
 }
 
-bool tbk_host_run_sidecar(tbk_arena *arena, const tbk_remote *remote, const char *store,
-                          const char *const *arguments, const tbk_report *report,
-                          int *out_exit_status, const tbk_value **out_record, tbk_error *err)
+bool tbk_host_run_sidecar(tbk_arena *arena, const tbk_vm *vm, const char *const *arguments,
+                          tbk_host_answer *out, tbk_error *err)
 {
-    const char *argv[4 + SIDECAR_ARGUMENTS_MAX + 1] = {0};
-
-    sidecar_argv(arguments, argv);
-    return run_recorded(arena, remote, tbk_arena_format(arena, "%s" RUN_RECORD, store), argv,
-                        report, out_exit_status, out_record, err);
+    return run_recorded(arena, vm, in_store(arena, vm, RUN_RECORD), sidecar_argv(arena, arguments),
+                        out, err);
 }
 
 bool tbk_host_ask_sidecar(tbk_arena *arena, const tbk_remote *remote, const char *what,
                           int *out_exit_status, const char **out, tbk_error *err)
 {
     const char *const arguments[] = {"health", "--show", what, NULL};
-    const char *argv[4 + SIDECAR_ARGUMENTS_MAX + 1] = {0};
+    const tbk_remote_command command = {.argv = sidecar_argv(arena, arguments), .as_root = true};
     tbk_auto_remote_result result = {0};
 
-    sidecar_argv(arguments, argv);
-    const tbk_remote_command command = {.argv = argv, .as_root = true};
     if (!remote->run(remote->self, &command, &result, err))
         return tbk_error_context(err, "asking the sidecar on '%s'", remote->name);
     *out_exit_status = result.exit_status;
@@ -298,18 +308,6 @@ static const char ENGINE_SCRIPT[] =
     "[ -f \"$1\" ] || exit " NOT_INSTALLED_TEXT "\n"
     "file=$1; shift\n"
     "exec docker compose --progress quiet -f \"$file\" run --rm -T backup \"$@\"\n";
-
-/* What the last line of a program's error output says, without the end of line. */
-static const char *last_words(tbk_arena *arena, const tbk_text *output)
-{
-    char *text = tbk_arena_copy(arena, tbk_text_string(output));
-    size_t length = strlen(text);
-
-    while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == '\r'))
-        text[--length] = '\0';
-    const char *line = strrchr(text, '\n');
-    return line != NULL ? line + 1 : text;
-}
 
 static bool read_answer(tbk_arena *arena, const tbk_remote *remote, const tbk_remote_result *result,
                         const tbk_value **out, tbk_error *err)
@@ -328,49 +326,48 @@ static bool read_answer(tbk_arena *arena, const tbk_remote *remote, const tbk_re
                              tbk_remote_shell_fault(arena, result));
 }
 
-bool tbk_host_run_engine(tbk_arena *arena, const tbk_remote *remote, const char *const *arguments,
-                         uint32_t timeout_ms, const tbk_report *report, int *out_exit_status,
-                         const tbk_value **out, tbk_error *err)
+bool tbk_host_run_engine(tbk_arena *arena, const tbk_vm *vm, const char *const *arguments,
+                         uint32_t timeout_ms, tbk_host_answer *out, tbk_error *err)
 {
-    static const char *const prefix[] = {"sh", "-c", ENGINE_SCRIPT, "engine", TBK_COMPOSE_FILE};
-    const size_t prefix_length = sizeof prefix / sizeof prefix[0];
-    const char *argv[sizeof prefix / sizeof prefix[0] + 12] = {0};
+    static const char *const script[] = {"sh", "-c", ENGINE_SCRIPT, "engine", TBK_COMPOSE_FILE,
+                                         NULL};
+    const tbk_remote *remote = vm->remote;
+    const tbk_remote_command command = {.argv = join_words(arena, script, arguments),
+                                        .as_root = true,
+                                        .timeout_ms = timeout_ms,
+                                        .report = vm->report};
     tbk_auto_remote_result result = {0};
 
-    memcpy(argv, prefix, sizeof prefix);
-    for (size_t i = 0; arguments[i] != NULL && i < 11; i++)
-        argv[prefix_length + i] = arguments[i];
-    const tbk_remote_command command = {
-        .argv = argv, .as_root = true, .timeout_ms = timeout_ms, .report = report};
     if (!remote->run(remote->self, &command, &result, err))
         return tbk_error_context(err, "running the engine on '%s'", remote->name);
 
-    *out = NULL;
-    *out_exit_status = result.exit_status;
+    *out = (tbk_host_answer){.exit_status = result.exit_status};
     if (result.exit_status == NOT_INSTALLED)
         return fail_not_installed(remote, err);
     if (result.output.length > 0)
-        return read_answer(arena, remote, &result, out, err);
+        return read_answer(arena, remote, &result, &out->value, err);
     if (result.exit_status != 0)
         return tbk_fail(
             err, TBK_E_CONTAINER,
             "try it on the VM: sudo docker compose -f " TBK_COMPOSE_FILE " run --rm backup version",
             "the engine's container on '%s' ended with %d: %s%s", remote->name, result.exit_status,
-            last_words(arena, &result.error_output), tbk_remote_shell_fault(arena, &result));
+            tbk_remote_last_line(arena, tbk_text_string(&result.error_output)),
+            tbk_remote_shell_fault(arena, &result));
     return true;
 }
 
-bool tbk_host_last_run(tbk_arena *arena, const tbk_remote *remote, const char *store,
-                       const char *environment, const tbk_value **out, tbk_error *err)
+bool tbk_host_last_run(tbk_arena *arena, const tbk_vm *vm, const tbk_value **out, tbk_error *err)
 {
-    if (!read_record(arena, remote, tbk_arena_format(arena, "%s" RUN_RECORD, store), out, err))
+    const char *environment = vm->workspace->environment.name;
+
+    if (!read_record(arena, vm->remote, in_store(arena, vm, RUN_RECORD), out, err))
         return false;
     /* Another environment, or a run by hand, may have used the store last (store/last_run.h). */
     if (*out == NULL || tbk_value_find(*out, "profiles") == NULL ||
         strcmp(tbk_value_text_at(*out, "environment", ""), environment) == 0)
         return true;
-    return read_record(arena, remote,
-                       tbk_arena_format(arena, "%s" RUN_RECORD_OF, store, environment), out, err);
+    const char *name = tbk_arena_format(arena, RUN_RECORD_OF, environment);
+    return read_record(arena, vm->remote, in_store(arena, vm, name), out, err);
 }
 
 static tbk_error_code code_of(int exit_status, const char *name)
@@ -392,7 +389,7 @@ static tbk_error_code code_of(int exit_status, const char *name)
     return first;
 }
 
-/* For a run that had no words of its own: it ended before the engine, or with it. */
+/* For a run that left no message: it ended before the engine, or with it. */
 static const char *fix_for(tbk_error_code code)
 {
     switch (code) {
@@ -420,7 +417,7 @@ bool tbk_host_outcome(int exit_status, const tbk_value *record, tbk_error *err)
 
     if (exit_status == 0)
         return true;
-    bool has_words =
+    bool has_message =
         record != NULL &&
         tbk_value_optional_integer(record, "error.exit_status", &recorded_status, &ignored) &&
         tbk_value_optional_integer(record, "exit_status", &recorded_status, &ignored) &&
@@ -428,8 +425,8 @@ bool tbk_host_outcome(int exit_status, const tbk_value *record, tbk_error *err)
         tbk_value_optional_string(record, "error.name", &name, &ignored) &&
         tbk_value_optional_string(record, "error.message", &message, &ignored) &&
         tbk_value_optional_string(record, "error.fix", &fix, &ignored) && message != NULL;
-    tbk_error_code code = code_of(exit_status, has_words ? name : NULL);
-    if (has_words)
+    tbk_error_code code = code_of(exit_status, has_message ? name : NULL);
+    if (has_message)
         return tbk_fail(err, code, fix, "the run on the VM failed: %s", message);
     const char *meaning = tbk_exit_status_meaning(exit_status);
     return tbk_fail(err, code, fix_for(code), "the run on the VM ended with exit status %d (%s)",

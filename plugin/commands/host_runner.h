@@ -4,51 +4,50 @@
 #define TBK_COMMANDS_HOST_RUNNER_H
 
 #include "base/value.h"
-#include "ports/remote.h"
+#include "commands/vm.h"
+
+/* How the hook or the engine ended, and what it said. */
+typedef struct tbk_host_answer {
+    int exit_status;
+    const tbk_value *value; /* the record of the run, or the engine's JSON; NULL = none */
+} tbk_host_answer;
 
 /*
  * Runs the command of the installed crontab as cron would (shell, environment, log file), following
  * the log while it goes on: its lines become log and progress events. arguments are more options
- * for the hook, as words of a shell; "" = exactly as cron runs it. *out_exit_status is the
- * hook's; *out_record is the record of this run, NULL when it left none (it was skipped, or another
- * one was under way). When the connection is lost or the caller cancels, the run itself goes on on
- * the VM.
+ * for the hook, as words of a shell; "" = exactly as cron runs it. The value is the record of this
+ * run, NULL when it left none (it was skipped, or another one was under way). When the connection
+ * is lost or the caller cancels, the run itself goes on on the VM.
  */
-bool tbk_host_run_hook(tbk_arena *arena, const tbk_remote *remote, const char *store,
-                       const char *arguments, const tbk_report *report, int *out_exit_status,
-                       const tbk_value **out_record, tbk_error *err) TBK_MUST_CHECK;
+bool tbk_host_run_hook(tbk_arena *arena, const tbk_vm *vm, const char *arguments,
+                       tbk_host_answer *out, tbk_error *err) TBK_MUST_CHECK;
 
 /* The same for a restore; arguments begin with its name, and the record is that of a restore. */
-bool tbk_host_restore(tbk_arena *arena, const tbk_remote *remote, const char *store,
-                      const char *arguments, const tbk_report *report, int *out_exit_status,
-                      const tbk_value **out_record, tbk_error *err) TBK_MUST_CHECK;
+bool tbk_host_restore(tbk_arena *arena, const tbk_vm *vm, const char *arguments,
+                      tbk_host_answer *out, tbk_error *err) TBK_MUST_CHECK;
 
-/* A backup in the sidecar's container, beside its own schedule; otherwise as tbk_host_run_hook.
- * The arguments are the engine's, and end with NULL. Fails with TBK_E_CONTAINER when it does not
- * run. */
-bool tbk_host_run_sidecar(tbk_arena *arena, const tbk_remote *remote, const char *store,
-                          const char *const *arguments, const tbk_report *report,
-                          int *out_exit_status, const tbk_value **out_record,
-                          tbk_error *err) TBK_MUST_CHECK;
+/* A backup in the sidecar's container, besides those of its schedule; otherwise as
+ * tbk_host_run_hook. The arguments are the engine's, and end with NULL. Fails with TBK_E_CONTAINER
+ * when it does not run. */
+bool tbk_host_run_sidecar(tbk_arena *arena, const tbk_vm *vm, const char *const *arguments,
+                          tbk_host_answer *out, tbk_error *err) TBK_MUST_CHECK;
 
 /* What the sidecar's own endpoints say: "health" or "metrics". Exit status 0 when all is well. */
 bool tbk_host_ask_sidecar(tbk_arena *arena, const tbk_remote *remote, const char *what,
                           int *out_exit_status, const char **out, tbk_error *err) TBK_MUST_CHECK;
 
 /* Runs the engine once in its container, without the hook: `list`, `check`, `prove`, `plan`. The
- * arguments end with NULL. *out is the JSON that it prints; NULL when it printed none. */
-bool tbk_host_run_engine(tbk_arena *arena, const tbk_remote *remote, const char *const *arguments,
-                         uint32_t timeout_ms, const tbk_report *report, int *out_exit_status,
-                         const tbk_value **out, tbk_error *err) TBK_MUST_CHECK;
+ * arguments end with NULL. The value is the JSON that it prints; NULL when it printed none. */
+bool tbk_host_run_engine(tbk_arena *arena, const tbk_vm *vm, const char *const *arguments,
+                         uint32_t timeout_ms, tbk_host_answer *out, tbk_error *err) TBK_MUST_CHECK;
 
 /* The record of the environment's last run that the engine keeps in the store; *out is NULL where
  * there is none. */
-bool tbk_host_last_run(tbk_arena *arena, const tbk_remote *remote, const char *store,
-                       const char *environment, const tbk_value **out,
+bool tbk_host_last_run(tbk_arena *arena, const tbk_vm *vm, const tbk_value **out,
                        tbk_error *err) TBK_MUST_CHECK;
 
-/* Fails as the run or engine on the VM failed: with its own words where its record or answer has
- * them. Succeeds for exit status 0. record may be NULL. */
+/* Fails as the run or engine on the VM failed: with the message of its record or answer where
+ * there is one. Succeeds for exit status 0. record may be NULL. */
 bool tbk_host_outcome(int exit_status, const tbk_value *record, tbk_error *err) TBK_MUST_CHECK;
 
 #endif

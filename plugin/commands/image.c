@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads the description that the image's build left beside the tarball. */
+/* Reads the description that the image's build left next to the tarball. */
 #include "commands/image.h"
 
 #include "base/file.h"
@@ -16,6 +16,7 @@ static bool read_description(tbk_arena *arena, const char *data_path, tbk_image 
     const char *path = tbk_arena_format(arena, "%s/torrust-backup-engine.json", data_path);
     const tbk_value *description = NULL;
     const char *digest = NULL;
+    const char *architecture = NULL;
     char *bytes = NULL;
     size_t length = 0;
     int64_t size_bytes = 0;
@@ -25,6 +26,8 @@ static bool read_description(tbk_arena *arena, const char *data_path, tbk_image 
         !tbk_value_require_string(description, "id", &out->id, err) ||
         !tbk_value_require_string(description, "tag", &out->tag, err) ||
         !tbk_value_require_string(description, "sha256", &digest, err) ||
+        !tbk_value_require_string(description, "architecture", &architecture, err) ||
+        !tbk_architecture_parse(architecture, &out->architecture, err) ||
         !tbk_value_require_integer(description, "size_bytes", &size_bytes, err))
         return false;
     (void)snprintf(out->digest.hex, sizeof out->digest.hex, "%s", digest);

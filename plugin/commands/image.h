@@ -3,18 +3,19 @@
 #ifndef TBK_COMMANDS_IMAGE_H
 #define TBK_COMMANDS_IMAGE_H
 
-#include "base/digest.h"
 #include "base/value.h"
+#include "domain/deployment.h"
 
 typedef struct tbk_image {
     const char *id;  /* SHA-256 of the image's configuration */
     const char *tag; /* "torrust-backup-engine:<first 12 of the id>" */
+    tbk_architecture architecture;
     const char *tarball_path;
     uint64_t size_bytes; /* of the tarball */
     tbk_digest digest;   /* of the tarball */
 } tbk_image;
 
-/* Reads the description beside the tarball. Fails with TBK_E_CONFIG (a broken installation). */
+/* Reads the description next to the tarball. Fails with TBK_E_CONFIG (a broken installation). */
 bool tbk_image_read(tbk_arena *arena, const char *data_path, tbk_image *out,
                     tbk_error *err) TBK_MUST_CHECK;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The live MySQL of a tracker: credentials, address, tunnel, and its rows beside those of a set. */
+/* The live MySQL of a tracker: credentials, address, tunnel, and its rows compared with those of a
+ * set. */
 #include "commands/live_database.h"
 
 #include "base/digest.h"
@@ -112,7 +113,8 @@ static bool compare_with_tracker(live *self, tbk_error *err)
 static void judge_credentials(live *self, bool entered)
 {
     tbk_live_check *check = &self->out->credentials;
-    check->state = self->started_with == DIFFERS || self->login.drift != NULL ? "warning" : "ok";
+    check->state = self->started_with == DIFFERS || self->login.drift != NULL ? TBK_CHECK_WARNING
+                                                                              : TBK_CHECK_OK;
     if (self->started_with == DIFFERS)
         check->detail = "the tracker was started with another address or password of its database "
                         "than " TBK_ENV_FILE " has now. Fix: cd " TBK_CONFIG_ROOT
@@ -240,7 +242,8 @@ static void note_rows(live *self, const tbk_mysql_live_rows *rows)
     tbk_live_rows compared;
     judge_credentials(self, true);
     tbk_live_rows_compare(self->arena, self->input->manifest, rows, &compared);
-    self->out->database = (tbk_live_check){compared.ok ? "ok" : "failed", compared.detail};
+    self->out->database =
+        (tbk_live_check){compared.ok ? TBK_CHECK_OK : TBK_CHECK_FAILED, compared.detail};
     self->out->tables = compared.tables;
 }
 
@@ -248,20 +251,20 @@ static void note_rows(live *self, const tbk_mysql_live_rows *rows)
  * that it takes no login, or has no such database, is one. */
 static bool note_failure(live *self, const tbk_error *why, tbk_error *err)
 {
-    const char *const words = with_fix(self, why);
+    const char *const why_not = with_fix(self, why);
     if (why->code == TBK_E_INTERRUPTED) {
         *err = *why;
         return false;
     }
     if (why->code == TBK_E_CONFIG) {
-        self->out->credentials = (tbk_live_check){"failed", words};
-        self->out->database = (tbk_live_check){"skipped", "the server was not entered"};
+        self->out->credentials = (tbk_live_check){TBK_CHECK_FAILED, why_not};
+        self->out->database = (tbk_live_check){TBK_CHECK_SKIPPED, "the server was not entered"};
         return true;
     }
     bool is_reach = ends_check(why) || why->code == TBK_E_UNSUPPORTED || why->code == TBK_E_REMOTE;
     self->out->database = (tbk_live_check){
-        is_reach ? "warning" : "failed",
-        tbk_arena_format(self->arena, "the set was not compared with it: %s", words)};
+        is_reach ? TBK_CHECK_WARNING : TBK_CHECK_FAILED,
+        tbk_arena_format(self->arena, "the set was not compared with it: %s", why_not)};
     return true;
 }
 
@@ -273,8 +276,8 @@ static bool note_no_login(live *self, const tbk_error *why, tbk_error *err)
         *err = *why;
         return false;
     }
-    self->out->credentials = (tbk_live_check){"failed", with_fix(self, why)};
-    self->out->database = (tbk_live_check){"skipped", "it is not known how to log in"};
+    self->out->credentials = (tbk_live_check){TBK_CHECK_FAILED, with_fix(self, why)};
+    self->out->database = (tbk_live_check){TBK_CHECK_SKIPPED, "it is not known how to log in"};
     return true;
 }
 

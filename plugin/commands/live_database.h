@@ -7,6 +7,7 @@
 #define TBK_COMMANDS_LIVE_DATABASE_H
 
 #include "base/value.h"
+#include "commands/check.h"
 #include "domain/manifest.h"
 #include "ports/remote.h"
 
@@ -19,7 +20,7 @@ typedef struct tbk_live_database_input {
 
 /* A check of the report. */
 typedef struct tbk_live_check {
-    const char *state; /* "ok", "warning", "failed", "skipped" */
+    tbk_check_state state;
     const char *detail;
 } tbk_live_check;
 

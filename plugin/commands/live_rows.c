@@ -22,7 +22,7 @@ static tbk_live_verdict judge_loss(int64_t saved_rows, int64_t live_rows)
     return saved_rows >= FEW_ROWS && live_rows < saved_rows / 2 ? TBK_LIVE_DROPPED : TBK_LIVE_FEWER;
 }
 
-/* Whether rules kept only some of its rows. */
+/* Whether rules saved only some of its rows. */
 static bool is_partial(const tbk_manifest *manifest, const char *table)
 {
     for (size_t i = 0; i < manifest->selection_count; i++)

@@ -6,9 +6,6 @@
 
 #include <string.h>
 
-#define STORAGE "/opt/torrust/storage"
-#define DATABASE_NETWORK "torrust_database_network" /* made by the tracker's first start */
-#define DATABASE_FOLDER STORAGE "/tracker/lib/database"
 #define SERVICE_FILTERS                                                                            \
     "--filter label=com.docker.compose.project=torrust-backup "                                    \
     "--filter label=com.docker.compose.service=sidecar"
@@ -16,11 +13,15 @@
 #define PROBE_TIMEOUT_MS 120000
 
 /* The database, or what is there once there is one that is not a file. */
-static const char *database_of(tbk_arena *arena, const tbk_sidecar *sidecar)
+static const char *database_of(tbk_arena *arena, const tbk_vm *vm)
 {
-    if (sidecar->environment->driver == TBK_DRIVER_MYSQL)
-        return TBK_ENV_FILE;
-    return tbk_arena_format(arena, DATABASE_FOLDER "/%s", sidecar->environment->database_name);
+    const char *path = tbk_render_database_path(arena, &vm->workspace->environment);
+    return path != NULL ? path : TBK_ENV_FILE;
+}
+
+static bool is_mysql(const tbk_vm *vm)
+{
+    return vm->workspace->environment.driver == TBK_DRIVER_MYSQL;
 }
 
 /* --- can the database be backed up so? --- */
@@ -30,24 +31,24 @@ static const char *database_of(tbk_arena *arena, const tbk_sidecar *sidecar)
 static const char PROBE_SCRIPT[] =
     "image=$1 database=$2 store=$3; set --\n"
     "[ -s \"$database\" ] || exit 0\n"
-    "case $store in " STORAGE "/*) ;; *) [ ! -d \"$store\" ] ||\n"
+    "case $store in " TBK_STORAGE "/*) ;; *) [ ! -d \"$store\" ] ||\n"
     "    set -- --mount \"type=bind,\\\"source=$store\\\",\\\"target=$store\\\"\" ;; esac\n"
     "exec docker run --rm --network none --read-only --user 0:0 --cap-drop ALL\\\n"
     "    --cap-add DAC_READ_SEARCH --cap-add SETUID --cap-add SETGID\\\n"
-    "    --security-opt no-new-privileges:true --mount type=bind,source=" STORAGE ",target=" STORAGE
-    " \"$@\"\\\n"
+    "    --security-opt no-new-privileges:true --mount type=bind,source=" TBK_STORAGE
+    ",target=" TBK_STORAGE " \"$@\"\\\n"
     "    \"$image\" plan --sqlite \"$database\" --store \"$store\" --output json\n";
 
-static bool is_wanted(const tbk_sidecar *sidecar, const char *method)
+static bool is_wanted(const tbk_vm *vm, const char *method)
 {
-    tbk_method wanted = sidecar->options->method;
+    tbk_method wanted = vm->workspace->options.method;
     if (wanted == TBK_METHOD_AUTO)
         return strcmp(method, tbk_method_name(TBK_METHOD_HOT)) == 0 ||
                strcmp(method, tbk_method_name(TBK_METHOD_REFLINK)) == 0;
     return strcmp(method, tbk_method_name(wanted)) == 0;
 }
 
-static bool judge_methods(tbk_arena *arena, const tbk_sidecar *sidecar, const tbk_value *answer,
+static bool judge_methods(tbk_arena *arena, const tbk_vm *vm, const tbk_value *answer,
                           tbk_error *err)
 {
     const tbk_value *methods = NULL;
@@ -61,14 +62,14 @@ static bool judge_methods(tbk_arena *arena, const tbk_sidecar *sidecar, const tb
             !tbk_value_require_string(item->value, "reason", &reason, err) ||
             !tbk_value_require_bool(item->value, "possible", &possible, err))
             return false;
-        if (!is_wanted(sidecar, method))
+        if (!is_wanted(vm, method))
             continue;
         if (possible)
             return true;
         reasons = tbk_arena_format(arena, "%s%s%s: %s", reasons, reasons[0] != '\0' ? "; " : "",
                                    method, reason);
     }
-    const char *name = sidecar->environment->name;
+    const char *name = vm->workspace->environment.name;
     return tbk_fail(err, TBK_E_UNSUPPORTED,
                     tbk_arena_format(arena,
                                      "torrust-backup configure %s --mode window, then run %s "
@@ -77,26 +78,25 @@ static bool judge_methods(tbk_arena *arena, const tbk_sidecar *sidecar, const tb
                     "the database allows no backup without a hold: %s", reasons);
 }
 
-bool tbk_sidecar_check_database(tbk_arena *arena, const tbk_sidecar *sidecar, tbk_error *err)
+bool tbk_sidecar_check_database(tbk_arena *arena, const tbk_vm *vm, tbk_error *err)
 {
     const tbk_remote_command command = {
-        .argv = (const char *const[]){"sh", "-c", PROBE_SCRIPT, "probe", sidecar->image_tag,
-                                      database_of(arena, sidecar), sidecar->options->store, NULL},
+        .argv = (const char *const[]){"sh", "-c", PROBE_SCRIPT, "probe", vm->image->tag,
+                                      database_of(arena, vm), vm->workspace->options.store, NULL},
         .as_root = true,
         .timeout_ms = PROBE_TIMEOUT_MS,
-        .report = sidecar->report};
+        .report = vm->report};
     tbk_auto_remote_result result = {0};
     const tbk_value *answer = NULL;
-    if (sidecar->environment->driver == TBK_DRIVER_MYSQL)
+    if (is_mysql(vm))
         return true; /* without a hold too there is a way, and a run says what is amiss */
-    if (!tbk_remote_do(sidecar->remote, "asking the engine about the database", &command, &result,
-                       err))
+    if (!tbk_remote_do(vm->remote, "asking the engine about the database", &command, &result, err))
         return false;
     if (result.output.length == 0)
         return true;
     const char *text = tbk_arena_copy(arena, tbk_text_string(&result.output));
     return tbk_json_parse(arena, text, strlen(text), "the engine's answer", &answer, err) &&
-           judge_methods(arena, sidecar, answer, err);
+           judge_methods(arena, vm, answer, err);
 }
 
 /* --- the sidecar --- */
@@ -106,12 +106,12 @@ bool tbk_sidecar_check_database(tbk_arena *arena, const tbk_sidecar *sidecar, tb
  * whether a container is as its file wants it. */
 static const char SIDECAR_SCRIPT[] =
     "action=$1 file=$2 database=$3 store=$4 network=$5 owner='' ready=yes\n"
-    "[ -d " STORAGE " ] || { echo waits; exit; }\n"
+    "[ -d " TBK_STORAGE " ] || { echo waits; exit; }\n"
     "[ -z \"$network\" ] || timeout 20 docker network inspect \"$network\" >/dev/null 2>&1 ||\n"
     "    { echo waits; exit; }\n"
     "[ ! -L \"$database\" ] || { echo 'a link is in the place of the database' >&2; exit 1; }\n"
     "[ ! -s \"$database\" ] || owner=$(stat -c %u \"$database\") || exit\n"
-    "case $store in " STORAGE "/*) ;; *)\n"
+    "case $store in " TBK_STORAGE "/*) ;; *)\n"
     "    [ -n \"$owner\" ] || [ -d \"$store\" ] || { echo waits; exit; } ;; esac\n"
     "[ ! -L \"$store\" ] || { echo 'the store is a link, which could lead root anywhere' >&2\n"
     "    exit 1; }\n"
@@ -128,20 +128,19 @@ static const char SIDECAR_SCRIPT[] =
     "    " TBK_AID_FILE " >&2 || exit\n"
     "timeout 150 docker compose --progress quiet -f \"$file\" up -d sidecar >&2 && echo to-start\n";
 
-static bool run_sidecar_script(tbk_arena *arena, const tbk_sidecar *sidecar, const char *action,
+static bool run_sidecar_script(tbk_arena *arena, const tbk_vm *vm, const char *action,
                                tbk_sidecar_step *out, tbk_error *err)
 {
-    bool is_mysql = sidecar->environment->driver == TBK_DRIVER_MYSQL;
     const tbk_remote_command command = {
         .argv =
             (const char *const[]){"sh", "-c", SIDECAR_SCRIPT, "sidecar", action, TBK_COMPOSE_FILE,
-                                  database_of(arena, sidecar), sidecar->options->store,
-                                  is_mysql ? DATABASE_NETWORK : "", NULL},
+                                  database_of(arena, vm), vm->workspace->options.store,
+                                  is_mysql(vm) ? TBK_DATABASE_NETWORK : "", NULL},
         .as_root = true,
         .timeout_ms = START_TIMEOUT_MS,
-        .report = sidecar->report};
+        .report = vm->report};
     tbk_auto_remote_result result = {0};
-    if (!tbk_remote_do(sidecar->remote, "starting the sidecar", &command, &result, err))
+    if (!tbk_remote_do(vm->remote, "starting the sidecar", &command, &result, err))
         return false;
     const char *word = tbk_text_string(&result.output);
     *out = tbk_text_starts_with(word, "in-place") ? TBK_SIDECAR_IN_PLACE
@@ -150,16 +149,14 @@ static bool run_sidecar_script(tbk_arena *arena, const tbk_sidecar *sidecar, con
     return true;
 }
 
-bool tbk_sidecar_look(tbk_arena *arena, const tbk_sidecar *sidecar, tbk_sidecar_step *out,
-                      tbk_error *err)
+bool tbk_sidecar_look(tbk_arena *arena, const tbk_vm *vm, tbk_sidecar_step *out, tbk_error *err)
 {
-    return run_sidecar_script(arena, sidecar, "look", out, err);
+    return run_sidecar_script(arena, vm, "look", out, err);
 }
 
-bool tbk_sidecar_start(tbk_arena *arena, const tbk_sidecar *sidecar, tbk_sidecar_step *out,
-                       tbk_error *err)
+bool tbk_sidecar_start(tbk_arena *arena, const tbk_vm *vm, tbk_sidecar_step *out, tbk_error *err)
 {
-    return run_sidecar_script(arena, sidecar, "start", out, err);
+    return run_sidecar_script(arena, vm, "start", out, err);
 }
 
 bool tbk_sidecar_remove(const tbk_remote *remote, const tbk_report *report, tbk_error *err)
@@ -193,7 +190,7 @@ bool tbk_sidecar_remove(const tbk_remote *remote, const tbk_report *report, tbk_
 #define TRACKER_DOWN 116
 #define TRACKER_DOWN_TEXT "116"
 
-/* Nobody may start while hook and lock are taken away: cron has no line any more, and the lock is
+/* No run may start while hook and lock are taken away: cron has no line any more, and the lock is
  * held to the end. */
 static const char WINDOW_SCRIPT[] =
     "cron=$1 hook=$2 logrotate=$3 log=$4 state=$5 hold=$6\n"

@@ -5,38 +5,20 @@
 #define TBK_COMMANDS_MODE_SWITCH_H
 
 #include "commands/host_facts.h"
-#include "domain/environment.h"
-#include "domain/options.h"
-#include "ports/remote.h"
-
-typedef enum tbk_sidecar_step {
-    TBK_SIDECAR_IN_PLACE, /* it runs, as it is configured */
-    TBK_SIDECAR_TO_START, /* it is to be started, or made anew */
-    TBK_SIDECAR_WAITS     /* what it would work on is not there yet */
-} tbk_sidecar_step;
-
-typedef struct tbk_sidecar {
-    const tbk_remote *remote;
-    const tbk_report *report;
-    const tbk_environment *environment;
-    const tbk_options *options;
-    const char *image_tag;
-} tbk_sidecar;
 
 /* Whether the database can be backed up without a hold; fails with TBK_E_UNSUPPORTED and the way
  * out. One that is not there yet, or is empty, is not looked at. Needs the image. */
-bool tbk_sidecar_check_database(tbk_arena *arena, const tbk_sidecar *sidecar,
-                                tbk_error *err) TBK_MUST_CHECK;
+bool tbk_sidecar_check_database(tbk_arena *arena, const tbk_vm *vm, tbk_error *err) TBK_MUST_CHECK;
 
 /* What is to be done, done with `start`: the store is made for the database's owner, and the
  * service started; a running one whose compose file has changed is made anew. */
-bool tbk_sidecar_look(tbk_arena *arena, const tbk_sidecar *sidecar, tbk_sidecar_step *out,
+bool tbk_sidecar_look(tbk_arena *arena, const tbk_vm *vm, tbk_sidecar_step *out,
                       tbk_error *err) TBK_MUST_CHECK;
-bool tbk_sidecar_start(tbk_arena *arena, const tbk_sidecar *sidecar, tbk_sidecar_step *out,
+bool tbk_sidecar_start(tbk_arena *arena, const tbk_vm *vm, tbk_sidecar_step *out,
                        tbk_error *err) TBK_MUST_CHECK;
 
 /* Stops it, which abandons a run that goes on, and removes it with its network. A network that
- * somebody else uses stays, with a warning. */
+ * another container uses stays, with a warning. */
 bool tbk_sidecar_remove(const tbk_remote *remote, const tbk_report *report,
                         tbk_error *err) TBK_MUST_CHECK;
 

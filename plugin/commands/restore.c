@@ -3,33 +3,28 @@
 #include "commands/restore.h"
 
 #include "base/clock.h"
-#include "commands/configure.h"
 #include "commands/database_use.h"
+#include "commands/host_facts.h"
 #include "commands/host_runner.h"
 
 #include <string.h>
 
 #define ENGINE_TIMEOUT_MS (24u * 3600000u)
 #define HEALTHY_LIMIT_MS 120000
-#define POLL_MS 1000
 
-static tbk_value *copy_of(tbk_arena *arena, const tbk_value *value)
+static tbk_value *result_of(tbk_arena *arena, const tbk_value *said)
 {
-    tbk_value *copy = TBK_ARENA_NEW(arena, tbk_value);
-    *copy = *value;
-    return copy;
+    return said != NULL ? tbk_value_share(arena, said) : tbk_value_map(arena);
 }
 
 static bool ask_engine(tbk_arena *arena, const tbk_restore_input *input,
                        const char *const *arguments, tbk_value **out_result, tbk_error *err)
 {
-    const tbk_value *answer = NULL;
-    int exit_status = 0;
-    if (!tbk_host_run_engine(arena, input->vm.remote, arguments, ENGINE_TIMEOUT_MS,
-                             input->vm.report, &exit_status, &answer, err))
+    tbk_host_answer answer;
+    if (!tbk_host_run_engine(arena, &input->vm, arguments, ENGINE_TIMEOUT_MS, &answer, err))
         return false;
-    *out_result = answer != NULL ? copy_of(arena, answer) : tbk_value_map(arena);
-    return tbk_host_outcome(exit_status, answer, err);
+    *out_result = result_of(arena, answer.value);
+    return tbk_host_outcome(answer.exit_status, answer.value, err);
 }
 
 /* What is not said as it should be was not done as it should be. */
@@ -94,52 +89,27 @@ static bool try_by_engine(tbk_arena *arena, const tbk_restore_input *input, tbk_
 
 /* --- the tracker, afterwards --- */
 
-static bool read_facts(tbk_arena *arena, const tbk_restore_input *input, tbk_host_facts *out,
-                       tbk_error *err)
-{
-    return tbk_host_facts_read(arena, input->vm.remote, input->vm.rendering, input->vm.image->tag,
-                               input->vm.workspace->options.store, out, err);
-}
-
-static bool is_well(const tbk_host_facts *facts)
-{
-    return strcmp(facts->tracker_state, "running") == 0 &&
-           (facts->tracker_health[0] == '\0' || strcmp(facts->tracker_health, "healthy") == 0);
-}
-
 static bool wait_until_well(tbk_arena *arena, const tbk_restore_input *input, tbk_value *result,
                             tbk_error *err)
 {
-    const struct timespec pause = {.tv_nsec = POLL_MS % 1000 * 1000000, .tv_sec = POLL_MS / 1000};
-    int64_t end_ms = tbk_clock_monotonic_ms() + HEALTHY_LIMIT_MS;
     tbk_host_facts facts;
-    if (!read_facts(arena, input, &facts, err))
+    if (!tbk_vm_await_tracker(arena, &input->vm, HEALTHY_LIMIT_MS, &facts, err))
         return false;
-    while (!is_well(&facts) && tbk_clock_monotonic_ms() < end_ms) {
-        (void)nanosleep(&pause, NULL);
-        if (!tbk_report_go_on(input->vm.report, err) || !read_facts(arena, input, &facts, err))
-            return false;
-    }
-    tbk_value_set_string(arena, result, "tracker",
-                         tbk_arena_format(arena, "%s%s%s", facts.tracker_state,
-                                          facts.tracker_health[0] != '\0' ? ", " : "",
-                                          facts.tracker_health));
-    return is_well(&facts) ||
+    const char *tracker = tbk_host_facts_tracker(arena, &facts);
+    tbk_value_set_string(arena, result, "tracker", tracker);
+    return tbk_host_facts_tracker_is_well(&facts) ||
            tbk_fail(err, TBK_E_UNPROVED,
                     "see its log on the VM (docker logs tracker); docs/operate.md says how to go "
                     "back to the database of before",
-                    "the set is in place, but the tracker is %s%s%s after two minutes",
-                    facts.tracker_state, facts.tracker_health[0] != '\0' ? ", " : "",
-                    facts.tracker_health);
+                    "the set is in place, but the tracker is %s after two minutes", tracker);
 }
 
 /* The set would come into a place at which the tracker does not look, and what only the tracker has
  * open would be lost. The engine looks too; here the files have names. */
-static bool check_database_use(tbk_arena *arena, const tbk_restore_input *input, tbk_error *err)
+static bool check_database_use(tbk_arena *arena, const tbk_vm *vm, tbk_error *err)
 {
     tbk_database_use use;
-    if (!tbk_database_use_look(arena, input->vm.remote, &input->vm.workspace->environment,
-                               input->vm.report, &use, err))
+    if (!tbk_database_use_look(arena, vm, &use, err))
         return false;
     return use.problem == NULL ||
            tbk_fail(err, TBK_E_CONFIG,
@@ -153,19 +123,17 @@ static bool restore(tbk_arena *arena, const tbk_restore_input *input, tbk_value 
                     tbk_error *err)
 {
     tbk_auto_text arguments = {0};
-    const tbk_value *record = NULL;
-    int exit_status = 0;
-    if (!check_database_use(arena, input, err))
+    tbk_host_answer answer;
+    if (!check_database_use(arena, &input->vm, err))
         return false;
     tbk_text_append(&arguments, "restore --set ");
     tbk_text_append_shell_word(&arguments, input->set);
     tbk_text_append(&arguments, input->dry_run ? " --dry-run" : "");
-    if (!tbk_host_restore(arena, input->vm.remote, input->vm.workspace->options.store,
-                          tbk_text_string(&arguments), input->vm.report, &exit_status, &record,
-                          err))
+    if (!tbk_host_restore(arena, &input->vm, tbk_text_string(&arguments), &answer, err))
         return false;
-    *out_result = record != NULL ? copy_of(arena, record) : tbk_value_map(arena);
-    if (!tbk_host_outcome(exit_status, record, err) || !check_answer(input, *out_result, err))
+    *out_result = result_of(arena, answer.value);
+    if (!tbk_host_outcome(answer.exit_status, answer.value, err) ||
+        !check_answer(input, *out_result, err))
         return false;
     return input->dry_run || tbk_value_true_at(*out_result, "tracker_was_stopped") ||
            wait_until_well(arena, input, *out_result, err);
@@ -177,11 +145,12 @@ static bool try_in_sidecar(tbk_arena *arena, const tbk_restore_input *input, tbk
                            tbk_error *err)
 {
     tbk_host_facts facts;
-    if (!read_facts(arena, input, &facts, err))
+    if (!tbk_vm_look(arena, &input->vm, &facts, err))
         return false;
-    if (!tbk_configure_check_host(&facts, TBK_MODE_WINDOW, err))
+    if (!tbk_host_facts_check(&facts, input->vm.image->architecture, TBK_MODE_WINDOW, err))
         return tbk_error_context(err, "a restore installs the maintenance window for its time");
-    return check_database_use(arena, input, err) && try_by_engine(arena, input, out_result, err);
+    return check_database_use(arena, &input->vm, err) &&
+           try_by_engine(arena, input, out_result, err);
 }
 
 bool tbk_restore(tbk_arena *arena, const tbk_restore_input *input, tbk_value **out_result,
@@ -189,7 +158,7 @@ bool tbk_restore(tbk_arena *arena, const tbk_restore_input *input, tbk_value **o
 {
     if (input->purge_previous)
         return purge_previous(arena, input, out_result, err);
-    if (input->vm.workspace->options.mode == TBK_MODE_WINDOW)
+    if (tbk_vm_mode(&input->vm) == TBK_MODE_WINDOW)
         return restore(arena, input, out_result, err);
     if (input->dry_run)
         return try_in_sidecar(arena, input, out_result, err);

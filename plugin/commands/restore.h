@@ -3,13 +3,14 @@
 #ifndef TBK_COMMANDS_RESTORE_H
 #define TBK_COMMANDS_RESTORE_H
 
-#include "commands/status.h"
+#include "commands/vm.h"
 
 typedef struct tbk_restore_input {
-    tbk_status_input vm;
-    const char *set;     /* an id, or "latest" */
-    bool dry_run;        /* all but the swap, by the same way; nothing is stopped */
-    bool purge_previous; /* instead: remove what earlier restores have kept; set is NULL */
+    tbk_vm vm;
+    const char *set; /* an id, or "latest" */
+    bool dry_run;    /* all but the swap, by the same way; nothing is stopped */
+    bool
+        purge_previous; /* instead: remove the previous databases that restores left; set is NULL */
 } tbk_restore_input;
 
 /*
@@ -17,7 +18,8 @@ typedef struct tbk_restore_input {
  * {"removed":
  * [...]}. Errors: as the engine's; TBK_E_REMOTE when what the VM says of it lacks something;
  * TBK_E_UNPROVED when the tracker is not well two minutes later; TBK_E_CONFIG in mode sidecar,
- * where nobody can stop the tracker: the caller installs the other mode for the time of a restore.
+ * where the tracker cannot be stopped: the caller installs the other mode for the time of a
+ * restore.
  */
 bool tbk_restore(tbk_arena *arena, const tbk_restore_input *input, tbk_value **out_result,
                  tbk_error *err) TBK_MUST_CHECK;

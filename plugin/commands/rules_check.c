@@ -8,7 +8,6 @@
 
 #include <string.h>
 
-#define ENGINE_CONFIG_FILE "/opt/torrust-backup/engine.yml"
 #define CHECK_TIMEOUT_MS 180000
 
 /* $1 compose.yml, $2 engine.yml (no secrets are in either), $3 the database, or what is there once
@@ -18,7 +17,7 @@ static const char CHECK_SCRIPT[] =
     "[ -s \"$database\" ] || exit 0\n"
     "folder=$(mktemp -d) || exit\n"
     "trap 'rm -rf \"$folder\"' EXIT; trap 'exit 1' HUP INT TERM\n"
-    "printf '%s\\n' \"$compose\" | sed \"s|" ENGINE_CONFIG_FILE "|$folder/engine.yml|\" "
+    "printf '%s\\n' \"$compose\" | sed \"s|" TBK_ENGINE_CONFIG_FILE "|$folder/engine.yml|\" "
     ">\"$folder/compose.yml\"\n"
     "printf '%s\\n' \"$config\" >\"$folder/engine.yml\"\n"
     "timeout 150 docker compose --progress quiet -f \"$folder/compose.yml\" run --rm -T backup\\\n"
@@ -32,32 +31,30 @@ static const char *rendered(const tbk_rendering *rendering, const char *target)
     return "";
 }
 
-static bool run(tbk_arena *arena, const tbk_rules_check_input *input, tbk_remote_result *out,
-                tbk_error *err)
+static bool run(tbk_arena *arena, const tbk_vm *vm, tbk_remote_result *out, tbk_error *err)
 {
-    const char *path = tbk_render_database_path(arena, input->environment);
+    const char *path = tbk_render_database_path(arena, &vm->workspace->environment);
     const tbk_remote_command command = {
         .argv = (const char *const[]){"sh", "-c", CHECK_SCRIPT, "rules",
-                                      rendered(input->rendering, TBK_COMPOSE_FILE),
-                                      rendered(input->rendering, ENGINE_CONFIG_FILE),
+                                      rendered(vm->rendering, TBK_COMPOSE_FILE),
+                                      rendered(vm->rendering, TBK_ENGINE_CONFIG_FILE),
                                       path != NULL ? path : TBK_ENV_FILE, NULL},
         .as_root = true,
         .timeout_ms = CHECK_TIMEOUT_MS,
-        .report = input->report};
-    return input->remote->run(input->remote->self, &command, out, err) ||
-           tbk_error_context(err, "checking the rules on '%s'", input->remote->name);
+        .report = vm->report};
+    return vm->remote->run(vm->remote->self, &command, out, err) ||
+           tbk_error_context(err, "checking the rules on '%s'", vm->remote->name);
 }
 
-bool tbk_rules_check(tbk_arena *arena, const tbk_rules_check_input *input,
-                     const char **out_unchecked, tbk_error *err)
+bool tbk_rules_check(tbk_arena *arena, const tbk_vm *vm, const char **out_unchecked, tbk_error *err)
 {
     tbk_auto_remote_result result = {0};
     const tbk_value *answer = NULL;
     tbk_error why = {.code = TBK_E_OK};
     *out_unchecked = NULL;
-    if (input->options->profile != TBK_PROFILE_ESSENTIAL)
+    if (vm->workspace->options.profile != TBK_PROFILE_ESSENTIAL)
         return true;
-    if (!run(arena, input, &result, err))
+    if (!run(arena, vm, &result, err))
         return false;
     const char *text = tbk_arena_copy(arena, tbk_text_string(&result.output));
     if (text[0] == '\0')

@@ -3,16 +3,7 @@
 #ifndef TBK_COMMANDS_RULES_CHECK_H
 #define TBK_COMMANDS_RULES_CHECK_H
 
-#include "ports/remote.h"
-#include "render/render.h"
-
-typedef struct tbk_rules_check_input {
-    const tbk_remote *remote;
-    const tbk_report *report;
-    const tbk_environment *environment;
-    const tbk_options *options;
-    const tbk_rendering *rendering;
-} tbk_rules_check_input;
+#include "commands/vm.h"
 
 /*
  * Has the engine's image on the VM, which must be there, look at the database with the rendered
@@ -21,7 +12,7 @@ typedef struct tbk_rules_check_input {
  * NULL: it could, or need not. Errors: TBK_E_CONFIG, a rule does not fit: which, why, and what
  * there is; as the remote port's.
  */
-bool tbk_rules_check(tbk_arena *arena, const tbk_rules_check_input *input,
-                     const char **out_unchecked, tbk_error *err) TBK_MUST_CHECK;
+bool tbk_rules_check(tbk_arena *arena, const tbk_vm *vm, const char **out_unchecked,
+                     tbk_error *err) TBK_MUST_CHECK;
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Next runs in the VM's local time, remarks on the schedule and on a second scheduler. */
+/* Next runs in the VM's local time, warnings about the schedule and on a second scheduler. */
 #include "commands/schedule_report.h"
 
 #include "base/clock.h"
@@ -9,7 +9,8 @@
 
 #define NEXT_RUNS 5
 
-/* Civil time with the VM's present offset; a change of clocks in between is not foreseen. */
+/* Civil time with the VM's present offset; a change of clocks in between is not taken into account.
+ */
 static const char *local_time(tbk_arena *arena, int64_t civil_s, int64_t offset_s)
 {
     char text[TBK_CLOCK_TEXT_SIZE];
@@ -37,7 +38,7 @@ static int64_t offset_of(const tbk_workspace *workspace, const tbk_host_facts *f
     return workspace->options.mode == TBK_MODE_SIDECAR ? 0 : facts->utc_offset_s;
 }
 
-/* Full backups beside the essential ones, where there are any. */
+/* Full backups besides the essential ones, where there are any. */
 static bool report_full(tbk_arena *arena, const tbk_workspace *workspace,
                         const tbk_host_facts *facts, tbk_value *result, tbk_error *err)
 {
@@ -58,7 +59,7 @@ bool tbk_schedule_report(tbk_arena *arena, const tbk_workspace *workspace,
                          const tbk_host_facts *facts, tbk_value *result, tbk_error *err)
 {
     const char *warnings[TBK_SCHEDULE_REMARKS_MAX];
-    size_t remark_count = 0;
+    size_t warning_count = 0;
     tbk_schedule schedule;
     tbk_value *next_runs = tbk_value_list(arena);
 
@@ -79,8 +80,8 @@ bool tbk_schedule_report(tbk_arena *arena, const tbk_workspace *workspace,
     tbk_value *all_warnings = list_in(arena, result, "remarks");
     /* Those are about local time and missed runs, of which the sidecar knows nothing. */
     if (workspace->options.mode == TBK_MODE_WINDOW)
-        tbk_schedule_warnings(&schedule, arena, warnings, &remark_count);
-    for (size_t i = 0; i < remark_count; i++)
+        tbk_schedule_warnings(&schedule, arena, warnings, &warning_count);
+    for (size_t i = 0; i < warning_count; i++)
         tbk_value_append(arena, all_warnings, tbk_value_string(arena, warnings[i]));
     if (facts->native_cron || workspace->environment.has_native_backup)
         tbk_value_append(

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What an operator wants to know of a schedule on a VM: the next runs, and remarks. */
+/* What an operator wants to know of a schedule on a VM: the next runs, and warnings. */
 #ifndef TBK_COMMANDS_SCHEDULE_REPORT_H
 #define TBK_COMMANDS_SCHEDULE_REPORT_H
 

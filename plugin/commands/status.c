@@ -13,13 +13,13 @@
 #include <inttypes.h>
 
 #define ENGINE_TIMEOUT_MS 300000
-#define KEPT_TIMEOUT_MS 60000
+#define PREVIOUS_TIMEOUT_MS 60000
 /* A run may take a while; this much later than due, it is missing. */
 #define OVERDUE_SLACK_S (2 * 3600)
 
 typedef struct status {
     tbk_arena *arena;
-    const tbk_status_input *input;
+    const tbk_vm *vm;
     tbk_host_facts facts;
     const tbk_value *record; /* NULL = there was no run yet */
     tbk_value *result;
@@ -38,38 +38,26 @@ static void TBK_PRINTF(2, 3) problem(status *self, const char *format, ...)
     va_end(arguments);
 }
 
-/* A copy that can be put into a result; the children are shared. */
-static tbk_value *shallow_copy(tbk_arena *arena, const tbk_value *value)
-{
-    tbk_value *copy = TBK_ARENA_NEW(arena, tbk_value);
-
-    if (value == NULL)
-        return tbk_value_null(arena);
-    *copy = *value;
-    return copy;
-}
-
 static bool docker_answers(const status *self) { return self->facts.docker_version[0] != '\0'; }
-
-static tbk_mode mode_of(const status *self) { return self->input->workspace->options.mode; }
 
 static void look_at_installation(status *self)
 {
-    const char *difference = tbk_host_facts_difference(
-        self->arena, &self->facts, self->input->rendering, self->input->image->tag);
+    tbk_items items;
 
+    tbk_vm_items(self->arena, self->vm, &self->facts, &items);
+    const char *drift = tbk_items_drift(self->arena, &items, docker_answers(self));
     if (!docker_answers(self))
         problem(self, "Docker does not answer on the VM");
-    if (difference != NULL)
-        problem(self, "%s", difference);
-    const char *other = tbk_host_facts_other_mode(self->arena, &self->facts, mode_of(self));
+    if (drift != NULL)
+        problem(self, "%s", drift);
+    const char *other = tbk_items_other_mode(self->arena, &items);
     if (other != NULL)
         problem(self, "%s", other);
-    if (mode_of(self) == TBK_MODE_WINDOW && !self->facts.cron_running)
+    if (tbk_vm_mode(self->vm) == TBK_MODE_WINDOW && !self->facts.cron_running)
         problem(self, "no cron daemon runs on the VM");
-    tbk_value_set_string(self->arena, self->result, "mode", tbk_mode_name(mode_of(self)));
-    tbk_value_set_bool(self->arena, self->result, "installed", difference == NULL);
-    tbk_value_set_string(self->arena, self->result, "image", self->input->image->tag);
+    tbk_value_set_string(self->arena, self->result, "mode", tbk_mode_name(tbk_vm_mode(self->vm)));
+    tbk_value_set_bool(self->arena, self->result, "installed", drift == NULL);
+    tbk_value_set_string(self->arena, self->result, "image", self->vm->image->tag);
 }
 
 static void look_at_tracker(status *self)
@@ -96,7 +84,7 @@ static void look_at_sidecar(status *self)
 {
     tbk_value *sidecar = tbk_value_map(self->arena);
 
-    if (mode_of(self) == TBK_MODE_WINDOW)
+    if (tbk_vm_mode(self->vm) == TBK_MODE_WINDOW)
         return;
     tbk_value_set_string(self->arena, sidecar, "state", self->facts.sidecar_state);
     tbk_value_set_string(self->arena, sidecar, "health", self->facts.sidecar_health);
@@ -134,13 +122,6 @@ static void judge_tracker(status *self)
                 self->facts.tracker_state);
 }
 
-static int64_t number_in(const tbk_value *map, const char *key)
-{
-    const tbk_value *value = map != NULL ? tbk_value_find(map, key) : NULL;
-
-    return value != NULL && value->type == TBK_VALUE_INTEGER ? value->integer : 0;
-}
-
 /* What the record says of a profile; records of earlier versions know one outcome for all. */
 static const tbk_value *outcome_of(const status *self, tbk_profile profile)
 {
@@ -152,13 +133,11 @@ static const tbk_value *outcome_of(const status *self, tbk_profile profile)
 /* One that was cut short is made again, and no failure by itself; the brake is told by itself. */
 static bool is_failure(const tbk_value *outcome)
 {
-    int64_t exit_status = number_in(outcome, "exit_status");
-    const char *name = NULL;
-    tbk_error ignored;
+    int64_t exit_status = tbk_value_integer_at(outcome, "exit_status");
+    const char *name = tbk_value_text_at(outcome, "error.name", "");
 
     return exit_status != 0 && exit_status != tbk_error_exit_status(TBK_E_INTERRUPTED) &&
-           (!tbk_value_optional_string(outcome, "error.name", &name, &ignored) || name == NULL ||
-            strcmp(name, tbk_error_name(TBK_E_BRAKE)) != 0);
+           strcmp(name, tbk_error_name(TBK_E_BRAKE)) != 0;
 }
 
 static void judge_success(status *self, const char *which, int64_t success_s, int64_t gap_s)
@@ -180,7 +159,7 @@ static void judge_success(status *self, const char *which, int64_t success_s, in
 /* A weekly backup that was never due yet is none that is missing. */
 static bool was_due(const status *self, const tbk_schedule *schedule)
 {
-    int64_t first_s = number_in(self->record, "first_run_s");
+    int64_t first_s = tbk_value_integer_at(self->record, "first_run_s");
 
     return first_s != 0 &&
            tbk_schedule_next(schedule, first_s) + OVERDUE_SLACK_S < self->facts.now_s;
@@ -203,27 +182,22 @@ static bool judge_profile(status *self, tbk_profile profile, const char *text, b
         return false;
     tbk_schedule_gaps(&schedule, self->facts.now_s, &shortest_s, &longest_s);
     if (outcome != NULL && is_failure(outcome) &&
-        !tbk_host_outcome((int)number_in(outcome, "exit_status"), outcome, &why))
+        !tbk_host_outcome((int)tbk_value_integer_at(outcome, "exit_status"), outcome, &why))
         problem(self, "%s%s%s", is_only ? "" : tbk_profile_name(profile), is_only ? "" : ": ",
                 why.message);
     if (outcome != NULL || was_due(self, &schedule) ||
-        number_in(self->record, "last_success_s") == 0)
-        judge_success(self, which, number_in(outcome, "last_success_s"), longest_s);
+        tbk_value_integer_at(self->record, "last_success_s") == 0)
+        judge_success(self, which, tbk_value_integer_at(outcome, "last_success_s"), longest_s);
     return true;
 }
 
 static void judge_brakes(status *self)
 {
-    const tbk_value *brakes = tbk_value_find(self->record, "retention_brakes");
-
-    for (const tbk_member *item = brakes != NULL && brakes->type == TBK_VALUE_LIST ? brakes->first
-                                                                                   : NULL;
+    for (const tbk_member *item = tbk_value_members_at(self->record, "retention_brakes");
          item != NULL; item = item->next) {
-        const char *since = NULL;
-        const char *reason = NULL;
-        tbk_error ignored;
-        if (tbk_value_optional_string(item->value, "since", &since, &ignored) &&
-            tbk_value_optional_string(item->value, "reason", &reason, &ignored) && reason != NULL)
+        const char *since = tbk_value_text_at(item->value, "since", NULL);
+        const char *reason = tbk_value_text_at(item->value, "reason", NULL);
+        if (reason != NULL)
             problem(self,
                     "no older set is pruned%s%s: %s; restore an older set, or run 'torrust-backup "
                     "acknowledge' if it is meant to be so",
@@ -233,7 +207,7 @@ static void judge_brakes(status *self)
 
 static bool look_at_last_run(status *self, tbk_error *err)
 {
-    const tbk_options *options = &self->input->workspace->options;
+    const tbk_options *options = &self->vm->workspace->options;
     bool is_only = options->full_schedule == NULL;
     tbk_error why = {0};
     int64_t exit_status = 0;
@@ -255,28 +229,23 @@ static bool look_at_last_run(status *self, tbk_error *err)
     return true;
 }
 
-static void remark(status *self, const char *text)
+static void warn(status *self, const char *text)
 {
     tbk_value_append(self->arena, self->warnings, tbk_value_string(self->arena, text));
 }
 
-/* A backup that holds it has stopped it, or a restore is just putting another one in its place. */
 static bool look_at_database(status *self, tbk_error *err)
 {
-    tbk_database_use use;
+    const char *wrong = NULL, *warning = NULL;
 
-    if (!docker_answers(self) || self->facts.tracker_id[0] == '\0' || self->facts.hook_runs)
+    if (!docker_answers(self))
         return true;
-    if (!tbk_database_use_look(self->arena, self->input->remote,
-                               &self->input->workspace->environment, self->input->report, &use,
-                               err))
+    if (!tbk_database_use_tell(self->arena, self->vm, &self->facts, &wrong, &warning, err))
         return false;
-    if (use.problem != NULL)
-        problem(self, "%s; %s", use.problem, tbk_database_use_fix);
-    else if (use.unknown != NULL)
-        remark(self, tbk_arena_format(self->arena,
-                                      "whether the tracker uses this database is not known: %s",
-                                      use.unknown));
+    if (wrong != NULL)
+        problem(self, "%s", wrong);
+    if (warning != NULL)
+        warn(self, warning);
     return true;
 }
 
@@ -284,24 +253,23 @@ static bool ask_for_previous(status *self, const tbk_value **out_previous, tbk_e
 {
     const char *const arguments[] = {"restore",  "--forget-kept", "--dry-run",
                                      "--output", "json",          NULL};
-    const tbk_value *answer = NULL;
-    int exit_status = 0;
+    tbk_host_answer answer;
 
-    return tbk_host_run_engine(self->arena, self->input->remote, arguments, KEPT_TIMEOUT_MS,
-                               self->input->report, &exit_status, &answer, err) &&
-           tbk_host_outcome(exit_status, answer, err) &&
-           (answer != NULL ? tbk_value_require_list(answer, "kept", out_previous, err)
-                           : tbk_fail(err, TBK_E_CONTAINER, NULL, "the engine said nothing"));
+    return tbk_host_run_engine(self->arena, self->vm, arguments, PREVIOUS_TIMEOUT_MS, &answer,
+                               err) &&
+           tbk_host_outcome(answer.exit_status, answer.value, err) &&
+           (answer.value != NULL ? tbk_value_require_list(answer.value, "kept", out_previous, err)
+                                 : tbk_fail(err, TBK_E_CONTAINER, NULL, "the engine said nothing"));
 }
 
-static void warn_of_previous(status *self, const tbk_value *kept)
+static void warn_of_previous(status *self, const tbk_value *previous)
 {
     tbk_auto_text names = {0};
     int64_t bytes = 0, all_bytes = 0;
     const char *name = "";
     tbk_error ignored;
 
-    for (const tbk_member *item = kept->first; item != NULL; item = item->next) {
+    for (const tbk_member *item = previous->first; item != NULL; item = item->next) {
         if (!tbk_value_require_string(item->value, "name", &name, &ignored) ||
             !tbk_value_require_integer(item->value, "bytes", &bytes, &ignored))
             continue;
@@ -309,31 +277,31 @@ static void warn_of_previous(status *self, const tbk_value *kept)
         all_bytes += bytes > 0 && bytes < INT64_MAX - all_bytes ? bytes : 0;
     }
     if (names.length > 0)
-        remark(self, tbk_arena_format(self->arena,
-                                      "databases of before a restore are kept (%zu, %" PRId64
-                                      " MiB): %s; 'torrust-backup restore %s --forget-kept' "
-                                      "removes them",
-                                      kept->count, all_bytes >> 20, tbk_text_string(&names),
-                                      self->input->workspace->environment.name));
+        warn(self, tbk_arena_format(self->arena,
+                                    "databases of before a restore are kept (%zu, %" PRId64
+                                    " MiB): %s; 'torrust-backup restore %s --forget-kept' "
+                                    "removes them",
+                                    previous->count, all_bytes >> 20, tbk_text_string(&names),
+                                    self->vm->workspace->environment.name));
 }
 
 /* By the engine, which knows how they are called. It needs no hold and no lock. */
 static bool look_for_previous(status *self, tbk_error *err)
 {
-    const tbk_value *kept = NULL;
+    const tbk_value *previous = NULL;
     tbk_error why = {.code = TBK_E_OK};
 
-    if (!docker_answers(self) || !self->facts.image_present || self->facts.tracker_id[0] == '\0' ||
-        self->record == NULL)
+    if (!docker_answers(self) || !self->facts.found.has_image ||
+        self->facts.tracker_id[0] == '\0' || self->record == NULL)
         return true;
-    if (ask_for_previous(self, &kept, &why)) {
-        tbk_value_set(self->arena, self->result, "kept", shallow_copy(self->arena, kept));
-        warn_of_previous(self, kept);
+    if (ask_for_previous(self, &previous, &why)) {
+        tbk_value_set(self->arena, self->result, "kept", tbk_value_share(self->arena, previous));
+        warn_of_previous(self, previous);
         return true;
     }
-    if (!tbk_report_go_on(self->input->report, err))
+    if (!tbk_report_go_on(self->vm->report, err))
         return false;
-    tbk_report_log(self->input->report, TBK_LOG_DETAIL, "status",
+    tbk_report_log(self->vm->report, TBK_LOG_DETAIL, "status",
                    "databases of before a restore could not be listed: %s", why.message);
     return true;
 }
@@ -341,25 +309,19 @@ static bool look_for_previous(status *self, tbk_error *err)
 /* What the last set lacks; where that is more than a link, the run has ended with 3 as well. */
 static void look_at_config(status *self)
 {
-    const tbk_value *list =
-        self->record != NULL ? tbk_value_find(self->record, "config_missing") : NULL;
-
-    if (list == NULL || list->type != TBK_VALUE_LIST)
-        return;
-    for (const tbk_member *item = list->first; item != NULL; item = item->next)
+    for (const tbk_member *item = tbk_value_members_at(self->record, "config_missing");
+         item != NULL; item = item->next)
         if (item->value->type == TBK_VALUE_STRING)
-            remark(self,
-                   tbk_arena_format(self->arena, "not in the last set: %s", item->value->string));
+            warn(self,
+                 tbk_arena_format(self->arena, "not in the last set: %s", item->value->string));
 }
 
 static bool look(status *self, tbk_error *err)
 {
-    const tbk_status_input *input = self->input;
+    const tbk_vm *vm = self->vm;
 
-    if (!tbk_host_facts_read(self->arena, input->remote, input->rendering, input->image->tag,
-                             input->workspace->options.store, &self->facts, err) ||
-        !tbk_host_last_run(self->arena, input->remote, input->workspace->options.store,
-                           input->workspace->environment.name, &self->record, err))
+    if (!tbk_vm_look(self->arena, vm, &self->facts, err) ||
+        !tbk_host_last_run(self->arena, vm, &self->record, err))
         return false;
     look_at_installation(self);
     look_at_tracker(self);
@@ -368,7 +330,7 @@ static bool look(status *self, tbk_error *err)
     look_at_config(self);
     return look_at_database(self, err) && look_for_previous(self, err) &&
            look_at_last_run(self, err) &&
-           tbk_schedule_report(self->arena, input->workspace, &self->facts, self->result, err);
+           tbk_schedule_report(self->arena, vm->workspace, &self->facts, self->result, err);
 }
 
 static bool conclude(const status *self, tbk_error *err)
@@ -378,7 +340,7 @@ static bool conclude(const status *self, tbk_error *err)
                         self->facts.held ? "on the VM: sudo " TBK_HOLD_FILE " recover"
                                          : "start it, unless it is to be down",
                         "the tracker of '%s' is not running (%s)",
-                        self->input->workspace->environment.name,
+                        self->vm->workspace->environment.name,
                         self->facts.tracker_id[0] != '\0' ? self->facts.tracker_state
                                                           : "its container is gone");
     if (tracker_never_was(self) && self->problems->first->next == NULL)
@@ -387,7 +349,7 @@ static bool conclude(const status *self, tbk_error *err)
     if (self->problems->first != NULL)
         return tbk_fail(err, TBK_E_FAILED, "see the problems in the status",
                         "the backups of '%s' are not well: %s",
-                        self->input->workspace->environment.name,
+                        self->vm->workspace->environment.name,
                         self->problems->first->value->string);
     return true;
 }
@@ -396,7 +358,7 @@ bool tbk_status(tbk_arena *arena, const tbk_status_input *input, tbk_value **out
                 tbk_error *err)
 {
     status self = {.arena = arena,
-                   .input = input,
+                   .vm = input,
                    .result = tbk_value_map(arena),
                    .problems = tbk_value_list(arena),
                    .warnings = tbk_value_list(arena)};
@@ -408,7 +370,7 @@ bool tbk_status(tbk_arena *arena, const tbk_status_input *input, tbk_value **out
     tbk_value_set(arena, self.result, "remarks", self.warnings);
     if (!look(&self, err))
         return false;
-    tbk_value_set(arena, self.result, "last_run", shallow_copy(arena, self.record));
+    tbk_value_set(arena, self.result, "last_run", tbk_value_share(arena, self.record));
     if (!conclude(&self, err))
         return false;
     tbk_value_set_string(arena, self.result, "health", "ok");
@@ -418,16 +380,14 @@ bool tbk_status(tbk_arena *arena, const tbk_status_input *input, tbk_value **out
 static bool ask_engine(tbk_arena *arena, const tbk_status_input *input,
                        const char *const *arguments, tbk_value **out_result, tbk_error *err)
 {
-    const tbk_value *answer = NULL;
-    int exit_status = 0;
+    tbk_host_answer answer;
 
     *out_result = NULL;
-    if (!tbk_host_run_engine(arena, input->remote, arguments, ENGINE_TIMEOUT_MS, input->report,
-                             &exit_status, &answer, err))
+    if (!tbk_host_run_engine(arena, input, arguments, ENGINE_TIMEOUT_MS, &answer, err))
         return false;
-    if (answer != NULL && exit_status == 0)
-        *out_result = shallow_copy(arena, answer);
-    return tbk_host_outcome(exit_status, answer, err);
+    if (answer.value != NULL && answer.exit_status == 0)
+        *out_result = tbk_value_share(arena, answer.value);
+    return tbk_host_outcome(answer.exit_status, answer.value, err);
 }
 
 bool tbk_status_sets(tbk_arena *arena, const tbk_status_input *input, tbk_value **out_result,

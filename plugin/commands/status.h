@@ -4,18 +4,9 @@
 #ifndef TBK_COMMANDS_STATUS_H
 #define TBK_COMMANDS_STATUS_H
 
-#include "commands/image.h"
-#include "commands/workspace.h"
-#include "ports/remote.h"
-#include "render/render.h"
+#include "commands/vm.h"
 
-typedef struct tbk_status_input {
-    const tbk_workspace *workspace;
-    const tbk_rendering *rendering;
-    const tbk_image *image;
-    const tbk_remote *remote;
-    const tbk_report *report;
-} tbk_status_input;
+typedef tbk_vm tbk_status_input;
 
 /*
  * out_result: {"host", "health": "ok" or "failing", "problems": [...], "installed", "tracker",

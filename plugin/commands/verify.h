@@ -7,17 +7,10 @@
 #ifndef TBK_COMMANDS_VERIFY_H
 #define TBK_COMMANDS_VERIFY_H
 
-#include "commands/image.h"
-#include "commands/workspace.h"
-#include "ports/remote.h"
-#include "render/render.h"
+#include "commands/vm.h"
 
 typedef struct tbk_verify_input {
-    const tbk_workspace *workspace;
-    const tbk_rendering *rendering;
-    const tbk_image *image;
-    const tbk_remote *remote;
-    const tbk_report *report;
+    tbk_vm vm;
     bool wait_for_cron; /* also have the cron daemon start one, within two minutes */
     bool fetch_all;     /* whatever the size of the database */
 } tbk_verify_input;

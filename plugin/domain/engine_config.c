@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads engine.yml; the engine trusts no path in it unseen, however it came there. */
+/* Reads engine.yml, its options by the rows of the table (option_table.h); the engine trusts no
+ * path in it unseen, however it came there. */
 #include "domain/engine_config.h"
 
+#include "domain/option_table.h"
 #include "domain/path.h"
 #include "domain/place.h"
 #include "domain/schedule.h"
@@ -19,15 +21,47 @@ static bool read_text(const tbk_value *document, const char *key,
     return true;
 }
 
-static bool read_number(const tbk_value *document, const char *key, int64_t minimum,
-                        int64_t maximum, int64_t *out, tbk_error *err)
+static bool read_number(const tbk_option *row, const tbk_value *document, void *field,
+                        tbk_error *err)
 {
+    const char *key = row->engine.key;
+    int64_t *out = field;
     if (!tbk_value_require_integer(document, key, out, err))
         return false;
-    if (*out < minimum || *out > maximum)
+    if (*out < row->minimum || *out > row->maximum)
         return tbk_value_fail(tbk_value_find(document, key), err, NULL,
                               "'%s' is %" PRId64 "; %" PRId64 " to %" PRId64 " are possible", key,
-                              *out, minimum, maximum);
+                              *out, row->minimum, row->maximum);
+    return true;
+}
+
+static bool read_choice(const tbk_option *row, const tbk_value *document, void *field,
+                        tbk_error *err)
+{
+    const char *key = row->engine.key;
+    const char *name = NULL;
+    if (!tbk_value_require_string(document, key, &name, err))
+        return false;
+    if (!tbk_names_parse(row->names, name, field, err))
+        return tbk_error_at(tbk_value_find(document, key), key, err);
+    return true;
+}
+
+/* The numbers and choices of the table; texts and rules depend on mode and database. */
+static bool read_rows(const tbk_value *document, tbk_engine_config *out, tbk_error *err)
+{
+    for (size_t i = 0; i < TBK_OPTION_COUNT; i++) {
+        const tbk_option *row = &tbk_option_table[i];
+        void *field = (char *)out + row->engine.field;
+        bool is_number = row->type == TBK_OPTION_NUMBER;
+        if (row->engine.key == NULL || (!is_number && row->type != TBK_OPTION_CHOICE))
+            continue;
+        tbk_option_set_initial(row, field);
+        if (!row->engine.is_required && tbk_value_find(document, row->engine.key) == NULL)
+            continue;
+        if (!(is_number ? read_number : read_choice)(row, document, field, err))
+            return false;
+    }
     return true;
 }
 
@@ -57,14 +91,8 @@ static bool read_mysql(const tbk_value *document, const tbk_value *database, tbk
                        tbk_error *err)
 {
     static const char *const keys[] = {"driver", "env_file", "tls", NULL};
-    const char *tls = tbk_database_tls_name(TBK_TLS_WHEN_OFFERED);
-    if (!tbk_value_only_keys(database, keys, err) ||
-        !read_text(document, "database.env_file", tbk_path_check_absolute, &out->env_file, err) ||
-        !tbk_value_optional_string(document, "database.tls", &tls, err))
-        return false;
-    if (!tbk_database_tls_parse(tls, &out->tls, err))
-        return tbk_error_at(tbk_value_find(document, "database.tls"), "database.tls", err);
-    return true;
+    return tbk_value_only_keys(database, keys, err) &&
+           read_text(document, "database.env_file", tbk_path_check_absolute, &out->env_file, err);
 }
 
 static bool read_database(const tbk_value *document, tbk_engine_config *out, tbk_error *err)
@@ -147,13 +175,8 @@ static bool check_schedule(const char *text, tbk_error *err)
 }
 
 /* Cron has the schedule in mode window; here it would only seem to be heeded. */
-static bool read_mode(const tbk_value *document, tbk_engine_config *out, tbk_error *err)
+static bool read_schedules(const tbk_value *document, tbk_engine_config *out, tbk_error *err)
 {
-    const char *mode = tbk_mode_name(TBK_MODE_WINDOW);
-    if (!tbk_value_optional_string(document, "mode", &mode, err))
-        return false;
-    if (!tbk_mode_parse(mode, &out->mode, err))
-        return tbk_error_at(tbk_value_find(document, "mode"), "mode", err);
     bool has_full = tbk_value_find(document, "full_schedule") != NULL;
     if (out->mode == TBK_MODE_SIDECAR)
         return read_text(document, "schedule", check_schedule, &out->schedule, err) &&
@@ -165,58 +188,36 @@ static bool read_mode(const tbk_value *document, tbk_engine_config *out, tbk_err
                           "a schedule goes with the mode sidecar only");
 }
 
-/* After database and mode, which it must go with. */
-static bool read_method(const tbk_value *document, tbk_engine_config *out, tbk_error *err)
+static bool check_method(const tbk_value *document, const tbk_engine_config *read, tbk_error *err)
 {
-    const char *method = NULL;
-    const char *hold = tbk_hold_policy_name(TBK_HOLD_WHEN_NEEDED);
-    if (!tbk_value_require_string(document, "method", &method, err) ||
-        !tbk_value_optional_string(document, "hold", &hold, err))
-        return false;
-    if (!tbk_hold_policy_parse(hold, &out->hold, err))
-        return tbk_error_at(tbk_value_find(document, "hold"), "hold", err);
-    if (!tbk_method_parse(method, &out->method, err) ||
-        !tbk_method_check(out->method, out->driver, out->mode, out->hold, err))
-        return tbk_error_at(tbk_value_find(document, "method"), "method", err);
-    return true;
+    return tbk_method_check(read->method, read->driver, read->mode, read->hold, err) ||
+           tbk_error_at(tbk_value_find(document, "method"), "method", err);
+}
+
+static bool check_keys(const tbk_value *document, tbk_error *err)
+{
+    tbk_option_keys known = {.count = 0};
+    tbk_option_add_key(&known, "schema");
+    tbk_option_add_key(&known, "environment");
+    tbk_option_add_keys(&known, TBK_ENGINE_FILE, "");
+    tbk_option_add_key(&known, "config");
+    return tbk_value_only_keys(document, known.list, err);
 }
 
 bool tbk_engine_config_read(tbk_arena *arena, const tbk_value *document, tbk_engine_config *out,
                             tbk_error *err)
 {
-    static const char *const keys[] = {"schema",         "environment",
-                                       "database",       "store",
-                                       "mode",           "schedule",
-                                       "full_schedule",  "method",
-                                       "hold",           "profile",
-                                       "essential",      "keep_days",
-                                       "config",         "compression_level",
-                                       "rate_limit_mib", "prove_restored_every_days",
-                                       "keep_last",      NULL};
-    tbk_engine_config read = {.keep_last = TBK_DEFAULT_KEEP_LAST};
-    const char *profile = NULL;
+    tbk_engine_config read = {.environment = NULL};
 
     tbk_rules_default(&read.essential);
-    if (!check_schema(document, err) || !tbk_value_only_keys(document, keys, err) ||
+    if (!check_schema(document, err) || !check_keys(document, err) ||
         !read_text(document, "environment", check_environment, &read.environment, err) ||
-        !read_database(document, &read, err) ||
+        !read_database(document, &read, err) || !read_rows(document, &read, err) ||
         !read_text(document, "store", tbk_path_check_absolute, &read.store, err) ||
-        !read_mode(document, &read, err) || !read_method(document, &read, err) ||
-        !tbk_value_require_string(document, "profile", &profile, err) ||
+        !read_schedules(document, &read, err) || !check_method(document, &read, err) ||
         !tbk_rules_read(document, "essential", &read.essential, err) ||
-        !read_number(document, "keep_days", 1, TBK_KEEP_DAYS_MAX, &read.keep_days, err) ||
-        (tbk_value_find(document, "keep_last") != NULL &&
-         !read_number(document, "keep_last", 1, TBK_KEEP_LAST_MAX, &read.keep_last, err)) ||
-        !read_number(document, "compression_level", TBK_COMPRESSION_LEVEL_MIN,
-                     TBK_COMPRESSION_LEVEL_MAX, &read.compression_level, err) ||
-        !read_number(document, "rate_limit_mib", 0, TBK_RATE_LIMIT_MIB_MAX, &read.rate_limit_mib,
-                     err) ||
-        !read_number(document, "prove_restored_every_days", 0, TBK_PROVE_DAYS_MAX,
-                     &read.prove_restored_every_days, err) ||
         !read_config(arena, document, &read, err))
         return false;
-    if (!tbk_profile_parse(profile, &read.profile, err))
-        return tbk_error_at(tbk_value_find(document, "profile"), "profile", err);
     *out = read;
     return true;
 }

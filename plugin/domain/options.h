@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the operator told us: the options file envs/<env>.backup.yml. Every option has a default, so
- * the file need not exist. docs/schemas/options.schema.json says the same for editors.
+ * the file need not exist. domain/options.def has keys, limits and defaults;
+ * docs/schemas/options.schema.json says the same for editors.
  */
 #ifndef TBK_DOMAIN_OPTIONS_H
 #define TBK_DOMAIN_OPTIONS_H
@@ -72,11 +73,6 @@ typedef struct tbk_options {
 } tbk_options;
 
 #define TBK_DEFAULT_SCHEDULE "0 3 * * *"
-#define TBK_DEFAULT_KEEP_DAYS 7
-#define TBK_KEEP_DAYS_MAX 36500
-#define TBK_DEFAULT_KEEP_LAST 3
-#define TBK_KEEP_LAST_MAX 10000
-#define TBK_PROVE_DAYS_MAX 3650
 #define TBK_DEFAULT_STORE "/opt/torrust/storage/backup/sets"
 
 /* The defaults; schedule and keep_days are the native backup's where it is configured. */
@@ -97,7 +93,6 @@ bool tbk_options_check(const tbk_options *options, tbk_driver driver,
 
 #define TBK_COMPRESSION_LEVEL_MIN (-10)
 #define TBK_COMPRESSION_LEVEL_MAX 9
-#define TBK_RATE_LIMIT_MIB_MAX 100000
 
 const char *tbk_mode_name(tbk_mode mode); /* "window", "sidecar" */
 bool tbk_mode_parse(const char *name, tbk_mode *out, tbk_error *err) TBK_MUST_CHECK;

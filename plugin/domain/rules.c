@@ -2,7 +2,6 @@
 /* Reads the rules for tables, and refuses what cannot be one condition. */
 #include "domain/rules.h"
 
-#include "base/names.h"
 #include "domain/path.h"
 #include "domain/place.h"
 

@@ -3,35 +3,20 @@
 #ifndef TBK_ENTRY_ENGINE_ARGS_H
 #define TBK_ENTRY_ENGINE_ARGS_H
 
+#include "domain/option_table.h"
 #include "domain/options.h"
 #include "domain/proof.h"
 
-typedef enum engine_command {
-    ENGINE_BACKUP,
-    ENGINE_LIST,
-    ENGINE_CHECK,
-    ENGINE_PROVE,
-    ENGINE_RESTORE,
-    ENGINE_PLAN,
-    ENGINE_SERVE,
-    ENGINE_HEALTH,
-    ENGINE_ACKNOWLEDGE,
-    ENGINE_VERSION,
-    ENGINE_HELP
-} engine_command;
-
-#define ENGINE_PORT 9742
-#define ENGINE_DEFAULT_CONFIG "/etc/torrust-backup/engine.yml"
-
 typedef struct engine_args {
-    engine_command command;
-    bool hook;           /* standard input and output lead to the hook */
-    const char *config;  /* NULL by hand */
-    const char *sqlite;  /* NULL where the configuration names the database */
-    const char *store;   /* NULL where the configuration names it */
-    const char *set;     /* NULL = all for check, the newest for prove and restore */
-    bool dry_run;        /* restore: all but the swap */
-    bool purge_previous; /* restore: remove what earlier ones kept */
+    tbk_engine_command command;
+    tbk_engine_command topic; /* of help; help itself: of all */
+    bool hook;                /* standard input and output lead to the hook */
+    const char *config;       /* NULL by hand */
+    const char *sqlite;       /* NULL where the configuration names the database */
+    const char *store;        /* NULL where the configuration names it */
+    const char *set;          /* NULL = all for check, the newest for prove and restore */
+    bool dry_run;             /* restore: all but the swap */
+    bool purge_previous;      /* restore: remove what earlier ones kept */
     bool has_method;
     tbk_method method;
     tbk_journal_mode journal_mode;
@@ -52,8 +37,4 @@ typedef struct engine_args {
 
 /* Fails with TBK_E_USAGE. Text is borrowed from argv. */
 bool engine_args_parse(int argc, char **argv, engine_args *out, tbk_error *err) TBK_MUST_CHECK;
-/* One after the other. */
-#define ENGINE_HELP_PARTS 2
-extern const char *const engine_help[ENGINE_HELP_PARTS];
-
 #endif

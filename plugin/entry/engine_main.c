@@ -3,6 +3,7 @@
 #include "database/mysql/mysql.h"
 #include "database/sqlite/sqlite.h"
 #include "entry/engine_commands.h"
+#include "entry/engine_help.h"
 #include "entry/engine_serve.h"
 #include "store/archive.h"
 
@@ -56,33 +57,31 @@ static bool run(const engine_args *args, engine_output *output, bool *out_ok, tb
 {
     *out_ok = true;
     switch (args->command) {
-    case ENGINE_BACKUP:
+    case TBK_ENGINE_BACKUP:
         return engine_command_backup(args, output, err);
-    case ENGINE_LIST:
+    case TBK_ENGINE_LIST:
         return engine_command_list(args, output, err);
-    case ENGINE_CHECK:
+    case TBK_ENGINE_CHECK:
         return engine_command_check(args, output, out_ok, err);
-    case ENGINE_PROVE:
+    case TBK_ENGINE_PROVE:
         return engine_command_prove(args, output, out_ok, err);
-    case ENGINE_RESTORE:
+    case TBK_ENGINE_RESTORE:
         return engine_command_restore(args, output, err);
-    case ENGINE_PLAN:
+    case TBK_ENGINE_PLAN:
         return engine_command_plan(args, output, err);
-    case ENGINE_SERVE:
+    case TBK_ENGINE_SERVE:
         return engine_command_serve(args, output, err);
-    case ENGINE_HEALTH:
+    case TBK_ENGINE_HEALTH:
         return engine_command_health(args, out_ok, err);
-    case ENGINE_ACKNOWLEDGE:
+    case TBK_ENGINE_ACKNOWLEDGE:
         return engine_command_acknowledge(args, output, err);
-    case ENGINE_VERSION:
+    case TBK_ENGINE_VERSION:
         print_version();
         return true;
-    case ENGINE_HELP:
-        break;
+    default:
+        engine_print_help(stdout, args->topic);
+        return true;
     }
-    for (size_t i = 0; i < ENGINE_HELP_PARTS; i++)
-        (void)fputs(engine_help[i], stdout);
-    return true;
 }
 
 /* Even wrong arguments are answered to the hook where there is one. */
@@ -111,7 +110,7 @@ int main(int argc, char **argv)
         engine_output_error(&output, &err);
         outcome = err.code;
     } else if (!ok) {
-        outcome = args.command == ENGINE_HEALTH ? TBK_E_FAILED : TBK_E_UNPROVED;
+        outcome = args.command == TBK_ENGINE_HEALTH ? TBK_E_FAILED : TBK_E_UNPROVED;
     }
     if (!engine_output_delivered(&output, &err) && outcome == TBK_E_OK) {
         engine_output_error(&output, &err);

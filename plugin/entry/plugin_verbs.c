@@ -12,6 +12,7 @@
 #include "commands/status.h"
 #include "commands/verify.h"
 #include "commands/workspace.h"
+#include "domain/option_table.h"
 #include "render/render.h"
 
 typedef struct options {
@@ -40,12 +41,32 @@ typedef struct session {
     tbk_value *result;
 } session;
 
-static bool read_options(tbk_arena *arena, const char *json, options *out, tbk_error *err)
+/* An option that the verb would not heed is a misunderstanding, and better said than ignored. */
+static bool check_given(const tbk_value *given, tbk_verb verb, tbk_error *err)
 {
-    static const char *const known[] = {
-        "options_file", "ssh_host", "ssh_port",      "ssh_user",  "ssh_key", "ssh_program",
-        "host_key",     "mode",     "wait_for_cron", "fetch_all", "method",  "journal_mode",
-        "profile",      "set",      "forget_kept",   NULL};
+    tbk_option_keys known = {.count = 0};
+    char called[48];
+
+    for (size_t i = 0; i < TBK_OPTION_COUNT; i++)
+        if (tbk_option_table[i].request != NULL)
+            tbk_option_add_key(&known, tbk_option_table[i].request);
+    if (!tbk_value_only_keys(given, known.list, err))
+        return false;
+    for (const tbk_member *item = given->first; item != NULL; item = item->next) {
+        const tbk_option *row = tbk_option_of_request(item->key);
+        bool is_given = item->value->type != TBK_VALUE_NULL &&
+                        (item->value->type != TBK_VALUE_BOOL || item->value->boolean);
+        if (!is_given || tbk_option_fits(row, TBK_PROGRAM_CLI, verb))
+            continue;
+        (void)snprintf(called, sizeof called, "'%s'", row->request);
+        return tbk_option_fail_verb(row, TBK_PROGRAM_CLI, verb, called, err);
+    }
+    return true;
+}
+
+static bool read_options(tbk_arena *arena, const char *json, tbk_verb verb, options *out,
+                         tbk_error *err)
+{
     const tbk_value *value = NULL;
 
     if (json == NULL || json[0] == '\0')
@@ -56,38 +77,30 @@ static bool read_options(tbk_arena *arena, const char *json, options *out, tbk_e
         return tbk_value_fail(value, err, "hand over a JSON object", "the options are %s",
                               tbk_value_type_name(value->type));
     tbk_workspace_overrides *overrides = &out->overrides;
-    if (!tbk_value_only_keys(value, known, err) ||
-        !tbk_value_optional_string(value, "options_file", &overrides->options_file, err) ||
-        !tbk_value_optional_string(value, "ssh_host", &overrides->ssh_host, err) ||
-        !tbk_value_optional_integer(value, "ssh_port", &overrides->ssh_port, err) ||
-        !tbk_value_optional_string(value, "ssh_user", &overrides->ssh_user, err) ||
-        !tbk_value_optional_string(value, "ssh_key", &overrides->ssh_key, err) ||
-        !tbk_value_optional_string(value, "ssh_program", &overrides->ssh_program, err) ||
-        !tbk_value_optional_string(value, "mode", &overrides->mode, err) ||
-        !tbk_value_optional_string(value, "host_key", &out->host_key, err) ||
-        !tbk_value_optional_string(value, "method", &out->method, err) ||
-        !tbk_value_optional_string(value, "journal_mode", &out->journal_mode, err) ||
-        !tbk_value_optional_string(value, "profile", &out->profile, err) ||
-        !tbk_value_optional_bool(value, "wait_for_cron", &out->wait_for_cron, err) ||
-        !tbk_value_optional_bool(value, "fetch_all", &out->fetch_all, err) ||
-        !tbk_value_optional_string(value, "set", &out->set, err) ||
-        !tbk_value_optional_bool(value, "forget_kept", &out->purge_previous, err))
-        return false;
-    return true;
+    return check_given(value, verb, err) &&
+           tbk_value_optional_string(value, "options_file", &overrides->options_file, err) &&
+           tbk_value_optional_string(value, "ssh_host", &overrides->ssh_host, err) &&
+           tbk_value_optional_integer(value, "ssh_port", &overrides->ssh_port, err) &&
+           tbk_value_optional_string(value, "ssh_user", &overrides->ssh_user, err) &&
+           tbk_value_optional_string(value, "ssh_key", &overrides->ssh_key, err) &&
+           tbk_value_optional_string(value, "ssh_program", &overrides->ssh_program, err) &&
+           tbk_value_optional_string(value, "mode", &overrides->mode, err) &&
+           tbk_value_optional_string(value, "host_key", &out->host_key, err) &&
+           tbk_value_optional_string(value, "method", &out->method, err) &&
+           tbk_value_optional_string(value, "journal_mode", &out->journal_mode, err) &&
+           tbk_value_optional_string(value, "profile", &out->profile, err) &&
+           tbk_value_optional_bool(value, "wait_for_cron", &out->wait_for_cron, err) &&
+           tbk_value_optional_bool(value, "fetch_all", &out->fetch_all, err) &&
+           tbk_value_optional_string(value, "set", &out->set, err) &&
+           tbk_value_optional_bool(value, "forget_kept", &out->purge_previous, err);
 }
 
-/* They would be ignored silently by other verbs. */
-static bool check_run_options(const options *given, const char *verb, tbk_error *err)
+static bool check_run_options(const options *given, tbk_error *err)
 {
     tbk_method method;
     tbk_journal_mode mode;
     tbk_profile profile;
 
-    if (given->method == NULL && given->journal_mode == NULL && given->profile == NULL)
-        return true;
-    if (strcmp(verb, "run") != 0)
-        return tbk_fail(err, TBK_E_USAGE, "use them with 'run'",
-                        "method, journal mode and profile go with 'run', not with '%s'", verb);
     return (given->method == NULL || tbk_method_parse(given->method, &method, err)) &&
            (given->journal_mode == NULL ||
             tbk_journal_mode_parse(given->journal_mode, &mode, err)) &&
@@ -95,13 +108,8 @@ static bool check_run_options(const options *given, const char *verb, tbk_error 
 }
 
 /* Which set is never guessed: who wants the newest says so. */
-static bool check_restore_options(const options *given, const char *verb, bool dry_run,
-                                  tbk_error *err)
+static bool check_restore_options(const options *given, bool dry_run, tbk_error *err)
 {
-    if (strcmp(verb, "restore") != 0)
-        return (given->set == NULL && !given->purge_previous) ||
-               tbk_fail(err, TBK_E_USAGE, "use them with 'restore'",
-                        "set and forget-kept go with 'restore', not with '%s'", verb);
     if (given->purge_previous && (given->set != NULL || dry_run))
         return tbk_fail(err, TBK_E_USAGE, "do one after the other",
                         "--forget-kept restores nothing");
@@ -161,30 +169,25 @@ static bool verb_render(session *self, tbk_error *err)
     return true;
 }
 
-static tbk_configure_input install_input(const session *self)
+static tbk_vm vm_of(const session *self)
 {
-    return (tbk_configure_input){.workspace = &self->workspace,
-                                 .rendering = &self->rendering,
-                                 .image = &self->image,
-                                 .remote = &self->remote,
-                                 .report = self->report,
-                                 .dry_run = self->dry_run};
+    return (tbk_vm){.workspace = &self->workspace,
+                    .rendering = &self->rendering,
+                    .image = &self->image,
+                    .remote = &self->remote,
+                    .report = self->report};
 }
 
 static bool verb_configure(session *self, tbk_error *err)
 {
-    const tbk_configure_input input = install_input(self);
+    const tbk_configure_input input = {.vm = vm_of(self), .dry_run = self->dry_run};
 
     return verb_render(self, err) && tbk_configure(self->arena, &input, &self->result, err);
 }
 
 static bool verb_verify(session *self, tbk_error *err)
 {
-    const tbk_verify_input input = {.workspace = &self->workspace,
-                                    .rendering = &self->rendering,
-                                    .image = &self->image,
-                                    .remote = &self->remote,
-                                    .report = self->report,
+    const tbk_verify_input input = {.vm = vm_of(self),
                                     .wait_for_cron = self->options.wait_for_cron,
                                     .fetch_all = self->options.fetch_all};
 
@@ -193,13 +196,9 @@ static bool verb_verify(session *self, tbk_error *err)
 
 static bool verb_plan(session *self, tbk_error *err)
 {
-    const tbk_plan_input input = {.workspace = &self->workspace,
-                                  .rendering = &self->rendering,
-                                  .image = &self->image,
-                                  .remote = &self->remote,
-                                  .report = self->report};
+    const tbk_vm vm = vm_of(self);
 
-    return tbk_plan(self->arena, &input, &self->result, err);
+    return tbk_plan(self->arena, &vm, &self->result, err);
 }
 
 static void add_argument(tbk_text *arguments, const char *name, const char *value)
@@ -210,22 +209,20 @@ static void add_argument(tbk_text *arguments, const char *name, const char *valu
     tbk_text_append_shell_word(arguments, value);
 }
 
-static bool run_in_window(session *self, int *out_exit_status, const tbk_value **out_record,
-                          tbk_error *err)
+static bool run_in_window(session *self, tbk_host_answer *out, tbk_error *err)
 {
+    const tbk_vm vm = vm_of(self);
     tbk_auto_text arguments = {0};
 
     add_argument(&arguments, "--method", self->options.method);
     add_argument(&arguments, "--journal-mode", self->options.journal_mode);
     add_argument(&arguments, "--profile", self->options.profile);
-    return tbk_host_run_hook(self->arena, &self->remote, self->workspace.options.store,
-                             tbk_text_string(&arguments), self->report, out_exit_status, out_record,
-                             err);
+    return tbk_host_run_hook(self->arena, &vm, tbk_text_string(&arguments), out, err);
 }
 
-static bool run_in_sidecar(session *self, int *out_exit_status, const tbk_value **out_record,
-                           tbk_error *err)
+static bool run_in_sidecar(session *self, tbk_host_answer *out, tbk_error *err)
 {
+    const tbk_vm vm = vm_of(self);
     const char *arguments[8] = {"backup", "--log", "json"};
     size_t count = 3;
 
@@ -242,61 +239,47 @@ static bool run_in_sidecar(session *self, int *out_exit_status, const tbk_value 
         arguments[count++] = "--profile";
         arguments[count++] = self->options.profile;
     }
-    return tbk_host_run_sidecar(self->arena, &self->remote, self->workspace.options.store,
-                                arguments, self->report, out_exit_status, out_record, err);
+    return tbk_host_run_sidecar(self->arena, &vm, arguments, out, err);
 }
 
 static bool verb_run(session *self, tbk_error *err)
 {
-    const tbk_value *record = NULL;
-    int exit_status = 0;
+    tbk_host_answer answer;
     bool is_sidecar = self->workspace.options.mode == TBK_MODE_SIDECAR;
 
-    if (!(is_sidecar ? run_in_sidecar : run_in_window)(self, &exit_status, &record, err))
+    if (!(is_sidecar ? run_in_sidecar : run_in_window)(self, &answer, err))
         return false;
     self->result = tbk_value_map(self->arena);
-    tbk_value_set_integer(self->arena, self->result, "exit_status", exit_status);
-    if (record != NULL) {
-        tbk_value *run = TBK_ARENA_NEW(self->arena, tbk_value);
-        *run = *record;
-        tbk_value_set(self->arena, self->result, "run", run);
-    }
-    return tbk_host_outcome(exit_status, record, err);
-}
-
-static tbk_status_input status_input(const session *self)
-{
-    return (tbk_status_input){.workspace = &self->workspace,
-                              .rendering = &self->rendering,
-                              .image = &self->image,
-                              .remote = &self->remote,
-                              .report = self->report};
+    tbk_value_set_integer(self->arena, self->result, "exit_status", answer.exit_status);
+    if (answer.value != NULL)
+        tbk_value_set(self->arena, self->result, "run", tbk_value_share(self->arena, answer.value));
+    return tbk_host_outcome(answer.exit_status, answer.value, err);
 }
 
 static bool verb_status(session *self, tbk_error *err)
 {
-    const tbk_status_input input = status_input(self);
+    const tbk_vm vm = vm_of(self);
 
-    return tbk_status(self->arena, &input, &self->result, err);
+    return tbk_status(self->arena, &vm, &self->result, err);
 }
 
 static bool verb_list(session *self, tbk_error *err)
 {
-    const tbk_status_input input = status_input(self);
+    const tbk_vm vm = vm_of(self);
 
-    return tbk_status_sets(self->arena, &input, &self->result, err);
+    return tbk_status_sets(self->arena, &vm, &self->result, err);
 }
 
 static bool verb_acknowledge(session *self, tbk_error *err)
 {
-    const tbk_status_input input = status_input(self);
+    const tbk_vm vm = vm_of(self);
 
-    return tbk_status_acknowledge(self->arena, &input, &self->result, err);
+    return tbk_status_acknowledge(self->arena, &vm, &self->result, err);
 }
 
 static bool restore(session *self, tbk_error *err)
 {
-    const tbk_restore_input input = {.vm = status_input(self),
+    const tbk_restore_input input = {.vm = vm_of(self),
                                      .set = self->options.set,
                                      .dry_run = self->dry_run,
                                      .purge_previous = self->options.purge_previous};
@@ -312,7 +295,7 @@ static bool open_workspace(session *self, tbk_error *err)
 
 static bool install(session *self, tbk_error *err)
 {
-    const tbk_configure_input input = install_input(self);
+    const tbk_configure_input input = {.vm = vm_of(self), .dry_run = self->dry_run};
     tbk_value *ignored = NULL;
 
     return tbk_configure(self->arena, &input, &ignored, err);
@@ -380,26 +363,31 @@ static bool verb_restore(session *self, tbk_error *err)
 }
 
 static const struct verb {
-    const char *name;
     bool needs_vm;
-    bool has_dry_run;
     bool (*run)(session *self, tbk_error *err);
-} VERBS[] = {{"render", false, true, verb_render},
-             {"plan", true, false, verb_plan},
-             {"configure", true, true, verb_configure},
-             {"verify", true, false, verb_verify},
-             {"run", true, false, verb_run},
-             {"restore", true, true, verb_restore},
-             {"list", true, false, verb_list},
-             {"status", true, false, verb_status},
-             {"acknowledge", true, false, verb_acknowledge}};
+} VERBS[TBK_VERB_COUNT] = {[TBK_VERB_RENDER] = {false, verb_render},
+                           [TBK_VERB_PLAN] = {true, verb_plan},
+                           [TBK_VERB_CONFIGURE] = {true, verb_configure},
+                           [TBK_VERB_VERIFY] = {true, verb_verify},
+                           [TBK_VERB_RUN] = {true, verb_run},
+                           [TBK_VERB_RESTORE] = {true, verb_restore},
+                           [TBK_VERB_LIST] = {true, verb_list},
+                           [TBK_VERB_STATUS] = {true, verb_status},
+                           [TBK_VERB_ACKNOWLEDGE] = {true, verb_acknowledge}};
 
-static const struct verb *find_verb(const char *name)
+static bool find_verb(const char *name, tbk_verb *out, tbk_error *err)
 {
-    for (size_t i = 0; i < sizeof VERBS / sizeof VERBS[0]; i++)
-        if (strcmp(VERBS[i].name, name) == 0)
-            return &VERBS[i];
-    return NULL;
+    unsigned known = tbk_names_all(&tbk_verb_names) & ~(1u << TBK_VERB_HELP);
+    tbk_auto_text fix = {0};
+    unsigned verb = TBK_VERB_HELP;
+
+    if (tbk_names_parse(&tbk_verb_names, name, &verb, err) && verb != TBK_VERB_HELP) {
+        *out = (tbk_verb)verb;
+        return true;
+    }
+    tbk_text_append(&fix, "use one of: ");
+    tbk_names_append(&fix, &tbk_verb_names, known, "", ", ");
+    return tbk_fail(err, TBK_E_USAGE, tbk_text_string(&fix), "the plugin has no verb '%s'", name);
 }
 
 static tbk_value *describe_version(tbk_arena *arena)
@@ -422,16 +410,18 @@ static bool keep_result(const session *self, const char *verb, tbk_error *err)
     return tbk_workspace_write(&self->workspace, name, text.bytes, text.length, err);
 }
 
-static bool open_session(session *self, const tbk_request_v1 *request, tbk_error *err)
+static bool open_session(session *self, const tbk_request_v1 *request, tbk_verb verb,
+                         tbk_error *err)
 {
     if (request->environment == NULL)
         return tbk_fail(err, TBK_E_USAGE, "name the environment as the deployer does",
                         "no environment is named");
     self->environment = request->environment;
     self->working_dir = request->working_dir != NULL ? request->working_dir : ".";
-    return read_options(self->arena, request->options_json, &self->options, err) &&
-           check_run_options(&self->options, request->verb, err) &&
-           check_restore_options(&self->options, request->verb, self->dry_run, err) &&
+    return read_options(self->arena, request->options_json, verb, &self->options, err) &&
+           check_run_options(&self->options, err) &&
+           (verb != TBK_VERB_RESTORE ||
+            check_restore_options(&self->options, self->dry_run, err)) &&
            open_workspace(self, err) &&
            tbk_image_read(self->arena, self->data_path, &self->image, err) && render(self, err);
 }
@@ -443,27 +433,24 @@ bool tbk_verb_run(tbk_arena *arena, const tbk_request_v1 *request, const char *d
                     .report = report,
                     .data_path = data_path,
                     .dry_run = (request->flags & TBK_DRY_RUN) != 0};
+    const tbk_option *dry_run = &tbk_option_table[TBK_OPTION_DRY_RUN];
+    tbk_verb verb;
     tbk_error not_kept;
 
-    if (strcmp(request->verb, "version") == 0) {
+    if (!find_verb(request->verb, &verb, err))
+        return false;
+    if (verb == TBK_VERB_VERSION) {
         *out_result = describe_version(arena);
         return true;
     }
-    const struct verb *verb = find_verb(request->verb);
-    if (verb == NULL)
-        return tbk_fail(err, TBK_E_USAGE,
-                        "use one of: render, plan, configure, verify, run, restore, list, status, "
-                        "acknowledge, version",
-                        "the plugin has no verb '%s'", request->verb);
-    if (self.dry_run && !verb->has_dry_run)
-        return tbk_fail(err, TBK_E_USAGE, "use it with 'render', 'configure' or 'restore'",
-                        "'%s' has no dry run", verb->name);
-    if (!open_session(&self, request, err))
+    if (self.dry_run && !tbk_option_fits(dry_run, TBK_PROGRAM_CLI, verb))
+        return tbk_option_fail_verb(dry_run, TBK_PROGRAM_CLI, verb, "a dry run", err);
+    if (!open_session(&self, request, verb, err))
         return false;
-    bool ok = (!verb->needs_vm || reach_vm(&self, err)) && verb->run(&self, err);
+    bool ok = (!VERBS[verb].needs_vm || reach_vm(&self, err)) && VERBS[verb].run(&self, err);
     tbk_remote_close(&self.remote);
     *out_result = self.result;
     if (self.result != NULL && !self.dry_run)
-        return keep_result(&self, verb->name, ok ? err : &not_kept) && ok;
+        return keep_result(&self, request->verb, ok ? err : &not_kept) && ok;
     return ok;
 }

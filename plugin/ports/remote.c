@@ -46,15 +46,13 @@ bool tbk_remote_tunnel_open(const tbk_remote *remote, const char *host, uint16_t
     return true;
 }
 
-/* The last line that says something, "" when there is none. */
-static const char *last_line(tbk_arena *arena, const tbk_text *text)
+const char *tbk_remote_last_line(tbk_arena *arena, const char *text)
 {
-    const char *begin = tbk_text_string(text);
-    const char *end = begin + text->length;
-    while (end > begin && strchr(" \t\r\n", end[-1]) != NULL)
+    const char *end = text + strlen(text);
+    while (end > text && strchr(" \t\r\n", end[-1]) != NULL)
         end--;
     const char *start = end;
-    while (start > begin && start[-1] != '\n')
+    while (start > text && start[-1] != '\n')
         start--;
     return tbk_arena_copy_bytes(arena, start, (size_t)(end - start));
 }
@@ -63,7 +61,7 @@ const char *tbk_remote_shell_fault(tbk_arena *arena, const tbk_remote_result *re
 {
     if (!result->unmarked)
         return "";
-    const char *said = last_line(arena, &result->output);
+    const char *said = tbk_remote_last_line(arena, tbk_text_string(&result->output));
     return tbk_arena_format(arena,
                             " (the user's login shell there does not run commands; give the user "
                             "sh, bash, zsh, fish or csh%s%s)",
@@ -74,7 +72,7 @@ static bool fail_exit(const tbk_remote *remote, const char *what, const tbk_remo
                       tbk_error *err)
 {
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
-    const char *line = last_line(arena, &result->error_output);
+    const char *line = tbk_remote_last_line(arena, tbk_text_string(&result->error_output));
     return tbk_fail(err, TBK_E_REMOTE, NULL, "%s on '%s' failed with exit status %d%s%s%s", what,
                     remote->name, result->exit_status, *line != '\0' ? ": " : "", line,
                     tbk_remote_shell_fault(arena, result));

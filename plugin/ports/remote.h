@@ -83,6 +83,10 @@ typedef struct tbk_remote {
 void tbk_remote_close(tbk_remote *remote); /* NULL and closed ones are fine */
 #define tbk_auto_remote __attribute__((cleanup(tbk_remote_close))) tbk_remote
 
+/* The last line that says something, without blanks and line breaks after it; "" = there is none.
+ */
+const char *tbk_remote_last_line(tbk_arena *arena, const char *text);
+
 /* For the end of a message about a result that is of no use: "" or what is wrong with the user's
  * login shell, and what it said. */
 const char *tbk_remote_shell_fault(tbk_arena *arena, const tbk_remote_result *result);

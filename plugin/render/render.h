@@ -49,36 +49,13 @@
  *   crontab      `cron` or `sh`  every line parsed: schedule, user root, command without a bare %
  * (scripts, logrotate and crontab in mode window only)
  * all of them: text, ended by a line break. What needs a program is checked where that program is:
- * on the VM by the install phase, before a file is put in place, scripts by `sh -n`, compose.yml
+ * on the VM by `configure`, before a file is put in place, scripts by `sh -n`, compose.yml
  * by `docker compose config -q`.
  */
 #ifndef TBK_RENDER_RENDER_H
 #define TBK_RENDER_RENDER_H
 
-#include "base/digest.h"
-#include "domain/environment.h"
-#include "domain/options.h"
-
-#include <sys/types.h>
-
-#define TBK_CONFIG_ROOT "/opt/torrust" /* the tracker's own folder on the VM */
-#define TBK_ENV_FILE TBK_CONFIG_ROOT "/.env"
-
-typedef struct tbk_rendered_file {
-    const char *name;   /* "compose.yml": below build/<env>/torrust-backup/ */
-    const char *target; /* "/opt/torrust-backup/compose.yml": on the VM */
-    mode_t mode;
-    const char *bytes;
-    size_t length;
-    tbk_digest digest;
-} tbk_rendered_file;
-
-#define TBK_RENDERED_FILES_MAX 8
-
-typedef struct tbk_rendering {
-    tbk_rendered_file files[TBK_RENDERED_FILES_MAX]; /* in the order in which they are installed */
-    size_t count;
-} tbk_rendering;
+#include "domain/deployment.h"
 
 typedef struct tbk_render_input {
     const tbk_environment *environment;

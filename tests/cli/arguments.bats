@@ -13,7 +13,7 @@ setup() {
     find "$workspace" | sort >"$BATS_TEST_TMPDIR/before"
 }
 
-tb() { (cd "$workspace" && timeout 20 "$TBK_BUILD/bin/torrust-backup" "$@"); }
+tb() { (cd "$workspace" && timeout 120 "$TBK_BUILD/bin/torrust-backup" "$@"); }
 
 # refused WORDS ARGUMENT...: ends with 2, says the words and a fix on standard error, nothing on standard output.
 refused() {
@@ -48,29 +48,142 @@ refused() {
 }
 
 @test "options that do not go with the command are not ignored silently" {
-    refused "'status' has no dry run" status minimal --dry-run
+    refused "--dry-run goes with 'render', 'configure' and 'restore', not with 'status'" status minimal --dry-run
     refused "not with 'list'" list minimal --fetch-all
     refused "not with 'configure'" configure minimal --wait-for-cron
-    refused "'plan' has no dry run" plan minimal --dry-run
-    refused "go with 'run', not with 'verify'" verify minimal --method stop
-    refused "go with 'run', not with 'plan'" plan minimal --journal-mode wal
+    refused "not with 'plan'" plan minimal --dry-run
+    refused "--method goes with 'run', not with 'verify'" verify minimal --method stop
+    refused "--journal-mode goes with 'run', not with 'plan'" plan minimal --journal-mode wal
+    refused "and 'acknowledge', not with 'render'" render minimal --ssh-host 192.0.2.1
+    refused "not with 'version'" version --working-dir .
+    refused "not with 'help'" help --mode window
+}
+
+# help_options PROGRAM [COMMAND]: the options that its help shows, one a line, each with its argument.
+help_options() { "$TBK_BUILD/bin/$1" help ${2+"$2"} | sed -nE 's/^  --([a-z-]+) ([A-Z=]*) .*/\1 \2/p'; }
+
+# own_options PROGRAM COMMAND: those of them that are not common to all commands.
+own_options() { "$TBK_BUILD/bin/$1" help "$2" | sed -nE '/^Common options/q; s/^  --([a-z-]+) .*/\1/p' | sort | xargs; }
+
+@test "help of a command shows that command's options" {
+    local vm="host-key mode options ssh-host ssh-key ssh-port ssh-program ssh-user working-dir"
+    while read -r command options; do
+        echo "$command: $(own_options torrust-backup "$command")"
+        # shellcheck disable=SC2086 # words
+        [ "$(own_options torrust-backup "$command")" = "$(printf '%s\n' $options | sort | xargs)" ]
+        [ "$(help_options torrust-backup "$command" | cut -d' ' -f1 | tail -n 6 | xargs)" = \
+            "output-format plugin no-color verbose version help" ]
+    done <<END
+render dry-run mode options working-dir
+plan $vm
+configure $vm dry-run
+verify $vm fetch-all wait-for-cron
+run $vm journal-mode method profile
+restore $vm dry-run forget-kept set
+list $vm
+status $vm
+acknowledge $vm
+version
+help
+END
+    while read -r command options; do
+        echo "$command: $(own_options torrust-backup-engine "$command")"
+        [ "$(own_options torrust-backup-engine "$command")" = "$options" ]
+    done <<END
+backup config hook journal-mode keep-days keep-last level log method profile rate-limit-mib rule sqlite store
+list config store
+check config set store
+prove config level set store
+restore config dry-run forget-kept hook set
+plan config sqlite store
+serve config port
+health port show
+acknowledge config store
+version
+END
+    run "$TBK_BUILD/bin/torrust-backup-engine" backup --help
+    [ "$output" = "$("$TBK_BUILD/bin/torrust-backup-engine" help backup)" ]
+    run -2 "$TBK_BUILD/bin/torrust-backup-engine" help bakcup
+}
+
+@test "each command takes the options that its help shows, and refuses all others by name" {
+    local commands="render plan configure verify run restore list status acknowledge version" count=0
+    cd "$BATS_TEST_TMPDIR"
+    help_options torrust-backup | grep -v -e '^help ' -e '^version ' -e '^plugin ' >options
+    for command in $commands; do
+        environment=$([ "$command" = version ] || echo minimal)
+        help_options torrust-backup "$command" >taken
+        while read -r option argument; do
+            value=${argument:+22}
+            [ "$option" != output-format ] || value=json
+            # A plugin that is not there: what is taken ends with 1 before anything is done.
+            # shellcheck disable=SC2086 # none or one
+            run "$TBK_BUILD/bin/torrust-backup" "$command" $environment --plugin nowhere.so "--$option" $value
+            echo "$command --$option: $output"
+            if grep -q "^$option " taken; then
+                [ "$status" = 1 ]
+                [[ $output == *nowhere.so* ]]
+            else
+                [ "$status" = 2 ]
+                [[ $output == "Error: --$option goes with '"*", not with '$command'"*"Fix:   see 'torrust-backup help $command'" ]]
+            fi
+            count=$((count + 1))
+        done <options
+    done
+    [ $count = 200 ]
+}
+
+# possible COMMAND OPTION: a value that the engine takes.
+possible() {
+    case $1:$2 in
+    prove:level) echo checksums ;;
+    *:profile) echo full ;;
+    *:method) echo auto ;;
+    *:journal-mode) echo wal ;;
+    *:rule) echo keys=none ;;
+    *:show) echo metrics ;;
+    *:log | *:output) echo json ;;
+    *) echo 5 ;;
+    esac
+}
+
+@test "each command of the engine takes the options that its help shows, and refuses all others by name" {
+    local commands="backup list check prove restore plan serve health acknowledge version" count=0
+    cd "$BATS_TEST_TMPDIR"
+    help_options torrust-backup-engine | grep -v '^help ' | sort -u -k1,1 >options
+    for command in $commands; do
+        help_options torrust-backup-engine "$command" >taken
+        while read -r option argument; do
+            # An unknown option after it: what is taken ends with that.
+            run -2 "$TBK_BUILD/bin/torrust-backup-engine" "$command" "--$option" \
+                ${argument:+"$(possible "$command" "$option")"} --nonsense
+            echo "$command --$option: $output"
+            if grep -q "^$option " taken; then
+                [[ $output == *"unknown option '--nonsense'"* ]]
+            else
+                [[ $output == *"--$option goes with '"*", not with '$command'"*"'torrust-backup-engine help $command'"* ]]
+            fi
+            count=$((count + 1))
+        done <options
+    done
+    [ $count = 200 ]
 }
 
 @test "values out of range, unknown words" {
     for port in 0 65536 -1 22x '' 99999999999999999999; do
-        refused "" render minimal --ssh-port "$port"
+        refused "" plan minimal --ssh-port "$port"
     done
     refused "text or json" render minimal --output-format yaml
-    refused "'telnet' is unknown" render minimal --ssh-program telnet
-    refused "is not a host" render minimal --ssh-host '-oProxyCommand=x'
-    refused "is not a user name" render minimal --ssh-user 'a b'
+    refused "'telnet' is unknown" plan minimal --ssh-program telnet
+    refused "is not a host" plan minimal --ssh-host '-oProxyCommand=x'
+    refused "is not a user name" plan minimal --ssh-user 'a b'
     for method in warm PAUSE 'stop; id' "stop'" --hook; do
         refused "'$method' is unknown; known are: auto, hot, reflink, snapshot, pause, stop" run minimal --method "$method"
     done
     for mode in off WAL 'as it is' '$(id)'; do
         refused "'$mode' is unknown; known are: wal, delete" run minimal --journal-mode "$mode"
     done
-    refused "UTF-8" render minimal --ssh-host $'\xff'
+    refused "UTF-8" plan minimal --ssh-host $'\xff'
 }
 
 @test "a working directory without workspace, options and plugin that are not there" {

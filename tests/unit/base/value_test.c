@@ -303,6 +303,33 @@ static void a_visible_copy_keeps_all_but_what_a_terminal_would_do(void **state)
     assert_string_equal(list->first->value->string, "\033[2J\n");
 }
 
+static void a_shared_value_has_the_same_members(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    const tbk_value *map = document(arena);
+    const tbk_value *shared = tbk_value_share(arena, map);
+    assert_ptr_not_equal(shared, map);
+    assert_ptr_equal(tbk_value_find(shared, "core"), tbk_value_find(map, "core"));
+    assert_int_equal(tbk_value_share(arena, NULL)->type, TBK_VALUE_NULL);
+}
+
+static void set_at_makes_the_maps_on_the_way(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_value *map = tbk_value_map(arena);
+    tbk_value_set_at(arena, map, "a.b.c", tbk_value_integer(arena, 1));
+    tbk_value_set_at(arena, map, "d", tbk_value_integer(arena, 2));
+    tbk_value_set_at(arena, map, "a.b.e", tbk_value_integer(arena, 3));
+    tbk_value_set_at(arena, map, "a.b.c", tbk_value_integer(arena, 4));
+    assert_int_equal(map->count, 2);
+    assert_int_equal(tbk_value_find(map, "a.b")->count, 2);
+    assert_int_equal(tbk_value_integer_at(map, "a.b.c"), 4);
+    assert_int_equal(tbk_value_integer_at(map, "a.b.e"), 3);
+    assert_int_equal(tbk_value_integer_at(map, "d"), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,11 +343,13 @@ int main(void)
         cmocka_unit_test(unknown_keys_are_named_with_the_known_ones),
         cmocka_unit_test(unknown_key_without_a_place_takes_that_of_its_map),
         cmocka_unit_test(set_replaces_in_place),
+        cmocka_unit_test(set_at_makes_the_maps_on_the_way),
         cmocka_unit_test(own_message_carries_the_place),
         cmocka_unit_test(every_type_has_a_name),
         cmocka_unit_test(numbers_have_limits),
         cmocka_unit_test(for_printing_what_is_missing_or_another_type_has_a_stand_in),
         cmocka_unit_test(a_visible_copy_keeps_all_but_what_a_terminal_would_do),
+        cmocka_unit_test(a_shared_value_has_the_same_members),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -191,10 +191,9 @@ static bool forget(tbk_arena *arena, const tbk_status_input *input, tbk_value **
 
 static bool run(tbk_arena *arena, const tbk_status_input *input, tbk_value **out, tbk_error *err)
 {
-    int exit_status = 0;
-    const tbk_value *found = NULL;
-    if (!tbk_host_run_hook(arena, input->remote, "/store", "", NULL, &exit_status, &found, err) ||
-        !tbk_host_outcome(exit_status, found, err))
+    tbk_host_answer found;
+    if (!tbk_host_run_hook(arena, input, "", &found, err) ||
+        !tbk_host_outcome(found.exit_status, found.value, err))
         return false;
     *out = tbk_value_map(arena);
     return true;

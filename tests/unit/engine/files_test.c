@@ -626,6 +626,8 @@ static void a_file_that_grows_is_cut_and_noted(void **state)
 
 /* --- live databases --- */
 
+static bool is_ready(void) { return access("ready", F_OK) == 0; }
+
 static void a_live_database_is_copied_through_sqlite(void **state)
 {
     (void)state;
@@ -637,8 +639,7 @@ static void a_live_database_is_copied_through_sqlite(void **state)
                            "INSERT INTO dashboard VALUES (1, 'torrents');\n"
                            ".shell touch ready\n");
     (void)fflush(grafana);
-    for (int tries = 0; tries < 200 && access("ready", F_OK) != 0; tries++)
-        (void)usleep(50000);
+    assert_true(waits_for(is_ready));
     assert_int_equal(shell("test -s opt/data/grafana.db-wal && chmod 0640 opt/data/grafana.db"), 0);
 
     static const char *const PATHS[] = {"data", NULL};

@@ -2,6 +2,8 @@
 /* The plugin's interface under odd hosts: older, newer, sparing with memory, or confused. */
 #include "torrust_backup/plugin_v1.h"
 
+#include "domain/option_table.h"
+
 #include <dlfcn.h>
 #include <glob.h>
 #include <setjmp.h>
@@ -129,11 +131,12 @@ static void refuses_a_method_or_journal_mode_that_is_none_or_not_for_a_run(void 
 {
     static const struct {
         const char *verb, *options, *message;
-    } bad[] = {{"verify", "{\"method\":\"stop\"}", "go with 'run', not with 'verify'"},
-               {"plan", "{\"journal_mode\":\"wal\"}", "go with 'run', not with 'plan'"},
-               {"run", "{\"method\":\"stop; reboot\"}", "the method 'stop; reboot' is unknown"},
-               {"run", "{\"journal_mode\":\"as it is\"}", "journal mode 'as it is' is unknown"},
-               {"run", "{\"method\":5}", "'method'"}};
+    } bad[] = {
+        {"verify", "{\"method\":\"stop\"}", "'method' goes with 'run', not with 'verify'"},
+        {"plan", "{\"journal_mode\":\"wal\"}", "'journal_mode' goes with 'run', not with 'plan'"},
+        {"run", "{\"method\":\"stop; reboot\"}", "the method 'stop; reboot' is unknown"},
+        {"run", "{\"journal_mode\":\"as it is\"}", "journal mode 'as it is' is unknown"},
+        {"run", "{\"method\":5}", "'method'"}};
 
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -144,6 +147,40 @@ static void refuses_a_method_or_journal_mode_that_is_none_or_not_for_a_run(void 
         assert_int_equal(plugin->run(&request, NULL, NULL, 0, NULL, &error), 2);
         assert_non_null(strstr(error.message, bad[i].message));
     }
+}
+
+static void check_request(unsigned verb, const tbk_option *row)
+{
+    bool is_switch = row->type == TBK_OPTION_SWITCH;
+    bool is_fit = tbk_option_fits(row, TBK_PROGRAM_CLI, verb);
+    const char *const values[] = {is_switch ? "true" : row->example, "false"};
+
+    for (int i = 0; i < (is_switch ? 2 : 1); i++) {
+        tbk_request_v1 request = request_for(tbk_names_of(&tbk_verb_names, verb));
+        tbk_error_v1 error = {.struct_size = sizeof error};
+        const char *quote = is_switch || row->type == TBK_OPTION_NUMBER ? "" : "\"";
+        char options[256];
+        (void)snprintf(options, sizeof options, "{\"%s\":%s%s%s}", row->request, quote, values[i],
+                       quote);
+        request.environment = "any";
+        request.options_json = options;
+        assert_int_equal(plugin->run(&request, NULL, NULL, 0, NULL, &error), 2);
+        bool is_refused = strstr(error.message, " goes with '") != NULL;
+        if (is_refused != (!is_fit && i == 0))
+            fail_msg("%s %s: %s", request.verb, options, error.message);
+    }
+}
+
+/* What is refused is refused for its verb, before anything else; all else fails for want of a
+ * workspace. A switch that is off asks for nothing. */
+static void takes_of_each_option_what_the_table_says(void **state)
+{
+    (void)state;
+    for (unsigned verb = TBK_VERB_RENDER; verb < TBK_VERB_VERSION; verb++)
+        for (const tbk_option *row = tbk_option_table; row < tbk_option_table + TBK_OPTION_COUNT;
+             row++)
+            if (row->request != NULL)
+                check_request(verb, row);
 }
 
 static void cuts_a_result_that_does_not_fit_to_nothing(void **state)
@@ -198,6 +235,7 @@ int main(void)
         cmocka_unit_test(refuses_no_request_no_verb_unknown_verb_unknown_flag),
         cmocka_unit_test(refuses_options_that_are_not_an_object_or_unknown),
         cmocka_unit_test(refuses_a_method_or_journal_mode_that_is_none_or_not_for_a_run),
+        cmocka_unit_test(takes_of_each_option_what_the_table_says),
         cmocka_unit_test(cuts_a_result_that_does_not_fit_to_nothing),
         cmocka_unit_test(reports_a_failure_as_a_warning_when_asked),
     };

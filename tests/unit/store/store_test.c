@@ -206,12 +206,17 @@ static void the_lock_dies_with_its_process_and_not_with_its_children(void **stat
         tbk_error err;
         if (!begin(store, NOW, &text, &text, &err))
             _exit(1);
+        int begun[2]; /* its end is seen when the program has taken the child's place */
+        if (pipe2(begun, O_CLOEXEC) != 0)
+            _exit(1);
         pid_t child = fork(); /* a program that it started */
         if (child == 0) {
-            (void)execl("/bin/sleep", "sleep", "20", (char *)NULL);
+            (void)execl("/bin/sleep", "sleep", "600", (char *)NULL);
             _exit(127);
         }
-        (void)usleep(200000);
+        (void)close(begun[1]);
+        char none;
+        (void)!read(begun[0], &none, 1);
         (void)!write(ready[1], &child, sizeof child);
         (void)pause();
         _exit(1);

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/* The runs of `verify`: as cron starts them, in the sidecar, and one that cron itself starts. */
+#include "commands/verify_internal.h"
+
+#include "base/clock.h"
+#include "commands/host_runner.h"
+
+#include <inttypes.h>
+
+#define CRON_RUN_LIMIT_MS (15 * 60000)
+#define CRON_ONCE_FILE TBK_CRON_FILE "-verify"
+
+/* Enters a finished run into the report, and remembers its set. */
+static bool note_run(tbk_verify_job *self, const char *trigger, const tbk_host_answer *answer,
+                     tbk_error *err)
+{
+    tbk_arena *arena = self->arena;
+    const tbk_value *record = answer->value;
+    tbk_value *run = tbk_value_map(arena);
+    const char *set_id = NULL;
+    const char *run_id = NULL;
+    const char *method = NULL;
+    int64_t held_ms = 0;
+    int64_t duration_ms = 0;
+    tbk_error why = {0};
+
+    bool ok = tbk_host_outcome(answer->exit_status, record, &why);
+    if (record != NULL && (!tbk_value_optional_string(record, "set", &set_id, err) ||
+                           !tbk_value_optional_string(record, "run", &run_id, err) ||
+                           !tbk_value_optional_string(record, "method", &method, err) ||
+                           !tbk_value_optional_integer(record, "held_ms", &held_ms, err) ||
+                           !tbk_value_optional_integer(record, "duration_ms", &duration_ms, err)))
+        return false;
+    bool new_set = set_id != NULL && (self->set_id == NULL || strcmp(set_id, self->set_id) != 0);
+    tbk_value_set_string(arena, run, "trigger", trigger);
+    tbk_value_set_string(arena, run, "run", run_id);
+    tbk_value_set_string(arena, run, "set", set_id);
+    tbk_value_set_integer(arena, run, "exit_status", answer->exit_status);
+    tbk_value_set_integer(arena, run, "held_ms", held_ms);
+    tbk_value_set_integer(arena, run, "duration_ms", duration_ms);
+    tbk_value_append(arena, self->runs, run);
+    if (ok && new_set)
+        tbk_verify_check(self, trigger, true,
+                         "set %s by '%s'; the tracker was held for %" PRId64 " ms of %" PRId64
+                         " ms",
+                         set_id, method != NULL ? method : "unknown", held_ms, duration_ms);
+    else
+        tbk_verify_check(self, trigger, false, "%s%s%s",
+                         ok ? "no new set was recorded" : why.message,
+                         why.fix[0] != '\0' ? ". Fix: " : "", why.fix);
+    if (!ok && self->outcome == TBK_E_OK)
+        self->outcome = why.code;
+    self->set_id = ok ? set_id : NULL;
+    self->run_id = run_id;
+    return true;
+}
+
+bool tbk_verify_run_hook(tbk_verify_job *self, tbk_error *err)
+{
+    tbk_host_answer answer;
+
+    return tbk_host_run_hook(self->arena, self->vm, "", &answer, err) &&
+           note_run(self, "backup run", &answer, err);
+}
+
+bool tbk_verify_run_sidecar(tbk_verify_job *self, tbk_error *err)
+{
+    const char *const arguments[] = {"backup", "--log", "json", NULL};
+    tbk_host_answer answer;
+
+    return tbk_host_run_sidecar(self->arena, self->vm, arguments, &answer, err) &&
+           note_run(self, "backup run", &answer, err);
+}
+
+/* Asked here, since Docker asks only now and then. */
+bool tbk_verify_endpoints(tbk_verify_job *self, tbk_error *err)
+{
+    const char *health = "", *metrics = "";
+    int health_status = 0, metrics_status = 0;
+
+    if (tbk_vm_mode(self->vm) == TBK_MODE_WINDOW)
+        return true;
+    if (!tbk_host_ask_sidecar(self->arena, self->vm->remote, "health", &health_status, &health,
+                              err) ||
+        !tbk_host_ask_sidecar(self->arena, self->vm->remote, "metrics", &metrics_status, &metrics,
+                              err))
+        return false;
+    tbk_verify_check(self, "sidecar's health", health_status == 0, "%s",
+                     health_status == 0 ? "it says that all is well" : health);
+    bool has_metrics = metrics_status == 0 && strstr(metrics, "torrust_backup_sets ") != NULL;
+    tbk_verify_check(self, "sidecar's metrics", has_metrics,
+                     has_metrics ? "they are there" : "there are none");
+    return true;
+}
+
+/* --- a run that cron itself starts --- */
+
+static bool schedule_once(tbk_verify_job *self, tbk_error *err)
+{
+    /* A schedule of its own, with the date in it, so that a forgotten one stays quiet. */
+    static const char script[] =
+        "at=$(date +%s) && at=$((at + 75)) && due=$(date -d @$at '+%M %H %d %m') || exit\n"
+        "{ grep -E '^(SHELL|PATH|MAILTO)=' \"$1\"\n"
+        "sed -n '/^#/d; /--recover/d; s/^.*[[:space:]]root[[:space:]]\\{1,\\}/root /p' \"$1\" |\n"
+        "head -n 1 | sed \"s/^/$due * /\"; } >\"$2~\" && chmod 644 \"$2~\" && mv \"$2~\" \"$2\" "
+        "&&\n"
+        "date -d @$at +%H:%M\n";
+    const tbk_remote_command command = {
+        .argv =
+            (const char *const[]){"sh", "-c", script, "once", TBK_CRON_FILE, CRON_ONCE_FILE, NULL},
+        .as_root = true};
+    tbk_auto_remote_result result = {0};
+
+    if (!tbk_remote_do(self->vm->remote, "scheduling one run for verification", &command, &result,
+                       err))
+        return false;
+    tbk_report_log(self->vm->report, TBK_LOG_INFO, "verify",
+                   "cron is to start a run at %.5s, the VM's time",
+                   tbk_text_string(&result.output));
+    return true;
+}
+
+static bool unschedule(tbk_verify_job *self, tbk_error *err)
+{
+    const tbk_remote_command command = {.argv =
+                                            (const char *const[]){"rm", "-f", CRON_ONCE_FILE, NULL},
+                                        .as_root = true,
+                                        .is_cleanup = true};
+    tbk_auto_remote_result result = {0};
+
+    return tbk_remote_do(self->vm->remote, "removing the schedule for verification", &command,
+                         &result, err);
+}
+
+/* *out_record is NULL when no run ended within the limit. */
+static bool await_next_run(tbk_verify_job *self, const tbk_value **out_record, tbk_error *err)
+{
+    const struct timespec pause = {.tv_sec = 1};
+    int64_t start_ms = tbk_clock_monotonic_ms();
+
+    *out_record = NULL;
+    while (tbk_clock_monotonic_ms() - start_ms < CRON_RUN_LIMIT_MS) {
+        const tbk_value *record = NULL;
+        const char *run_id = NULL;
+        (void)nanosleep(&pause, NULL);
+        if (!tbk_report_go_on(self->vm->report, err) ||
+            !tbk_host_last_run(self->arena, self->vm, &record, err))
+            return false;
+        if (record == NULL)
+            continue;
+        if (!tbk_value_require_string(record, "run", &run_id, err))
+            return false;
+        if (self->run_id == NULL || strcmp(run_id, self->run_id) != 0) {
+            *out_record = record;
+            return true;
+        }
+    }
+    return true;
+}
+
+bool tbk_verify_await_cron(tbk_verify_job *self, tbk_error *err)
+{
+    tbk_host_answer answer = {.value = NULL};
+    int64_t exit_status = 0;
+    tbk_error ignored;
+
+    /* A schedule whose answer did not come may have been made. */
+    bool ok = schedule_once(self, err) && await_next_run(self, &answer.value, err);
+    if (!unschedule(self, ok ? err : &ignored) || !ok)
+        return false;
+    if (answer.value != NULL) {
+        if (!tbk_value_require_integer(answer.value, "exit_status", &exit_status, err))
+            return false;
+        answer.exit_status = (int)exit_status;
+        return note_run(self, "run fired by cron", &answer, err);
+    }
+    tbk_verify_check(self, "run fired by cron", false, "cron started no run within %d minutes",
+                     CRON_RUN_LIMIT_MS / 60000);
+    return true;
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* From what is wanted and what was found to what is to be done. */
+#include "unit/unit.h"
+
+#include "domain/deployment.h"
+
+static const tbk_digest ours = {"0123"}, other = {"4567"};
+
+/* A deployment of two files, on a VM that has all of it. */
+typedef struct scene {
+    tbk_arena *arena;
+    tbk_options options;
+    tbk_rendering rendering;
+    tbk_deployment deployment;
+    tbk_found found;
+    tbk_items items;
+} scene;
+
+static int set_up(void **state)
+{
+    scene *it = calloc(1, sizeof *it);
+    assert_non_null(it);
+    it->arena = tbk_arena_new();
+    it->options.mode = TBK_MODE_WINDOW;
+    it->rendering = (tbk_rendering){
+        .count = 2,
+        .files = {{.name = "a", .target = "/a", .mode = 0644, .bytes = "1\n2\n", .digest = ours},
+                  {.name = "b", .target = "/b", .mode = 0755, .bytes = "", .digest = ours}}};
+    it->deployment = (tbk_deployment){.options = &it->options,
+                                      .rendering = &it->rendering,
+                                      .image_tag = "engine:1",
+                                      .image_size_bytes = 12345678};
+    it->found = (tbk_found){.directories = {{true, 0755, true, {""}},
+                                            {true, 0750, true, {""}},
+                                            {true, 0750, true, {""}}},
+                            .files = {{true, 0644, true, ours}, {true, 0755, true, ours}},
+                            .has_image = true,
+                            .window_file = "/etc/cron.d/torrust-backup"};
+    *state = it;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    scene *it = *state;
+    tbk_arena_free(it->arena);
+    free(it);
+    return 0;
+}
+
+static void list(scene *it) { tbk_items_of(it->arena, &it->deployment, &it->found, &it->items); }
+
+/* "kind path action reason" of all that has something to be done. */
+static const char *changes(scene *it)
+{
+    static const char *const actions[] = {"none", "create", "change", "remove", "wait"};
+    const char *text = "";
+    list(it);
+    for (size_t i = 0; i < it->items.count; i++) {
+        const tbk_item *item = &it->items.list[i];
+        assert_int_equal(tbk_item_is_change(item),
+                         item->action != TBK_ACTION_NONE && item->action != TBK_ACTION_WAIT);
+        if (item->action == TBK_ACTION_NONE)
+            assert_string_equal(item->reason, "");
+        else
+            text = tbk_arena_format(it->arena, "%s%s %s: %s (%s)\n", text,
+                                    tbk_item_kind_name(item->kind), item->path,
+                                    actions[item->action], item->reason);
+    }
+    return text;
+}
+
+static const char *drift(scene *it, bool docker_answers)
+{
+    list(it);
+    return tbk_items_drift(it->arena, &it->items, docker_answers);
+}
+
+static void nothing_is_to_be_done_where_all_is_in_place(void **state)
+{
+    scene *it = *state;
+    assert_string_equal(changes(it), "");
+    assert_int_equal(it->items.count, 6);
+    assert_null(drift(it, true));
+    assert_null(tbk_items_other_mode(it->arena, &it->items));
+}
+
+static void all_is_made_on_a_fresh_machine(void **state)
+{
+    scene *it = *state;
+    it->found = (tbk_found){.window_file = ""};
+    assert_string_equal(changes(it), "directory /opt/torrust-backup: create (mode 755)\n"
+                                     "directory /var/log/torrust-backup: create (mode 750)\n"
+                                     "directory /var/lib/torrust-backup: create (mode 750)\n"
+                                     "image engine:1: create (12.3 MB to upload)\n"
+                                     "file /a: create (2 lines)\n"
+                                     "file /b: create (0 lines)\n");
+    assert_ptr_equal(it->items.list[4].file, &it->rendering.files[0]);
+    assert_string_equal(drift(it, true),
+                        "the backup is not installed; run 'torrust-backup configure'");
+}
+
+static void what_differs_is_changed_and_says_how(void **state)
+{
+    scene *it = *state;
+    it->found.directories[0].mode = 0700;
+    it->found.files[0].digest = other;
+    it->found.files[1].mode = 0700;
+    assert_string_equal(changes(it), "directory /opt/torrust-backup: change (mode 755, now 700)\n"
+                                     "file /a: change ()\n"
+                                     "file /b: change (mode 755 of root, now 700)\n");
+    assert_string_equal(drift(it, true), "'/b' is not as rendered; run 'torrust-backup configure'");
+    it->found.files[1] = (tbk_item_state){true, 0755, false, ours};
+    it->found.directories[0].mode = 0755;
+    assert_string_equal(changes(it), "file /a: change ()\n"
+                                     "file /b: change (mode 755 of root, now 755 of somebody "
+                                     "else)\n");
+    it->found.directories[0].root_owned = false;
+    list(it);
+    assert_int_equal(it->items.list[0].action, TBK_ACTION_CHANGE);
+}
+
+static void drift_names_what_is_missing_first(void **state)
+{
+    scene *it = *state;
+    it->found.has_image = false;
+    assert_null(drift(it, false));
+    assert_string_equal(drift(it, true), "the engine's image 'engine:1' is missing; run "
+                                         "'torrust-backup configure'");
+    it->found.files[0].digest = other;
+    assert_string_equal(drift(it, true), "'/a' is not as rendered; run 'torrust-backup configure'");
+    it->found.files[1].exists = false;
+    assert_string_equal(drift(it, true), "'/b' is missing; run 'torrust-backup configure'");
+}
+
+static void the_other_modes_parts_go(void **state)
+{
+    scene *it = *state;
+    it->found.has_sidecar = true;
+    assert_string_equal(changes(it), "sidecar the sidecar's container: remove ()\n");
+    assert_non_null(strstr(tbk_items_other_mode(it->arena, &it->items),
+                           "a sidecar is on the VM, but the mode is window"));
+
+    it->options.mode = TBK_MODE_SIDECAR;
+    assert_string_equal(changes(it),
+                        "window the maintenance window: crontab, hook, log: remove ()\n");
+    assert_string_equal(tbk_items_other_mode(it->arena, &it->items),
+                        "'/etc/cron.d/torrust-backup' of the maintenance window is still there; "
+                        "run 'torrust-backup configure'");
+    it->found.window_file = "";
+    assert_string_equal(changes(it), "");
+    assert_null(tbk_items_other_mode(it->arena, &it->items));
+}
+
+static void the_sidecar_is_what_the_vm_says_that_it_needs(void **state)
+{
+    scene *it = *state;
+    it->options.mode = TBK_MODE_SIDECAR;
+    it->found.window_file = "";
+    assert_string_equal(changes(it), "sidecar the sidecar's container: create ()\n");
+    assert_int_equal(it->items.count, 5); /* one directory */
+    tbk_item *sidecar = &it->items.list[4];
+    tbk_item_take_step(sidecar, TBK_SIDECAR_IN_PLACE);
+    assert_int_equal(sidecar->action, TBK_ACTION_NONE);
+    tbk_item_take_step(sidecar, TBK_SIDECAR_WAITS);
+    assert_int_equal(sidecar->action, TBK_ACTION_WAIT);
+    assert_string_equal(sidecar->reason, "it waits for a tracker");
+    assert_false(tbk_item_is_change(sidecar));
+    tbk_item_take_step(sidecar, TBK_SIDECAR_TO_START);
+    assert_int_equal(sidecar->action, TBK_ACTION_CREATE);
+    assert_string_equal(sidecar->reason, "");
+}
+
+static void architectures_have_a_name_for_images_and_one_for_machines(void **state)
+{
+    (void)state;
+    tbk_architecture architecture;
+    tbk_error err;
+    assert_succeeds(tbk_architecture_parse("amd64", &architecture, &err), err);
+    assert_string_equal(tbk_architecture_machine(architecture), "x86_64");
+    assert_succeeds(tbk_architecture_parse("arm64", &architecture, &err), err);
+    assert_string_equal(tbk_architecture_machine(architecture), "aarch64");
+    assert_fails(tbk_architecture_parse("x86_64", &architecture, &err), err, TBK_E_CONFIG,
+                 "'x86_64'");
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(nothing_is_to_be_done_where_all_is_in_place),
+        TEST(all_is_made_on_a_fresh_machine),
+        TEST(what_differs_is_changed_and_says_how),
+        TEST(drift_names_what_is_missing_first),
+        TEST(the_other_modes_parts_go),
+        TEST(the_sidecar_is_what_the_vm_says_that_it_needs),
+        TEST(architectures_have_a_name_for_images_and_one_for_machines),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
