@@ -190,8 +190,9 @@ static bool read_schedules(const tbk_value *document, tbk_engine_config *out, tb
 
 static bool check_method(const tbk_value *document, const tbk_engine_config *read, tbk_error *err)
 {
-    return tbk_method_check(read->method, read->driver, read->mode, read->hold, err) ||
-           tbk_error_at(tbk_value_find(document, "method"), "method", err);
+    if (!tbk_method_check(read->method, read->driver, read->mode, read->hold, err))
+        return tbk_error_at(tbk_value_find(document, "method"), "method", err);
+    return true;
 }
 
 static bool check_keys(const tbk_value *document, tbk_error *err)

@@ -97,13 +97,20 @@ static bool check_value(const tbk_option *row, const void *field, tbk_error *err
 
 /* --- Reading --- */
 
+static bool fail_at(const tbk_option *row, const tbk_value *document, tbk_error *err)
+{
+    return tbk_error_at(tbk_value_find(document, row->file.key), row->file.key, err);
+}
+
 static bool read_text(const tbk_option *row, const tbk_value *document, void *field, tbk_error *err)
 {
     const char **text = field;
 
-    return tbk_value_require_string(document, row->file.key, text, err) &&
-           (row->check(*text, err) ||
-            tbk_error_at(tbk_value_find(document, row->file.key), row->file.key, err));
+    if (!tbk_value_require_string(document, row->file.key, text, err))
+        return false;
+    if (!row->check(*text, err))
+        return fail_at(row, document, err);
+    return true;
 }
 
 static bool read_number(const tbk_option *row, const tbk_value *document, void *field,
@@ -111,9 +118,11 @@ static bool read_number(const tbk_option *row, const tbk_value *document, void *
 {
     int64_t *number = field;
 
-    return tbk_value_require_integer(document, row->file.key, number, err) &&
-           (check_number(row, *number, err) ||
-            tbk_error_at(tbk_value_find(document, row->file.key), row->file.key, err));
+    if (!tbk_value_require_integer(document, row->file.key, number, err))
+        return false;
+    if (!check_number(row, *number, err))
+        return fail_at(row, document, err);
+    return true;
 }
 
 static bool read_choice(const tbk_option *row, const tbk_value *document, void *field,
@@ -121,9 +130,11 @@ static bool read_choice(const tbk_option *row, const tbk_value *document, void *
 {
     const char *name = NULL;
 
-    return tbk_value_require_string(document, row->file.key, &name, err) &&
-           (tbk_names_parse(row->names, name, field, err) ||
-            tbk_error_at(tbk_value_find(document, row->file.key), row->file.key, err));
+    if (!tbk_value_require_string(document, row->file.key, &name, err))
+        return false;
+    if (!tbk_names_parse(row->names, name, field, err))
+        return fail_at(row, document, err);
+    return true;
 }
 
 static bool read_row(const tbk_option *row, const tbk_value *document, tbk_options *options,

@@ -6,6 +6,7 @@
 #include "base/number.h"
 #include "domain/option_table.h"
 #include "domain/options.h"
+#include "domain/proof.h"
 
 #define ROWS tbk_option_table
 #define ROWS_END (tbk_option_table + TBK_OPTION_COUNT)
@@ -75,6 +76,17 @@ static void no_verb_has_two_options_of_one_name(void **state)
                 if (one->name != NULL && two->name != NULL && strcmp(one->name, two->name) == 0)
                     assert_int_equal(one->verbs & two->verbs, 0);
             }
+}
+
+static void the_engines_levels_of_proof_are_those_of_proofs(void **state)
+{
+    (void)state;
+    const tbk_names *names = ROWS[TBK_OPTION_PROOF_LEVEL].names;
+    assert_int_equal(names->count, tbk_proof_level_names.count);
+    assert_int_equal(names->first, TBK_PROOF_CHECKSUMS);
+    for (unsigned level = 0; level < names->count; level++)
+        assert_string_equal(tbk_names_of(names, level),
+                            tbk_proof_level_name((tbk_proof_level)level));
 }
 
 static void an_option_of_another_verb_names_its_own(void **state)
@@ -398,6 +410,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_row_is_whole),
         cmocka_unit_test(no_verb_has_two_options_of_one_name),
+        cmocka_unit_test(the_engines_levels_of_proof_are_those_of_proofs),
         cmocka_unit_test(an_option_of_another_verb_names_its_own),
         cmocka_unit_test(one_name_of_two_options_is_of_the_verbs_of_both),
         cmocka_unit_test(help_of_a_verb_has_its_options_and_the_common_ones),
