@@ -2,15 +2,13 @@
 /* SHA-256 by OpenSSL, which has it in assembly for every processor. */
 #include "base/digest.h"
 
-#include "base/file.h"
 #include "base/memory.h"
 
-#include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <string.h>
 
-enum { SHA256_BYTES = 32, READ_BYTES = 256 * 1024 };
+enum { SHA256_BYTES = 32 };
 
 struct tbk_hasher {
     EVP_MD_CTX *context;
@@ -56,24 +54,6 @@ void tbk_digest_of(const void *bytes, size_t length, tbk_digest *out)
     tbk_auto(tbk_hasher) *hasher = tbk_hasher_new();
     tbk_hasher_add(hasher, bytes, length);
     tbk_hasher_finish(hasher, out);
-}
-
-bool tbk_digest_of_file(int fd, tbk_digest *out, uint64_t *out_size_bytes, tbk_error *err)
-{
-    tbk_auto(tbk_hasher) *hasher = tbk_hasher_new();
-    tbk_auto_free unsigned char *buffer = tbk_memory_new(READ_BYTES);
-    uint64_t size_bytes = 0;
-    ssize_t got = 0;
-    while ((got = tbk_file_read_some(fd, buffer, READ_BYTES)) > 0) {
-        tbk_hasher_add(hasher, buffer, (size_t)got);
-        size_bytes += (uint64_t)got;
-    }
-    if (got < 0)
-        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot read a file to hash it");
-    tbk_hasher_finish(hasher, out);
-    if (out_size_bytes != NULL)
-        *out_size_bytes = size_bytes;
-    return true;
 }
 
 void tbk_digest_hmac_sha1(const void *key, size_t key_length, const void *bytes, size_t length,

@@ -25,8 +25,6 @@ void tbk_hasher_add(tbk_hasher *hasher, const void *bytes, size_t length);
 void tbk_hasher_finish(tbk_hasher *hasher, tbk_digest *out);
 
 void tbk_digest_of(const void *bytes, size_t length, tbk_digest *out);
-bool tbk_digest_of_file(int fd, tbk_digest *out, uint64_t *out_size_bytes,
-                        tbk_error *err) TBK_MUST_CHECK; /* from its current position to its end */
 /* HMAC-SHA1, for hashes that others wrote so; nothing of ours is made with it. */
 void tbk_digest_hmac_sha1(const void *key, size_t key_length, const void *bytes, size_t length,
                           uint8_t out[TBK_SHA1_BYTES]);

@@ -100,18 +100,24 @@ static bool fail_open(int errno_value, const char *path, tbk_error *err)
                           NULL, "cannot read '%s'", path);
 }
 
-bool tbk_file_open_at(int directory, const char *path, int *out_fd, tbk_error *err)
+bool tbk_file_open_shown(int directory, const char *path, const char *shown, int *out_fd,
+                         tbk_error *err)
 {
     tbk_auto_fd int fd =
         openat(directory, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY);
     struct stat status;
     if (fd < 0 || fstat(fd, &status) != 0)
-        return fail_open(errno, path, err);
+        return fail_open(errno, shown, err);
     if (!S_ISREG(status.st_mode))
-        return fail_not_regular(path, err);
+        return fail_not_regular(shown, err);
     *out_fd = fd;
     fd = -1;
     return true;
+}
+
+bool tbk_file_open_at(int directory, const char *path, int *out_fd, tbk_error *err)
+{
+    return tbk_file_open_shown(directory, path, path, out_fd, err);
 }
 
 bool tbk_file_open(const char *path, int *out_fd, tbk_error *err)

@@ -25,6 +25,9 @@ bool tbk_file_read_at(tbk_arena *arena, int directory, const char *path, size_t 
  */
 bool tbk_file_open_at(int directory, const char *path, int *out_fd, tbk_error *err) TBK_MUST_CHECK;
 bool tbk_file_open(const char *path, int *out_fd, tbk_error *err) TBK_MUST_CHECK;
+/* As tbk_file_open_at; messages have another name for it. */
+bool tbk_file_open_shown(int directory, const char *path, const char *shown, int *out_fd,
+                         tbk_error *err) TBK_MUST_CHECK;
 /* As tbk_file_read, of what was opened so: the very file that was looked at. path is for messages.
  */
 bool tbk_file_read_open(tbk_arena *arena, int fd, const char *path, size_t limit_bytes,

@@ -6,16 +6,6 @@
 
 #include "commands/vm.h"
 
-#define TBK_TRACKER_CONTAINER "tracker"
-#define TBK_COMPOSE_FILE TBK_OUR_FOLDER "/compose.yml"
-#define TBK_HOOK_FILE "/usr/local/bin/torrust-backup-hook"
-#define TBK_HOLD_FILE "/usr/local/bin/torrust-backup-hold"
-#define TBK_AID_FILE "/usr/local/bin/torrust-backup-aid"
-#define TBK_CRON_FILE "/etc/cron.d/torrust-backup"
-#define TBK_LOGROTATE_FILE "/etc/logrotate.d/torrust-backup"
-#define TBK_LOG_FILE TBK_LOG_DIRECTORY "/run.log"
-#define TBK_METRICS_NETWORK "torrust-backup-metrics"
-
 typedef struct tbk_host_facts {
     const char *arch;            /* "x86_64" */
     const char *docker_version;  /* "" = Docker does not answer */

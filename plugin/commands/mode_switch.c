@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-#define STORAGE "/opt/torrust/storage"
-#define DATABASE_NETWORK "torrust_database_network" /* made by the tracker's first start */
 #define SERVICE_FILTERS                                                                            \
     "--filter label=com.docker.compose.project=torrust-backup "                                    \
     "--filter label=com.docker.compose.service=sidecar"
@@ -33,12 +31,12 @@ static bool is_mysql(const tbk_vm *vm)
 static const char PROBE_SCRIPT[] =
     "image=$1 database=$2 store=$3; set --\n"
     "[ -s \"$database\" ] || exit 0\n"
-    "case $store in " STORAGE "/*) ;; *) [ ! -d \"$store\" ] ||\n"
+    "case $store in " TBK_STORAGE "/*) ;; *) [ ! -d \"$store\" ] ||\n"
     "    set -- --mount \"type=bind,\\\"source=$store\\\",\\\"target=$store\\\"\" ;; esac\n"
     "exec docker run --rm --network none --read-only --user 0:0 --cap-drop ALL\\\n"
     "    --cap-add DAC_READ_SEARCH --cap-add SETUID --cap-add SETGID\\\n"
-    "    --security-opt no-new-privileges:true --mount type=bind,source=" STORAGE ",target=" STORAGE
-    " \"$@\"\\\n"
+    "    --security-opt no-new-privileges:true --mount type=bind,source=" TBK_STORAGE
+    ",target=" TBK_STORAGE " \"$@\"\\\n"
     "    \"$image\" plan --sqlite \"$database\" --store \"$store\" --output json\n";
 
 static bool is_wanted(const tbk_vm *vm, const char *method)
@@ -108,12 +106,12 @@ bool tbk_sidecar_check_database(tbk_arena *arena, const tbk_vm *vm, tbk_error *e
  * whether a container is as its file wants it. */
 static const char SIDECAR_SCRIPT[] =
     "action=$1 file=$2 database=$3 store=$4 network=$5 owner='' ready=yes\n"
-    "[ -d " STORAGE " ] || { echo waits; exit; }\n"
+    "[ -d " TBK_STORAGE " ] || { echo waits; exit; }\n"
     "[ -z \"$network\" ] || timeout 20 docker network inspect \"$network\" >/dev/null 2>&1 ||\n"
     "    { echo waits; exit; }\n"
     "[ ! -L \"$database\" ] || { echo 'a link is in the place of the database' >&2; exit 1; }\n"
     "[ ! -s \"$database\" ] || owner=$(stat -c %u \"$database\") || exit\n"
-    "case $store in " STORAGE "/*) ;; *)\n"
+    "case $store in " TBK_STORAGE "/*) ;; *)\n"
     "    [ -n \"$owner\" ] || [ -d \"$store\" ] || { echo waits; exit; } ;; esac\n"
     "[ ! -L \"$store\" ] || { echo 'the store is a link, which could lead root anywhere' >&2\n"
     "    exit 1; }\n"
@@ -137,7 +135,7 @@ static bool run_sidecar_script(tbk_arena *arena, const tbk_vm *vm, const char *a
         .argv =
             (const char *const[]){"sh", "-c", SIDECAR_SCRIPT, "sidecar", action, TBK_COMPOSE_FILE,
                                   database_of(arena, vm), vm->workspace->options.store,
-                                  is_mysql(vm) ? DATABASE_NETWORK : "", NULL},
+                                  is_mysql(vm) ? TBK_DATABASE_NETWORK : "", NULL},
         .as_root = true,
         .timeout_ms = START_TIMEOUT_MS,
         .report = vm->report};

@@ -184,11 +184,11 @@ static bool ask_engine(plan *self, tbk_error *err)
 {
     const char *const arguments[] = {"plan", "--output", "json", NULL};
     tbk_host_answer answer = {.value = NULL};
-    const char *message = NULL;
-    tbk_error why = {.code = TBK_E_OK}, ignored;
+    tbk_error why = {.code = TBK_E_OK};
     bool ran =
         tbk_host_run_engine(self->arena, self->vm, arguments, FORECAST_TIMEOUT_MS, &answer, &why);
     const tbk_value *said = answer.value;
+    const char *message = tbk_value_text_at(said, "error.message", NULL);
     if (!ran && !is_of_engine(why.code)) {
         *err = why;
         return false;
@@ -198,9 +198,7 @@ static bool ask_engine(plan *self, tbk_error *err)
     else if (!ran && answer.exit_status == USAGE_STATUS)
         no_forecast(self, "the installed engine is older and gives none; run 'torrust-backup "
                           "configure' first");
-    else if (ran && said != NULL &&
-             tbk_value_optional_string(said, "error.message", &message, &ignored) &&
-             message != NULL)
+    else if (ran && message != NULL)
         no_forecast(self, message);
     else
         no_forecast(self, ran ? "the engine gave no answer" : why.message);

@@ -8,7 +8,6 @@
 
 #include <string.h>
 
-#define ENGINE_CONFIG_FILE TBK_OUR_FOLDER "/engine.yml"
 #define CHECK_TIMEOUT_MS 180000
 
 /* $1 compose.yml, $2 engine.yml (no secrets are in either), $3 the database, or what is there once
@@ -18,7 +17,7 @@ static const char CHECK_SCRIPT[] =
     "[ -s \"$database\" ] || exit 0\n"
     "folder=$(mktemp -d) || exit\n"
     "trap 'rm -rf \"$folder\"' EXIT; trap 'exit 1' HUP INT TERM\n"
-    "printf '%s\\n' \"$compose\" | sed \"s|" ENGINE_CONFIG_FILE "|$folder/engine.yml|\" "
+    "printf '%s\\n' \"$compose\" | sed \"s|" TBK_ENGINE_CONFIG_FILE "|$folder/engine.yml|\" "
     ">\"$folder/compose.yml\"\n"
     "printf '%s\\n' \"$config\" >\"$folder/engine.yml\"\n"
     "timeout 150 docker compose --progress quiet -f \"$folder/compose.yml\" run --rm -T backup\\\n"
@@ -38,7 +37,7 @@ static bool run(tbk_arena *arena, const tbk_vm *vm, tbk_remote_result *out, tbk_
     const tbk_remote_command command = {
         .argv = (const char *const[]){"sh", "-c", CHECK_SCRIPT, "rules",
                                       rendered(vm->rendering, TBK_COMPOSE_FILE),
-                                      rendered(vm->rendering, ENGINE_CONFIG_FILE),
+                                      rendered(vm->rendering, TBK_ENGINE_CONFIG_FILE),
                                       path != NULL ? path : TBK_ENV_FILE, NULL},
         .as_root = true,
         .timeout_ms = CHECK_TIMEOUT_MS,

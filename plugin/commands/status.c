@@ -134,12 +134,10 @@ static const tbk_value *outcome_of(const status *self, tbk_profile profile)
 static bool is_failure(const tbk_value *outcome)
 {
     int64_t exit_status = tbk_value_integer_at(outcome, "exit_status");
-    const char *name = NULL;
-    tbk_error ignored;
+    const char *name = tbk_value_text_at(outcome, "error.name", "");
 
     return exit_status != 0 && exit_status != tbk_error_exit_status(TBK_E_INTERRUPTED) &&
-           (!tbk_value_optional_string(outcome, "error.name", &name, &ignored) || name == NULL ||
-            strcmp(name, tbk_error_name(TBK_E_BRAKE)) != 0);
+           strcmp(name, tbk_error_name(TBK_E_BRAKE)) != 0;
 }
 
 static void judge_success(status *self, const char *which, int64_t success_s, int64_t gap_s)
@@ -195,16 +193,11 @@ static bool judge_profile(status *self, tbk_profile profile, const char *text, b
 
 static void judge_brakes(status *self)
 {
-    const tbk_value *brakes = tbk_value_find(self->record, "retention_brakes");
-
-    for (const tbk_member *item = brakes != NULL && brakes->type == TBK_VALUE_LIST ? brakes->first
-                                                                                   : NULL;
+    for (const tbk_member *item = tbk_value_members_at(self->record, "retention_brakes");
          item != NULL; item = item->next) {
-        const char *since = NULL;
-        const char *reason = NULL;
-        tbk_error ignored;
-        if (tbk_value_optional_string(item->value, "since", &since, &ignored) &&
-            tbk_value_optional_string(item->value, "reason", &reason, &ignored) && reason != NULL)
+        const char *since = tbk_value_text_at(item->value, "since", NULL);
+        const char *reason = tbk_value_text_at(item->value, "reason", NULL);
+        if (reason != NULL)
             problem(self,
                     "no older set is pruned%s%s: %s; restore an older set, or run 'torrust-backup "
                     "acknowledge' if it is meant to be so",
@@ -316,12 +309,8 @@ static bool look_for_previous(status *self, tbk_error *err)
 /* What the last set lacks; where that is more than a link, the run has ended with 3 as well. */
 static void look_at_config(status *self)
 {
-    const tbk_value *list =
-        self->record != NULL ? tbk_value_find(self->record, "config_missing") : NULL;
-
-    if (list == NULL || list->type != TBK_VALUE_LIST)
-        return;
-    for (const tbk_member *item = list->first; item != NULL; item = item->next)
+    for (const tbk_member *item = tbk_value_members_at(self->record, "config_missing");
+         item != NULL; item = item->next)
         if (item->value->type == TBK_VALUE_STRING)
             warn(self,
                  tbk_arena_format(self->arena, "not in the last set: %s", item->value->string));

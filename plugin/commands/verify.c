@@ -6,7 +6,6 @@
 #include "commands/database_use.h"
 #include "commands/schedule_report.h"
 #include "commands/verify_internal.h"
-#include "domain/proof.h"
 
 #include <inttypes.h>
 

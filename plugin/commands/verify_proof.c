@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "commands/host_runner.h"
 #include "commands/live_database.h"
+#include "domain/proof.h"
 #include "engine/verification.h"
 
 #include <errno.h>
@@ -147,10 +148,18 @@ static bool prove_files(tbk_verify_job *self, const char *directory, tbk_proof *
 {
     tbk_database sqlite = tbk_database_sqlite(self->arena, NULL);
     bool is_file = self->manifest->driver == TBK_DRIVER_SQLITE;
+    tbk_auto(tbk_set) *set = NULL;
 
-    return tbk_prove_set(self->arena, is_file ? &sqlite : NULL, directory, self->manifest,
-                         is_file ? TBK_PROOF_RESTORED : TBK_PROOF_CHECKSUMS, directory,
-                         tbk_clock_now_s(), self->vm->report, out, err);
+    if (!tbk_set_open(directory, &set, err))
+        return false;
+    const tbk_prove_request request = {.set = set,
+                                       .manifest = self->manifest,
+                                       .level = is_file ? TBK_PROOF_RESTORED : TBK_PROOF_CHECKSUMS,
+                                       .database = is_file ? &sqlite : NULL,
+                                       .scratch = directory,
+                                       .now_s = tbk_clock_now_s(),
+                                       .report = self->vm->report};
+    return tbk_prove_set(self->arena, &request, out, err);
 }
 
 static void note_config(tbk_verify_job *self, const tbk_manifest *manifest)

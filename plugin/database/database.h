@@ -45,7 +45,7 @@ typedef struct tbk_capture_request {
 
 /* What was captured; text in the arena. */
 typedef struct tbk_capture {
-    const char *method; /* "hot", "snapshot", "stop", ...; NULL: nothing was copied */
+    tbk_capture_method method;
     const char *reason; /* why not the ways before; may be "" */
     tbk_sqlite_facts sqlite;
     tbk_mysql_facts mysql;

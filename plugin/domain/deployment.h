@@ -10,6 +10,7 @@
 #define TBK_DOMAIN_DEPLOYMENT_H
 
 #include "base/digest.h"
+#include "domain/host_layout.h"
 #include "domain/options.h"
 
 #include <sys/types.h>
@@ -48,11 +49,8 @@ typedef struct tbk_deployment {
     uint64_t image_size_bytes; /* of what is uploaded */
 } tbk_deployment;
 
-/* Ours on the VM, of root's. A mode has the first of them, or all. */
+/* Our folders on the VM: the mode sidecar has the first of them, the mode window all. */
 #define TBK_DIRECTORIES 3
-#define TBK_OUR_FOLDER "/opt/torrust-backup"
-#define TBK_LOG_DIRECTORY "/var/log/torrust-backup"
-#define TBK_STATE_DIRECTORY "/var/lib/torrust-backup"
 
 /* --- what was found --- */
 

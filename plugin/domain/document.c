@@ -165,12 +165,12 @@ tbk_value *tbk_fields_to_value(tbk_arena *arena, const tbk_field *fields, const 
 
 /* --- reading --- */
 
-bool tbk_field_fail(const char *key, const char *why, tbk_error *err)
+bool(tbk_field_fail)(const char *key, const char *why, tbk_error *err)
 {
     return tbk_fail(err, TBK_E_CORRUPT, NULL, "'%s' %s", key, why);
 }
 
-bool tbk_document_damaged(const char *what, tbk_error *err)
+bool(tbk_document_damaged)(const char *what, tbk_error *err)
 {
     if (err->code != TBK_E_UNSUPPORTED)
         err->code = TBK_E_CORRUPT;

@@ -77,8 +77,12 @@ tbk_value *tbk_fields_to_value(tbk_arena *arena, const tbk_field *fields, const 
 
 /* "'<key>' <why>". Always returns false. */
 bool tbk_field_fail(const char *key, const char *why, tbk_error *err);
-/* The files of a set are not the operator's configuration: what is wrong with what is damage. A
+/* The files of a set are not the operator's configuration: what is wrong with them is damage. A
  * version that is too new stays one. Always returns false. */
 bool tbk_document_damaged(const char *what, tbk_error *err);
+
+/* As tbk_fail: seen to be false where it is called. */
+#define tbk_field_fail(...) ((void)(tbk_field_fail)(__VA_ARGS__), false)
+#define tbk_document_damaged(...) ((void)(tbk_document_damaged)(__VA_ARGS__), false)
 
 #endif

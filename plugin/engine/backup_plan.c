@@ -90,11 +90,6 @@ bool tbk_backup_plan_make(tbk_arena *arena, const tbk_backup_plan_request *reque
 
 /* --- as a document --- */
 
-static bool is_method(const char *method, tbk_method which)
-{
-    return strcmp(method, tbk_method_name(which)) == 0;
-}
-
 static void TBK_PRINTF(3, 4) advise(tbk_arena *arena, tbk_value *advice, const char *format, ...)
 {
     va_list arguments;
@@ -109,7 +104,9 @@ static tbk_value *advice_value(tbk_arena *arena, const tbk_backup_plan_request *
 {
     tbk_value *advice = tbk_value_list(arena);
     const tbk_forecast *forecast = &plan->forecast;
-    const char *method = forecast->method, *best = tbk_forecast_best(forecast);
+    const tbk_capture_method method = forecast->method, best = tbk_forecast_best(forecast);
+    const char *method_name = tbk_capture_method_name(method);
+    const char *best_name = tbk_capture_method_name(best);
     const char *why = tbk_forecast_why_not(forecast, method);
     bool is_lost = request->holds_nothing && tbk_forecast_why_not(forecast, best) != NULL;
     if (is_lost)
@@ -117,10 +114,10 @@ static tbk_value *advice_value(tbk_arena *arena, const tbk_backup_plan_request *
                forecast->remedy);
     else if (why != NULL)
         advise(arena, advice, "the method '%s' would fail: %s; 'method: auto' would take '%s'",
-               method, why, best);
+               method_name, why, best_name);
     else if (tbk_forecast_holds(method) && !tbk_forecast_holds(best))
-        advise(arena, advice, "'method: auto' would take '%s', which holds nothing", best);
-    else if (is_method(method, TBK_METHOD_STOP) && is_method(best, TBK_METHOD_PAUSE))
+        advise(arena, advice, "'method: auto' would take '%s', which holds nothing", best_name);
+    else if (method == TBK_CAPTURE_STOP && best == TBK_CAPTURE_PAUSE)
         advise(arena, advice,
                "'method: auto' would pause the tracker, which then keeps its memory");
     if (!is_lost && forecast->remedy != NULL)
@@ -135,7 +132,8 @@ static tbk_value *methods_value(tbk_arena *arena, const tbk_forecast *forecast)
     tbk_value *methods = tbk_value_list(arena);
     for (size_t i = 0; i < forecast->method_count; i++) {
         tbk_value *method = tbk_value_map(arena);
-        tbk_value_set_string(arena, method, "method", forecast->methods[i].method);
+        tbk_value_set_string(arena, method, "method",
+                             tbk_capture_method_name(forecast->methods[i].method));
         tbk_value_set_bool(arena, method, "possible", forecast->methods[i].possible);
         tbk_value_set_string(arena, method, "reason", forecast->methods[i].reason);
         tbk_value_append(arena, methods, method);
@@ -166,7 +164,7 @@ tbk_value *tbk_backup_plan_to_value(tbk_arena *arena, const tbk_backup_plan_requ
     tbk_value_set(arena, map, "database", forecast->database);
     tbk_value_set(arena, map, "rungs", methods_value(arena, forecast));
     tbk_value_set_string(arena, map, "configured_method", plan->configured_method);
-    tbk_value_set_string(arena, map, "method", forecast->method);
+    tbk_value_set_string(arena, map, "method", tbk_capture_method_name(forecast->method));
     tbk_value_set(arena, map, "expected_held_ms",
                   forecast->expected_held_ms == TBK_FORECAST_HELD_UNKNOWN
                       ? tbk_value_null(arena)

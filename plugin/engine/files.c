@@ -15,38 +15,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <string.h>
-#include <sys/resource.h>
 
-#define ENTRIES_MAX 4096u
 #define LEVELS_MAX 32
-#define DESCRIPTORS_SPARE 64u /* for what else the process has open, now and later */
-#define FILE_BYTES_MAX (UINT64_C(1) << 30)
-#define ALL_BYTES_MAX (UINT64_C(4) << 30)
-#define OWN_FILES_MAX 5
 #define OWN "not saved here, it is of the database or the store"
-
-typedef struct budget {
-    uint64_t entries, bytes;
-} budget;
-
-/* A walk over all paths; only while opening. */
-typedef struct walk {
-    tbk_files *files;
-    const tbk_engine_config *config;
-    int root;
-    budget left;      /* of all */
-    budget path_left; /* of the path that is walked */
-    size_t descriptors_left;
-    bool is_full; /* the path has no entries left, and that was noted */
-    const char *path;
-    const char **databases; /* config->sqlite_paths, where they really are; NULL at the end */
-    struct stat own[OWN_FILES_MAX]; /* the database with its companions, the store */
-    size_t own_count;
-    const char **links; /* paths with a link in them, whose targets are still to be visited */
-    size_t link_count, link_capacity;
-} walk;
 
 /* --- entries --- */
 
@@ -80,7 +52,7 @@ static tbk_files_entry *add_entry(tbk_files *files, const char *path, const stru
     return added;
 }
 
-static void note_errno(const walk *self, const char *path, int errno_value)
+static void note_errno(const tbk_files_walk *self, const char *path, int errno_value)
 {
     tbk_files *files = self->files;
     if (errno_value == ENOENT && is_in(self->path, path))
@@ -94,85 +66,6 @@ static void note_errno(const walk *self, const char *path, int errno_value)
                             strerrordesc_np(errno_value));
 }
 
-/* --- what there may be of them --- */
-
-/* Descriptors may be limited below what there are files. What is left must do for the backup. */
-static size_t descriptors_for_files(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return 0;
-    rlim_t wanted = ENTRIES_MAX + 4 * DESCRIPTORS_SPARE;
-    if (limit.rlim_cur < wanted && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-        (void)getrlimit(RLIMIT_NOFILE, &limit);
-    }
-    return limit.rlim_cur > DESCRIPTORS_SPARE ? (size_t)limit.rlim_cur - DESCRIPTORS_SPARE : 0;
-}
-
-static uint64_t share_of(uint64_t left, uint64_t all, size_t paths, size_t paths_after)
-{
-    uint64_t reserved = all / 2 / paths * paths_after;
-    return left > reserved ? left - reserved : 0;
-}
-
-static void begin_path(walk *self, const char *path, size_t paths, size_t paths_after)
-{
-    self->path = path;
-    self->is_full = false;
-    self->path_left.entries = share_of(self->left.entries, ENTRIES_MAX, paths, paths_after);
-    self->path_left.bytes = share_of(self->left.bytes, ALL_BYTES_MAX, paths, paths_after);
-}
-
-/* Once it says no it says so for the rest of the path. */
-static bool take_place(walk *self)
-{
-    if (self->path_left.entries > 0) {
-        self->path_left.entries--;
-        self->left.entries--;
-        return true;
-    }
-    if (!self->is_full)
-        tbk_files_note_lost(self->files, self->path,
-                            "not all of it is saved, there are more than %u files in all",
-                            ENTRIES_MAX);
-    self->is_full = true;
-    return false;
-}
-
-static bool take_bytes(walk *self, const char *path, const struct stat *status, unsigned times)
-{
-    uint64_t size = (uint64_t)status->st_size;
-    if (size > FILE_BYTES_MAX) {
-        tbk_files_note_lost(self->files, path,
-                            "not saved, it has %" PRIu64 " MiB, more than %" PRIu64, size >> 20,
-                            FILE_BYTES_MAX >> 20);
-        return false;
-    }
-    if (size * times > self->path_left.bytes) {
-        tbk_files_note_lost(self->files, path,
-                            "not saved, the files have more than %" PRIu64 " MiB in all",
-                            ALL_BYTES_MAX >> 20);
-        return false;
-    }
-    self->path_left.bytes -= size * times;
-    self->left.bytes -= size * times;
-    self->files->size_bytes += size * times;
-    return true;
-}
-
-static bool take_descriptors(walk *self, const char *path, size_t count)
-{
-    if (self->descriptors_left >= count) {
-        self->descriptors_left -= count;
-        return true;
-    }
-    tbk_files_note_lost(self->files, path,
-                        "not saved, the limit of open files is too low (ulimit -n)");
-    return false;
-}
-
 /* --- the kinds of files --- */
 
 /* Without O_NONBLOCK a pipe that has just taken the file's place would be waited for. */
@@ -181,7 +74,7 @@ static int open_at(int directory, const char *name, int flags)
     return openat(directory, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
-static bool is_database(const walk *self, const char *path)
+static bool is_database(const tbk_files_walk *self, const char *path)
 {
     for (const char **at = self->databases; *at != NULL; at++)
         if (strcmp(*at, path) == 0)
@@ -193,7 +86,7 @@ static const char *const COMPANIONS[] = {"-journal", "-wal", "-shm"};
 #define COMPANION_COUNT (sizeof COMPANIONS / sizeof COMPANIONS[0])
 
 /* SQLite's own files beside a live database: its copy needs none of them. */
-static bool is_companion(const walk *self, const char *path)
+static bool is_companion(const tbk_files_walk *self, const char *path)
 {
     for (const char **at = self->databases; *at != NULL; at++)
         for (size_t i = 0; i < COMPANION_COUNT; i++)
@@ -217,7 +110,7 @@ static bool has_odd_companion(int directory, const char *name)
 }
 
 /* Through SQLite alone: closing a descriptor of ours would drop the locks it holds. */
-static void add_database(walk *self, int directory, const char *name, const char *path,
+static void add_database(tbk_files_walk *self, int directory, const char *name, const char *path,
                          const struct stat *status)
 {
     enum { DESCRIPTORS = 6 };
@@ -228,7 +121,8 @@ static void add_database(walk *self, int directory, const char *name, const char
     if (has_odd_companion(directory, name))
         tbk_files_note_lost(files, path, "not saved, what is beside it is no journal");
     /* For a while it is there twice: as a copy, and stored. */
-    else if (!take_descriptors(self, path, DESCRIPTORS) || !take_bytes(self, path, status, 2))
+    else if (!tbk_files_take_descriptors(self, path, DESCRIPTORS) ||
+             !tbk_files_take_bytes(self, path, status, 2))
         return;
     else if (!tbk_sqlite_reader_open(full, &reader, &why))
         tbk_files_note_lost(files, path, "not saved: %s", why.message);
@@ -248,17 +142,17 @@ static const char *kind_of(mode_t mode)
                             : "a device";
 }
 
-static void add_file(walk *self, int directory, const char *name, const char *path)
+static void add_file(tbk_files_walk *self, int directory, const char *name, const char *path)
 {
     struct stat status;
-    if (!take_descriptors(self, path, 1))
+    if (!tbk_files_take_descriptors(self, path, 1))
         return;
     tbk_auto_fd int fd = open_at(directory, name, O_RDONLY);
     if (fd < 0 || fstat(fd, &status) != 0)
         note_errno(self, path, errno);
     else if (!S_ISREG(status.st_mode))
         tbk_files_note(self->files, path, "not saved, it is %s", kind_of(status.st_mode));
-    else if (take_bytes(self, path, &status, 1)) {
+    else if (tbk_files_take_bytes(self, path, &status, 1)) {
         add_entry(self->files, path, &status)->fd = fd;
         fd = -1;
         return;
@@ -268,7 +162,7 @@ static void add_file(walk *self, int directory, const char *name, const char *pa
 
 /* --- links --- */
 
-static void follow_later(walk *self, const char *path)
+static void follow_later(tbk_files_walk *self, const char *path)
 {
     if (self->link_count == self->link_capacity) {
         size_t capacity = self->link_capacity == 0 ? 16 : 2 * self->link_capacity;
@@ -280,7 +174,7 @@ static void follow_later(walk *self, const char *path)
     self->links[self->link_count++] = tbk_arena_copy(self->files->arena, path);
 }
 
-static void add_link(walk *self, int directory, const char *name, const char *path,
+static void add_link(tbk_files_walk *self, int directory, const char *name, const char *path,
                      const struct stat *status)
 {
     char target[PATH_MAX];
@@ -294,10 +188,11 @@ static void add_link(walk *self, int directory, const char *name, const char *pa
 
 /* --- walking --- */
 
-static void visit(walk *self, int directory, const char *name, const char *path,
+static void visit(tbk_files_walk *self, int directory, const char *name, const char *path,
                   unsigned levels_left);
 
-static void visit_children(walk *self, DIR *listing, const char *path, unsigned levels_left)
+static void visit_children(tbk_files_walk *self, DIR *listing, const char *path,
+                           unsigned levels_left)
 {
     while (!self->is_full) {
         errno = 0;
@@ -313,7 +208,7 @@ static void visit_children(walk *self, DIR *listing, const char *path, unsigned 
     }
 }
 
-static void add_directory(walk *self, int directory, const char *name, const char *path,
+static void add_directory(tbk_files_walk *self, int directory, const char *name, const char *path,
                           const struct stat *status, unsigned levels_left)
 {
     add_entry(self->files, path, status)->is_whole = true;
@@ -332,7 +227,7 @@ static void add_directory(walk *self, int directory, const char *name, const cha
     visit_children(self, listing, path, levels_left);
 }
 
-static bool is_own(const walk *self, const struct stat *status)
+static bool is_own(const tbk_files_walk *self, const struct stat *status)
 {
     for (size_t i = 0; i < self->own_count; i++)
         if (self->own[i].st_ino == status->st_ino && self->own[i].st_dev == status->st_dev)
@@ -340,11 +235,11 @@ static bool is_own(const walk *self, const struct stat *status)
     return false;
 }
 
-static void visit(walk *self, int directory, const char *name, const char *path,
+static void visit(tbk_files_walk *self, int directory, const char *name, const char *path,
                   unsigned levels_left)
 {
     struct stat status;
-    if (is_companion(self, path) || !take_place(self))
+    if (is_companion(self, path) || !tbk_files_take_place(self))
         return;
     if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
         note_errno(self, path, errno);
@@ -365,10 +260,11 @@ static void visit(walk *self, int directory, const char *name, const char *path,
 
 /* A folder on the way, with owner and mode. Where a link stands in its place, the link is stored,
  * and the whole path is what is to be followed. */
-static int enter(walk *self, int directory, const char *name, const char *above, const char *path)
+static int enter(tbk_files_walk *self, int directory, const char *name, const char *above,
+                 const char *path)
 {
     struct stat status;
-    if (!take_place(self))
+    if (!tbk_files_take_place(self))
         return -1;
     int below = open_at(directory, name, O_PATH | O_DIRECTORY);
     if (below >= 0 && fstat(below, &status) == 0 && !is_own(self, &status)) {
@@ -390,7 +286,7 @@ static int enter(walk *self, int directory, const char *name, const char *above,
 }
 
 /* Walks down to the path's last part. */
-static void add_path(walk *self, const char *path)
+static void add_path(tbk_files_walk *self, const char *path)
 {
     tbk_arena *arena = self->files->arena;
     tbk_auto_fd int directory = fcntl(self->root, F_DUPFD_CLOEXEC, 0);
@@ -417,7 +313,7 @@ static bool is_visited(const tbk_files *files, const char *path)
     return false;
 }
 
-static void follow(walk *self, const char *link)
+static void follow(tbk_files_walk *self, const char *link)
 {
     char target[PATH_MAX];
     const char *why = NULL;
@@ -427,14 +323,14 @@ static void follow(walk *self, const char *link)
         tbk_files_note(self->files, link,
                        "the link alone is saved: it leads to a folder that it is in");
     else if (!is_visited(self->files, target)) {
-        begin_path(self, link, 1, 0);
+        tbk_files_begin_path(self, link, 1, 0);
         add_path(self, target);
     }
 }
 
 /* --- all of it --- */
 
-static void find_databases(walk *self)
+static void find_databases(tbk_files_walk *self)
 {
     tbk_arena *arena = self->files->arena;
     const char *const *paths = self->config->sqlite_paths;
@@ -451,13 +347,13 @@ static void find_databases(walk *self)
     self->databases[count] = NULL;
 }
 
-static void add_own(walk *self, const char *path)
+static void add_own(tbk_files_walk *self, const char *path)
 {
     if (stat(path, &self->own[self->own_count]) == 0)
         self->own_count++;
 }
 
-static void find_own(walk *self)
+static void find_own(tbk_files_walk *self)
 {
     const tbk_engine_config *config = self->config;
     if (config->store != NULL)
@@ -493,7 +389,7 @@ static void sort_and_drop_doubles(tbk_files *files)
     files->count = kept;
 }
 
-static void walk_all(walk *self)
+static void walk_all(tbk_files_walk *self)
 {
     const char *const *paths = self->config->config_paths;
     size_t count = 0;
@@ -502,7 +398,7 @@ static void walk_all(walk *self)
     find_databases(self);
     find_own(self);
     for (size_t i = 0; i < count; i++) {
-        begin_path(self, paths[i], count, count - i - 1);
+        tbk_files_begin_path(self, paths[i], count, count - i - 1);
         add_path(self, paths[i]);
     }
     for (size_t i = 0; i < self->link_count; i++)
@@ -520,11 +416,11 @@ bool tbk_files_open(const tbk_engine_config *config, tbk_files **out, tbk_error 
     tbk_files *files = tbk_memory_new(sizeof *files);
     files->arena = tbk_arena_new();
     files->notes = tbk_memory_new((TBK_FILES_NOTES_MAX + 1) * sizeof *files->notes);
-    walk self = {.files = files,
-                 .config = config,
-                 .root = root,
-                 .left = {.entries = ENTRIES_MAX, .bytes = ALL_BYTES_MAX},
-                 .descriptors_left = descriptors_for_files()};
+    tbk_files_walk self = {.files = files,
+                           .config = config,
+                           .root = root,
+                           .left = {.entries = TBK_FILES_ENTRIES_MAX, .bytes = TBK_FILES_BYTES_MAX},
+                           .descriptors_left = tbk_files_descriptors()};
     walk_all(&self);
     *out = files;
     return true;
@@ -543,8 +439,6 @@ void tbk_files_close(tbk_files *files)
 }
 
 /* --- how much they take --- */
-
-uint64_t tbk_files_size_bytes(const tbk_files *files) { return files->size_bytes; }
 
 static uint64_t bytes_of(const tbk_files_entry *entry)
 {

@@ -31,7 +31,6 @@ bool tbk_files_open(const tbk_engine_config *config, tbk_files **out,
 void tbk_files_close(tbk_files *files);
 TBK_AUTO_POINTER(tbk_files, tbk_files_close);
 
-uint64_t tbk_files_size_bytes(const tbk_files *files);
 /* Leaves out the largest ones until the rest takes no more than this, and notes them. */
 void tbk_files_limit(tbk_files *files, uint64_t size_bytes);
 /* The paths that were configured and not there; and "<path>: <why>" for what was left out or

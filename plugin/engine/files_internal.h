@@ -29,6 +29,45 @@ struct tbk_files {
     size_t unlisted_count; /* notes for which there was no place */
 };
 
+/* --- the walk over all paths, only while opening --- */
+
+#define TBK_FILES_ENTRIES_MAX 4096u
+#define TBK_FILES_BYTES_MAX (UINT64_C(4) << 30)
+#define TBK_FILES_OWN_MAX 5
+
+typedef struct tbk_files_budget {
+    uint64_t entries, bytes;
+} tbk_files_budget;
+
+typedef struct tbk_files_walk {
+    tbk_files *files;
+    const tbk_engine_config *config;
+    int root;
+    tbk_files_budget left;      /* of all */
+    tbk_files_budget path_left; /* of the path that is walked */
+    size_t descriptors_left;
+    bool is_full; /* the path has no entries left, and that was noted */
+    const char *path;
+    const char **databases; /* config->sqlite_paths, where they really are; NULL at the end */
+    struct stat own[TBK_FILES_OWN_MAX]; /* the database with its companions, the store */
+    size_t own_count;
+    const char **links; /* paths with a link in them, whose targets are still to be visited */
+    size_t link_count, link_capacity;
+} tbk_files_walk;
+
+/* As many as may be opened; raises the limit of the process where it may. What is left must do for
+ * the backup. */
+size_t tbk_files_descriptors(void);
+/* From here on the walk is of this path, after which there are so many others of all. */
+void tbk_files_begin_path(tbk_files_walk *self, const char *path, size_t paths, size_t paths_after);
+/* False, and noted, where there is no more. */
+bool tbk_files_take_place(tbk_files_walk *self);
+bool tbk_files_take_bytes(tbk_files_walk *self, const char *path, const struct stat *status,
+                          unsigned times);
+bool tbk_files_take_descriptors(tbk_files_walk *self, const char *path, size_t count);
+
+/* --- notes --- */
+
 /* "<path>: <why>", once, whatever bytes the path is made of. */
 void tbk_files_note(tbk_files *files, const char *path, const char *format, ...) TBK_PRINTF(3, 4);
 /* The same of content that should have been saved. */

@@ -4,7 +4,6 @@
 #include "engine/restoration.h"
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "database/with_hold.h"
 #include "engine/in_use.h"
@@ -17,7 +16,7 @@
 #include <inttypes.h>
 
 #define RECORD_SCHEMA 1
-#define RECORD_NAME ".state/last-restore.json"
+#define RECORD_NAME "last-restore.json"
 
 typedef struct restoring {
     tbk_arena *arena;
@@ -26,6 +25,7 @@ typedef struct restoring {
     tbk_store *store;
     tbk_database database;
     const tbk_stored_set *set;
+    tbk_set *files;   /* of it */
     tbk_capture held; /* of which only what belongs to holds is used */
     tbk_restore_result *out;
 } restoring;
@@ -84,27 +84,26 @@ static bool choose_set(restoring *self, tbk_error *err)
     self->set = set;
     self->out->id = set->id;
     self->out->manifest = set->manifest;
+    if (!tbk_store_open_set(self->store, set->id, &self->files, err))
+        return false;
     return set->manifest->profile == TBK_PROFILE_FULL || tell_profile(self, &origin, err);
 }
 
 static bool check_files(restoring *self, tbk_error *err)
 {
+    const tbk_prove_request request = {.set = self->files,
+                                       .manifest = self->set->manifest,
+                                       .level = TBK_PROOF_CHECKSUMS,
+                                       .now_s = self->request->now_s,
+                                       .report = self->report};
     tbk_proof proof;
-    if (!tbk_prove_set(self->arena, NULL, self->set->path, self->set->manifest, TBK_PROOF_CHECKSUMS,
-                       NULL, self->request->now_s, self->report, &proof, err))
+    if (!tbk_prove_set(self->arena, &request, &proof, err))
         return false;
     return proof.ok || tbk_fail(err, TBK_E_UNPROVED, "restore another set ('list' shows them)",
                                 "set %s is not what was stored: %s", self->set->id, proof.reason);
 }
 
 /* --- beside the real database --- */
-
-static bool open_stored(const restoring *self, int *out_fd, tbk_error *err)
-{
-    const char *path = tbk_arena_format(self->arena, "%s/%s", self->set->path,
-                                        tbk_manifest_database_file(self->database.driver));
-    return tbk_file_open(path, out_fd, err);
-}
 
 static bool restore_unpacked(restoring *self, const tbk_unpacked *unpacked, tbk_error *err)
 {
@@ -141,7 +140,8 @@ static bool restore_to_staging(restoring *self, tbk_error *err)
     tbk_auto_fd int in = -1;
     tbk_auto(tbk_archive_reader) *reader = NULL;
     tbk_unpacked unpacked = {0};
-    if (!open_stored(self, &in, err))
+    if (!tbk_set_open_file(self->files, tbk_manifest_database_file(self->database.driver), &in,
+                           err))
         return false;
     if (self->database.unpacked_name != NULL) {
         unpacked.path = self->database.staging_path(self->database.self, self->arena);
@@ -261,10 +261,8 @@ static void record(restoring *self, const tbk_error *error)
 {
     tbk_auto_text text = {0};
     tbk_error why;
-    const char *path =
-        tbk_arena_format(self->arena, "%s/" RECORD_NAME, tbk_store_path(self->store));
     tbk_json_write(&text, tbk_restore_to_value(self->arena, self->request, self->out, error), true);
-    if (!tbk_file_publish(path, text.bytes, text.length, 0640, &why))
+    if (!tbk_store_write_state(self->store, RECORD_NAME, text.bytes, text.length, &why))
         tbk_report_log(self->report, TBK_LOG_WARNING, "record",
                        "the record of this restore could not be written: %s", why.message);
 }
@@ -288,5 +286,6 @@ bool tbk_restore_run(tbk_arena *arena, const tbk_restore_request *request, const
               choose_set(&self, err) && check_files(&self, err) &&
               self.database.can_restore(self.database.self, err) && restore(&self, err);
     record(&self, ok ? NULL : err);
+    tbk_set_close(self.files);
     return ok;
 }

@@ -4,7 +4,6 @@
 #include "engine/verification.h"
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "store/archive.h"
 
 #include <errno.h>
@@ -17,10 +16,10 @@
 
 typedef struct proving {
     tbk_arena *arena;
-    const tbk_database *database; /* NULL at level checksums */
-    const char *set_path;
+    const tbk_set *set;
     const tbk_manifest *manifest;
-    const char *unpacked_path; /* NULL where no file is wanted */
+    const tbk_database *database; /* NULL at level checksums */
+    const char *unpacked_path;    /* NULL where no file is wanted */
     const tbk_report *report;
     tbk_proof *proof;
 } proving;
@@ -44,15 +43,6 @@ static bool refute_or_fail(proving *self, const char *what, tbk_error *err)
     if (err->code == TBK_E_CORRUPT || err->code == TBK_E_NOT_FOUND || err->code == TBK_E_CONFIG)
         return refute(self, "%s: %s", what, err->message);
     return tbk_error_context(err, "proving '%s'", what);
-}
-
-static bool read_in_set(proving *self, const char *name, size_t limit_bytes, char **out_bytes,
-                        size_t *out_length, tbk_error *err)
-{
-    const char *path = tbk_arena_format(self->arena, "%s/%s", self->set_path, name);
-    tbk_auto_fd int fd = -1; /* tells what is missing from what cannot be read */
-    return tbk_file_open(path, &fd, err) &&
-           tbk_file_read_open(self->arena, fd, path, limit_bytes, out_bytes, out_length, err);
 }
 
 /* --- SHA256SUMS --- */
@@ -86,11 +76,13 @@ static bool check_sums(proving *self, tbk_error *err)
     char *sums, *manifest;
     size_t length;
     tbk_digest digest;
-    if (!read_in_set(self, TBK_SET_SUMS_FILE, SUMS_BYTES_MAX, &sums, &length, err))
+    if (!tbk_set_read_file(self->set, self->arena, TBK_SET_SUMS_FILE, SUMS_BYTES_MAX, &sums,
+                           &length, err))
         return refute_or_fail(self, TBK_SET_SUMS_FILE, err);
     for (size_t i = 0; i < self->manifest->file_count; i++)
         compare_sum(self, sums, self->manifest->files[i].name, &self->manifest->files[i].stored);
-    if (!read_in_set(self, TBK_SET_MANIFEST_FILE, MANIFEST_BYTES_MAX, &manifest, &length, err))
+    if (!tbk_set_read_file(self->set, self->arena, TBK_SET_MANIFEST_FILE, MANIFEST_BYTES_MAX,
+                           &manifest, &length, err))
         return refute_or_fail(self, TBK_SET_MANIFEST_FILE, err);
     tbk_digest_of(manifest, length, &digest);
     compare_sum(self, sums, TBK_SET_MANIFEST_FILE, &digest);
@@ -98,12 +90,6 @@ static bool check_sums(proving *self, tbk_error *err)
 }
 
 /* --- stored files --- */
-
-static bool open_stored(proving *self, const char *name, int *out_fd, tbk_error *err)
-{
-    const char *path = tbk_arena_format(self->arena, "%s/%s", self->set_path, name);
-    return tbk_file_open(path, out_fd, err);
-}
 
 static const char *database_file(const proving *self)
 {
@@ -122,7 +108,7 @@ static bool check_file(proving *self, const tbk_set_file *expected, tbk_error *e
             return tbk_fail_errno(err, errno == ENOSPC ? TBK_E_SPACE : TBK_E_IO, errno, NULL,
                                   "cannot write '%s'", self->unpacked_path);
     }
-    if (!open_stored(self, expected->name, &in, err) ||
+    if (!tbk_set_open_file(self->set, expected->name, &in, err) ||
         !tbk_archive_extract(in, expected, out, restore ? "restore" : "check", self->report, &found,
                              err))
         return refute_or_fail(self, expected->name, err);
@@ -158,7 +144,7 @@ static bool check_unpacked(proving *self, tbk_restored_check *out, tbk_error *er
     tbk_auto_fd int in = -1;
     tbk_auto(tbk_archive_reader) *reader = NULL;
     const tbk_set_file *file = tbk_manifest_file(self->manifest, database_file(self));
-    if (!open_stored(self, database_file(self), &in, err) ||
+    if (!tbk_set_open_file(self->set, database_file(self), &in, err) ||
         !tbk_archive_reader_open(in, file, &reader, err))
         return false;
     const tbk_source source = tbk_archive_reader_source(reader);
@@ -218,30 +204,27 @@ static bool make_private(proving *self, const char *parent, char **out_folder, t
     return true;
 }
 
-static bool prepare(proving *self, const tbk_database *database, const char *scratch_directory,
-                    char **out_folder, tbk_error *err)
+static bool prepare(proving *self, const tbk_prove_request *request, char **out_folder,
+                    tbk_error *err)
 {
-    self->database = database;
-    return need_database(self, err) && (database->unpacked_name == NULL ||
-                                        make_private(self, scratch_directory, out_folder, err));
+    self->database = request->database;
+    return need_database(self, err) && (self->database->unpacked_name == NULL ||
+                                        make_private(self, request->scratch, out_folder, err));
 }
 
-bool tbk_prove_set(tbk_arena *arena, const tbk_database *database, const char *set_path,
-                   const tbk_manifest *manifest, tbk_proof_level level,
-                   const char *scratch_directory, int64_t now_s, const tbk_report *report,
-                   tbk_proof *out, tbk_error *err)
+bool tbk_prove_set(tbk_arena *arena, const tbk_prove_request *request, tbk_proof *out,
+                   tbk_error *err)
 {
     char at[TBK_CLOCK_TEXT_SIZE];
     char *folder = NULL;
-    tbk_clock_format(now_s, at);
-    tbk_proof proof = {.level = level, .at = tbk_arena_copy(arena, at), .ok = true};
+    tbk_clock_format(request->now_s, at);
+    tbk_proof proof = {.level = request->level, .at = tbk_arena_copy(arena, at), .ok = true};
     proving self = {.arena = arena,
-                    .set_path = set_path,
-                    .manifest = manifest,
-                    .report = report,
+                    .set = request->set,
+                    .manifest = request->manifest,
+                    .report = request->report,
                     .proof = &proof};
-    bool ok = (level != TBK_PROOF_RESTORED ||
-               prepare(&self, database, scratch_directory, &folder, err)) &&
+    bool ok = (request->level != TBK_PROOF_RESTORED || prepare(&self, request, &folder, err)) &&
               prove(&self, err);
     if (folder != NULL) {
         (void)unlink(self.unpacked_path);

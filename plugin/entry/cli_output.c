@@ -3,9 +3,9 @@
 #include "entry/cli_output.h"
 
 #include "adapters/console.h"
-#include "adapters/forecast_text.h"
-#include "adapters/restored_text.h"
-#include "adapters/sets_text.h"
+#include "entry/text_forecast.h"
+#include "entry/text_restored.h"
+#include "entry/text_sets.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Writes log lines, progress, results and errors where they belong. */
 #include "entry/engine_output.h"
-#include "adapters/sets_text.h"
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "entry/text_sets.h"
 
 #include <inttypes.h>
 #include <sys/random.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The engine's command `restore`: a set goes back, or what earlier restores kept goes away. */
 #include "adapters/hold_hook.h"
-#include "adapters/restored_text.h"
 #include "base/clock.h"
 #include "engine/restoration.h"
 #include "entry/engine_commands.h"
 #include "entry/engine_privileges.h"
+#include "entry/text_restored.h"
 
 #include <inttypes.h>
 #include <unistd.h>

@@ -11,15 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Where the deployer's v0.1.0 puts things on the VM. */
-#define STORAGE TBK_CONFIG_ROOT "/storage"
-#define DATABASE_NETWORK "torrust_database_network"
-/* Where we do. */
-#define PROJECT "torrust-backup"
-#define OUR_FOLDER "/opt/" PROJECT
-#define ENGINE_CONFIG OUR_FOLDER "/engine.yml"
-#define LOG_DIRECTORY "/var/log/torrust-backup"
-
 typedef struct template_row {
     const char *template_name;
     const char *name;
@@ -34,19 +25,18 @@ typedef struct template_row {
  * an upgrade that is interrupted never leaves a hold that nothing undoes; the crontab last, so
  * nothing runs before all is there. */
 static const template_row rows[] = {
-    {"compose.yml.tera", "compose.yml", "/opt/torrust-backup/compose.yml", 0644, false,
-     TBK_TEMPLATE_COMPOSE, tbk_render_check_compose},
-    {"engine.yml.tera", "engine.yml", ENGINE_CONFIG, 0644, false, TBK_TEMPLATE_YAML,
+    {"compose.yml.tera", "compose.yml", TBK_COMPOSE_FILE, 0644, false, TBK_TEMPLATE_COMPOSE,
+     tbk_render_check_compose},
+    {"engine.yml.tera", "engine.yml", TBK_ENGINE_CONFIG_FILE, 0644, false, TBK_TEMPLATE_YAML,
      tbk_render_check_engine_config},
-    {"hold.tera", "torrust-backup-hold", "/usr/local/bin/torrust-backup-hold", 0755, true,
-     TBK_TEMPLATE_SHELL, tbk_render_check_script},
-    {"aid.tera", "torrust-backup-aid", "/usr/local/bin/torrust-backup-aid", 0755, false,
-     TBK_TEMPLATE_SHELL, tbk_render_check_script},
-    {"hook.tera", "torrust-backup-hook", "/usr/local/bin/torrust-backup-hook", 0755, true,
-     TBK_TEMPLATE_SHELL, tbk_render_check_script},
-    {"logrotate.tera", "logrotate", "/etc/logrotate.d/torrust-backup", 0644, true,
-     TBK_TEMPLATE_SHELL, NULL},
-    {"crontab.tera", "crontab", "/etc/cron.d/torrust-backup", 0644, true, TBK_TEMPLATE_CRON,
+    {"hold.tera", "torrust-backup-hold", TBK_HOLD_FILE, 0755, true, TBK_TEMPLATE_SHELL,
+     tbk_render_check_script},
+    {"aid.tera", "torrust-backup-aid", TBK_AID_FILE, 0755, false, TBK_TEMPLATE_SHELL,
+     tbk_render_check_script},
+    {"hook.tera", "torrust-backup-hook", TBK_HOOK_FILE, 0755, true, TBK_TEMPLATE_SHELL,
+     tbk_render_check_script},
+    {"logrotate.tera", "logrotate", TBK_LOGROTATE_FILE, 0644, true, TBK_TEMPLATE_SHELL, NULL},
+    {"crontab.tera", "crontab", TBK_CRON_FILE, 0644, true, TBK_TEMPLATE_CRON,
      tbk_render_check_crontab},
 };
 _Static_assert(sizeof rows / sizeof *rows <= TBK_RENDERED_FILES_MAX, "room for every file");
@@ -94,7 +84,7 @@ static tbk_value *config_sqlite_paths(tbk_arena *arena, const tbk_environment *e
 const char *tbk_render_database_path(tbk_arena *arena, const tbk_environment *environment)
 {
     return environment->driver == TBK_DRIVER_SQLITE
-               ? tbk_arena_format(arena, STORAGE "/tracker/lib/database/%s",
+               ? tbk_arena_format(arena, TBK_STORAGE "/tracker/lib/database/%s",
                                   environment->database_name)
                : NULL;
 }
@@ -112,7 +102,7 @@ static const char *set_database(tbk_arena *arena, const tbk_render_input *input,
     tbk_value_set_string(arena, database, "env_file", is_sqlite ? NULL : TBK_ENV_FILE);
     tbk_value_set_string(arena, database, "tls",
                          tbk_database_tls_name(input->options->database_tls));
-    tbk_value_set_string(arena, database, "network", is_sqlite ? NULL : DATABASE_NETWORK);
+    tbk_value_set_string(arena, database, "network", is_sqlite ? NULL : TBK_DATABASE_NETWORK);
     tbk_value_set(arena, values, "database", database);
     return is_sqlite ? path : TBK_ENV_FILE;
 }
@@ -139,7 +129,7 @@ static void set_options(tbk_arena *arena, const tbk_options *options, tbk_value 
                           tbk_option_to_value(arena, row, (const char *)options + row->file.field));
     tbk_value_set(arena, values, "essential", rules_to_value(arena, &options->essential));
     tbk_value_set_bool(arena, values, "store_is_elsewhere",
-                       !tbk_text_starts_with(options->store, STORAGE "/"));
+                       !tbk_text_starts_with(options->store, TBK_STORAGE "/"));
 }
 
 /* The names that plugin/render/render.h lists. */
@@ -147,18 +137,18 @@ static const tbk_value *template_values(tbk_arena *arena, const tbk_render_input
 {
     static const char *const constants[][2] = {
         {"version", TBK_VERSION},
-        {"project", PROJECT},
-        {"scratch_server", PROJECT "-server"},
-        {"engine_network", "container:" PROJECT "-run"},
-        {"tracker_container", "tracker"},
+        {"project", TBK_PROJECT},
+        {"scratch_server", TBK_PROJECT "-server"},
+        {"engine_network", "container:" TBK_PROJECT "-run"},
+        {"tracker_container", TBK_TRACKER_CONTAINER},
         {"config_root", TBK_CONFIG_ROOT},
-        {"storage", STORAGE},
-        {"engine_config", ENGINE_CONFIG},
-        {"engine_config_directory", OUR_FOLDER},
-        {"metrics_network", "torrust-backup-metrics"},
-        {"log", LOG_DIRECTORY "/run.log"},
-        {"log_directory", LOG_DIRECTORY},
-        {"state_directory", "/var/lib/torrust-backup"},
+        {"storage", TBK_STORAGE},
+        {"engine_config", TBK_ENGINE_CONFIG_FILE},
+        {"engine_config_directory", TBK_OUR_FOLDER},
+        {"metrics_network", TBK_METRICS_NETWORK},
+        {"log", TBK_LOG_FILE},
+        {"log_directory", TBK_LOG_DIRECTORY},
+        {"state_directory", TBK_STATE_DIRECTORY},
     };
     tbk_value *values = tbk_value_map(arena);
     for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)

@@ -49,16 +49,13 @@
  *   crontab      `cron` or `sh`  every line parsed: schedule, user root, command without a bare %
  * (scripts, logrotate and crontab in mode window only)
  * all of them: text, ended by a line break. What needs a program is checked where that program is:
- * on the VM by the install phase, before a file is put in place, scripts by `sh -n`, compose.yml
+ * on the VM by `configure`, before a file is put in place, scripts by `sh -n`, compose.yml
  * by `docker compose config -q`.
  */
 #ifndef TBK_RENDER_RENDER_H
 #define TBK_RENDER_RENDER_H
 
 #include "domain/deployment.h"
-
-#define TBK_CONFIG_ROOT "/opt/torrust" /* the tracker's own folder on the VM */
-#define TBK_ENV_FILE TBK_CONFIG_ROOT "/.env"
 
 typedef struct tbk_render_input {
     const tbk_environment *environment;

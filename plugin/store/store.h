@@ -18,6 +18,7 @@
 #include "ports/report.h"
 
 typedef struct tbk_store tbk_store;
+typedef struct tbk_set tbk_set; /* one set that is open: store/set.h */
 
 typedef enum tbk_store_access {
     TBK_STORE_READ,  /* no lock */
@@ -78,10 +79,16 @@ const tbk_stored_set *tbk_stored_set_first_of(const tbk_stored_set *set, const t
 /* Whether it is ours to remove: it has our manifest, and nothing of anybody else's in it. */
 bool tbk_stored_set_is_ours(const tbk_stored_set *set);
 
-/* Makes the dot directory for a new set (mode 0700 until published, 0750 then) and gives its path.
- * If a set of this second exists already, the id is one second later. */
+/* Opens the set of that id. Errors: TBK_E_NOT_FOUND, it is gone; TBK_E_IO. */
+bool tbk_store_open_set(const tbk_store *store, const char *id, tbk_set **out,
+                        tbk_error *err) TBK_MUST_CHECK;
+/* Whether something of that id is there now. */
+bool tbk_store_has(const tbk_store *store, const char *id);
+
+/* Makes the dot directory for a new set (mode 0700 until published, 0750 then), and opens it. If a
+ * set of this second exists already, the id is one second later. */
 bool tbk_store_begin(tbk_store *store, tbk_arena *arena, int64_t now_s, const char **out_id,
-                     const char **out_path, tbk_error *err) TBK_MUST_CHECK;
+                     tbk_set **out, tbk_error *err) TBK_MUST_CHECK;
 /* Syncs every file and the directory, renames, syncs the store. */
 bool tbk_store_publish(tbk_store *store, const char *id, tbk_error *err) TBK_MUST_CHECK;
 /* Removes the unpublished set; also called by close when publish was not reached. */

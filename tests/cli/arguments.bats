@@ -13,7 +13,7 @@ setup() {
     find "$workspace" | sort >"$BATS_TEST_TMPDIR/before"
 }
 
-tb() { (cd "$workspace" && timeout 20 "$TBK_BUILD/bin/torrust-backup" "$@"); }
+tb() { (cd "$workspace" && timeout 120 "$TBK_BUILD/bin/torrust-backup" "$@"); }
 
 # refused WORDS ARGUMENT...: ends with 2, says the words and a fix on standard error, nothing on standard output.
 refused() {

@@ -18,7 +18,7 @@ refused() {
         words+=("$1")
         shift
     done
-    run --separate-stderr timeout 20 "$TBK_BUILD/bin/torrust-backup" --working-dir "$workspace" render "${2-minimal}"
+    run --separate-stderr timeout 120 "$TBK_BUILD/bin/torrust-backup" --working-dir "$workspace" render "${2-minimal}"
     # shellcheck disable=SC2154 # bats sets it
     printf '%s\n' "$stderr"
     [ "$status" = 2 ]

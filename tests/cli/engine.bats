@@ -8,6 +8,7 @@ setup() {
     engine=$TBK_BUILD/bin/torrust-backup-engine
     cd "$BATS_TEST_TMPDIR" || return 1
     umask 022
+    today=$(date -u +%F) # of the whole test: midnight may come meanwhile
 }
 
 teardown() {
@@ -21,6 +22,17 @@ make_database() {
         CREATE TABLE torrents (id INTEGER PRIMARY KEY, info_hash TEXT UNIQUE, completed INTEGER);
         WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n LIMIT ${2-2000})
         INSERT INTO torrents SELECT i, hex(randomblob(20)), i % 5 FROM n;" >/dev/null
+}
+
+# A shell of SQLite's that reads its statements from descriptor 7 until that is closed: the first ones
+# are carried out already.
+open_session() { # FILE STATEMENTS
+    mkfifo session
+    sqlite3 "$1" <session >/dev/null &
+    started=$!
+    exec 7>session
+    echo "$2; SELECT writefile('ready', '');" >&7
+    until [ -e ready ]; do sleep 0.1; done
 }
 
 backup() { "$engine" backup --sqlite tracker.db --store store "$@"; }
@@ -120,9 +132,7 @@ END
 
 @test "WAL: hot by hand, while a writer goes on; the copy is one file" {
     make_database tracker.db 20000 wal
-    sqlite3 tracker.db "PRAGMA wal_autocheckpoint=0; UPDATE torrents SET completed = 7" ".shell touch ready; sleep 60" &
-    started=$!
-    until [ -e ready ]; do sleep 0.1; done
+    open_session tracker.db "PRAGMA wal_autocheckpoint=0; UPDATE torrents SET completed = 7"
     run -0 --separate-stderr backup --output json
     [ "$(jq -r '.method, .method_reason, .held_ms' <<<"$output" | xargs)" = "hot 0" ]
     zstd -qdc store/*/database.db.zst >restored.db
@@ -222,9 +232,7 @@ END
 @test "a journal mode that cannot be changed leaves the set, and says so" {
     make_database tracker.db
     write_config
-    sqlite3 tracker.db "BEGIN; SELECT count(*) FROM torrents;" ".shell touch ready; sleep 60" >/dev/null &
-    started=$!
-    until [ -e ready ]; do sleep 0.1; done
+    open_session tracker.db "BEGIN; SELECT count(*) FROM torrents"
     run -1 with_hook --config engine.yml --journal-mode wal
     [[ $output == *"@release"*"set "*" is whole"*"journal mode"* ]]
     [ "$(sets | wc -l)" = 1 ]
@@ -309,12 +317,7 @@ END
 
 @test "a writer in the middle of a transaction is not disturbed, and not copied" {
     make_database tracker.db
-    mkfifo go
-    sqlite3 tracker.db <go &
-    started=$!
-    exec 7>go
-    echo 'BEGIN IMMEDIATE; UPDATE torrents SET completed = 77; SELECT writefile("ready", "");' >&7
-    until [ -e ready ]; do sleep 0.05; done
+    open_session tracker.db "BEGIN IMMEDIATE; UPDATE torrents SET completed = 77"
     run -0 --separate-stderr backup
     echo 'COMMIT;' >&7
     exec 7>&-
@@ -330,7 +333,7 @@ END
 database = sqlite3.connect("tracker.db", isolation_level=None)
 database.execute("BEGIN EXCLUSIVE")
 open("ready", "w").close()
-time.sleep(60)' &
+time.sleep(600)' &
     started=$!
     until [ -e ready ]; do sleep 0.05; done
     run -1 backup
@@ -355,7 +358,7 @@ time.sleep(60)' &
 
 @test "SIGTERM ends a run with 130 and leaves nothing" {
     make_database tracker.db 200000
-    "$engine" backup --sqlite tracker.db --store store --quiet >out 2>&1 &
+    "$engine" backup --sqlite tracker.db --store store --quiet --rate-limit-mib 1 >out 2>&1 &
     process=$!
     until [ -e store/.state/lock ]; do sleep 0.01; done
     kill -TERM "$process"
@@ -397,7 +400,7 @@ END
     write_config
     for suffix in journal wal; do
         mkfifo tracker.db-$suffix
-        run -2 timeout 20 "$BASH" -c "$(declare -f with_hook); engine=$engine; with_hook --config engine.yml"
+        run -2 timeout 120 "$BASH" -c "$(declare -f with_hook); engine=$engine; with_hook --config engine.yml"
         [[ $output == *'is not a regular file'* && $output == *@release* ]]
         rm tracker.db-$suffix
     done
@@ -417,10 +420,12 @@ END
 
 @test "two runs exclude each other: 11" {
     make_database tracker.db 200000
-    "$engine" backup --sqlite tracker.db --store store --quiet &
+    "$engine" backup --sqlite tracker.db --store store --quiet --rate-limit-mib 2 &
     process=$!
     until [ -s store/.state/lock ]; do sleep 0.01; done
+    kill -STOP "$process"
     run -11 backup
+    kill -CONT "$process"
     wait "$process"
 }
 
@@ -480,7 +485,7 @@ redate() {
     sum=$(sha256sum <"store/$1/manifest.json" | cut -c 1-64)
     sed -i "s/^[0-9a-f]*  manifest.json\$/$sum  manifest.json/" "store/$1/SHA256SUMS"
 }
-days_ago() { date -u -d "-$1 days" +%Y%m%dT030000Z; }
+days_ago() { date -u -d "$today -$1 days" +%Y%m%dT030000Z; }
 make_history() { # OPTIONS of backup... -- DAYS...: sets of so many days ago, the oldest first
     local options=()
     while [ "$1" != -- ]; do

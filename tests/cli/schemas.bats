@@ -10,31 +10,11 @@ setup() {
     workspace=$BATS_TEST_TMPDIR/workspace
 }
 
-# validate SCHEMA FILE...: checks each file (YAML or JSON) against docs/schemas/SCHEMA.schema.json.
-validate() {
-    python3 - "$schemas" "$@" <<'END'
-import json, sys, jsonschema, yaml
-folder, name, *paths = sys.argv[1:]
-assert paths
-schema = json.load(open(f"{folder}/{name}.schema.json"))
-for path in paths:
-    errors = [error.message for error in jsonschema.Draft7Validator(schema).iter_errors(yaml.safe_load(open(path)))]
-    assert not errors, f"{path}: {errors}"
-END
-}
+# validate SCHEMA FILE...: each file (YAML or JSON) keeps docs/schemas/SCHEMA.schema.json.
+validate() { "$TBK_SOURCE/tests/keeps-schema" "$@"; }
 
 # none_is_valid SCHEMA FILE: each line of the file is a YAML document that the schema refuses.
-none_is_valid() {
-    python3 - "$schemas" "$@" <<'END'
-import json, sys, jsonschema, yaml
-folder, name, path = sys.argv[1:]
-validator = jsonschema.Draft7Validator(json.load(open(f"{folder}/{name}.schema.json")))
-lines = open(path).read().splitlines()
-assert lines
-for line in lines:
-    assert not validator.is_valid(yaml.safe_load(line)), line
-END
-}
+none_is_valid() { "$TBK_SOURCE/tests/keeps-schema" --no-line "$@"; }
 
 # A workspace with the environment 'minimal', as the deployer writes it.
 make_workspace() {

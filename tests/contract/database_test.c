@@ -227,7 +227,8 @@ static void what_is_foretold_is_what_is_done(void **state)
     assert_true(plan.needed_bytes > 0 && plan.free_bytes > plan.needed_bytes);
     assert_null(plan.forecast.remedy);
     assert_succeeds(backup(self), self->err);
-    assert_string_equal(plan.forecast.method, self->result.manifest->method);
+    assert_string_equal(tbk_capture_method_name(plan.forecast.method),
+                        self->result.manifest->method);
     assert_int_equal(self->result.manifest->held_ms, 0);
 }
 
@@ -345,11 +346,27 @@ static void wrong_rules_hold_nobody(void **state)
     assert_false(has_sets());
 }
 
+static bool prove_as(fixture *self, const tbk_manifest *manifest, const char *scratch,
+                     tbk_proof *out)
+{
+    tbk_database database;
+    tbk_auto(tbk_set) *set = NULL;
+    if (!tbk_database_open(self->arena, &self->config, NULL, NULL, &database, &self->err) ||
+        !tbk_set_open(self->result.path, &set, &self->err))
+        return false;
+    const tbk_prove_request request = {.set = set,
+                                       .manifest = manifest,
+                                       .level = TBK_PROOF_RESTORED,
+                                       .database = &database,
+                                       .scratch = scratch,
+                                       .now_s = START_S};
+    return tbk_prove_set(self->arena, &request, out, &self->err);
+}
+
 /* A manifest that says something else than what is in the set. */
 static void a_difference_is_found_when_restored(void **state)
 {
     fixture *self = *state;
-    tbk_database database;
     tbk_proof proof;
     assert_succeeds(backup(self), self->err);
     tbk_manifest manifest = *self->result.manifest;
@@ -363,11 +380,7 @@ static void a_difference_is_found_when_restored(void **state)
         manifest.mysql.tables = tables;
     }
     assert_int_equal(shell("mkdir scratch"), 0);
-    assert_succeeds(
-        tbk_database_open(self->arena, &self->config, NULL, NULL, &database, &self->err) &&
-            tbk_prove_set(self->arena, &database, self->result.path, &manifest, TBK_PROOF_RESTORED,
-                          "scratch", START_S, NULL, &proof, &self->err),
-        self->err);
+    assert_succeeds(prove_as(self, &manifest, "scratch", &proof), self->err);
     assert_false(proof.ok);
     assert_non_null(proof.reason);
 }
@@ -483,9 +496,9 @@ static void tables_without_snapshots_are_foretold_a_stop(void **state)
         return;
     now->execute("CREATE TABLE notes (id INTEGER PRIMARY KEY) ENGINE=MyISAM");
     make_plan(self, &plan);
-    assert_string_equal(plan.forecast.method, "stop");
+    assert_int_equal(plan.forecast.method, TBK_CAPTURE_STOP);
     assert_int_equal(plan.forecast.expected_held_ms, TBK_FORECAST_HELD_UNKNOWN);
-    assert_non_null(strstr(tbk_forecast_why_not(&plan.forecast, "snapshot"), "notes"));
+    assert_non_null(strstr(tbk_forecast_why_not(&plan.forecast, TBK_CAPTURE_SNAPSHOT), "notes"));
     assert_non_null(strstr(plan.forecast.remedy, "InnoDB"));
     assert_succeeds(backup(self), self->err);
     assert_string_equal(self->result.manifest->method, "stop");
@@ -565,10 +578,7 @@ static void refuse_tables(bool refuses)
 
 static bool prove_restored(fixture *self, tbk_proof *out)
 {
-    tbk_database database;
-    return tbk_database_open(self->arena, &self->config, NULL, NULL, &database, &self->err) &&
-           tbk_prove_set(self->arena, &database, self->result.path, self->result.manifest,
-                         TBK_PROOF_RESTORED, NULL, START_S, NULL, out, &self->err);
+    return prove_as(self, self->result.manifest, NULL, out);
 }
 
 static void what_the_server_refuses_is_no_damage(void **state)

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Dumps of real servers, MariaDB and MySQL: restored with the servers' own clients and compared. */
-#include "contract/servers.h"
+#include "contract/both_servers.h"
 
 #include "base/clock.h"
 #include "base/text.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
-
-static test_server server;
-static tbk_error err;
 
 /* --- dumping --- */
 
@@ -26,13 +23,6 @@ static tbk_mysql_server user_of(const char *schema)
     tbk_mysql_server user = server.user;
     user.schema = schema;
     return user;
-}
-
-static tbk_mysql_server root_of(const char *schema)
-{
-    tbk_mysql_server root = server.root;
-    root.schema = schema;
-    return root;
 }
 
 static bool read_on(tbk_mysql_dump *dump, tbk_text *out, tbk_error *error)
@@ -116,7 +106,6 @@ static void restore(const char *schema, const tbk_text *sql)
 static void assert_same_rows(MYSQL *root, const char *from, const char *to,
                              const tbk_mysql_facts *facts)
 {
-    tbk_arena *arena = tbk_arena_new();
     tbk_mysql_facts restored;
     tbk_mysql_server target = root_of(to);
     assert_succeeds(tbk_mysql_measure(arena, &target, 2, NULL, &restored, &err), err);
@@ -143,7 +132,6 @@ static void assert_same_rows(MYSQL *root, const char *from, const char *to,
         assert_int_equal(restored.tables[i].rows, facts->tables[i].rows);
     }
     assert_string_equal(restored.schema.hex, facts->schema.hex);
-    tbk_arena_free(arena);
 }
 
 /* --- what comes back --- */
@@ -626,7 +614,6 @@ static void it_says_what_is_not_there(void **state)
     MYSQL *root = make_schema("src");
     tbk_mysql_server source = user_of("src"), nowhere = root_of("nowhere"), wrong = user_of("src");
     tbk_mysql_facts facts;
-    tbk_arena *arena = tbk_arena_new();
     assert_fails(tbk_mysql_inspect(arena, &source, NULL, &facts, &err), err, TBK_E_CORRUPT,
                  "has no tables");
     assert_fails(tbk_mysql_inspect(arena, &nowhere, NULL, &facts, &err), err, TBK_E_NOT_FOUND,
@@ -641,7 +628,6 @@ static void it_says_what_is_not_there(void **state)
     test_sql(root, "CREATE TABLE `a\nb` (id INT)");
     assert_fails(tbk_mysql_inspect(arena, &source, NULL, &facts, &err), err, TBK_E_UNSUPPORTED,
                  "line break");
-    tbk_arena_free(arena);
     mysql_close(root);
 }
 
@@ -722,7 +708,6 @@ static void rules_that_do_more_are_refused(void **state)
     make_torrents(root);
     tbk_mysql_server source = user_of("src");
     tbk_mysql_facts facts;
-    tbk_arena *arena = tbk_arena_new();
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         tbk_rules rules = {.count = 1};
         if (!tbk_rule_parse(wrong[i].table, wrong[i].rule, &rules.list[0], &err))
@@ -733,7 +718,6 @@ static void rules_that_do_more_are_refused(void **state)
         if (wrong[i].why != NULL && strstr(err.message, wrong[i].why) == NULL)
             fail_msg("'%s': %s", wrong[i].rule, err.message);
     }
-    tbk_arena_free(arena);
     mysql_close(root);
 }
 
@@ -791,42 +775,6 @@ static void tls_is_required_when_asked_for(void **state)
     assert_int_equal(refused.code, TBK_E_CONFIG);
 }
 
-/* --- both servers --- */
-
-static int start(const char *kind)
-{
-    return test_server_start(&server, kind, "") || getenv("CI") == NULL ? 0 : -1;
-}
-
-static int start_mariadb(void **state)
-{
-    (void)state;
-    return start("mariadb");
-}
-
-static int start_mysql(void **state)
-{
-    (void)state;
-    return start("mysql");
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    test_server_stop(&server);
-    return 0;
-}
-
-static int needs_server(void **state)
-{
-    (void)state;
-    if (server.kind == NULL)
-        skip_because("there is no database server here (tests/servers/server)");
-    return 0;
-}
-
-#define TEST(function) cmocka_unit_test_setup(function, needs_server)
-
 int main(int count, char **arguments)
 {
     const struct CMUnitTest tests[] = {
@@ -848,8 +796,5 @@ int main(int count, char **arguments)
         TEST(every_way_to_prove_a_password_works),
         TEST(tls_is_required_when_asked_for),
     };
-    if (count > 1)
-        cmocka_set_test_filter(arguments[1]);
-    int failed = cmocka_run_group_tests_name("mariadb", tests, start_mariadb, stop);
-    return failed + cmocka_run_group_tests_name("mysql", tests, start_mysql, stop);
+    return run_with_both(tests, count > 1 ? arguments[1] : NULL);
 }

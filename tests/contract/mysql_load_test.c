@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Loading dumps into real servers, MariaDB and MySQL, and swapping them in. */
-#include "contract/servers.h"
+#include "contract/both_servers.h"
 
 #include "base/clock.h"
 #include "base/text.h"
 
 #include <sys/prctl.h>
-
-static test_server server;
-static tbk_error err;
-static tbk_arena *arena;
 
 /* --- dumps in memory --- */
 
@@ -41,13 +37,6 @@ static bool load_text(const tbk_mysql_server *into, const char *text, size_t len
     memory from = {.bytes = text, .length = length};
     tbk_source source = {.self = &from, .total_bytes = length, .read = read_memory};
     return tbk_mysql_load(into, 3, &source, report, out, error);
-}
-
-static tbk_mysql_server root_of(const char *schema)
-{
-    tbk_mysql_server root = server.root;
-    root.schema = schema;
-    return root;
 }
 
 static tbk_text dump_of(const char *schema, tbk_mysql_facts *facts)
@@ -737,44 +726,6 @@ static void makes_objects_of_unknown_users_and_says_so(void **state)
     tbk_mysql_objects_free(objects);
 }
 
-/* --- the suite, once with each server --- */
-
-static int start(const char *kind)
-{
-    arena = tbk_arena_new();
-    return test_server_start(&server, kind, "") || getenv("CI") == NULL ? 0 : -1;
-}
-
-static int start_mariadb(void **state)
-{
-    (void)state;
-    return start("mariadb");
-}
-
-static int start_mysql(void **state)
-{
-    (void)state;
-    return start("mysql");
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    test_server_stop(&server);
-    tbk_arena_free(arena);
-    return 0;
-}
-
-static int needs_server(void **state)
-{
-    (void)state;
-    if (server.kind == NULL)
-        skip_because("there is no database server here (tests/servers/server)");
-    return 0;
-}
-
-#define TEST(function) cmocka_unit_test_setup(function, needs_server)
-
 int main(int count, char **arguments)
 {
     const struct CMUnitTest tests[] = {
@@ -800,8 +751,5 @@ int main(int count, char **arguments)
         TEST(a_swap_can_be_mended_after_the_server_died),
         TEST(makes_objects_of_unknown_users_and_says_so),
     };
-    if (count > 1)
-        cmocka_set_test_filter(arguments[1]);
-    int failed = cmocka_run_group_tests_name("mariadb", tests, start_mariadb, stop);
-    return failed + cmocka_run_group_tests_name("mysql", tests, start_mysql, stop);
+    return run_with_both(tests, count > 1 ? arguments[1] : NULL);
 }

@@ -7,13 +7,10 @@
  * each alone, to find the one that fails. Settings that no session can change must be told in the
  * server's words, as no damage.
  */
-#include "contract/servers.h"
+#include "contract/both_servers.h"
 
 #include "base/text.h"
 
-static test_server server;
-static tbk_arena *arena;
-static tbk_error err;
 static MYSQL *control; /* its settings are those of before */
 
 #define LIVE "settings_live"
@@ -447,59 +444,30 @@ static void run_file(const char *name)
                      0);
 }
 
-static int start(const char *kind)
+static void make_live(void)
 {
-    arena = tbk_arena_new();
-    if (!test_server_start(&server, kind, ""))
-        return getenv("CI") == NULL ? 0 : -1;
     control = test_server_connect(&server, NULL);
     test_sql(control, tbk_arena_format(arena,
                                        "CREATE DATABASE " LIVE "; GRANT ALL ON " LIVE
                                        ".* TO '%s'@'%%'; SET SESSION wait_timeout = 28800",
                                        server.user_name));
     run_file("mysql_settings");
-    run_file(tbk_arena_format(arena, "mysql_settings-%s", kind));
-    return 0;
+    run_file(tbk_arena_format(arena, "mysql_settings-%s", server.kind));
 }
 
-static int start_mariadb(void **state)
+static void close_control(void)
 {
-    (void)state;
-    return start("mariadb");
-}
-
-static int start_mysql(void **state)
-{
-    (void)state;
-    return start("mysql");
-}
-
-static int stop(void **state)
-{
-    (void)state;
     if (control != NULL)
         mysql_close(control);
     control = NULL;
-    test_server_stop(&server);
-    tbk_arena_free(arena);
-    return 0;
 }
-
-static int needs_server(void **state)
-{
-    (void)state;
-    if (server.kind == NULL)
-        skip_because("there is no database server here (tests/servers/server)");
-    return 0;
-}
-
-#define TEST(function) cmocka_unit_test_setup(function, needs_server)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(brings_all_back_under_every_setting),
     };
-    int failed = cmocka_run_group_tests_name("mariadb", tests, start_mariadb, stop);
-    return failed + cmocka_run_group_tests_name("mysql", tests, start_mysql, stop);
+    after_start = make_live;
+    before_stop = close_control;
+    return run_with_both(tests, NULL);
 }

@@ -78,7 +78,7 @@ static void shell(const char *command)
 static void assert_refused_key(const char *key, const char *message, const char *fix)
 {
     tbk_ssh_target target = target_of(TBK_SSH_AUTO, key);
-    target.port = free_port();
+    target.port = refused_port;
     assert_error(works(&target), TBK_E_CONFIG);
     assert_contains(err.message, message);
     assert_contains(err.fix, fix);
@@ -121,7 +121,7 @@ static void refuses_a_key_that_it_cannot_read(void **state)
     if (was_root)
         assert_int_equal(setresuid(65534, 65534, 0), 0);
     tbk_ssh_target target = target_of(TBK_SSH_AUTO, "unreadable");
-    target.port = free_port();
+    target.port = refused_port;
     bool worked = works(&target);
     if (was_root)
         assert_int_equal(setresuid(0, 0, 0), 0);
@@ -460,12 +460,12 @@ static void takes_the_ssh_program_where_libssh2_knows_no_algorithm(void **state)
     (void)state;
     write_text("pins", host_line("host_rsa", vm_name()), 0600);
     /* A server of its own that has nothing but an RSA key, which 1.10 cannot check with SHA-2. */
-    uint16_t port = free_port();
-    shell(text_of("mkdir -p %s/rsa_only; cp %s/host_rsa* %s/authorized_keys %s/rsa_only; "
-                  "%s/tests/contract/sshd.sh start %s/rsa_only %u HostKeys=host_rsa "
-                  "'AuthorizedKeysFile %s/authorized_keys'",
-                  sshd_directory, sshd_directory, sshd_directory, sshd_directory, TBK_SOURCE_DIR,
-                  sshd_directory, port, sshd_directory));
+    uint16_t port;
+    shell(text_of("mkdir -p %s/rsa_only; cp %s/host_rsa* %s/authorized_keys %s/rsa_only",
+                  sshd_directory, sshd_directory, sshd_directory, sshd_directory));
+    assert_true(sshd_start_in(
+        in_sshd("rsa_only"), &port,
+        text_of("HostKeys=host_rsa 'AuthorizedKeysFile %s/authorized_keys'", sshd_directory)));
     shell(text_of("cat %s/ed25519.pub >>%s/rsa_only/authorized_keys", sshd_directory,
                   sshd_directory));
     tbk_ssh_target target = target_of(TBK_SSH_AUTO, "ed25519");
@@ -556,10 +556,10 @@ static void threads_do_not_disturb_each_other(void **state)
 static void check_nobody(tbk_ssh_program program)
 {
     tbk_ssh_target target = target_of(program, "ed25519");
-    target.port = free_port();
+    target.port = refused_port;
     int64_t begin_ms = tbk_clock_monotonic_ms();
     assert_error(works(&target), TBK_E_NETWORK);
-    assert_true(tbk_clock_monotonic_ms() - begin_ms < 8000);
+    assert_soon(begin_ms);
     assert_contains(err.message, "refused");
 }
 
@@ -583,18 +583,7 @@ static void tells_that_a_name_has_no_address(void **state)
 }
 
 /* A server whose kernel takes connections, and that never says a word. */
-static int silent_server(uint16_t *out_port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    socklen_t length = sizeof address;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(listen(fd, 5), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
-    *out_port = ntohs(address.sin_port);
-    return fd;
-}
+static int silent_server(uint16_t *out_port) { return listen_on_loopback(5, out_port); }
 
 static void check_silent(tbk_ssh_program program)
 {
@@ -606,7 +595,7 @@ static void check_silent(tbk_ssh_program program)
     int64_t took_ms = tbk_clock_monotonic_ms() - begin_ms;
     (void)close(fd);
     assert_error(worked, TBK_E_TIMEOUT);
-    assert_true(took_ms < 10000);
+    assert_true(took_ms < SOON_MS);
 }
 
 static void gives_up_on_a_server_that_says_nothing(void **state)
@@ -614,8 +603,6 @@ static void gives_up_on_a_server_that_says_nothing(void **state)
     (void)state;
     with_both(check_silent);
 }
-
-static bool cancelled_soon(void *self) { return tbk_clock_monotonic_ms() >= *(int64_t *)self; }
 
 static void check_cancel(tbk_ssh_program program)
 {
@@ -628,7 +615,7 @@ static void check_cancel(tbk_ssh_program program)
     int64_t late_ms = tbk_clock_monotonic_ms() - cancel_ms;
     (void)close(fd);
     assert_error(opened, TBK_E_INTERRUPTED);
-    assert_true(late_ms < 8000);
+    assert_true(late_ms < SOON_MS);
 }
 
 static void can_be_cancelled_while_connecting(void **state)
@@ -682,7 +669,7 @@ static void check_talk(tbk_ssh_program program, unsigned pause_ms)
     end_talk(&server);
     assert_false(worked);
     assert_true(err.code == TBK_E_TIMEOUT || err.code == TBK_E_NETWORK);
-    assert_true(took_ms < 10000);
+    assert_true(took_ms < SOON_MS);
 }
 
 static void check_flood(tbk_ssh_program program) { check_talk(program, 0); }
@@ -700,14 +687,14 @@ static void check_cancelled_talk(tbk_ssh_program program)
     tbk_remote remote = {0};
     talker server = {.pause_ms = 20};
     tbk_ssh_target target = begin_talk(&server, program);
-    target.connect_timeout_ms = 20000;
+    target.connect_timeout_ms = 100000;
     int64_t cancel_ms = tbk_clock_monotonic_ms() + 300;
     tbk_report impatient = {.self = &cancel_ms, .cancelled = cancelled_soon};
     bool opened = tbk_ssh_open(&target, &impatient, &remote, &err);
     int64_t late_ms = tbk_clock_monotonic_ms() - cancel_ms;
     end_talk(&server);
     assert_error(opened, TBK_E_INTERRUPTED);
-    assert_true(late_ms < 8000);
+    assert_true(late_ms < SOON_MS);
 }
 
 static void can_be_cancelled_while_a_server_talks(void **state)
@@ -723,13 +710,13 @@ static void check_cancelled_command(tbk_ssh_program program)
     tbk_ssh_target target = target_of(program, "ed25519");
     int64_t cancel_ms = INT64_MAX;
     tbk_report impatient = {.self = &cancel_ms, .cancelled = cancelled_soon};
-    tbk_remote_command command = {.argv = (const char *const[]){"sleep", "60", NULL}};
+    tbk_remote_command command = {.argv = (const char *const[]){"sleep", "200", NULL}};
     assert_ok(tbk_ssh_open(&target, &impatient, &remote, &err));
     cancel_ms = tbk_clock_monotonic_ms() + 300;
     bool ran = remote.run(remote.self, &command, &result, &err);
     int64_t late_ms = tbk_clock_monotonic_ms() - cancel_ms;
     assert_error(ran, TBK_E_INTERRUPTED);
-    assert_true(late_ms < 8000);
+    assert_true(late_ms < SOON_MS);
     tbk_auto_remote_result cleaned = {0};
     command = (tbk_remote_command){.argv = (const char *const[]){"echo", "cleaned", NULL},
                                    .is_cleanup = true};

@@ -30,6 +30,7 @@
 
 static char sshd_directory[32];
 static uint16_t sshd_port;
+static uint16_t refused_port; /* where nothing listens, and nothing else can begin to */
 static char sshd_user[64];
 
 /* Text that stays until the next few calls. */
@@ -45,22 +46,54 @@ __attribute__((format(printf, 1, 2))) static const char *text_of(const char *for
     return text;
 }
 
-/* A port where nothing listens now. */
-static inline uint16_t free_port(void)
+static inline struct sockaddr_in address_of(uint16_t port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET};
+    return (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+}
+
+/* A socket with a port of its own. */
+static inline int bind_on_loopback(uint16_t *out_port)
+{
+    struct sockaddr_in address = address_of(0);
     socklen_t length = sizeof address;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
-    (void)close(fd);
-    return ntohs(address.sin_port);
+    *out_port = ntohs(address.sin_port);
+    return fd;
+}
+
+static inline int listen_on_loopback(int waiting, uint16_t *out_port)
+{
+    int fd = bind_on_loopback(out_port);
+    assert_int_equal(listen(fd, waiting), 0);
+    return fd;
+}
+
+/* A port that was free a moment ago, for a program that binds it by itself. */
+static inline uint16_t free_port(void)
+{
+    uint16_t port;
+    (void)close(bind_on_loopback(&port));
+    return port;
 }
 
 static inline const char *in_sshd(const char *name)
 {
     return text_of("%s/%s", sshd_directory, name);
+}
+
+/* Another program may have taken the port meanwhile: then with the next one. */
+static inline bool sshd_start_in(const char *directory, uint16_t *out_port, const char *more)
+{
+    for (int attempt = 0; attempt < 5; attempt++) {
+        *out_port = free_port();
+        if (system(text_of("%s/tests/contract/sshd.sh start %s %u %s", TBK_SOURCE_DIR, directory,
+                           *out_port, more)) == 0)
+            return true;
+    }
+    return false;
 }
 
 static inline int sshd_start(void **state)
@@ -71,16 +104,21 @@ static inline int sshd_start(void **state)
         return -1;
     struct passwd *user = getpwuid(geteuid());
     (void)snprintf(sshd_user, sizeof sshd_user, "%s", user != NULL ? user->pw_name : "root");
-    sshd_port = free_port();
+    (void)bind_on_loopback(&refused_port); /* as long as this process lives */
     /* Neither the machine's own known_hosts nor its agent may play a part. */
     (void)mkdir(in_sshd("home"), 0700);
     (void)mkdir(in_sshd("home/.ssh"), 0700);
     (void)setenv("HOME", in_sshd("home"), 1);
     (void)unsetenv("SSH_AUTH_SOCK");
-    return system(text_of("%s/tests/contract/sshd.sh start %s %u", TBK_SOURCE_DIR, sshd_directory,
-                          sshd_port)) == 0
-               ? 0
-               : -1;
+    return sshd_start_in(sshd_directory, &sshd_port, "") ? 0 : -1;
+}
+
+/* With one more line in its configuration, and none of an earlier restart; on another port. */
+static inline bool sshd_restart(const char *line)
+{
+    return system(text_of("%s/tests/contract/sshd.sh stop %s", TBK_SOURCE_DIR, sshd_directory)) ==
+               0 &&
+           sshd_start_in(sshd_directory, &sshd_port, text_of("'%s'", line));
 }
 
 static inline int sshd_stop(void **state)
@@ -103,7 +141,7 @@ static inline tbk_ssh_target target_of(tbk_ssh_program program, const char *key)
                             .private_key_path = key_path,
                             .known_hosts_path = known_hosts_path,
                             .program = program,
-                            .connect_timeout_ms = 5000};
+                            .connect_timeout_ms = 30000};
 }
 
 #define assert_ok(call)                                                                            \
@@ -138,6 +176,14 @@ static inline int open_descriptors(void)
 }
 
 static inline bool has_children(void) { return waitpid(-1, NULL, WNOHANG) >= 0 || errno != ECHILD; }
+
+#define assert_soon(begin_ms) assert_true(tbk_clock_monotonic_ms() - (begin_ms) < SOON_MS)
+
+/* For a report: its `self` is the time from which on all is cancelled. */
+static inline bool cancelled_soon(void *self)
+{
+    return tbk_clock_monotonic_ms() >= *(int64_t *)self;
+}
 
 /* Ends the server's sides of all connections, as a crash would; the server itself goes on. */
 static inline void kill_children_of(pid_t parent, bool only_sshd)

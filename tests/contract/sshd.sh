@@ -65,14 +65,21 @@ start() {
     tries=0
     while [ ! -s "$dir/pid" ]; do
         tries=$((tries + 1))
-        [ "$tries" -lt 100 ] || { cat "$dir/log" >&2; exit 1; }
+        [ "$tries" -lt 900 ] || { cat "$dir/log" >&2; exit 1; }
         sleep 0.05
     done
 }
 
 stop() {
     [ -s "$dir/pid" ] || exit 0
-    kill "$(cat "$dir/pid")" 2>/dev/null || true
+    pid=$(cat "$dir/pid")
+    kill "$pid" 2>/dev/null || true
+    # When it ends it removes the file, which may be another server's by then.
+    tries=0
+    while kill -0 "$pid" 2>/dev/null && [ "$tries" -lt 900 ]; do
+        tries=$((tries + 1))
+        sleep 0.05
+    done
     rm -f "$dir/pid"
 }
 

@@ -71,7 +71,7 @@ END
 
 context_of() {
     grep -raohF -B 3 -- "$1" "$BATS_TEST_TMPDIR" "$workspace/build" | tail -c 2000 || true
-    on_vm grep -raoE -- ".{0,300}$(sed 's/[^A-Za-z0-9 ]/./g' <<<"$1")" /opt/torrust-backup /etc/cron.d /usr/local/bin /var/log \
+    on_vm grep -raoE -- ".{0,300}${1//[^A-Za-z0-9 ]/.}" /opt/torrust-backup /etc/cron.d /usr/local/bin /var/log \
         /var/lib/torrust-backup /tmp | tail -c 4000 || true
     on_vm journalctl --no-pager -o export | grep -aF -B 40 -- "$1" | tail -c 4000 || true
 }

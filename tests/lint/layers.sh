@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks that every folder of plugin/ includes only what stands to its right, and that the headers of
-# other projects are included only where docs/architecture.md says.
+# Checks that every folder of plugin/ includes only what stands to its right, that the headers of
+# other projects are included only where docs/architecture.md says, and that only entry/ prints.
 #
 #   entry → adapters | commands → render | engine → store → database → ports → domain → base
 set -euo pipefail
@@ -77,5 +77,25 @@ while IFS=: read -r file line text; do
 done < <(find plugin -path plugin/hosts -prune -o -name '*.[ch]' -print0 | sort -z |
     xargs -0 grep -Hn '^[[:space:]]*#[[:space:]]*include')
 
-[ $failed = 0 ] && echo "The include arrows hold."
+# Nothing prints but entry/, and the console, which is the terminal's adapter.
+prints='(^|[^[:alnum:]_])(v?[fd]?printf|f?puts|f?putc|putchar|fwrite|perror)(_unlocked)?\('
+found=$(grep -rnE --include='*.[ch]' --exclude-dir=hosts --exclude-dir=entry --exclude=console.c "$prints" plugin) ||
+    [ $? = 1 ]
+[ -z "$found" ] || complain "Only entry/ prints; give it the text or the value:
+$found"
+
+# Only the store opens files of a set (store/set.h). So their names stand in domain/ and store/ alone; others may give a
+# name to tbk_set_..., but neither spell it nor make a path of it. commands/ fetches and lists them on another machine.
+while IFS=: read -r file line text; do
+    complain "$file:$line: only store/ knows the files of a set (store/set.h): $text"
+done < <(
+    names='database\.(db|sql)\.zst|config\.tar\.zst|manifest\.json|proof\.json|SHA256SUMS'
+    grep -rnE --include='*.[ch]' "\"[^\" ]*($names)|[/~]\" *TBK_SET_|TBK_SET_[A-Z]*_FILE *\"[/~]" plugin/base plugin/ports \
+        plugin/database plugin/engine plugin/adapters plugin/entry
+    # Nor is a path of a set's folder good for more than messages.
+    grep -rnE --include='*.[ch]' "tbk_(file|directory)_[a-z_]*\(.*(tbk_set_path|set->path|set_path)|[^a-z_](open|openat|unlink|stat|access)\(.*(tbk_set_path|set->path|set_path)" \
+        plugin/engine plugin/entry plugin/commands
+)
+
+[ $failed = 0 ] && echo "The include arrows hold, only entry/ prints, and only the store opens files of a set."
 exit $failed

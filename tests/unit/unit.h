@@ -4,9 +4,11 @@
 #define TBK_TESTS_UNIT_H
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -21,6 +23,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,6 +58,44 @@ static inline void skip_test(const char *test, const char *why)
             fail_msg("%s failed with %s: \"%s\"", #call, tbk_error_name((err).code),               \
                      (err).message);                                                               \
     } while (0)
+
+/* How long what comes soon may take on a machine that does much else. */
+#define SOON_MS 45000
+
+/* Whether it becomes true before the time is up. */
+static inline bool waits_for(bool (*is_true)(void))
+{
+    for (int64_t end_ms = tbk_clock_monotonic_ms() + SOON_MS; !is_true();) {
+        if (tbk_clock_monotonic_ms() > end_ms)
+            return false;
+        (void)usleep(5000);
+    }
+    return true;
+}
+
+/* Ends the process when it has computed for so long, however busy the machine is; 0: no more. */
+static inline void limit_work_s(unsigned seconds)
+{
+    const struct itimerval limit = {.it_value.tv_sec = (time_t)seconds};
+    (void)setitimer(ITIMER_PROF, &limit, NULL);
+}
+
+static inline size_t threads_now(void)
+{
+    size_t count = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    for (const struct dirent *entry; (entry = readdir(tasks)) != NULL;)
+        count += entry->d_name[0] != '.';
+    (void)closedir(tasks);
+    return count;
+}
+
+/* One that was joined stays in the kernel's list for a moment. */
+static size_t threads_noted;
+static inline void note_threads(void) { threads_noted = threads_now(); }
+static inline bool threads_are_as_noted(void) { return threads_now() == threads_noted; }
+static inline bool threads_are_gone(void) { return waits_for(threads_are_as_noted); }
 
 /* Whether the function ends its process, which a child tries out. */
 static inline bool ends_process(void (*function)(void))

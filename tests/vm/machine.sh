@@ -7,8 +7,8 @@
 # takes one of them away is harmless when it was never made, so `stop` works after a start that died anywhere.
 
 CLAIMS=/run/torrust-backup-tests.networks # one link a network in use, shared by all values of RUN
-BOOT_LIMIT_S=60
-STOP_LIMIT_S=20
+BOOT_LIMIT_S=300
+STOP_LIMIT_S=120
 
 # --- disk ---
 
@@ -233,11 +233,11 @@ machine_launch() {
 }
 
 machine_answers_or_died() {
-    ! kill -0 "$launched" 2>/dev/null || timeout 5 ssh -F "$DIR/ssh_config" vm true 2>/dev/null
+    ! kill -0 "$launched" 2>/dev/null || timeout 20 ssh -F "$DIR/ssh_config" vm true 2>/dev/null
 }
 
 machine_docker_answers() {
-    timeout 5 ssh -F "$DIR/ssh_config" vm docker version >/dev/null 2>&1
+    timeout 20 ssh -F "$DIR/ssh_config" vm docker version >/dev/null 2>&1
 }
 
 machine_kill() {

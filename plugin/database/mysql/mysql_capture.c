@@ -147,7 +147,7 @@ static bool snapshot(capturing *self, tbk_error *err)
         tbk_report_log(self->request->prompt, TBK_LOG_WARNING, "capture", "%s; trying again",
                        err->message);
     }
-    self->out->method = tbk_method_name(TBK_METHOD_SNAPSHOT);
+    self->out->method = TBK_CAPTURE_SNAPSHOT;
     return true;
 }
 
@@ -172,7 +172,7 @@ static bool stop(capturing *self, tbk_error *err)
     bool ok = tbk_with_hold(&work, self->out, &declined, err);
     close_dump(self);
     if (ok)
-        self->out->method = tbk_method_name(TBK_METHOD_STOP);
+        self->out->method = TBK_CAPTURE_STOP;
     return ok;
 }
 
@@ -242,11 +242,11 @@ static bool forecast(tbk_arena *arena, const tbk_forecast_request *request, tbk_
                      const tbk_error *why, tbk_forecast *out, tbk_error *err)
 {
     const char *why_not = dump == NULL ? tbk_arena_copy(arena, why->message) : NULL;
-    tbk_forecast_add(out, tbk_method_name(TBK_METHOD_SNAPSHOT), why_not);
+    tbk_forecast_add(out, TBK_CAPTURE_SNAPSHOT, why_not);
     if (!request->holds_nothing && request->environment != NULL)
-        tbk_forecast_add(out, tbk_method_name(TBK_METHOD_STOP), NULL);
+        tbk_forecast_add(out, TBK_CAPTURE_STOP, NULL);
     out->method = request->method == TBK_METHOD_AUTO ? tbk_forecast_best(out)
-                                                     : tbk_method_name(request->method);
+                                                     : tbk_capture_method_of(request->method);
     out->remedy = dump == NULL ? "convert the tables with ALTER TABLE ... ENGINE=InnoDB, then "
                                  "nothing is held"
                                : NULL;

@@ -24,27 +24,26 @@ static void look_at_methods(tbk_arena *arena, const char *path, bool wal,
                             const tbk_forecast_request *request, tbk_forecast *out)
 {
     tbk_error why = {.code = TBK_E_OK};
-    tbk_forecast_add(out, tbk_method_name(TBK_METHOD_HOT),
-                     wal ? NULL : "the database is not in WAL mode");
+    tbk_forecast_add(out, TBK_CAPTURE_HOT, wal ? NULL : "the database is not in WAL mode");
     if (wal)
         (void)tbk_fail(&why, TBK_E_UNSUPPORTED, NULL, "the database is in WAL mode: hot is better");
     bool clones = !wal && tbk_sqlite_can_reflink(path, request->folder, &why);
-    tbk_forecast_add(out, tbk_method_name(TBK_METHOD_REFLINK),
-                     clones ? NULL : tbk_arena_copy(arena, why.message));
+    tbk_forecast_add(out, TBK_CAPTURE_REFLINK, clones ? NULL : tbk_arena_copy(arena, why.message));
     if (request->holds_nothing)
         return;
     if (request->environment == NULL) {
-        tbk_forecast_add(out, "locked", NULL);
+        tbk_forecast_add(out, TBK_CAPTURE_LOCKED, NULL);
         return;
     }
-    tbk_forecast_add(out, tbk_method_name(TBK_METHOD_PAUSE), NULL);
-    tbk_forecast_add(out, tbk_method_name(TBK_METHOD_STOP), NULL);
+    tbk_forecast_add(out, TBK_CAPTURE_PAUSE, NULL);
+    tbk_forecast_add(out, TBK_CAPTURE_STOP, NULL);
 }
 
 static const char *remedy_for(tbk_arena *arena, const tbk_forecast_request *request,
                               const tbk_forecast *forecast)
 {
-    const char *best = tbk_forecast_best(forecast), *name = request->environment;
+    const tbk_capture_method best = tbk_forecast_best(forecast);
+    const char *name = request->environment;
     if (request->holds_nothing && tbk_forecast_why_not(forecast, best) != NULL)
         return tbk_arena_format(arena,
                                 "torrust-backup configure %s --mode window, without 'hold: never', "
@@ -67,7 +66,7 @@ static bool expect_hold(const char *path, const tbk_forecast_request *request, t
     if (!tbk_disk_speed_measure(path, request->folder, out->copy_bytes, request->report,
                                 &out->speed, err))
         return false;
-    bool pauses = strcmp(out->method, tbk_method_name(TBK_METHOD_PAUSE)) == 0;
+    bool pauses = out->method == TBK_CAPTURE_PAUSE;
     out->expected_held_ms = TBK_FORECAST_HELD_UNKNOWN;
     if (out->speed.bytes_per_second > 0)
         out->expected_held_ms =
@@ -77,10 +76,9 @@ static bool expect_hold(const char *path, const tbk_forecast_request *request, t
 }
 
 /* A stream and a clone take no room of their own. */
-static bool stages_copy(const char *method)
+static bool stages_copy(tbk_capture_method method)
 {
-    return strcmp(method, tbk_method_name(TBK_METHOD_HOT)) != 0 &&
-           strcmp(method, tbk_method_name(TBK_METHOD_REFLINK)) != 0;
+    return method != TBK_CAPTURE_HOT && method != TBK_CAPTURE_REFLINK;
 }
 
 bool tbk_sqlite_forecast(tbk_arena *arena, const char *path, const tbk_forecast_request *request,
@@ -93,7 +91,7 @@ bool tbk_sqlite_forecast(tbk_arena *arena, const char *path, const tbk_forecast_
     out->database = facts_value(arena, path, &facts);
     look_at_methods(arena, path, facts.wal, request, out);
     out->method = request->method == TBK_METHOD_AUTO ? tbk_forecast_best(out)
-                                                     : tbk_method_name(request->method);
+                                                     : tbk_capture_method_of(request->method);
     out->stages_copy = stages_copy(out->method);
     out->remedy = remedy_for(arena, request, out);
     return expect_hold(path, request, out, err);

@@ -159,17 +159,17 @@ static bool try_locked(attempt *self, bool *out_declined, tbk_error *err)
 /* --- the methods in their order --- */
 
 static const struct method {
-    const char *name;
+    tbk_capture_method name;
     tbk_method method;    /* which takes this one alone */
     bool for_hold_only;   /* it needs somebody who holds the tracker */
     bool for_nobody_only; /* it stands in where there is nobody */
     bool (*attempt)(attempt *self, bool *out_declined, tbk_error *err);
 } RUNGS[] = {
-    {"hot", TBK_METHOD_HOT, false, false, try_hot},
-    {"reflink", TBK_METHOD_REFLINK, false, false, try_reflink},
-    {"pause", TBK_METHOD_PAUSE, true, false, try_pause},
-    {"stop", TBK_METHOD_STOP, true, false, try_stop},
-    {"locked", TBK_METHOD_AUTO, false, true, try_locked},
+    {TBK_CAPTURE_HOT, TBK_METHOD_HOT, false, false, try_hot},
+    {TBK_CAPTURE_REFLINK, TBK_METHOD_REFLINK, false, false, try_reflink},
+    {TBK_CAPTURE_PAUSE, TBK_METHOD_PAUSE, true, false, try_pause},
+    {TBK_CAPTURE_STOP, TBK_METHOD_STOP, true, false, try_stop},
+    {TBK_CAPTURE_LOCKED, TBK_METHOD_AUTO, false, true, try_locked},
 };
 #define RUNG_COUNT (sizeof RUNGS / sizeof *RUNGS)
 
@@ -227,7 +227,7 @@ bool tbk_methods_try(tbk_arena *arena, const tbk_methods_request *request, tbk_c
         declined = false;
         if (why.code != TBK_E_OK)
             tbk_report_log(capture->prompt, TBK_LOG_INFO, "capture", "%s; taking %s instead",
-                           why.message, method->name);
+                           why.message, tbk_capture_method_name(method->name));
         if (method->attempt(&attempting, &declined, &why)) {
             out->method = method->name;
             *out_place = attempting.place;
@@ -235,7 +235,7 @@ bool tbk_methods_try(tbk_arena *arena, const tbk_methods_request *request, tbk_c
         }
         if (!declined)
             break;
-        note_reason(arena, method->name, why.message, out);
+        note_reason(arena, tbk_capture_method_name(method->name), why.message, out);
         if (why.code != TBK_E_UNSUPPORTED)
             passing = why;
     }

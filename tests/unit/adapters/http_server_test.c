@@ -106,7 +106,8 @@ static void paths_are_answered_with_status_and_body(void **state)
         tbk_auto_text body = {0};
         tbk_error err;
         int status = 0;
-        assert_succeeds(tbk_http_get(self->port, cases[i].path, 2000, &status, &body, &err), err);
+        assert_succeeds(tbk_http_get(self->port, cases[i].path, SOON_MS, &status, &body, &err),
+                        err);
         assert_int_equal(status, cases[i].status);
         if (status != 404)
             assert_string_equal(tbk_text_string(&body), "{}\n");
@@ -193,12 +194,11 @@ static void silent_clients_are_hung_up_on_and_others_wait_for_them(void **state)
     tbk_auto_text body = {0};
     tbk_error err;
     int status = 0;
+    int64_t started_ms = tbk_clock_monotonic_ms();
     for (size_t i = 0; i < TBK_HTTP_CONNECTIONS_MAX; i++)
         silent[i] = reach(self);
-    int64_t started_ms = tbk_clock_monotonic_ms();
-    assert_succeeds(
-        tbk_http_get(self->port, "/health", TBK_HTTP_TIMEOUT_MS + 4000, &status, &body, &err), err);
-    assert_in_range(tbk_clock_monotonic_ms() - started_ms, 1000, TBK_HTTP_TIMEOUT_MS + 4000);
+    assert_succeeds(tbk_http_get(self->port, "/health", SOON_MS, &status, &body, &err), err);
+    assert_in_range(tbk_clock_monotonic_ms() - started_ms, 1000, SOON_MS);
     for (size_t i = 0; i < TBK_HTTP_CONNECTIONS_MAX; i++) {
         char byte;
         assert_int_equal(recv(silent[i], &byte, 1, 0), 0);
@@ -219,7 +219,7 @@ static void who_does_not_read_is_hung_up_on(void **state)
     tbk_auto_text body = {0};
     tbk_error err;
     int status = 0;
-    assert_succeeds(tbk_http_get(self->port, "/health", 2000, &status, &body, &err), err);
+    assert_succeeds(tbk_http_get(self->port, "/health", SOON_MS, &status, &body, &err), err);
 }
 
 static void a_client_says_when_nobody_answers_and_when_it_takes_too_long(void **state)

@@ -102,7 +102,7 @@ static void what_is_no_regular_file_is_refused(void **state)
     assert_fails(tbk_file_read(arena, "/dev/zero", 9, &bytes, &length, &err), err, TBK_E_CONFIG,
                  "is not a regular file");
     assert_int_equal(mkfifo(path_of("pipe"), 0600), 0);
-    (void)alarm(10); /* a reader that waits for a writer would hang here */
+    (void)alarm(120); /* a reader that waits for a writer would hang here */
     assert_fails(tbk_file_read(arena, path_of("pipe"), 9, &bytes, &length, &err), err, TBK_E_CONFIG,
                  "is not a regular file");
     (void)alarm(0);
@@ -357,6 +357,29 @@ static void signals_do_not_end_a_write(void **state)
     assert_int_equal(status, 0);
 }
 
+static void signals_do_not_end_a_read(void **state)
+{
+    (void)state;
+    int ends[2];
+    char bytes[4];
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)usleep(60000);
+        _exit(write(ends[1], "abc", 3) == 3 ? 0 : 1);
+    }
+    (void)close(ends[1]);
+    struct sigaction action = {.sa_handler = on_alarm}; /* without SA_RESTART */
+    (void)sigaction(SIGALRM, &action, NULL);
+    struct itimerval often = {.it_interval.tv_usec = 5000, .it_value.tv_usec = 5000};
+    (void)setitimer(ITIMER_REAL, &often, NULL);
+    ssize_t got = tbk_file_read_some(ends[0], bytes, sizeof bytes);
+    (void)setitimer(ITIMER_REAL, &(struct itimerval){0}, NULL);
+    assert_int_equal(got, 3);
+    (void)close(ends[0]);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
 /* --- directories --- */
 
 static void makes_missing_parents_with_their_mode(void **state)
@@ -524,6 +547,7 @@ int main(void)
         TEST(half_written_files_are_not_published),
         TEST(a_full_disk_is_its_own_error),
         TEST(signals_do_not_end_a_write),
+        TEST(signals_do_not_end_a_read),
         TEST(makes_missing_parents_with_their_mode),
         TEST(what_stands_in_the_way_of_a_directory_is_named),
         TEST(a_mode_that_cannot_be_set_is_an_error),

@@ -314,6 +314,22 @@ static void a_shared_value_has_the_same_members(void **state)
     assert_int_equal(tbk_value_share(arena, NULL)->type, TBK_VALUE_NULL);
 }
 
+static void set_at_makes_the_maps_on_the_way(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_value *map = tbk_value_map(arena);
+    tbk_value_set_at(arena, map, "a.b.c", tbk_value_integer(arena, 1));
+    tbk_value_set_at(arena, map, "d", tbk_value_integer(arena, 2));
+    tbk_value_set_at(arena, map, "a.b.e", tbk_value_integer(arena, 3));
+    tbk_value_set_at(arena, map, "a.b.c", tbk_value_integer(arena, 4));
+    assert_int_equal(map->count, 2);
+    assert_int_equal(tbk_value_find(map, "a.b")->count, 2);
+    assert_int_equal(tbk_value_integer_at(map, "a.b.c"), 4);
+    assert_int_equal(tbk_value_integer_at(map, "a.b.e"), 3);
+    assert_int_equal(tbk_value_integer_at(map, "d"), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -327,6 +343,7 @@ int main(void)
         cmocka_unit_test(unknown_keys_are_named_with_the_known_ones),
         cmocka_unit_test(unknown_key_without_a_place_takes_that_of_its_map),
         cmocka_unit_test(set_replaces_in_place),
+        cmocka_unit_test(set_at_makes_the_maps_on_the_way),
         cmocka_unit_test(own_message_carries_the_place),
         cmocka_unit_test(every_type_has_a_name),
         cmocka_unit_test(numbers_have_limits),

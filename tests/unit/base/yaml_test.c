@@ -303,10 +303,10 @@ static void a_billion_laughs_are_refused_at_once(void **state)
                         index - 1, index - 1, index - 1);
     tbk_error err;
     const tbk_value *value = NULL;
-    (void)alarm(20);
+    limit_work_s(20);
     assert_fails(parse(arena, text.bytes, &value, &err), err, TBK_E_CONFIG,
                  "more than 100000 values, aliases resolved");
-    (void)alarm(0);
+    limit_work_s(0);
 }
 
 static void the_number_of_values_has_a_limit(void **state)

@@ -671,7 +671,7 @@ static void a_pipe_in_the_journals_place_lets_the_tracker_go(void **state)
     for (size_t i = 0; i < 2; i++) {
         const char *pipe = tbk_arena_format(self->arena, "%s%s", self->database, SUFFIXES[i]);
         assert_int_equal(mkfifo(pipe, 0600), 0);
-        (void)alarm(20);
+        (void)alarm(120);
         assert_fails(backup(self), self->err, TBK_E_CONFIG, "is not a regular file");
         (void)alarm(0);
         assert_int_equal(self->holder.releases, self->holder.holds);

@@ -51,8 +51,16 @@ static int teardown(void **state)
 static bool prove(fixture *self, tbk_proof_level level)
 {
     tbk_database database = tbk_database_sqlite(self->arena, NULL);
-    return tbk_prove_set(self->arena, &database, self->result.path, &self->manifest, level,
-                         self->scratch, 1771264700, NULL, &self->proof, &self->err);
+    tbk_auto(tbk_set) *set = NULL;
+    if (!tbk_set_open(self->result.path, &set, &self->err))
+        return false;
+    const tbk_prove_request request = {.set = set,
+                                       .manifest = &self->manifest,
+                                       .level = level,
+                                       .database = &database,
+                                       .scratch = self->scratch,
+                                       .now_s = 1771264700};
+    return tbk_prove_set(self->arena, &request, &self->proof, &self->err);
 }
 
 static const char *in_set(fixture *self, const char *name)

@@ -125,17 +125,6 @@ static void assert_digest_is_sha256sum(const tbk_digest *digest, const char *nam
     assert_int_equal(shell(command), 0);
 }
 
-static size_t threads_now(void)
-{
-    size_t count = 0;
-    DIR *tasks = opendir("/proc/self/task");
-    assert_non_null(tasks);
-    for (const struct dirent *entry; (entry = readdir(tasks)) != NULL;)
-        count += entry->d_name[0] != '.';
-    (void)closedir(tasks);
-    return count;
-}
-
 /* --- what is written --- */
 
 static void assert_zstd_agrees(const char *raw, const char *packed, const tbk_set_file *stored)
@@ -216,9 +205,9 @@ static void the_same_data_gives_the_same_bytes_with_any_number_of_workers(void *
         tbk_set_file stored = {0};
         tbk_error err;
         int out = open_new("again.zst");
-        size_t before = threads_now();
+        assert_true(threads_are_gone());
         assert_true(tbk_archive_writer_open(out, 1, workers, &writer, &err));
-        assert_int_equal(threads_now() - before, workers < 4 ? workers : 4);
+        assert_int_equal(threads_now() - threads_noted, workers < 4 ? workers : 4);
         /* In pieces of odd sizes, as a tar stream comes. */
         for (size_t at = 0, piece = 1; at < size_bytes; at += piece, piece = piece * 3 + 1) {
             if (piece > size_bytes - at)
@@ -532,14 +521,13 @@ static void a_full_disk_is_said_to_be_full(void **state)
 {
     (void)state;
     put_random_file("raw", 8 * TBK_ARCHIVE_FRAME_BYTES);
-    size_t before = threads_now();
     int in = open_old("raw");
     int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
     tbk_set_file stored = {0};
     tbk_error err;
     assert_false(store_fd(in, full, 1, "compress", NULL, &stored, &err));
     assert_int_equal(err.code, TBK_E_SPACE);
-    assert_int_equal(threads_now(), before);
+    assert_true(threads_are_gone());
     (void)close(in);
 
     put_hex_file("small", 10);
@@ -586,10 +574,9 @@ static void what_cannot_be_read_is_an_error(void **state)
     int out = open_new("packed.zst");
     tbk_set_file stored = {0};
     tbk_error err;
-    size_t before = threads_now();
     assert_false(store_fd(directory, out, 1, "compress", NULL, &stored, &err));
     assert_int_equal(err.code, TBK_E_IO);
-    assert_int_equal(threads_now(), before);
+    assert_true(threads_are_gone());
     assert_false(tbk_archive_extract(directory, &stored, -1, "restore", NULL, &stored, &err));
     assert_int_equal(err.code, TBK_E_IO);
     (void)close(directory);
@@ -613,7 +600,6 @@ static void a_writer_that_was_given_up_leaves_no_thread(void **state)
 {
     (void)state;
     static char block[1 << 20];
-    size_t before = threads_now();
     for (int adds = 0; adds < 24; adds += 5) {
         int out = open_new("packed.zst");
         tbk_archive_writer *writer;
@@ -623,7 +609,7 @@ static void a_writer_that_was_given_up_leaves_no_thread(void **state)
             assert_true(tbk_archive_writer_add(writer, block, sizeof block, &err));
         tbk_archive_writer_free(writer);
         (void)close(out);
-        assert_int_equal(threads_now(), before);
+        assert_true(threads_are_gone());
     }
 }
 
@@ -652,7 +638,6 @@ static void progress_is_told_and_work_stops_when_asked(void **state)
 {
     (void)state;
     put_hex_file("raw", 6 * TBK_ARCHIVE_FRAME_BYTES);
-    size_t before = threads_now();
     observer seen = {.cancel_at = UINT64_MAX};
     tbk_report report = {.self = &seen, .progress = observe, .cancelled = wants_to_stop};
     tbk_set_file stored = {0};
@@ -668,7 +653,7 @@ static void progress_is_told_and_work_stops_when_asked(void **state)
     assert_false(store_fd(in, out, 1, "compress", &report, &stored, &err));
     assert_int_equal(err.code, TBK_E_INTERRUPTED);
     assert_in_range(seen.last, 9 << 20, 10 << 20);
-    assert_int_equal(threads_now(), before);
+    assert_true(threads_are_gone());
     (void)close(in);
 
     seen = (observer){.cancel_at = 3 << 20};
@@ -858,5 +843,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(too_little_memory_is_said),
 #endif
     };
+    note_threads(); /* none yet */
     return cmocka_run_group_tests(tests, enter_folder, remove_folder);
 }

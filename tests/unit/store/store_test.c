@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "store/set.h"
 
 #include <limits.h>
 #include <sched.h>
@@ -82,13 +83,24 @@ static void put_manifest(const char *directory, const char *id)
     tbk_text_end(&text);
 }
 
+/* A new set; where its files go. */
+static bool begin(tbk_store *store, int64_t time_s, const char **out_id, const char **out_path,
+                  tbk_error *err)
+{
+    tbk_auto(tbk_set) *set = NULL;
+    if (!tbk_store_begin(store, arena, time_s, out_id, &set, err))
+        return false;
+    *out_path = tbk_arena_copy(arena, tbk_set_path(set));
+    return true;
+}
+
 /* A whole set of that time; its id. */
 static const char *publish_set(tbk_store *store, int64_t time_s)
 {
     const char *id;
     const char *path;
     tbk_error err;
-    if (!tbk_store_begin(store, arena, time_s, &id, &path, &err))
+    if (!begin(store, time_s, &id, &path, &err))
         fail_msg("%s", err.message);
     put_file(path, TBK_SET_DATABASE_FILE, "data");
     put_manifest(path, id);
@@ -149,7 +161,7 @@ static void reading_takes_no_lock_and_changes_nothing(void **state)
     reader = open_store(TBK_STORE_READ); /* beside a run */
     const char *text;
     tbk_error err;
-    assert_false(tbk_store_begin(reader, arena, NOW, &text, &text, &err));
+    assert_false(begin(reader, NOW, &text, &text, &err));
     assert_false(tbk_store_publish(reader, ID, &err));
     assert_false(tbk_store_remove(reader, ID, &err));
     assert_false(tbk_store_scratch(reader, arena, &text, &err));
@@ -174,7 +186,7 @@ static void a_second_run_is_locked_out_and_told_by_whom(void **state)
 
     const char *id;
     const char *path;
-    assert_true(tbk_store_begin(first, arena, NOW, &id, &path, &err));
+    assert_true(begin(first, NOW, &id, &path, &err));
     assert_false(tbk_store_open("sets", TBK_STORE_WRITE, &second, &err));
     assert_true(exists(path)); /* the refused one has tidied nothing up */
     tbk_store_close(first);
@@ -192,14 +204,19 @@ static void the_lock_dies_with_its_process_and_not_with_its_children(void **stat
         tbk_store *store = open_store(TBK_STORE_WRITE);
         const char *text;
         tbk_error err;
-        if (!tbk_store_begin(store, arena, NOW, &text, &text, &err))
+        if (!begin(store, NOW, &text, &text, &err))
+            _exit(1);
+        int begun[2]; /* its end is seen when the program has taken the child's place */
+        if (pipe2(begun, O_CLOEXEC) != 0)
             _exit(1);
         pid_t child = fork(); /* a program that it started */
         if (child == 0) {
-            (void)execl("/bin/sleep", "sleep", "20", (char *)NULL);
+            (void)execl("/bin/sleep", "sleep", "600", (char *)NULL);
             _exit(127);
         }
-        (void)usleep(200000);
+        (void)close(begun[1]);
+        char none;
+        (void)!read(begun[0], &none, 1);
         (void)!write(ready[1], &child, sizeof child);
         (void)pause();
         _exit(1);
@@ -324,10 +341,10 @@ static void a_full_store_is_said_to_be_full(void **state)
         const char *id;
         const char *path;
         tbk_error err;
-        bool good = tbk_store_begin(store, arena, NOW, &id, &path, &err) &&
+        bool good = begin(store, NOW, &id, &path, &err) &&
                     !tbk_store_scratch(store, arena, &path, &err) && err.code == TBK_E_SPACE;
-        good = good && !tbk_store_begin(store, arena, NOW + 1, &id, &path, &err) &&
-               err.code == TBK_E_SPACE && strstr(err.fix, "free some space") != NULL;
+        good = good && !begin(store, NOW + 1, &id, &path, &err) && err.code == TBK_E_SPACE &&
+               strstr(err.fix, "free some space") != NULL;
         good = good && !tbk_store_write_state(store, "x", "x", 1, &err) && err.code == TBK_E_SPACE;
         tbk_store_close(store);
         _exit(good && !exists("sets/." ID ".new") ? 0 : 1);
@@ -349,7 +366,7 @@ static void a_set_is_invisible_until_it_is_published_whole(void **state)
     const char *id;
     const char *path;
     tbk_error err;
-    assert_true(tbk_store_begin(store, arena, NOW, &id, &path, &err));
+    assert_true(begin(store, NOW, &id, &path, &err));
     assert_string_equal(id, ID);
     assert_int_equal(mode_of(path), 0700);
     mode_t before = umask(0);
@@ -415,7 +432,7 @@ static void a_clock_that_says_nonsense_is_an_error(void **state)
     tbk_store *store = open_store(TBK_STORE_WRITE);
     const char *text;
     tbk_error err;
-    assert_false(tbk_store_begin(store, arena, INT64_MAX / 2, &text, &text, &err));
+    assert_false(begin(store, INT64_MAX / 2, &text, &text, &err));
     assert_int_equal(err.code, TBK_E_FAILED);
     assert_non_null(strstr(err.fix, "clock"));
     tbk_store_close(store);
@@ -428,13 +445,13 @@ static void an_unpublished_set_goes_with_its_run(void **state)
     const char *id;
     const char *path;
     tbk_error err;
-    assert_true(tbk_store_begin(store, arena, NOW, &id, &path, &err));
+    assert_true(begin(store, NOW, &id, &path, &err));
     put_file(path, "x", "x");
     tbk_store_abandon(store, id);
     assert_false(exists(path));
     tbk_store_abandon(store, id); /* once more does no harm */
 
-    assert_true(tbk_store_begin(store, arena, NOW, &id, &path, &err));
+    assert_true(begin(store, NOW, &id, &path, &err));
     put_file(path, "x", "x");
     tbk_store_close(store);
     assert_int_equal(shell("ls -A sets | grep -vx .state"), 1);
@@ -451,7 +468,7 @@ static void a_set_with_something_strange_in_it_is_not_published(void **state)
         const char *id;
         const char *path;
         tbk_error err;
-        assert_true(tbk_store_begin(store, arena, NOW, &id, &path, &err));
+        assert_true(begin(store, NOW, &id, &path, &err));
         put_file(path, "x", "x");
         assert_int_equal(shell(STRANGE[index]), 0);
         assert_false(tbk_store_publish(store, id, &err));

@@ -210,7 +210,7 @@ static void pipes_and_links_beside_it_are_told_not_waited_for(void **state)
             char name[112];
             (void)snprintf(name, sizeof name, "%s%s", self->database, SUFFIXES[i]);
             assert_int_equal(kind == 0 ? mkfifo(name, 0600) : symlink(self->other, name), 0);
-            (void)alarm(10);
+            (void)alarm(120);
             assert_fails(tbk_sqlite_copy_held(self->database, self->copy, NULL, &self->err),
                          self->err, TBK_E_CONFIG, "is not a regular file");
             if (i == 0)
@@ -219,7 +219,7 @@ static void pipes_and_links_beside_it_are_told_not_waited_for(void **state)
             assert_int_equal(unlink(name), 0);
         }
     assert_int_equal(mkfifo(self->copy, 0600), 0);
-    (void)alarm(10);
+    (void)alarm(120);
     tbk_sqlite_facts facts;
     assert_fails(tbk_sqlite_inspect(self->copy, &facts, &self->err), self->err, TBK_E_CONFIG,
                  "is not a regular file");

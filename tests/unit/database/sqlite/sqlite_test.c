@@ -345,6 +345,17 @@ static void copies_beside_a_writer_that_has_not_yet_to_write(void **state)
     assert_int_equal(integer(self->copy, "SELECT max(generation) FROM t"), 1);
 }
 
+/* The database, to ask for its locks: not closed meanwhile, which would end SQLite's own ones. */
+static int locks_of = -1;
+
+/* SQLite's PENDING lock, which another process has: it wants to write. */
+static bool writer_waits(void)
+{
+    struct flock lock = {
+        .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 0x40000000, .l_len = 1};
+    return fcntl(locks_of, F_GETLK, &lock) == 0 && lock.l_type == F_WRLCK;
+}
+
 /* Called from within the copy, when the SHARED lock is held. */
 static void writer_comes(void *self, const char *phase, uint64_t done_bytes, uint64_t total_bytes)
 {
@@ -353,7 +364,7 @@ static void writer_comes(void *self, const char *phase, uint64_t done_bytes, uin
     (void)done_bytes;
     (void)total_bytes;
     if (!*came && write(go[1], "", 1) == 1)
-        (void)usleep(200000);
+        assert_true(waits_for(writer_waits));
     *came = true;
 }
 
@@ -365,13 +376,15 @@ static void gives_way_to_a_writer_that_waits(void **state)
     tbk_error err;
     make_database(self->database, false);
     assert_int_equal(pipe(go), 0);
+    locks_of = open(self->database, O_RDONLY | O_CLOEXEC);
     pid_t child = start_writer(self->database, commits_when_told);
     assert_fails(tbk_sqlite_copy_locked(self->database, self->copy, &report, &err), err, TBK_E_BUSY,
                  "gave way");
     /* And the way was free: the writer could commit. */
-    for (int i = 0; i < 200 && integer(self->database, "SELECT min(generation) FROM t") != 6; i++)
+    for (int i = 0; i < 4000 && integer(self->database, "SELECT min(generation) FROM t") != 6; i++)
         (void)usleep(10000);
     kill_writer(child);
+    (void)close(locks_of);
     (void)close(go[0]);
     (void)close(go[1]);
     assert_int_equal(integer(self->database, "SELECT min(generation) FROM t"), 6);

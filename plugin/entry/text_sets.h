@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The list of sets, for people: the engine by hand and the command line show it alike. */
-#ifndef TBK_ADAPTERS_SETS_TEXT_H
-#define TBK_ADAPTERS_SETS_TEXT_H
+#ifndef TBK_ENTRY_TEXT_SETS_H
+#define TBK_ENTRY_TEXT_SETS_H
 
 #include "base/value.h"
 

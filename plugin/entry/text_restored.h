@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a restore puts back, for people: the engine by hand and the command line say it alike. */
-#ifndef TBK_ADAPTERS_RESTORED_TEXT_H
-#define TBK_ADAPTERS_RESTORED_TEXT_H
+#ifndef TBK_ENTRY_TEXT_RESTORED_H
+#define TBK_ENTRY_TEXT_RESTORED_H
 
 #include "base/value.h"
 

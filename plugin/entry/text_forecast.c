@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Writes a forecast: what a run would do, what it costs the tracker, and what would be better. */
-#include "adapters/forecast_text.h"
+#include "entry/text_forecast.h"
 
 #include "adapters/console.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Writes what a restore puts back. */
-#include "adapters/restored_text.h"
+#include "entry/text_restored.h"
 
 #include <inttypes.h>
 #include <string.h>

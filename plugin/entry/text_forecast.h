@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The forecast of a capture as people read it: by the engine, and by the command line. */
-#ifndef TBK_ADAPTERS_FORECAST_TEXT_H
-#define TBK_ADAPTERS_FORECAST_TEXT_H
+#ifndef TBK_ENTRY_TEXT_FORECAST_H
+#define TBK_ENTRY_TEXT_FORECAST_H
 
 #include "base/value.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Writes the list of sets as a table. */
-#include "adapters/sets_text.h"
+#include "entry/text_sets.h"
 
 #include "adapters/console.h"
 

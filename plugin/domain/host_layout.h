@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* Where things are on the VM, and what they are called there: the tracker's, as the deployer's
+ * v0.1.0 puts them, and ours. */
+#ifndef TBK_DOMAIN_HOST_LAYOUT_H
+#define TBK_DOMAIN_HOST_LAYOUT_H
+
+/* --- the tracker's --- */
+
+#define TBK_CONFIG_ROOT "/opt/torrust"
+#define TBK_STORAGE TBK_CONFIG_ROOT "/storage"
+#define TBK_ENV_FILE TBK_CONFIG_ROOT "/.env"
+#define TBK_TRACKER_CONTAINER "tracker"
+#define TBK_DATABASE_NETWORK "torrust_database_network" /* made by the tracker's first start */
+
+/* --- ours --- */
+
+#define TBK_PROJECT "torrust-backup" /* of Compose */
+#define TBK_OUR_FOLDER "/opt/torrust-backup"
+#define TBK_LOG_DIRECTORY "/var/log/torrust-backup"
+#define TBK_STATE_DIRECTORY "/var/lib/torrust-backup"
+#define TBK_COMPOSE_FILE TBK_OUR_FOLDER "/compose.yml"
+#define TBK_ENGINE_CONFIG_FILE TBK_OUR_FOLDER "/engine.yml"
+#define TBK_HOOK_FILE "/usr/local/bin/torrust-backup-hook"
+#define TBK_HOLD_FILE "/usr/local/bin/torrust-backup-hold"
+#define TBK_AID_FILE "/usr/local/bin/torrust-backup-aid"
+#define TBK_CRON_FILE "/etc/cron.d/torrust-backup"
+#define TBK_LOGROTATE_FILE "/etc/logrotate.d/torrust-backup"
+#define TBK_LOG_FILE TBK_LOG_DIRECTORY "/run.log"
+#define TBK_METRICS_NETWORK "torrust-backup-metrics" /* the sidecar's */
+
+#endif

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+/* The engine's commands on a store: list, check, prove, acknowledge. */
+#include "base/clock.h"
+#include "base/json.h"
+#include "engine/verification.h"
+#include "entry/engine_commands.h"
+#include "entry/engine_privileges.h"
+#include "store/brake.h"
+#include "store/last_run.h"
+
+#include <string.h>
+
+#define RESULT_SCHEMA 1
+
+/* --- the store --- */
+
+/* By hand no more is known than where the store is. */
+static bool store_config(tbk_arena *arena, const engine_args *args, tbk_engine_config *out,
+                         tbk_error *err)
+{
+    *out = (tbk_engine_config){.driver = TBK_DRIVER_SQLITE, .store = args->store};
+    return args->store != NULL || engine_config_load(arena, args->config, out, err);
+}
+
+static bool open_store(tbk_arena *arena, const engine_args *args, tbk_store_access access,
+                       tbk_engine_config *out_config, tbk_store **out, tbk_error *err)
+{
+    return store_config(arena, args, out_config, err) &&
+           engine_privileges_become_owner(out_config->store, true, err) &&
+           tbk_store_open(out_config->store, access, out, err);
+}
+
+/* By hand with --store only, whose sets are meant is not known. */
+static const tbk_origin *origin_of(tbk_arena *arena, const tbk_engine_config *config)
+{
+    if (config->environment == NULL)
+        return NULL;
+    tbk_origin *origin = TBK_ARENA_NEW(arena, tbk_origin);
+    *origin = tbk_database_origin(arena, config);
+    return origin;
+}
+
+/* Text that tells it apart where the configuration means another database. */
+static void set_others(tbk_arena *arena, tbk_value *map, const tbk_stored_set *set,
+                       const tbk_origin *mine)
+{
+    const tbk_origin its = tbk_origin_of(set->manifest);
+    bool is_other = mine != NULL && tbk_origin_differs(mine, &its);
+    tbk_value_set_string(arena, map, "other_database",
+                         is_other ? tbk_origin_words(arena, &its) : NULL);
+}
+
+static tbk_value *set_value(tbk_arena *arena, const tbk_stored_set *set, const tbk_origin *mine)
+{
+    tbk_value *map = tbk_value_map(arena);
+    tbk_value_set_string(arena, map, "id", set->id);
+    tbk_value_set_string(arena, map, "path", set->path);
+    tbk_value_set_string(arena, map, "damage", set->damage);
+    tbk_value_set_bool(arena, map, "from_future",
+                       tbk_retention_is_future(set->time_s, tbk_clock_now_s()));
+    if (set->manifest == NULL)
+        return map;
+    tbk_value_set_string(arena, map, "environment", set->manifest->environment);
+    tbk_value_set_string(arena, map, "location", set->manifest->location);
+    set_others(arena, map, set, mine);
+    tbk_value_set_string(arena, map, "profile", tbk_profile_name(set->manifest->profile));
+    tbk_value_set_string(arena, map, "method", set->manifest->method);
+    tbk_value_set_integer(arena, map, "held_ms", set->manifest->held_ms);
+    tbk_value_set_integer(arena, map, "raw_bytes",
+                          (int64_t)tbk_manifest_database_bytes(set->manifest));
+    tbk_value_set_integer(arena, map, "stored_bytes",
+                          (int64_t)tbk_manifest_stored_bytes(set->manifest));
+    tbk_value_set_string(arena, map, "proof",
+                         set->proof.level == TBK_PROOF_NONE || set->proof.ok
+                             ? tbk_proof_level_name(set->proof.level)
+                             : "failed");
+    tbk_value_set_string(arena, map, "proved_at", set->proof.at);
+    tbk_value_set_string(arena, map, "proof_reason", set->proof.reason);
+    return map;
+}
+
+static tbk_value *result_begin(tbk_arena *arena, const tbk_store *store, tbk_value **out_sets)
+{
+    tbk_value *result = tbk_value_map(arena);
+    *out_sets = tbk_value_list(arena);
+    tbk_value_set_integer(arena, result, "schema", RESULT_SCHEMA);
+    tbk_value_set_string(arena, result, "store", tbk_store_path(store));
+    tbk_value_set(arena, result, "sets", *out_sets);
+    return result;
+}
+
+bool engine_command_list(const engine_args *args, engine_output *output, tbk_error *err)
+{
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_auto(tbk_store) *store = NULL;
+    tbk_engine_config config;
+    tbk_stored_set *set;
+    tbk_value *sets;
+    if (!open_store(arena, args, TBK_STORE_READ, &config, &store, err) ||
+        !tbk_store_list(store, arena, &set, err))
+        return false;
+    tbk_value *result = result_begin(arena, store, &sets);
+    const tbk_origin *mine = origin_of(arena, &config);
+    for (; set != NULL; set = set->next)
+        tbk_value_append(arena, sets, set_value(arena, set, mine));
+    engine_output_result(output, result, engine_print_list);
+    return true;
+}
+
+/* --- check --- */
+
+static bool prove_checksums(tbk_arena *arena, const tbk_store *store, const tbk_stored_set *stored,
+                            const tbk_report *report, tbk_proof *out, tbk_error *err)
+{
+    tbk_auto(tbk_set) *set = NULL;
+    if (!tbk_store_open_set(store, stored->id, &set, err))
+        return false;
+    const tbk_prove_request request = {.set = set,
+                                       .manifest = stored->manifest,
+                                       .level = TBK_PROOF_CHECKSUMS,
+                                       .now_s = tbk_clock_now_s(),
+                                       .report = report};
+    return tbk_prove_set(arena, &request, out, err);
+}
+
+typedef struct checking {
+    tbk_arena *arena;
+    const tbk_store *store;
+    const tbk_report *report;
+    tbk_value *sets; /* what was found */
+    bool ok;
+} checking;
+
+static bool check_set(checking *self, const tbk_stored_set *set, tbk_error *err)
+{
+    tbk_proof proof = {.level = TBK_PROOF_CHECKSUMS, .ok = false, .reason = set->damage};
+    if (set->is_unread)
+        return tbk_fail(err, TBK_E_IO, "look for disk errors in the system's log",
+                        "the set '%s' could not be looked at: %s", set->path, set->damage);
+    bool is_told = set->manifest == NULL ||
+                   prove_checksums(self->arena, self->store, set, self->report, &proof, err);
+    if ((!is_told || !proof.ok) && !tbk_store_has(self->store, set->id))
+        return true; /* a backup that goes on meanwhile has pruned it */
+    if (!is_told)
+        return false;
+    tbk_value *map = tbk_value_map(self->arena);
+    tbk_value_set_string(self->arena, map, "id", set->id);
+    tbk_value_set(self->arena, map, "proof", tbk_proof_to_value(self->arena, &proof));
+    tbk_value_append(self->arena, self->sets, map);
+    self->ok = self->ok && proof.ok;
+    return true;
+}
+
+/* Also a damaged one, where it is named: that it is damaged is what is to be told. */
+static bool choose_sets(const tbk_store *store, tbk_arena *arena, const engine_args *args,
+                        const tbk_engine_config *config, tbk_stored_set **out, tbk_error *err)
+{
+    const tbk_set_choice choice = {
+        .id = args->set, .origin = origin_of(arena, config), .now_s = tbk_clock_now_s()};
+    bool is_latest = args->set != NULL && strcmp(args->set, "latest") == 0;
+    if (!(is_latest ? tbk_store_find(store, arena, &choice, out, err)
+                    : tbk_store_list(store, arena, out, err)))
+        return false;
+    if (args->set == NULL)
+        return true;
+    while (*out != NULL && !is_latest && strcmp((*out)->id, args->set) != 0)
+        *out = (*out)->next;
+    if (*out == NULL)
+        return tbk_fail(err, TBK_E_NOT_FOUND, "'list' shows the sets that there are",
+                        "there is no set '%s' in '%s'", args->set, tbk_store_path(store));
+    (*out)->next = NULL;
+    return true;
+}
+
+bool engine_command_check(const engine_args *args, engine_output *output, bool *out_ok,
+                          tbk_error *err)
+{
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_auto(tbk_store) *store = NULL;
+    tbk_report report = engine_output_report(output);
+    checking check = {.arena = arena, .report = &report, .ok = true};
+    tbk_engine_config config;
+    tbk_stored_set *set;
+    if (!open_store(arena, args, TBK_STORE_READ, &config, &store, err) ||
+        !choose_sets(store, arena, args, &config, &set, err))
+        return false;
+    check.store = store;
+    tbk_value *result = result_begin(arena, store, &check.sets);
+    for (; set != NULL; set = set->next)
+        if (!check_set(&check, set, err))
+            return false;
+    tbk_value_set_bool(arena, result, "ok", check.ok);
+    engine_output_result(output, result, engine_print_checks);
+    *out_ok = check.ok;
+    return true;
+}
+
+/* --- prove --- */
+
+static bool choose_one(const tbk_store *store, tbk_arena *arena, const engine_args *args,
+                       const tbk_engine_config *config, tbk_stored_set **out, tbk_error *err)
+{
+    const tbk_set_choice choice = {
+        .id = args->set, .origin = origin_of(arena, config), .now_s = tbk_clock_now_s()};
+    return tbk_store_find(store, arena, &choice, out, err);
+}
+
+typedef struct proving {
+    tbk_arena *arena;
+    tbk_store *store;
+    const tbk_stored_set *stored;
+    const tbk_database *database; /* NULL at level checksums */
+    tbk_proof_level level;
+    const tbk_report *report;
+} proving;
+
+/* A proof that holds is not replaced by a weaker one; one that fails always is what counts. */
+static bool write_proof(const proving *self, const tbk_set *set, const tbk_proof *proof,
+                        tbk_error *err)
+{
+    const tbk_proof *before = &self->stored->proof;
+    return (proof->ok && before->ok && before->level > proof->level) ||
+           tbk_set_write_proof(set, self->arena, proof, err);
+}
+
+static bool prove_set(const proving *self, tbk_proof *out, tbk_error *err)
+{
+    tbk_auto(tbk_set) *set = NULL;
+    const char *scratch;
+    if (!tbk_store_scratch(self->store, self->arena, &scratch, err) ||
+        !tbk_store_open_set(self->store, self->stored->id, &set, err))
+        return false;
+    const tbk_prove_request request = {.set = set,
+                                       .manifest = self->stored->manifest,
+                                       .level = self->level,
+                                       .database = self->database,
+                                       .scratch = scratch,
+                                       .now_s = tbk_clock_now_s(),
+                                       .report = self->report};
+    return tbk_prove_set(self->arena, &request, out, err) && write_proof(self, set, out, err);
+}
+
+static void print_proof(const tbk_value *result)
+{
+    const char *reason = tbk_value_text_at(result, "proof.reason", NULL);
+    const tbk_value *tables = tbk_value_find(result, "proof.rows");
+    (void)printf("Set:   %s\n", tbk_value_text_at(result, "set", "-"));
+    (void)printf("Proof: %s%s%s\n", tbk_value_text_at(result, "proof.level", "-"),
+                 reason != NULL ? ", FAILED: " : ", ok", reason != NULL ? reason : "");
+    if (tables == NULL)
+        return;
+    tbk_auto_text rows = {0};
+    tbk_json_write(&rows, tables, false);
+    (void)printf("Rows:  %s\n", tbk_text_string(&rows));
+}
+
+bool engine_command_prove(const engine_args *args, engine_output *output, bool *out_ok,
+                          tbk_error *err)
+{
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_auto(tbk_store) *store = NULL;
+    tbk_report report = engine_output_report(output);
+    tbk_engine_config config;
+    tbk_database database;
+    bool restores = args->proof_level == TBK_PROOF_RESTORED;
+    tbk_stored_set *set;
+    tbk_proof proof;
+    if (!open_store(arena, args, TBK_STORE_WRITE, &config, &store, err) ||
+        (restores && !tbk_database_open(arena, &config, NULL, &report, &database, err)) ||
+        !choose_one(store, arena, args, &config, &set, err))
+        return false;
+    const proving work = {.arena = arena,
+                          .store = store,
+                          .stored = set,
+                          .database = restores ? &database : NULL,
+                          .level = args->proof_level,
+                          .report = &report};
+    if (!prove_set(&work, &proof, err))
+        return false;
+    tbk_value *result = tbk_value_map(arena);
+    tbk_value_set_integer(arena, result, "schema", RESULT_SCHEMA);
+    tbk_value_set_string(arena, result, "store", tbk_store_path(store));
+    tbk_value_set_string(arena, result, "set", set->id);
+    tbk_value_set(arena, result, "proof", tbk_proof_to_value(arena, &proof));
+    engine_output_result(output, result, print_proof);
+    *out_ok = proof.ok;
+    return true;
+}
+
+/* --- acknowledge --- */
+
+static void print_acknowledged(const tbk_value *result)
+{
+    const tbk_member *lifted = tbk_value_members_at(result, "acknowledged");
+    for (const tbk_member *item = lifted; item != NULL; item = item->next)
+        (void)printf("Acknowledged: %s\n", tbk_value_text_at(item->value, "reason", "-"));
+    (void)printf("%s\n", lifted != NULL ? "From the next run on, older sets are pruned again."
+                                        : "There was nothing to acknowledge.");
+}
+
+/* With the store's lock: no run judges meanwhile. */
+bool engine_command_acknowledge(const engine_args *args, engine_output *output, tbk_error *err)
+{
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_auto(tbk_store) *store = NULL;
+    tbk_engine_config config;
+    tbk_brakes lifted;
+    if (!open_store(arena, args, TBK_STORE_WRITE, &config, &store, err) ||
+        !tbk_brakes_acknowledge(store, arena, origin_of(arena, &config), &lifted, err) ||
+        !tbk_last_run_acknowledge(store, arena, config.environment, err))
+        return false;
+    tbk_value *result = tbk_value_map(arena);
+    tbk_value_set_integer(arena, result, "schema", RESULT_SCHEMA);
+    tbk_value_set_string(arena, result, "store", tbk_store_path(store));
+    tbk_value_set(arena, result, "acknowledged", tbk_brakes_to_value(arena, &lifted, NULL));
+    engine_output_result(output, result, print_acknowledged);
+    return true;
+}
