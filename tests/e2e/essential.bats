@@ -51,18 +51,18 @@ END
 
 @test "rules that do not fit the database are refused by configure and plan, with what there is, and nothing changes" {
     before=$(on_vm cat /opt/torrust-backup/engine.yml)
-    cp "$workspace/envs/standin.backup.yml" good.yml
-    sed 's/completed > 0/complete > 0/' good.yml >"$workspace/envs/standin.backup.yml"
+    cp "$workspace/envs/standin.backup.yml" "$BATS_TEST_TMPDIR/good.yml"
+    sed 's/completed > 0/complete > 0/' "$BATS_TEST_TMPDIR/good.yml" >"$workspace/envs/standin.backup.yml"
     run -2 tb plan
     [[ $output == *"no such column: complete (the table's columns: id, info_hash, completed)"* ]]
     run -2 tb configure
     [[ $output == *"no such column: complete (the table's columns: id, info_hash, completed)"* ]]
-    sed 's/swarm:/swarms:/' good.yml >"$workspace/envs/standin.backup.yml"
+    sed 's/swarm:/swarms:/' "$BATS_TEST_TMPDIR/good.yml" >"$workspace/envs/standin.backup.yml"
     run -2 tb configure
     [[ $output == *"'swarms'"*"there is no such table (the tables are: "*"swarm"* ]]
     [ "$(on_vm cat /opt/torrust-backup/engine.yml)" = "$before" ]
     [ -z "$(sh_on_vm 'ls -d /tmp/tmp.* 2>/dev/null')" ]
-    with_options <good.yml
+    with_options <"$BATS_TEST_TMPDIR/good.yml"
 }
 
 @test "from the live database in WAL mode: proved, nothing held, what was left out is counted" {
