@@ -413,8 +413,17 @@ static void sessions_agree_while_others_write(void **state)
 
 static void *sleep_there(void *connection)
 {
-    (void)mysql_query(connection, "DO SLEEP(2)");
+    (void)mysql_query(connection, "DO SLEEP(6)");
     return NULL;
+}
+
+static MYSQL *watching;
+
+static bool somebody_sleeps(void)
+{
+    return strcmp(test_value(watching, "SELECT COUNT(*) FROM information_schema.PROCESSLIST "
+                                       "WHERE INFO LIKE 'DO SLEEP%'"),
+                  "1") == 0;
 }
 
 static void is_busy_while_somebody_executes_or_commits(void **state)
@@ -430,7 +439,8 @@ static void is_busy_while_somebody_executes_or_commits(void **state)
     assert_succeeds(tbk_mysql_connect(&source, &other, &err), err);
     assert_succeeds(tbk_mysql_dump_open(&request, &dump, &err), err);
     assert_int_equal(pthread_create(&thread, NULL, sleep_there, other), 0);
-    (void)usleep(300000);
+    watching = root;
+    assert_true(waits_for(somebody_sleeps));
     assert_fails(tbk_mysql_dump_pin(dump, &err), err, TBK_E_BUSY, "is executing");
     (void)pthread_join(thread, NULL);
     assert_succeeds(tbk_mysql_dump_pin(dump, &err), err);
@@ -451,7 +461,8 @@ static void one_session_is_never_busy(void **state)
     assert_succeeds(tbk_mysql_connect(&source, &other, &err), err);
     assert_succeeds(tbk_mysql_dump_open(&request, &dump, &err), err);
     assert_int_equal(pthread_create(&thread, NULL, sleep_there, other), 0);
-    (void)usleep(300000);
+    watching = root;
+    assert_true(waits_for(somebody_sleeps));
     tbk_mysql_dump_alone(dump);
     assert_succeeds(tbk_mysql_dump_pin(dump, &err), err);
     (void)pthread_join(thread, NULL);
