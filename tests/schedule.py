@@ -22,7 +22,7 @@ LOGS = os.path.join(os.path.dirname(HERE), "build", "tests")
 SKIPPED = re.compile(r"\*\*\* SKIPPED|ok .* # skip")  # a line that says that a test was left out
 SHOWN_LINES = 60  # of the log of a stage that failed
 CORES = os.cpu_count() or 1
-WAITING_PER_CORE = 4  # stages that mostly wait
+WAITING_PER_CORE = 2  # stages that mostly wait; with their machines, each keeps a third of a core busy
 PATIENCE_S = 60  # for stages that are told to end
 
 

@@ -194,13 +194,13 @@ bool tbk_sidecar_remove(const tbk_remote *remote, const tbk_report *report, tbk_
  * held to the end. */
 static const char WINDOW_SCRIPT[] =
     "cron=$1 hook=$2 logrotate=$3 log=$4 state=$5 hold=$6\n"
-    "free() { [ ! -e \"$state/lock\" ] || flock -n \"$state/lock\" true; }\n"
+    "free() { [ ! -e \"$state/lock\" ] || timeout 15 flock \"$state/lock\" true; }\n"
     "free || exit " LOCKED_TEXT "\n"
     "rm -f \"$cron\" \"$cron-verify\" || exit\n"
     "if [ -e \"$state/held\" ]; then\n"
     "    \"$hook\" --recover >&2; [ ! -e \"$state/held\" ] || exit " TRACKER_DOWN_TEXT "\n"
     "fi\n"
-    "if [ -d \"$state\" ]; then exec 9>\"$state/lock\"; flock -n 9 || exit " LOCKED_TEXT "; fi\n"
+    "if [ -d \"$state\" ]; then exec 9>\"$state/lock\"; timeout 15 flock 9 || exit " LOCKED_TEXT "; fi\n"
     "rm -f \"$hook\" \"$hold\" \"$logrotate\" \"/run/$(echo \"$state\" | tr / -)-held\" &&\n"
     "    rm -rf \"$log\" \"$state\"\n";
 
