@@ -200,7 +200,8 @@ static const char WINDOW_SCRIPT[] =
     "if [ -e \"$state/held\" ]; then\n"
     "    \"$hook\" --recover >&2; [ ! -e \"$state/held\" ] || exit " TRACKER_DOWN_TEXT "\n"
     "fi\n"
-    "if [ -d \"$state\" ]; then exec 9>\"$state/lock\"; timeout 15 flock 9 || exit " LOCKED_TEXT "; fi\n"
+    "if [ -d \"$state\" ]; then exec 9>\"$state/lock\"; timeout 15 flock 9 || exit " LOCKED_TEXT
+    "; fi\n"
     "rm -f \"$hook\" \"$hold\" \"$logrotate\" \"/run/$(echo \"$state\" | tr / -)-held\" &&\n"
     "    rm -rf \"$log\" \"$state\"\n";
 
