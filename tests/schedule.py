@@ -8,6 +8,9 @@ A stage begins when those that it comes after have passed, when what it has to h
 room for one more of its kind. Of those that can begin, the one with the longest chain of stages after it is first.
 Each is `tests/run` with its name in TBK_STAGE. When it is over, its name, result and time are said, and of one that
 failed the end of its log; in the end comes the table of all. Ends with 1 when one failed or could not be run.
+
+A few that failed are run once more in the end, each alone. That tells what is wrong from what is only too slow on a busy
+machine, or wrong now and then. The latter is not hidden: the end names the stage, and its first log stays.
 """
 import os
 import re
@@ -24,6 +27,7 @@ SHOWN_LINES = 60  # of the log of a stage that failed
 CORES = os.cpu_count() or 1
 WAITING_PER_CORE = 2  # stages that mostly wait; with their machines, each keeps a third of a core busy
 PATIENCE_S = 60  # for stages that are told to end
+AGAIN_AT_MOST = 3  # more than that is no chance
 
 
 @dataclass
@@ -37,6 +41,7 @@ class Stage:
     result: str = ""
     began: float = 0
     took: float = 0
+    again: bool = False  # it failed beside others, and was run alone
     worked: float = 0  # seconds of a processor, without those of the machines
     process: object = field(default=None, repr=False)
 
@@ -178,6 +183,40 @@ def longest_chain(stages):
     return max(chains.values(), key=lambda chain: sum(stage.took for stage in chain))
 
 
+def run_all(stages):
+    begin_all_that_can(stages)
+    while any(stage.runs for stage in stages.values()):
+        wait_for_one(stages)
+        begin_all_that_can(stages)
+
+
+def run_failed_alone(stages):
+    failed = [stage for stage in stages.values() if stage.result == "FAILED"]
+    if len(failed) > AGAIN_AT_MOST:
+        return
+    for stage in failed:
+        os.replace(stage.log, first_log(stage))
+        stage.result, stage.again = "", True
+        begin(stage)
+        while stage.runs:
+            wait_for_one(stages)
+    for stage in stages.values():
+        if stage.result == "not run":
+            stage.result = ""
+    run_all(stages)
+
+
+def first_log(stage):
+    return stage.log.replace(".log", ".first.log")
+
+
+def say_what_passed_alone(stages):
+    for stage in stages.values():
+        if stage.again and stage.result == "ok":
+            print(f"{stage.name} failed beside others and passed alone: {os.path.relpath(first_log(stage))} says why. "
+                  "Mend the test's patience, or the fault.")
+
+
 def interrupted(number, _):
     raise KeyboardInterrupt(number)
 
@@ -189,15 +228,14 @@ def main():
         signal.signal(number, interrupted)
     began, times = time.monotonic(), processor_times()
     try:
-        begin_all_that_can(stages)
-        while any(stage.runs for stage in stages.values()):
-            wait_for_one(stages)
-            begin_all_that_can(stages)
+        run_all(stages)
+        run_failed_alone(stages)
     except KeyboardInterrupt:
         print("Interrupted: all stages are told to end", flush=True)
         end_all(stages)
         return 130
     say_all(stages, began, times)
+    say_what_passed_alone(stages)
     passed = sum(stage.result == "ok" for stage in stages.values())
     failed = sum(stage.result == "FAILED" for stage in stages.values())
     print(f"{passed} passed, {failed} failed")
