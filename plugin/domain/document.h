@@ -39,9 +39,9 @@ typedef struct tbk_field tbk_field;
 struct tbk_field {
     const char *key; /* may be a path with dots: "capture.held_ms" */
     tbk_field_kind kind;
+    tbk_field_need need;
     size_t offset, size; /* of the member; the size of a struct of `items` */
     size_t count_offset; /* of the member that counts rows or structs */
-    tbk_field_need need;
     int64_t otherwise;   /* an integer that is missing */
     int64_t least, most; /* both 0: what the unit in the key allows (domain/units.h) */
     const tbk_names *names;
@@ -57,6 +57,8 @@ struct tbk_field {
 /* Where a field stands. */
 #define TBK_AT(type, member)                                                                       \
     .offset = offsetof(type, member), .size = sizeof(((type *)NULL)->member)
+/* Where a value stands, which has no size of its own. */
+#define TBK_AT_VALUE(type, member) .offset = offsetof(type, member)
 /* Where structs stand, or a pointer to them; and how many they are. */
 #define TBK_AT_LIST(type, member, counter)                                                         \
     .offset = offsetof(type, member), .size = sizeof *((type *)NULL)->member,                      \

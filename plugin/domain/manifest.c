@@ -172,10 +172,11 @@ static const tbk_field *database_of(const tbk_manifest *manifest)
 
 tbk_value *tbk_manifest_to_value(tbk_arena *arena, const tbk_manifest *manifest)
 {
-    const tbk_field *const tables[] = {identity, profile, capture, database_of(manifest), contents};
+    const tbk_field *const tables[] = {identity, profile, capture, database_of(manifest),
+                                       contents, NULL};
     tbk_value *value = tbk_value_map(arena);
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
-        tbk_fields_write(arena, value, tables[i], manifest);
+    for (const tbk_field *const *at = tables; *at != NULL; at++)
+        tbk_fields_write(arena, value, *at, manifest);
     return value;
 }
 

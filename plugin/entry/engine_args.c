@@ -269,6 +269,8 @@ static bool take_option(const char *name, engine_args *args, tbk_error *err)
 {
     const tbk_option *row = find_option(name, args->command);
     char called[48];
+    if (row == NULL)
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "unknown option '--%s'", name);
     if (tbk_option_fits(row, TBK_PROGRAM_ENGINE, args->command))
         return take(row, optarg, args, err);
     (void)snprintf(called, sizeof called, "--%s", name);

@@ -29,7 +29,7 @@ typedef struct outcome {
 static const tbk_field outcome_fields[] = {
     {"finished_s", TBK_FIELD_INTEGER, AT(facts.finished_s)},
     {"exit_status", TBK_FIELD_INTEGER, AT(facts.exit_status)},
-    {"error", TBK_FIELD_VALUE, AT(error)},
+    {"error", TBK_FIELD_VALUE, TBK_AT_VALUE(outcome, error)},
     {"set", TBK_FIELD_TEXT, AT(set)},
     {"last_success_s", TBK_FIELD_INTEGER, AT(facts.success_s)},
     {.kind = TBK_FIELD_END},
@@ -60,13 +60,13 @@ static const tbk_field run_fields[] = {
     {"time", TBK_FIELD_TEXT, AT(finished)},
     {"finished_s", TBK_FIELD_INTEGER, AT(facts.finished_s)},
     {"exit_status", TBK_FIELD_INTEGER, AT(facts.exit_status)},
-    {"error", TBK_FIELD_VALUE, AT(error)},
+    {"error", TBK_FIELD_VALUE, TBK_AT_VALUE(run_record, error)},
     {"set", TBK_FIELD_TEXT, AT(set)},
     {"profile", TBK_FIELD_TEXT, AT(profile)},
     {"method", TBK_FIELD_TEXT, AT(method)},
     {"config_missing", TBK_FIELD_TEXTS, AT(config_missing)},
     {"method_reason", TBK_FIELD_TEXT, AT(method_reason)},
-    {"phases_ms", TBK_FIELD_VALUE, AT(phases_ms)},
+    {"phases_ms", TBK_FIELD_VALUE, TBK_AT_VALUE(run_record, phases_ms)},
     {"held_ms", TBK_FIELD_INTEGER, AT(facts.held_ms)},
     {"tracker_was_stopped", TBK_FIELD_BOOL, AT(tracker_was_stopped)},
     {"duration_ms", TBK_FIELD_INTEGER, AT(facts.duration_ms)},
@@ -93,8 +93,8 @@ static const tbk_field kept_fields[] = {
 };
 
 static const tbk_field state_fields[] = {
-    {"profiles", TBK_FIELD_VALUE, AT(profiles)},
-    {"retention_brakes", TBK_FIELD_VALUE, AT(brakes)},
+    {"profiles", TBK_FIELD_VALUE, TBK_AT_VALUE(run_record, profiles)},
+    {"retention_brakes", TBK_FIELD_VALUE, TBK_AT_VALUE(run_record, brakes)},
     {.kind = TBK_FIELD_END},
 };
 #undef AT

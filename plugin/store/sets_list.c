@@ -185,7 +185,7 @@ static bool find_named(const tbk_store *store, const char *id, tbk_stored_set *s
 bool tbk_store_find(const tbk_store *store, tbk_arena *arena, const tbk_set_choice *choice,
                     tbk_stored_set **out, tbk_error *err)
 {
-    tbk_stored_set *list;
+    tbk_stored_set *list = NULL;
     if (!tbk_store_list(store, arena, &list, err))
         return false;
     if (choice->id == NULL || strcmp(choice->id, "latest") == 0)

@@ -73,7 +73,7 @@ static const tbk_field fields[] = {
      .refusal = "holds what is no part"},
     {"a.few", TBK_FIELD_ARRAY, TBK_AT_LIST(thing, few, few_count), .items = part_fields, .most = 2,
      .check = is_new},
-    {"any", TBK_FIELD_VALUE, AT(any), .need = TBK_FIELD_OPTIONAL},
+    {"any", TBK_FIELD_VALUE, TBK_AT_VALUE(thing, any), .need = TBK_FIELD_OPTIONAL},
     {.kind = TBK_FIELD_END},
 };
 #undef AT
