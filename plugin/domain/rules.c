@@ -133,6 +133,15 @@ const char *tbk_rule_text(const tbk_rule *rule)
     return rule->kind == TBK_RULE_ROWS ? rule->condition : words[rule->kind];
 }
 
+bool(tbk_rule_fail)(const tbk_rule *rule, const char *why, tbk_error *err)
+{
+    return tbk_fail(err, TBK_E_CONFIG,
+                    "write all, none, or one condition on the table's own columns, without "
+                    "subqueries, such as \"completed > 0\"",
+                    "the rule for the table '%.200s' (%.200s) cannot be used: %s", rule->table,
+                    tbk_rule_text(rule), why);
+}
+
 const tbk_rule *tbk_rules_find(const tbk_rules *rules, const char *table)
 {
     for (size_t i = 0; i < rules->count; i++)

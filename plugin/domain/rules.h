@@ -48,6 +48,10 @@ bool tbk_rules_read(const tbk_value *document, const char *key, tbk_rules *rules
 
 /* The rule as it was written: "all", "none" or the condition. */
 const char *tbk_rule_text(const tbk_rule *rule);
+/* Why a database cannot use the rule: TBK_E_CONFIG, with what to write. Always returns false. */
+bool tbk_rule_fail(const tbk_rule *rule, const char *why, tbk_error *err);
+/* As tbk_fail: seen to be false where it is called. */
+#define tbk_rule_fail(...) ((void)(tbk_rule_fail)(__VA_ARGS__), false)
 /* The table's rule, whatever its letters' case, as SQLite sees names; NULL where there is none. */
 const tbk_rule *tbk_rules_find(const tbk_rules *rules, const char *table);
 

@@ -37,6 +37,20 @@ static inline void assert_golden(const char *path, const char *made)
     }
 }
 
+/* A document that a file of the folder holds. */
+static inline const tbk_value *golden_document(tbk_arena *arena, const char *folder,
+                                               const char *name)
+{
+    char *bytes;
+    size_t length;
+    const tbk_value *value = NULL;
+    tbk_error err;
+    const char *path = tbk_arena_format(arena, "%s%s", folder, name);
+    assert_succeeds(tbk_file_read(arena, path, GOLDEN_BYTES_MAX, &bytes, &length, &err), err);
+    assert_succeeds(tbk_json_parse(arena, bytes, length, name, &value, &err), err);
+    return value;
+}
+
 /* What a document is spoiled with, one value at a time; null is as if it were not there. */
 static const char *const spoilers[] = {"null", "5", "-1", "9007199254740993", "\"x\"", "[5]"};
 

@@ -16,15 +16,6 @@
 
 TBK_AUTO_POINTER(MYSQL_STMT, mysql_stmt_close);
 
-static bool fail_rule(const tbk_rule *rule, const char *why, tbk_error *err)
-{
-    return tbk_fail(err, TBK_E_CONFIG,
-                    "write all, none, or one condition on the table's own columns, without "
-                    "subqueries, such as \"completed > 0\"",
-                    "the rule for the table '%.200s' (%.200s) cannot be used: %s", rule->table,
-                    tbk_rule_text(rule), why);
-}
-
 static size_t word_length(const char *text)
 {
     return strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$");
@@ -95,7 +86,7 @@ static bool check_condition(tbk_arena *arena, MYSQL *session, const char *table,
 {
     const char *wrong = wrong_with(rule->condition);
     if (wrong != NULL)
-        return fail_rule(rule, wrong, err);
+        return tbk_rule_fail(rule, wrong, err);
     const char *sql = tbk_arena_format(arena, "SELECT 1 FROM %s WHERE (%s)",
                                        tbk_mysql_name(arena, table), rule->condition);
     tbk_auto(MYSQL_STMT) *statement = mysql_stmt_init(session);
@@ -104,8 +95,8 @@ static bool check_condition(tbk_arena *arena, MYSQL *session, const char *table,
     if (mysql_stmt_prepare(statement, sql, strlen(sql)) != 0)
         return mysql_stmt_errno(statement) >= CR_MIN_ERROR
                    ? tbk_mysql_fail(session, err, "cannot check the rule for '%s'", rule->table)
-                   : fail_rule(rule, mysql_stmt_error(statement), err);
-    return mysql_stmt_param_count(statement) == 0 || fail_rule(rule, "it has a parameter", err);
+                   : tbk_rule_fail(rule, mysql_stmt_error(statement), err);
+    return mysql_stmt_param_count(statement) == 0 || tbk_rule_fail(rule, "it has a parameter", err);
 }
 
 static const tbk_mysql_table *find_table(const tbk_mysql_schema *schema, const char *name)
@@ -124,7 +115,7 @@ bool tbk_mysql_rules_check(MYSQL *session, const tbk_mysql_schema *schema, const
         const tbk_rule *rule = &rules->list[i];
         const tbk_mysql_table *table = find_table(schema, rule->table);
         if (table == NULL || table->is_sequence)
-            return fail_rule(rule, "there is no such table", err);
+            return tbk_rule_fail(rule, "there is no such table", err);
         if (rule->kind == TBK_RULE_ROWS && !check_condition(arena, session, table->name, rule, err))
             return false;
     }

@@ -29,15 +29,6 @@ static int authorize(void *self, int action, const char *first, const char *seco
     return SQLITE_DENY;
 }
 
-static bool fail_rule(const tbk_rule *rule, const char *why, tbk_error *err)
-{
-    return tbk_fail(err, TBK_E_CONFIG,
-                    "write all, none, or one condition on the table's own columns, without "
-                    "subqueries, such as \"completed > 0\"",
-                    "the rule for the table '%.200s' (%.200s) cannot be used: %s", rule->table,
-                    tbk_rule_text(rule), why);
-}
-
 /* What there is to choose from, in the words of the database itself. */
 static bool fail_names(sqlite3 *db, const tbk_rule *rule, const char *why, const char *sql,
                        const char *kind, tbk_error *err)
@@ -50,7 +41,7 @@ static bool fail_names(sqlite3 *db, const tbk_rule *rule, const char *why, const
         if (sqlite3_step(names) == SQLITE_ROW && sqlite3_column_text(names, 0) != NULL)
             text = sqlite3_mprintf("%s (%s: %.300s)", why, kind, sqlite3_column_text(names, 0));
     }
-    return fail_rule(rule, text != NULL ? text : why, err);
+    return tbk_rule_fail(rule, text != NULL ? text : why, err);
 }
 
 static bool fail_column(sqlite3 *db, const tbk_rule *rule, tbk_error *err)
@@ -74,13 +65,13 @@ static bool check_condition(sqlite3 *db, const tbk_rule *rule, tbk_error *err)
     tbk_sqlite_authorize(db, NULL, NULL);
     (void)sqlite3_limit(db, SQLITE_LIMIT_EXPR_DEPTH, depth);
     if (rc == SQLITE_AUTH)
-        return fail_rule(rule, "it does more than to look at the table's own columns", err);
+        return tbk_rule_fail(rule, "it does more than to look at the table's own columns", err);
     if (rc != SQLITE_OK)
         return fail_column(db, rule, err);
     if (rest[0] != '\0')
-        return fail_rule(rule, "it is more than one condition", err);
+        return tbk_rule_fail(rule, "it is more than one condition", err);
     return sqlite3_bind_parameter_count(statement) == 0 ||
-           fail_rule(rule, "it has a parameter", err);
+           tbk_rule_fail(rule, "it has a parameter", err);
 }
 
 static bool check_rule(sqlite3 *db, const tbk_rule *rule, tbk_error *err)

@@ -107,18 +107,6 @@ static tbk_manifest bare(tbk_driver driver)
     return manifest;
 }
 
-static const tbk_value *document_in(tbk_arena *arena, const char *name)
-{
-    char *bytes;
-    size_t length;
-    const tbk_value *value = NULL;
-    tbk_error err;
-    const char *path = tbk_arena_format(arena, FORMATS "%s", name);
-    assert_succeeds(tbk_file_read(arena, path, GOLDEN_BYTES_MAX, &bytes, &length, &err), err);
-    assert_succeeds(tbk_json_parse(arena, bytes, length, name, &value, &err), err);
-    return value;
-}
-
 static void check_written(tbk_arena *arena, const char *name, const tbk_value *value)
 {
     tbk_auto_text text = {0};
@@ -141,8 +129,9 @@ static void manifests_are_written_and_read_as_ever(void **state)
         tbk_manifest read;
         tbk_error err;
         check_written(arena, cases[i].name, tbk_manifest_to_value(arena, &cases[i].manifest));
-        assert_succeeds(tbk_manifest_read(arena, document_in(arena, cases[i].name), &read, &err),
-                        err);
+        assert_succeeds(
+            tbk_manifest_read(arena, golden_document(arena, FORMATS, cases[i].name), &read, &err),
+            err);
         check_written(arena, cases[i].name, tbk_manifest_to_value(arena, &read));
     }
 }
@@ -165,7 +154,9 @@ static void proofs_are_written_and_read_as_ever(void **state)
         tbk_proof read;
         tbk_error err;
         check_written(arena, cases[i].name, tbk_proof_to_value(arena, &cases[i].proof));
-        assert_succeeds(tbk_proof_read(arena, document_in(arena, cases[i].name), &read, &err), err);
+        assert_succeeds(
+            tbk_proof_read(arena, golden_document(arena, FORMATS, cases[i].name), &read, &err),
+            err);
         check_written(arena, cases[i].name, tbk_proof_to_value(arena, &read));
     }
 }
@@ -214,7 +205,7 @@ static void spoiled_documents_are_refused_as_ever(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         tbk_auto(tbk_arena) *arena = tbk_arena_new();
         tbk_auto_text said = {0};
-        const tbk_value *document = document_in(arena, cases[i].document);
+        const tbk_value *document = golden_document(arena, FORMATS, cases[i].document);
         spoil_each(arena, document, (tbk_value *)(uintptr_t)document, "", cases[i].say, &said);
         assert_golden(tbk_arena_format(arena, FORMATS "%s", cases[i].said), tbk_text_string(&said));
     }

@@ -142,6 +142,17 @@ static void profiles_are_read_as_they_are_written(void **state)
     assert_fails(tbk_profile_parse("Full", &read, &err), err, TBK_E_CONFIG, "known are: full");
 }
 
+static void a_rule_that_cannot_be_used_says_which_and_why(void **state)
+{
+    (void)state;
+    tbk_error err;
+    const tbk_rule rows = {.table = "torrents", .kind = TBK_RULE_ROWS, .condition = "seen > 0"};
+    assert_fails(tbk_rule_fail(&rows, "no such column: seen", &err), err, TBK_E_CONFIG,
+                 "the rule for the table 'torrents' (seen > 0) cannot be used: no such column: "
+                 "seen");
+    assert_non_null(strstr(err.fix, "one condition on the table's own columns"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +163,7 @@ int main(void)
         cmocka_unit_test(tables_have_names),
         cmocka_unit_test(bad_maps_of_rules_are_refused),
         cmocka_unit_test(profiles_are_read_as_they_are_written),
+        cmocka_unit_test(a_rule_that_cannot_be_used_says_which_and_why),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -142,18 +142,6 @@ static void last_runs_are_written_as_ever(void **state)
     check_state(arena, "last-run.demo.json", "last-run-acknowledged.json");
 }
 
-static const tbk_value *document_in(tbk_arena *arena, const char *name)
-{
-    char *bytes;
-    size_t length;
-    const tbk_value *value = NULL;
-    tbk_error err;
-    const char *path = tbk_arena_format(arena, FORMATS "%s", name);
-    assert_succeeds(tbk_file_read(arena, path, GOLDEN_BYTES_MAX, &bytes, &length, &err), err);
-    assert_succeeds(tbk_json_parse(arena, bytes, length, name, &value, &err), err);
-    return value;
-}
-
 static void put_state(const char *name, const tbk_value *document)
 {
     tbk_auto_text text = {0};
@@ -195,7 +183,7 @@ static void check_spoiled(const char *document_name, const char *said_name, spoi
 {
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     tbk_auto_text said = {0};
-    const tbk_value *document = document_in(arena, document_name);
+    const tbk_value *document = golden_document(arena, FORMATS, document_name);
     tbk_text_append(&said, "as it is:");
     say(arena, document, &said);
     spoil_each(arena, document, (tbk_value *)(uintptr_t)document, "", say, &said);
@@ -214,7 +202,8 @@ static void records_of_earlier_versions_are_taken_as_ever(void **state)
     (void)state;
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     tbk_auto_text said = {0};
-    tbk_value *document = (tbk_value *)(uintptr_t)document_in(arena, "last-run-good.json");
+    tbk_value *document =
+        (tbk_value *)(uintptr_t)golden_document(arena, FORMATS, "last-run-good.json");
     tbk_value_set(arena, document, "profiles", tbk_value_null(arena));
     tbk_value_set(arena, document, "later", tbk_value_integer(arena, 5));
     say_last_run(arena, document, &said);
@@ -247,7 +236,7 @@ static void the_brake_is_written_and_read_as_ever(void **state)
     (void)state;
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     tbk_auto_text said = {0};
-    say_brake(arena, document_in(arena, "brakes.json"), &said);
+    say_brake(arena, golden_document(arena, FORMATS, "brakes.json"), &said);
     check_state(arena, "brake.json", "brakes-left.json");
     check_spoiled("brakes.json", "spoiled-brakes.txt", say_brake);
 }
