@@ -26,6 +26,7 @@ SKIPPED = re.compile(r"\*\*\* SKIPPED|ok .* # skip")  # a line that says that a 
 SHOWN_LINES = 60  # of the log of a stage that failed
 CORES = os.cpu_count() or 1
 WAITING_PER_CORE = 2  # stages that mostly wait; with their machines, each keeps a third of a core busy
+WORK_NICE = 10  # of stages that may take their time: a tenth of a core beside one that does not
 PATIENCE_S = 60  # for stages that are told to end
 AGAIN_AT_MOST = 3  # more than that is no chance
 
@@ -83,13 +84,22 @@ def has_room(stage, running):
 
 
 def begin(stage):
-    command = [os.path.join(HERE, "run")]
-    if stage.kind == "work":
-        command = ["nice", *command]
     with open(stage.log, "wb") as log:
-        stage.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+        stage.process = subprocess.Popen([os.path.join(HERE, "run")], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                          env={**os.environ, "TBK_STAGE": stage.name}, start_new_session=True)
+    if stage.kind == "work":
+        give_way(stage.process.pid)
     stage.began = time.monotonic()
+
+
+def give_way(pid):
+    """Linux shares a processor out between sessions before it looks at the priorities inside of each."""
+    os.setpriority(os.PRIO_PROCESS, pid, WORK_NICE)
+    try:
+        with open(f"/proc/{pid}/autogroup", "w", encoding="ascii") as session:
+            session.write(str(WORK_NICE))
+    except OSError:
+        pass  # a kernel without such groups goes by the priority
 
 
 def begin_all_that_can(stages):
