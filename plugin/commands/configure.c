@@ -5,6 +5,7 @@
 #include "commands/database_use.h"
 #include "commands/host_facts.h"
 #include "commands/mode_switch.h"
+#include "commands/outbound.h"
 #include "commands/rules_check.h"
 #include "commands/schedule_report.h"
 
@@ -38,8 +39,10 @@ static const char *state_of(const tbk_item *item, bool dry_run)
         [TBK_ACTION_REMOVE] = {"removed", "would be removed"},
         [TBK_ACTION_WAIT] = {"waits for a tracker", "waits for a tracker"}};
 
-    if (item->kind == TBK_ITEM_SIDECAR && item->action == TBK_ACTION_CREATE)
+    if (tbk_item_is_service(item) && item->action == TBK_ACTION_CREATE)
         return dry_run ? "would be started" : "started";
+    if (item->kind == TBK_ITEM_OUTBOUND && item->action == TBK_ACTION_WAIT)
+        return "waits for a first backup";
     return states[item->action][dry_run ? 1 : 0];
 }
 
@@ -66,13 +69,23 @@ static void warn(configuration *self, const char *text)
 
 /* --- directories and image --- */
 
+static unsigned owner_of(const char *path)
+{
+    for (size_t i = 0; i < TBK_DIRECTORIES; i++)
+        if (strcmp(tbk_directories[i].path, path) == 0)
+            return tbk_directories[i].owner;
+    return 0;
+}
+
 /* All in one command, with what an interrupted upload may have left. */
 static bool apply_directories(configuration *self, tbk_error *err)
 {
     static const char script[] =
-        "while [ $# -gt 0 ]; do install -d -m \"$2\" \"$1\" || exit; shift 2; done\n"
+        "while [ $# -gt 0 ]; do\n"
+        "    install -d -m \"$2\" -o \"$3\" -g \"$3\" \"$1\" || exit; shift 3\n"
+        "done\n"
         "rm -f " REMOTE_TARBALL " " REMOTE_TARBALL "~";
-    const char *argv[5 + 2 * TBK_DIRECTORIES] = {"sh", "-c", script, "directories"};
+    const char *argv[5 + 3 * TBK_DIRECTORIES] = {"sh", "-c", script, "directories"};
     const tbk_remote_command command = {.argv = argv, .as_root = true, .report = self->vm->report};
     tbk_auto_remote_result result = {0};
     size_t count = 4;
@@ -85,36 +98,37 @@ static bool apply_directories(configuration *self, tbk_error *err)
             continue;
         argv[count++] = item->path;
         argv[count++] = tbk_arena_format(self->arena, "%04o", (unsigned)item->wanted.mode);
+        argv[count++] = tbk_arena_format(self->arena, "%u", owner_of(item->path));
     }
     return tbk_remote_do(self->vm->remote, "making directories", &command, &result, err);
 }
 
-static bool load_image(const configuration *self, tbk_error *err)
+static bool load_image(const configuration *self, const tbk_image *image, tbk_error *err)
 {
     static const char script[] =
         "docker load -q -i \"$1\" && docker image inspect \"$2\" >/dev/null && rm -f \"$1\"\n";
-    const tbk_remote_command command = {.argv = (const char *const[]){"sh", "-c", script, "load",
-                                                                      REMOTE_TARBALL,
-                                                                      self->vm->image->tag, NULL},
-                                        .as_root = true,
-                                        .timeout_ms = LOAD_TIMEOUT_MS,
-                                        .report = self->vm->report};
+    const tbk_remote_command command = {
+        .argv = (const char *const[]){"sh", "-c", script, "load", REMOTE_TARBALL, image->tag, NULL},
+        .as_root = true,
+        .timeout_ms = LOAD_TIMEOUT_MS,
+        .report = self->vm->report};
     tbk_auto_remote_result result = {0};
 
-    return tbk_remote_do(self->vm->remote, "loading the engine's image", &command, &result, err);
+    return tbk_remote_do(self->vm->remote, "loading an image", &command, &result, err);
 }
 
-static bool put_image(const configuration *self, tbk_error *err)
+static bool put_image(const configuration *self, const char *tag, tbk_error *err)
 {
     const tbk_vm *vm = self->vm;
-    tbk_auto_fd int fd = open(vm->image->tarball_path, O_RDONLY | O_CLOEXEC);
+    const tbk_image *image = strcmp(tag, vm->image->tag) == 0 ? vm->image : vm->outbound_image;
+    tbk_auto_fd int fd = open(image->tarball_path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
-        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "opening '%s'", vm->image->tarball_path);
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "opening '%s'", image->tarball_path);
     const tbk_remote_file file = {.path = REMOTE_TARBALL, .mode = 0600, .fd = fd};
-    return (tbk_remote_put(vm->remote, &file, &vm->image->digest, vm->report, err) &&
-            load_image(self, err)) ||
-           tbk_error_context(err, "installing the engine's image");
+    return (tbk_remote_put(vm->remote, &file, &image->digest, vm->report, err) &&
+            load_image(self, image, err)) ||
+           tbk_error_context(err, "installing the image '%s'", tag);
 }
 
 /* --- files --- */
@@ -155,14 +169,18 @@ static bool put_file(const configuration *self, const tbk_rendered_file *file, t
 static bool remove_older_images(const configuration *self, tbk_error *err)
 {
     static const char script[] =
-        "docker image ls --format '{{.Repository}}:{{.Tag}}' torrust-backup-engine |\n"
-        "while IFS= read -r image; do\n"
-        "    [ \"$image\" = \"$1\" ] || docker image rm \"$image\" || true\n"
+        "for name in " TBK_ENGINE_IMAGE " " TBK_OUTBOUND_IMAGE "; do\n"
+        "    docker image ls --format '{{.Repository}}:{{.Tag}}' \"$name\"\n"
+        "done | while IFS= read -r image; do\n"
+        "    [ \"$image\" = \"$1\" ] || [ \"$image\" = \"$2\" ] || docker image rm \"$image\" || "
+        "true\n"
         "done >/dev/null 2>&1";
-    const tbk_remote_command command = {
-        .argv = (const char *const[]){"sh", "-c", script, "older", self->vm->image->tag, NULL},
-        .as_root = true,
-        .report = self->vm->report};
+    const char *outbound = self->vm->secrets->count > 0 ? self->vm->outbound_image->tag : "";
+    const tbk_remote_command command = {.argv = (const char *const[]){"sh", "-c", script, "older",
+                                                                      self->vm->image->tag,
+                                                                      outbound, NULL},
+                                        .as_root = true,
+                                        .report = self->vm->report};
     tbk_auto_remote_result result = {0};
 
     if (!self->changed || self->dry_run)
@@ -175,7 +193,7 @@ static bool remove_older_images(const configuration *self, tbk_error *err)
 /* What is to be done shows only there and then, by the files that are in place. */
 static bool apply_sidecar(configuration *self, tbk_item *item, tbk_error *err)
 {
-    tbk_sidecar_step step = TBK_SIDECAR_IN_PLACE;
+    tbk_service_step step = TBK_SERVICE_IN_PLACE;
 
     if (!(self->dry_run ? tbk_sidecar_look : tbk_sidecar_start)(self->arena, self->vm, &step, err))
         return false;
@@ -186,23 +204,38 @@ static bool apply_sidecar(configuration *self, tbk_item *item, tbk_error *err)
     return true;
 }
 
+static bool apply_outbound(configuration *self, tbk_item *item, tbk_error *err)
+{
+    tbk_service_step step = TBK_SERVICE_IN_PLACE;
+
+    if (!tbk_outbound_apply(self->vm, self->dry_run, &step, err))
+        return false;
+    tbk_item_take_step(item, step);
+    if (item->action == TBK_ACTION_WAIT)
+        warn(self, "nothing goes off-site yet: there is no store on the VM; run 'torrust-backup "
+                   "configure' again after the first backup");
+    return true;
+}
+
 static bool apply_item(configuration *self, tbk_item *item, tbk_error *err)
 {
     const tbk_vm *vm = self->vm;
 
-    if (item->kind == TBK_ITEM_SIDECAR && item->wanted.exists)
-        return apply_sidecar(self, item, err);
+    if (tbk_item_is_service(item))
+        return (item->kind == TBK_ITEM_SIDECAR ? apply_sidecar : apply_outbound)(self, item, err);
     if (self->dry_run || item->action == TBK_ACTION_NONE)
         return true;
     switch (item->kind) {
     case TBK_ITEM_IMAGE:
-        return put_image(self, err);
+        return put_image(self, item->path, err);
     case TBK_ITEM_FILE:
         return put_file(self, item->file, err);
     case TBK_ITEM_WINDOW:
         return tbk_window_remove(vm->remote, vm->report, err);
     case TBK_ITEM_SIDECAR:
         return tbk_sidecar_remove(vm->remote, vm->report, err);
+    case TBK_ITEM_OUTBOUND:
+        return tbk_outbound_remove(vm->remote, vm->report, err);
     case TBK_ITEM_DIRECTORY:
         break;
     }
@@ -220,8 +253,9 @@ static bool apply_and_tell(configuration *self, tbk_item *item, tbk_error *err)
 static bool apply_image(configuration *self, tbk_error *err)
 {
     for (size_t i = 0; i < self->items.count; i++)
-        if (self->items.list[i].kind == TBK_ITEM_IMAGE)
-            return apply_and_tell(self, &self->items.list[i], err);
+        if (self->items.list[i].kind == TBK_ITEM_IMAGE &&
+            !apply_and_tell(self, &self->items.list[i], err))
+            return false;
     return true;
 }
 
@@ -304,7 +338,7 @@ static bool configure_all(configuration *self, tbk_error *err)
         bool (*work)(configuration *self, tbk_error *err);
     } steps[] = {{"Looking at the VM", look_at_host},
                  {"Making directories", apply_directories},
-                 {"Installing the engine's image", apply_image},
+                 {"Installing images", apply_image},
                  {"Checking the database", check_database},
                  {"Installing configuration and schedule", apply_rest},
                  {"Checking the schedule", report_schedule}};

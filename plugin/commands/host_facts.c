@@ -9,10 +9,10 @@
 
 #define FACTS_TIMEOUT_MS 90000
 
-/* $1 image, $2 store, $3 tracker's container, then the files. Every docker call has a limit, since
- * a hanging daemon would hang us. */
+/* $1 image, $2 outbound's image, $3 store, $4 tracker's container, then the files. Every docker
+ * call has a limit, since a hanging daemon would hang us. */
 static const char FACTS_SCRIPT[] =
-    "image=$1 store=$2 tracker=$3; shift 3\n"
+    "image=$1 outbound=$2 store=$3 tracker=$4; shift 4\n"
     "docker() { timeout 20 docker \"$@\" 2>/dev/null; }\n"
     "say() { printf '%s %s\\n' \"$1\" \"$2\"; }\n"
     "say arch \"$(uname -m)\"\n"
@@ -22,6 +22,10 @@ static const char FACTS_SCRIPT[] =
     "say logrotate \"$(PATH=$PATH:/usr/sbin command -v logrotate)\"\n"
     "say cron \"$(pgrep -x cron || pgrep -x crond)\"\n"
     "say image \"$(docker image inspect -f '{{.Id}}' \"$image\")\"\n"
+    "say outbound_image \"$(docker image inspect -f '{{.Id}}' \"$outbound\")\"\n"
+    "say outbound \"$(ls " TBK_SECRETS_FILE " 2>/dev/null; "
+    "docker ps -aq --filter label=com.docker.compose.project=torrust-backup "
+    "--filter label=com.docker.compose.service=outbound)\"\n"
     /* Who has the lock file open, not who locked it: the lock was taken by flock(1), which is gone,
      * and trying the lock would make a run that cron starts at this moment find it taken. Before
      * the tracker is looked at: a hold that ends in between must not look like one without a run.
@@ -43,8 +47,10 @@ static const char FACTS_SCRIPT[] =
     "say tracker_health \"$(docker inspect --type container -f "
     "'{{if .State.Health}}{{.State.Health.Status}}{{end}}' \"$tracker\")\"\n"
     "say held \"$(ls " TBK_STATE_DIRECTORY "/held 2>/dev/null)\"\n"
-    "for folder in " TBK_OUR_FOLDER " " TBK_LOG_DIRECTORY " " TBK_STATE_DIRECTORY "; do\n"
-    "    say directory \"$(stat -c %a \"$folder\" 2>/dev/null)\"\n"
+    /* In the order of tbk_directories. */
+    "for folder in " TBK_OUR_FOLDER " " TBK_OUTBOUND_DIRECTORY " " TBK_SECRETS_DIRECTORY
+    " " TBK_LOG_DIRECTORY " " TBK_STATE_DIRECTORY "; do\n"
+    "    say directory \"$(stat -c '%a %u:%g' \"$folder\" 2>/dev/null)\"\n"
     "done\n"
     "say native_cron \"$(ls /etc/cron.d/tracker-backup 2>/dev/null)\"\n"
     "say store_free \"$(df -PB1 \"$store\" 2>/dev/null | awk 'NR == 2 {print $4}')\"\n"
@@ -81,13 +87,13 @@ static bool read_offset(const char *value, int64_t *out, tbk_error *err)
     return true;
 }
 
-static void read_directory_fact(const char *value, tbk_item_state *out)
+static void read_directory_fact(const char *value, unsigned wanted, tbk_item_state *out)
 {
-    unsigned mode = 0;
+    unsigned mode = 0, owner = 0, group = 0;
 
-    out->exists = sscanf(value, "%6o", &mode) == 1;
+    out->exists = sscanf(value, "%6o %10u:%10u", &mode, &owner, &group) == 3;
     out->mode = (mode_t)(mode & 07777);
-    out->root_owned = true; /* none but root makes one there */
+    out->is_owned = owner == wanted && group == wanted;
 }
 
 static void read_file_fact(const char *value, tbk_item_state *out)
@@ -97,7 +103,7 @@ static void read_file_fact(const char *value, tbk_item_state *out)
 
     out->exists = sscanf(value, "%6o %31s %64s", &mode, owner, out->digest.hex) == 3;
     out->mode = (mode_t)(mode & 07777);
-    out->root_owned = strcmp(owner, "0:0") == 0;
+    out->is_owned = strcmp(owner, "0:0") == 0;
 }
 
 static void read_word(tbk_arena *arena, const char *name, const char *value, tbk_host_facts *out)
@@ -117,10 +123,15 @@ static void read_word(tbk_arena *arena, const char *name, const char *value, tbk
     const struct {
         const char *name;
         bool *flag;
-    } flags[] = {{"flock", &out->flock},        {"logrotate", &out->logrotate},
-                 {"cron", &out->cron_running},  {"image", &out->found.has_image},
-                 {"held", &out->held},          {"native_cron", &out->native_cron},
-                 {"hook_runs", &out->hook_runs}};
+    } flags[] = {{"flock", &out->flock},
+                 {"logrotate", &out->logrotate},
+                 {"cron", &out->cron_running},
+                 {"image", &out->found.has_image},
+                 {"held", &out->held},
+                 {"native_cron", &out->native_cron},
+                 {"hook_runs", &out->hook_runs},
+                 {"outbound", &out->found.has_outbound},
+                 {"outbound_image", &out->found.has_outbound_image}};
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (strcmp(name, texts[i].name) == 0)
@@ -145,9 +156,11 @@ static bool read_fact(tbk_arena *arena, const char *name, const char *value, tbk
         return read_number_fact(name, value, TBK_CLOCK_LAST_S, &out->now_s, err);
     if (strcmp(name, "offset") == 0)
         return read_offset(value, &out->utc_offset_s, err);
-    if (strcmp(name, "directory") == 0 && seen->directories < TBK_DIRECTORIES)
-        read_directory_fact(value, &out->found.directories[seen->directories++]);
-    if (strcmp(name, "file") == 0 && seen->files < TBK_RENDERED_FILES_MAX)
+    if (strcmp(name, "directory") == 0 && seen->directories < TBK_DIRECTORIES) {
+        size_t i = seen->directories++;
+        read_directory_fact(value, tbk_directories[i].owner, &out->found.directories[i]);
+    }
+    if (strcmp(name, "file") == 0 && seen->files < TBK_INSTALLED_FILES_MAX)
         read_file_fact(value, &out->found.files[seen->files++]);
     return true;
 }
@@ -171,18 +184,26 @@ static bool read_facts(tbk_arena *arena, const char *output, tbk_host_facts *out
     return true;
 }
 
-bool tbk_host_facts_read(tbk_arena *arena, const tbk_remote *remote, const tbk_rendering *rendering,
-                         const char *image_tag, const char *store, tbk_host_facts *out,
-                         tbk_error *err)
+bool tbk_vm_look(tbk_arena *arena, const tbk_vm *vm, tbk_host_facts *out, tbk_error *err)
 {
-    const char *argv[8 + TBK_RENDERED_FILES_MAX] = {"sh",      "-c",  FACTS_SCRIPT,         "facts",
-                                                    image_tag, store, TBK_TRACKER_CONTAINER};
+    const tbk_remote *remote = vm->remote;
+    const char *argv[9 + TBK_INSTALLED_FILES_MAX] = {"sh",
+                                                     "-c",
+                                                     FACTS_SCRIPT,
+                                                     "facts",
+                                                     vm->image->tag,
+                                                     vm->outbound_image->tag,
+                                                     vm->workspace->options.store,
+                                                     TBK_TRACKER_CONTAINER};
+    size_t count = 8;
     const tbk_remote_command command = {
         .argv = argv, .as_root = true, .timeout_ms = FACTS_TIMEOUT_MS};
     tbk_auto_remote_result result = {0};
 
-    for (size_t i = 0; i < rendering->count; i++)
-        argv[7 + i] = rendering->files[i].target;
+    for (size_t i = 0; i < vm->rendering->count; i++)
+        argv[count++] = vm->rendering->files[i].target;
+    for (size_t i = 0; i < vm->secrets->count; i++)
+        argv[count++] = vm->secrets->files[i].target;
     *out = (tbk_host_facts){.arch = "",
                             .docker_version = "",
                             .compose_version = "",
@@ -204,12 +225,6 @@ bool tbk_host_facts_read(tbk_arena *arena, const tbk_remote *remote, const tbk_r
         return false;
     return out->now_s >= 0 || tbk_fail(err, TBK_E_REMOTE, NULL, "'%s' did not tell its time%s",
                                        remote->name, tbk_remote_shell_fault(arena, &result));
-}
-
-bool tbk_vm_look(tbk_arena *arena, const tbk_vm *vm, tbk_host_facts *out, tbk_error *err)
-{
-    return tbk_host_facts_read(arena, vm->remote, vm->rendering, vm->image->tag,
-                               vm->workspace->options.store, out, err);
 }
 
 void tbk_vm_items(tbk_arena *arena, const tbk_vm *vm, const tbk_host_facts *facts, tbk_items *out)

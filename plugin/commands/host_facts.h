@@ -27,11 +27,6 @@ typedef struct tbk_host_facts {
 } tbk_host_facts;
 
 /* Fails as the remote port does, and with TBK_E_REMOTE when sudo wants a password. */
-bool tbk_host_facts_read(tbk_arena *arena, const tbk_remote *remote, const tbk_rendering *rendering,
-                         const char *image_tag, const char *store, tbk_host_facts *out,
-                         tbk_error *err) TBK_MUST_CHECK;
-
-/* The same, of a deployment. */
 bool tbk_vm_look(tbk_arena *arena, const tbk_vm *vm, tbk_host_facts *out,
                  tbk_error *err) TBK_MUST_CHECK;
 

@@ -8,12 +8,10 @@
 #include <sys/stat.h>
 
 #define DESCRIPTION_LIMIT_BYTES 65536
-#define BROKEN_INSTALLATION "install Torrust Backup again; its engine image is not complete"
+#define BROKEN_INSTALLATION "install Torrust Backup again; one of its images is not complete"
 
-static bool read_description(tbk_arena *arena, const char *data_path, tbk_image *out,
-                             tbk_error *err)
+static bool read_description(tbk_arena *arena, const char *path, tbk_image *out, tbk_error *err)
 {
-    const char *path = tbk_arena_format(arena, "%s/torrust-backup-engine.json", data_path);
     const tbk_value *description = NULL;
     const char *digest = NULL;
     const char *architecture = NULL;
@@ -35,16 +33,18 @@ static bool read_description(tbk_arena *arena, const char *data_path, tbk_image 
     return true;
 }
 
-bool tbk_image_read(tbk_arena *arena, const char *data_path, tbk_image *out, tbk_error *err)
+bool tbk_image_read(tbk_arena *arena, const char *data_path, const char *name, tbk_image *out,
+                    tbk_error *err)
 {
+    const char *path = tbk_arena_format(arena, "%s/%s", data_path, name);
     struct stat status;
 
-    if (!read_description(arena, data_path, out, err)) {
+    if (!read_description(arena, tbk_arena_format(arena, "%s.json", path), out, err)) {
         err->code = TBK_E_CONFIG;
         (void)snprintf(err->fix, sizeof err->fix, "%s", BROKEN_INSTALLATION);
-        return tbk_error_context(err, "looking for the engine's image");
+        return tbk_error_context(err, "looking for the image '%s'", name);
     }
-    out->tarball_path = tbk_arena_format(arena, "%s/torrust-backup-engine.tar.gz", data_path);
+    out->tarball_path = tbk_arena_format(arena, "%s.tar.gz", path);
     if (stat(out->tarball_path, &status) != 0 || (uint64_t)status.st_size != out->size_bytes)
         return tbk_fail(err, TBK_E_CONFIG, BROKEN_INSTALLATION,
                         "'%s' is missing or not the image that is described beside it",

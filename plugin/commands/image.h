@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The engine's container image that was built with this product (plugin/image/build). */
+/* The container images that were built with this product (plugin/image/build). */
 #ifndef TBK_COMMANDS_IMAGE_H
 #define TBK_COMMANDS_IMAGE_H
 
@@ -15,8 +15,11 @@ typedef struct tbk_image {
     tbk_digest digest;   /* of the tarball */
 } tbk_image;
 
+#define TBK_ENGINE_IMAGE "torrust-backup-engine"
+#define TBK_OUTBOUND_IMAGE "torrust-backup-outbound"
+
 /* Reads the description next to the tarball. Fails with TBK_E_CONFIG (a broken installation). */
-bool tbk_image_read(tbk_arena *arena, const char *data_path, tbk_image *out,
+bool tbk_image_read(tbk_arena *arena, const char *data_path, const char *name, tbk_image *out,
                     tbk_error *err) TBK_MUST_CHECK;
 
 #endif

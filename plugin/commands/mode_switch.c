@@ -129,7 +129,7 @@ static const char SIDECAR_SCRIPT[] =
     "timeout 150 docker compose --progress quiet -f \"$file\" up -d sidecar >&2 && echo to-start\n";
 
 static bool run_sidecar_script(tbk_arena *arena, const tbk_vm *vm, const char *action,
-                               tbk_sidecar_step *out, tbk_error *err)
+                               tbk_service_step *out, tbk_error *err)
 {
     const tbk_remote_command command = {
         .argv =
@@ -143,18 +143,18 @@ static bool run_sidecar_script(tbk_arena *arena, const tbk_vm *vm, const char *a
     if (!tbk_remote_do(vm->remote, "starting the sidecar", &command, &result, err))
         return false;
     const char *word = tbk_text_string(&result.output);
-    *out = tbk_text_starts_with(word, "in-place") ? TBK_SIDECAR_IN_PLACE
-           : tbk_text_starts_with(word, "waits")  ? TBK_SIDECAR_WAITS
-                                                  : TBK_SIDECAR_TO_START;
+    *out = tbk_text_starts_with(word, "in-place") ? TBK_SERVICE_IN_PLACE
+           : tbk_text_starts_with(word, "waits")  ? TBK_SERVICE_WAITS
+                                                  : TBK_SERVICE_TO_START;
     return true;
 }
 
-bool tbk_sidecar_look(tbk_arena *arena, const tbk_vm *vm, tbk_sidecar_step *out, tbk_error *err)
+bool tbk_sidecar_look(tbk_arena *arena, const tbk_vm *vm, tbk_service_step *out, tbk_error *err)
 {
     return run_sidecar_script(arena, vm, "look", out, err);
 }
 
-bool tbk_sidecar_start(tbk_arena *arena, const tbk_vm *vm, tbk_sidecar_step *out, tbk_error *err)
+bool tbk_sidecar_start(tbk_arena *arena, const tbk_vm *vm, tbk_service_step *out, tbk_error *err)
 {
     return run_sidecar_script(arena, vm, "start", out, err);
 }

@@ -12,9 +12,9 @@ bool tbk_sidecar_check_database(tbk_arena *arena, const tbk_vm *vm, tbk_error *e
 
 /* What is to be done, done with `start`: the store is made for the database's owner, and the
  * service started; a running one whose compose file has changed is made anew. */
-bool tbk_sidecar_look(tbk_arena *arena, const tbk_vm *vm, tbk_sidecar_step *out,
+bool tbk_sidecar_look(tbk_arena *arena, const tbk_vm *vm, tbk_service_step *out,
                       tbk_error *err) TBK_MUST_CHECK;
-bool tbk_sidecar_start(tbk_arena *arena, const tbk_vm *vm, tbk_sidecar_step *out,
+bool tbk_sidecar_start(tbk_arena *arena, const tbk_vm *vm, tbk_service_step *out,
                        tbk_error *err) TBK_MUST_CHECK;
 
 /* Stops it, which abandons a run that goes on, and removes it with its network. A network that

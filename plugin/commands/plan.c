@@ -6,6 +6,7 @@
 #include "commands/host_facts.h"
 #include "commands/host_runner.h"
 #include "commands/mode_switch.h"
+#include "commands/outbound.h"
 #include "commands/rules_check.h"
 #include "commands/schedule_report.h"
 #include "render/diff.h"
@@ -98,6 +99,10 @@ static bool plan_file(plan *self, const tbk_item *item, tbk_error *err)
 {
     if (!tbk_report_go_on(self->vm->report, err))
         return false;
+    if (item->file->is_secret) {
+        tell_item(self, item, item->reason, NULL);
+        return true;
+    }
     if (item->action == TBK_ACTION_CHANGE)
         return plan_changed_file(self, item, err);
     tell_item(self, item, item->reason,
@@ -108,10 +113,21 @@ static bool plan_file(plan *self, const tbk_item *item, tbk_error *err)
 
 static bool look_at_sidecar(const plan *self, tbk_item *item, tbk_error *err)
 {
-    tbk_sidecar_step step = TBK_SIDECAR_IN_PLACE;
+    tbk_service_step step = TBK_SERVICE_IN_PLACE;
     if (item->kind != TBK_ITEM_SIDECAR || item->action == TBK_ACTION_REMOVE)
         return true;
     if (!tbk_sidecar_look(self->arena, self->vm, &step, err))
+        return false;
+    tbk_item_take_step(item, step);
+    return true;
+}
+
+static bool look_at_service(const plan *self, tbk_item *item, tbk_error *err)
+{
+    tbk_service_step step = TBK_SERVICE_IN_PLACE;
+    if (item->kind != TBK_ITEM_OUTBOUND || !tbk_item_is_service(item))
+        return look_at_sidecar(self, item, err);
+    if (!tbk_outbound_apply(self->vm, true, &step, err))
         return false;
     tbk_item_take_step(item, step);
     return true;
@@ -125,7 +141,7 @@ static bool plan_items(plan *self, tbk_error *err)
                 return false;
             continue;
         }
-        if (!look_at_sidecar(self, item, err))
+        if (!look_at_service(self, item, err))
             return false;
         tell_item(self, item, item->reason, NULL);
     }

@@ -11,7 +11,8 @@
 typedef struct tbk_vm {
     const tbk_workspace *workspace;
     const tbk_rendering *rendering;
-    const tbk_image *image;
+    const tbk_secrets *secrets;
+    const tbk_image *image, *outbound_image;
     const tbk_remote *remote;
     const tbk_report *report;
 } tbk_vm;
@@ -20,10 +21,12 @@ static inline tbk_mode tbk_vm_mode(const tbk_vm *vm) { return vm->workspace->opt
 
 static inline tbk_deployment tbk_vm_deployment(const tbk_vm *vm)
 {
-    return (tbk_deployment){.options = &vm->workspace->options,
-                            .rendering = vm->rendering,
-                            .image_tag = vm->image->tag,
-                            .image_size_bytes = vm->image->size_bytes};
+    return (tbk_deployment){
+        .options = &vm->workspace->options,
+        .rendering = vm->rendering,
+        .secrets = vm->secrets,
+        .image = {vm->image->tag, vm->image->size_bytes},
+        .outbound_image = {vm->outbound_image->tag, vm->outbound_image->size_bytes}};
 }
 
 #endif

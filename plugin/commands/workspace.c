@@ -144,6 +144,8 @@ bool tbk_workspace_open(tbk_arena *arena, const char *working_dir, const char *e
         tbk_arena_format(arena, "%s/build/%s/torrust-backup", working_dir, environment_name);
     out->known_hosts_path =
         tbk_arena_format(arena, "%s/data/%s/known_hosts", working_dir, environment_name);
+    out->offsite_secrets_path =
+        tbk_arena_format(arena, "%s/envs/%s.offsite.env", working_dir, environment_name);
     out->override_path = tbk_arena_format(arena, "%s/data/%s/templates/torrust-backup", working_dir,
                                           environment_name);
     return true;

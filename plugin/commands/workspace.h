@@ -26,8 +26,9 @@ typedef struct tbk_workspace {
     tbk_options options;
     bool mode_is_unwritten;  /* it was given for this once, and the options file says another one */
     const char *output_path; /* build/<env>/torrust-backup: rendered files, reports */
-    const char *known_hosts_path; /* data/<env>/known_hosts */
-    const char *override_path;    /* data/<env>/templates/torrust-backup */
+    const char *known_hosts_path;     /* data/<env>/known_hosts */
+    const char *offsite_secrets_path; /* envs/<env>.offsite.env, which may not be there */
+    const char *override_path;        /* data/<env>/templates/torrust-backup */
 } tbk_workspace;
 
 /* Reads and checks everything; writes nothing. Fails with TBK_E_CONFIG or TBK_E_USAGE. */

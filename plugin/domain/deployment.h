@@ -32,25 +32,54 @@ typedef struct tbk_rendered_file {
     const char *bytes;
     size_t length;
     tbk_digest digest;
+    bool is_secret; /* it is not shown, and written nowhere but on the VM */
 } tbk_rendered_file;
 
 #define TBK_RENDERED_FILES_MAX 8
+#define TBK_SECRET_FILES_MAX 3
+#define TBK_INSTALLED_FILES_MAX (TBK_RENDERED_FILES_MAX + TBK_SECRET_FILES_MAX)
 
 typedef struct tbk_rendering {
     tbk_rendered_file files[TBK_RENDERED_FILES_MAX]; /* in the order in which they are installed */
     size_t count;
 } tbk_rendering;
 
+/* What the operator has for the service `outbound`, with their places on the VM. */
+typedef struct tbk_secrets {
+    tbk_rendered_file files[TBK_SECRET_FILES_MAX];
+    size_t count; /* 0: nothing goes off-site */
+} tbk_secrets;
+
+/* A container image that is uploaded. */
+typedef struct tbk_image_facts {
+    const char *tag;
+    uint64_t size_bytes; /* of what is uploaded */
+} tbk_image_facts;
+
 /* What the deployer and the operator said, resolved. */
 typedef struct tbk_deployment {
     const tbk_options *options;
     const tbk_rendering *rendering;
-    const char *image_tag;
-    uint64_t image_size_bytes; /* of what is uploaded */
+    const tbk_secrets *secrets;
+    tbk_image_facts image, outbound_image; /* the engine's; that of what goes off-site */
 } tbk_deployment;
 
-/* Our folders on the VM: the mode sidecar has the first of them, the mode window all. */
-#define TBK_DIRECTORIES 3
+/* Our folders on the VM. */
+typedef enum tbk_directory_use {
+    TBK_DIRECTORY_ALWAYS,
+    TBK_DIRECTORY_OFFSITE,
+    TBK_DIRECTORY_WINDOW /* the mode */
+} tbk_directory_use;
+
+typedef struct tbk_directory {
+    const char *path;
+    mode_t mode;
+    unsigned owner; /* user and group */
+    tbk_directory_use use;
+} tbk_directory;
+
+#define TBK_DIRECTORIES 5
+extern const tbk_directory tbk_directories[TBK_DIRECTORIES];
 
 /* --- what was found --- */
 
@@ -58,24 +87,25 @@ typedef struct tbk_deployment {
 typedef struct tbk_item_state {
     bool exists;
     mode_t mode;
-    bool root_owned; /* root:root */
+    bool is_owned; /* by whom it is to be: root:root, but for a folder of another owner */
     tbk_digest digest;
 } tbk_item_state;
 
 typedef struct tbk_found {
     tbk_item_state directories[TBK_DIRECTORIES];
-    tbk_item_state files[TBK_RENDERED_FILES_MAX]; /* as rendering->files */
-    bool has_image;                               /* the one of this very tag */
-    bool has_sidecar;                             /* a container of it, in whatever state */
+    tbk_item_state files[TBK_INSTALLED_FILES_MAX]; /* as rendering->files, then secrets->files */
+    bool has_image, has_outbound_image;            /* those of these very tags */
+    bool has_outbound;       /* a container of it, in whatever state, or secrets of it */
+    bool has_sidecar;        /* a container of it, in whatever state */
     const char *window_file; /* one that only the mode window has; "" = none is there */
 } tbk_found;
 
-/* What the sidecar's service needs; the VM says it, by its compose file. */
-typedef enum tbk_sidecar_step {
-    TBK_SIDECAR_IN_PLACE, /* it runs, as it is configured */
-    TBK_SIDECAR_TO_START, /* it is to be started, or made anew */
-    TBK_SIDECAR_WAITS     /* what it would work on is not there yet */
-} tbk_sidecar_step;
+/* What a service that runs all the time needs; the VM says it, by its compose file. */
+typedef enum tbk_service_step {
+    TBK_SERVICE_IN_PLACE, /* it runs, as it is configured */
+    TBK_SERVICE_TO_START, /* it is to be started, or made anew */
+    TBK_SERVICE_WAITS     /* what it would work on is not there yet */
+} tbk_service_step;
 
 /* --- the items --- */
 
@@ -84,7 +114,8 @@ typedef enum tbk_item_kind {
     TBK_ITEM_IMAGE,
     TBK_ITEM_WINDOW, /* of the mode window: all that a change to the other mode removes */
     TBK_ITEM_FILE,
-    TBK_ITEM_SIDECAR /* of the mode sidecar: its container */
+    TBK_ITEM_SIDECAR, /* of the mode sidecar: its container */
+    TBK_ITEM_OUTBOUND /* what goes off-site: its container; removed with its secrets */
 } tbk_item_kind;
 
 const char *tbk_item_kind_name(tbk_item_kind kind); /* "directory", "image", ... */
@@ -108,20 +139,22 @@ typedef struct tbk_item {
     const char *evidence; /* of the maintenance window: one of its files; NULL for the rest */
 } tbk_item;
 
-#define TBK_ITEMS_MAX (TBK_DIRECTORIES + TBK_RENDERED_FILES_MAX + 3)
+#define TBK_ITEMS_MAX (TBK_DIRECTORIES + TBK_INSTALLED_FILES_MAX + 5)
 
 typedef struct tbk_items {
     tbk_item list[TBK_ITEMS_MAX]; /* in the order in which they are applied */
     size_t count;
 } tbk_items;
 
-/* The list. The sidecar is judged by whether there is one, until it is looked at. Text lives in
- * the arena, or is the deployment's and that of what was found. */
+/* The list. A service is judged by whether there is one, until it is looked at. Text lives in the
+ * arena, or is the deployment's and that of what was found. */
 void tbk_items_of(tbk_arena *arena, const tbk_deployment *deployment, const tbk_found *found,
                   tbk_items *out);
 
-/* The sidecar's item once the VM has said what its service needs. */
-void tbk_item_take_step(tbk_item *item, tbk_sidecar_step step);
+/* Whether it is a service that is to run. */
+bool tbk_item_is_service(const tbk_item *item);
+/* A service's item once the VM has said what it needs. */
+void tbk_item_take_step(tbk_item *item, tbk_service_step step);
 
 /* Whether something on the VM changes when the item is applied. */
 bool tbk_item_is_change(const tbk_item *item);

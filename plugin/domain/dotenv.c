@@ -132,7 +132,9 @@ static bool read_value(const tbk_dotenv *file, const char **at, assignment *out,
     return true;
 }
 
-static bool find_last(const tbk_dotenv *file, const char *name, assignment *out, tbk_error *err)
+/* Hands each assignment of a value to `take`, in the order in which they are written. */
+static bool for_each(const tbk_dotenv *file, void (*take)(void *taker, const assignment *next),
+                     void *taker, tbk_error *err)
 {
     bool has_mark = tbk_text_starts_with(file->text, BYTE_ORDER_MARK);
     const char *at = file->text + (has_mark ? strlen(BYTE_ORDER_MARK) : 0);
@@ -144,10 +146,22 @@ static bool find_last(const tbk_dotenv *file, const char *name, assignment *out,
             continue;
         if (!read_value(file, &at, &next, err))
             return false;
-        if (next.name_length == strlen(name) && memcmp(next.name, name, next.name_length) == 0)
-            *out = next;
+        take(taker, &next);
     }
     return true;
+}
+
+typedef struct search {
+    const char *name;
+    assignment found;
+} search;
+
+static void take_last(void *taker, const assignment *next)
+{
+    search *it = taker;
+    if (next->name_length == strlen(it->name) &&
+        memcmp(next->name, it->name, next->name_length) == 0)
+        it->found = *next;
 }
 
 /* --- What a value means --- */
@@ -229,12 +243,47 @@ static bool decode(tbk_arena *arena, const tbk_dotenv *file, const assignment *f
 bool tbk_dotenv_find(tbk_arena *arena, const tbk_dotenv *file, const char *name, const char **out,
                      tbk_error *err)
 {
-    assignment found = {0};
-    if (!check_text(file, err) || !find_last(file, name, &found, err))
+    search it = {.name = name};
+    if (!check_text(file, err) || !for_each(file, take_last, &it, err))
         return false;
-    if (found.value != NULL)
-        return decode(arena, file, &found, out, err) ||
+    if (it.found.value != NULL)
+        return decode(arena, file, &it.found, out, err) ||
                tbk_error_context(err, "the variable %s", name);
     *out = NULL;
+    return true;
+}
+
+typedef struct names {
+    tbk_arena *arena;
+    const char **list;
+    size_t count, room;
+} names;
+
+static void take_name(void *taker, const assignment *next)
+{
+    names *it = taker;
+    const char *name = tbk_arena_copy_bytes(it->arena, next->name, next->name_length);
+    for (size_t i = 0; i < it->count; i++)
+        if (strcmp(it->list[i], name) == 0)
+            return;
+    if (it->count + 1 >= it->room) {
+        size_t room = it->room * 2;
+        const char **list = tbk_arena_alloc(it->arena, room * sizeof *list);
+        memcpy(list, it->list, it->count * sizeof *list);
+        it->list = list;
+        it->room = room;
+    }
+    it->list[it->count++] = name;
+}
+
+bool tbk_dotenv_names(tbk_arena *arena, const tbk_dotenv *file, const char *const **out,
+                      tbk_error *err)
+{
+    names it = {.arena = arena, .room = 8};
+    it.list = tbk_arena_alloc(arena, it.room * sizeof *it.list);
+    if (!check_text(file, err) || !for_each(file, take_name, &it, err))
+        return false;
+    it.list[it.count] = NULL;
+    *out = it.list;
     return true;
 }

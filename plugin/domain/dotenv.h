@@ -37,4 +37,9 @@ typedef struct tbk_dotenv {
 bool tbk_dotenv_find(tbk_arena *arena, const tbk_dotenv *file, const char *name, const char **out,
                      tbk_error *err) TBK_MUST_CHECK;
 
+/* The names of all variables that are set, each once, NULL at the end; in the arena. Errors: as
+ * above, but those of values. */
+bool tbk_dotenv_names(tbk_arena *arena, const tbk_dotenv *file, const char *const **out,
+                      tbk_error *err) TBK_MUST_CHECK;
+
 #endif

@@ -189,6 +189,23 @@ static bool read_schedules(const tbk_value *document, tbk_engine_config *out, tb
                           "a schedule goes with the mode sidecar only");
 }
 
+static bool read_offsite(const tbk_value *document, tbk_engine_config *out, tbk_error *err)
+{
+    const tbk_value *section = NULL;
+    tbk_option_keys known = {.count = 0};
+    if (tbk_value_find(document, "offsite") == NULL)
+        return true;
+    tbk_option_add_keys(&known, TBK_ENGINE_FILE, "offsite");
+    out->offsite.name = out->environment;
+    return tbk_value_require_map(document, "offsite", &section, err) &&
+           tbk_value_only_keys(section, known.list, err) &&
+           read_text(document, "offsite.repository", tbk_options_check_repository,
+                     &out->offsite.repository, err) &&
+           (tbk_value_find(section, "name") == NULL ||
+            read_text(document, "offsite.name", tbk_options_check_offsite_name, &out->offsite.name,
+                      err));
+}
+
 static bool check_method(const tbk_value *document, const tbk_engine_config *read, tbk_error *err)
 {
     if (!tbk_method_check(read->method, read->driver, read->mode, read->hold, err))
@@ -218,7 +235,7 @@ bool tbk_engine_config_read(tbk_arena *arena, const tbk_value *document, tbk_eng
         !read_text(document, "store", tbk_path_check_absolute, &read.store, err) ||
         !read_schedules(document, &read, err) || !check_method(document, &read, err) ||
         !tbk_rules_read(document, "essential", &read.essential, err) ||
-        !read_config(arena, document, &read, err))
+        !read_offsite(document, &read, err) || !read_config(arena, document, &read, err))
         return false;
     *out = read;
     return true;

@@ -26,6 +26,17 @@
 #define TBK_CRON_FILE "/etc/cron.d/torrust-backup"
 #define TBK_LOGROTATE_FILE "/etc/logrotate.d/torrust-backup"
 #define TBK_LOG_FILE TBK_LOG_DIRECTORY "/run.log"
+/* Of the service `outbound`: its own, and what was fetched for a restore. */
+#define TBK_OUTBOUND_DIRECTORY "/var/lib/torrust-backup-outbound"
+#define TBK_INCOMING_DIRECTORY TBK_OUTBOUND_DIRECTORY "/incoming"
+#define TBK_SECRETS_DIRECTORY "/etc/torrust-backup-outbound" /* of root only */
+#define TBK_SECRETS_FILE TBK_SECRETS_DIRECTORY "/secrets"
+#define TBK_OFFSITE_KEY_FILE TBK_SECRETS_DIRECTORY "/ssh_key"
+#define TBK_OFFSITE_HOSTS_FILE TBK_SECRETS_DIRECTORY "/known_hosts"
+/* It runs as a user of its own, who is nobody else's on a Debian system (65000 to 65533 are
+ * reserved), and reads the sets as a member of the store's group. */
+#define TBK_OUTBOUND_USER 65042
+
 #define TBK_METRICS_NETWORK "torrust-backup-metrics" /* the sidecar's */
 
 #endif

@@ -23,6 +23,7 @@
     VERB(LIST, "list")                                                                             \
     VERB(STATUS, "status")                                                                         \
     VERB(ACKNOWLEDGE, "acknowledge")                                                               \
+    VERB(OFFSITE, "offsite")                                                                       \
     VERB(VERSION, "version")                                                                       \
     VERB(HELP, "help")
 
@@ -37,6 +38,8 @@
     COMMAND(SERVE, "serve")                                                                        \
     COMMAND(HEALTH, "health")                                                                      \
     COMMAND(ACKNOWLEDGE, "acknowledge")                                                            \
+    COMMAND(OFFSITE, "offsite")                                                                    \
+    COMMAND(OUTBOUND, "outbound")                                                                  \
     COMMAND(VERSION, "version")                                                                    \
     COMMAND(HELP, "help")
 

@@ -46,6 +46,14 @@ static const char *const ssh_programs[] = {
 };
 const tbk_names tbk_ssh_program_names = {.what = "way to the VM", TBK_NAMES_LIST(ssh_programs)};
 
+static const char *const takes[] = {
+    [TBK_TAKE_ALL] = "all", [TBK_TAKE_FULL] = "full", [TBK_TAKE_ESSENTIAL] = "essential"};
+const tbk_names tbk_offsite_take_names = {TBK_NAMES_LIST(takes)};
+
+static const char *const accesses[] = {
+    [TBK_ACCESS_READ_WRITE] = "read_write", [TBK_ACCESS_APPEND_ONLY] = "append_only"};
+const tbk_names tbk_offsite_access_names = {TBK_NAMES_LIST(accesses)};
+
 TBK_NAMES_FUNCTIONS(tbk_method, tbk_method, tbk_method_names)
 TBK_NAMES_FUNCTIONS(tbk_hold_policy, tbk_hold_policy, tbk_hold_policy_names)
 TBK_NAMES_FUNCTIONS(tbk_database_tls, tbk_database_tls, tbk_database_tls_names)
@@ -107,6 +115,7 @@ static const char *const foreign_trees[] = {
     "/opt/torrust/storage/tracker",
     "/opt/torrust-backup",
     "/var/lib/torrust-backup",
+    "/var/lib/torrust-backup-outbound",
     "/var/log/torrust-backup",
 };
 
@@ -145,5 +154,58 @@ bool tbk_options_check_store(const char *store, tbk_error *err)
             return tbk_fail(err, TBK_E_CONFIG,
                             "name a folder of its own, such as " TBK_DEFAULT_STORE,
                             "'%s' lies in '%s', which is not for backups", store, foreign_trees[i]);
+    return true;
+}
+
+/* --- Off-site --- */
+
+#define REPOSITORY_MAX_BYTES 500
+#define OFFSITE_NAME_MAX_BYTES 64
+#define FILE_MAX_BYTES 1000
+#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
+
+/* "://user:password@", in whatever back end: an address is shown, and stands in files that all may
+ * read. */
+static bool has_password(const char *repository)
+{
+    const char *authority = strstr(repository, "://");
+    if (authority == NULL)
+        return false;
+    const char *user = authority + 3, *at = strchr(user, '@');
+    return at != NULL && memchr(user, ':', (size_t)(at - user)) != NULL;
+}
+
+bool tbk_options_check_repository(const char *repository, tbk_error *err)
+{
+    bool has_back_end = repository[0] != ':' && strchr(repository, ':') != NULL;
+    if (has_password(repository))
+        return tbk_fail(err, TBK_E_CONFIG,
+                        "leave user and password out of it, and write RESTIC_REST_USERNAME and "
+                        "RESTIC_REST_PASSWORD into the file of secrets",
+                        "the repository's address has a password in it");
+    if (strlen(repository) > REPOSITORY_MAX_BYTES || tbk_path_has_control(repository) ||
+        (repository[0] != '/' && !has_back_end))
+        return tbk_fail(err, TBK_E_CONFIG,
+                        "write a folder's absolute path, sftp:user@host:/path, "
+                        "rest:https://host:8000/path, s3:https://host/bucket, or what restic "
+                        "knows besides",
+                        "'%.200s' is no repository", repository);
+    return repository[0] != '/' || tbk_path_check_absolute(repository, err);
+}
+
+bool tbk_options_check_offsite_name(const char *name, tbk_error *err)
+{
+    if (name[0] == '\0' || strlen(name) > OFFSITE_NAME_MAX_BYTES || name[0] == '-' ||
+        name[strspn(name, NAME_CHARACTERS)] != '\0')
+        return tbk_fail(err, TBK_E_CONFIG, "write letters, digits and .-_, 64 of them at most",
+                        "'%.200s' cannot be a name off-site", name);
+    return true;
+}
+
+bool tbk_options_check_file(const char *path, tbk_error *err)
+{
+    if (path[0] == '\0' || strlen(path) > FILE_MAX_BYTES || tbk_path_has_control(path))
+        return tbk_fail(err, TBK_E_CONFIG, "write the path of a file on this machine",
+                        "'%.200s' is no path of a file", path);
     return true;
 }

@@ -40,6 +40,15 @@ typedef enum tbk_ssh_program {
     TBK_SSH_LOCAL    /* this machine is the VM */
 } tbk_ssh_program;
 
+/* Which sets go off-site. */
+typedef enum tbk_offsite_take { TBK_TAKE_ALL, TBK_TAKE_FULL, TBK_TAKE_ESSENTIAL } tbk_offsite_take;
+
+/* What the credentials of the repository allow. */
+typedef enum tbk_offsite_access {
+    TBK_ACCESS_READ_WRITE,
+    TBK_ACCESS_APPEND_ONLY /* what is there cannot be removed with them */
+} tbk_offsite_access;
+
 #define TBK_DEFAULT_SCHEDULE "0 3 * * *"
 #define TBK_DEFAULT_STORE "/opt/torrust/storage/backup/sets"
 #define TBK_COMPRESSION_LEVEL_MIN (-10)
@@ -62,7 +71,8 @@ tbk_ssh_program_name(tbk_ssh_program program); /* "auto", "libssh2", "openssh", 
 bool tbk_ssh_program_parse(const char *name, tbk_ssh_program *out, tbk_error *err) TBK_MUST_CHECK;
 
 extern const tbk_names tbk_method_names, tbk_hold_policy_names, tbk_database_tls_names,
-    tbk_mode_names, tbk_journal_mode_names, tbk_ssh_program_names;
+    tbk_mode_names, tbk_journal_mode_names, tbk_ssh_program_names, tbk_offsite_take_names,
+    tbk_offsite_access_names;
 extern const tbk_names tbk_option_proof_names;  /* by tbk_proof_level, without "none" */
 extern const tbk_names tbk_option_show_names;   /* of `health`: "health", "metrics" */
 extern const tbk_names tbk_option_format_names; /* "text", "json" */
@@ -71,5 +81,11 @@ extern const tbk_names tbk_option_format_names; /* "text", "json" */
 bool tbk_options_check_schedule(const char *schedule, tbk_error *err) TBK_MUST_CHECK;
 /* An absolute path of a folder that can be for backups alone. */
 bool tbk_options_check_store(const char *store, tbk_error *err) TBK_MUST_CHECK;
+/* As restic has it, without secrets: a folder's absolute path, or BACKEND:PLACE. */
+bool tbk_options_check_repository(const char *repository, tbk_error *err) TBK_MUST_CHECK;
+/* What sets are filed under off-site: letters, digits and .-_ */
+bool tbk_options_check_offsite_name(const char *name, tbk_error *err) TBK_MUST_CHECK;
+/* Of a file on this machine: absolute, or below the working directory. */
+bool tbk_options_check_file(const char *path, tbk_error *err) TBK_MUST_CHECK;
 
 #endif

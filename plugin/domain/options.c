@@ -181,13 +181,25 @@ static bool check_keys(const tbk_value *document, tbk_error *err)
     return true;
 }
 
+/* Where the rest of the section would only seem to be heeded. */
+static bool check_has_repository(const tbk_value *document, tbk_error *err)
+{
+    const tbk_value *section = tbk_value_find(document, "offsite");
+    return section == NULL || section->type != TBK_VALUE_MAP ||
+           tbk_value_find(section, "repository") != NULL ||
+           tbk_value_fail(section, err,
+                          "write where sets go, such as 'repository: sftp:user@host:/path', or "
+                          "leave the section out",
+                          "'offsite.repository' is missing");
+}
+
 bool tbk_options_read(const tbk_value *document, tbk_options *options, tbk_error *err)
 {
     tbk_options read = *options;
 
     if (document == NULL || document->type == TBK_VALUE_NULL)
         return true;
-    if (!check_keys(document, err))
+    if (!check_keys(document, err) || !check_has_repository(document, err))
         return false;
     for (const tbk_option *row = ROWS; row < ROWS_END; row++)
         if (!read_row(row, document, &read, err))
@@ -259,9 +271,28 @@ static bool check_tls(const tbk_options *options, tbk_driver driver, tbk_error *
                     "'database_tls: required' is for MySQL; this environment has SQLite");
 }
 
+/* What cannot be asked for at night. */
+static bool check_offsite(const tbk_options *options, tbk_error *err)
+{
+    const char *repository = options->offsite.repository;
+    if (repository == NULL || strncmp(repository, "sftp:", 5) != 0)
+        return true;
+    if (options->offsite_ssh_key == NULL)
+        return tbk_fail(err, TBK_E_CONFIG,
+                        "make a key without a passphrase for it (ssh-keygen -t ed25519 -N '' -f "
+                        "FILE), let the server accept it, and name FILE there",
+                        "'offsite.ssh_key' is missing: the VM logs in to '%s' with it", repository);
+    return options->offsite_known_hosts != NULL ||
+           tbk_fail(err, TBK_E_CONFIG,
+                    "write what 'ssh-keyscan HOST' prints into a file, compare it with the "
+                    "server's own key, and name the file there",
+                    "'offsite.known_hosts' is missing: the VM knows '%s' by it", repository);
+}
+
 bool tbk_options_check(const tbk_options *options, tbk_driver driver, tbk_error *err)
 {
     return check_native(options, err) && check_profiles(options, err) &&
            tbk_method_check(options->method, driver, options->mode, options->hold, err) &&
-           check_tls(options, driver, err) && check_values(options, err);
+           check_tls(options, driver, err) && check_offsite(options, err) &&
+           check_values(options, err);
 }

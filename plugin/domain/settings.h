@@ -7,6 +7,19 @@
 #include "domain/option_values.h"
 #include "domain/rules.h"
 
+/* What leaves the VM; domain/offsite.h decides by them. */
+typedef struct tbk_offsite_settings {
+    const char *repository; /* as restic has it; NULL: nothing goes off-site */
+    const char *name;       /* what sets are filed under; NULL: the environment's */
+    tbk_offsite_take take;
+    tbk_offsite_access access;
+    int64_t full_every_days;  /* of full sets, one in so many days; 0 = each */
+    int64_t limit_upload_kib; /* a second; 0 = none */
+    int64_t keep_last, keep_daily, keep_weekly, keep_monthly;
+    int64_t check_every_days, check_parts; /* a check reads one part of so many */
+    int64_t drill_every_days;
+} tbk_offsite_settings;
+
 /* Of the operator: options.h reads them. */
 typedef struct tbk_options {
     const char *schedule;      /* five fields or @daily and friends; the VM's local time, in mode
@@ -26,7 +39,10 @@ typedef struct tbk_options {
     int64_t rate_limit_mib;            /* a second, outside of holds; 0 = none */
     int64_t prove_restored_every_days; /* 0 = only when asked */
     int64_t verify_fetch_limit_mib;    /* larger database files are proved on the VM only */
-    const char *ssh_host;              /* the rest: NULL or 0 = as the deployer says */
+    tbk_offsite_settings offsite;
+    /* Files on this machine; NULL: as tbk_workspace finds it; none. */
+    const char *offsite_secrets, *offsite_ssh_key, *offsite_known_hosts;
+    const char *ssh_host; /* the rest: NULL or 0 = as the deployer says */
     int64_t ssh_port;
     const char *ssh_user;
     const char *ssh_key;
@@ -56,6 +72,7 @@ typedef struct tbk_engine_config {
     int64_t compression_level;
     int64_t rate_limit_mib; /* a second; 0 = none */
     int64_t prove_restored_every_days;
+    tbk_offsite_settings offsite;
     const char *config_root;         /* absolute: "/opt/torrust" */
     const char *const *config_paths; /* below config_root, files or directories; NULL at the end */
     const char *const

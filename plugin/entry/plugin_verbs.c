@@ -7,6 +7,7 @@
 #include "commands/configure.h"
 #include "commands/host_runner.h"
 #include "commands/image.h"
+#include "commands/outbound.h"
 #include "commands/plan.h"
 #include "commands/restore.h"
 #include "commands/status.h"
@@ -35,7 +36,8 @@ typedef struct session {
     bool dry_run;
     const char *working_dir, *environment, *data_path;
     tbk_workspace workspace;
-    tbk_image image;
+    tbk_image image, outbound_image;
+    tbk_secrets secrets;
     tbk_rendering rendering;
     tbk_remote remote;
     tbk_value *result;
@@ -124,6 +126,7 @@ static bool render(session *self, tbk_error *err)
         .environment = &self->workspace.environment,
         .options = &self->workspace.options,
         .image_tag = self->image.tag,
+        .outbound_image_tag = self->outbound_image.tag,
         .templates_path = tbk_arena_format(self->arena, "%s/templates", self->data_path),
         .override_path = self->workspace.override_path};
 
@@ -173,7 +176,9 @@ static tbk_vm vm_of(const session *self)
 {
     return (tbk_vm){.workspace = &self->workspace,
                     .rendering = &self->rendering,
+                    .secrets = &self->secrets,
                     .image = &self->image,
+                    .outbound_image = &self->outbound_image,
                     .remote = &self->remote,
                     .report = self->report};
 }
@@ -410,6 +415,16 @@ static bool keep_result(const session *self, const char *verb, tbk_error *err)
     return tbk_workspace_write(&self->workspace, name, text.bytes, text.length, err);
 }
 
+/* The second one only where it is needed: a build may leave it out. */
+static bool read_images(session *self, tbk_error *err)
+{
+    self->outbound_image = (tbk_image){.tag = ""};
+    return tbk_image_read(self->arena, self->data_path, TBK_ENGINE_IMAGE, &self->image, err) &&
+           (self->workspace.options.offsite.repository == NULL ||
+            tbk_image_read(self->arena, self->data_path, TBK_OUTBOUND_IMAGE, &self->outbound_image,
+                           err));
+}
+
 static bool open_session(session *self, const tbk_request_v1 *request, tbk_verb verb,
                          tbk_error *err)
 {
@@ -422,8 +437,9 @@ static bool open_session(session *self, const tbk_request_v1 *request, tbk_verb 
            check_run_options(&self->options, err) &&
            (verb != TBK_VERB_RESTORE ||
             check_restore_options(&self->options, self->dry_run, err)) &&
-           open_workspace(self, err) &&
-           tbk_image_read(self->arena, self->data_path, &self->image, err) && render(self, err);
+           open_workspace(self, err) && read_images(self, err) &&
+           tbk_outbound_read_secrets(self->arena, &self->workspace, &self->secrets, err) &&
+           render(self, err);
 }
 
 bool tbk_verb_run(tbk_arena *arena, const tbk_request_v1 *request, const char *data_path,

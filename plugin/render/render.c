@@ -132,6 +132,22 @@ static void set_options(tbk_arena *arena, const tbk_options *options, tbk_value 
                        !tbk_text_starts_with(options->store, TBK_STORAGE "/"));
 }
 
+/* What the engine is told of it; NULL where nothing goes off-site. */
+static tbk_value *offsite_to_value(tbk_arena *arena, const tbk_options *options)
+{
+    static const char section[] = "offsite.";
+    tbk_value *map = tbk_value_map(arena);
+    if (options->offsite.repository == NULL)
+        return NULL;
+    for (const tbk_option *row = tbk_option_table; row < tbk_option_table + TBK_OPTION_COUNT; row++)
+        if (row->file.key != NULL && row->engine.key != NULL &&
+            tbk_text_starts_with(row->file.key, section))
+            tbk_value_set(arena, map, row->file.key + strlen(section),
+                          tbk_option_to_value(arena, row, (const char *)options + row->file.field));
+    tbk_value_set_bool(arena, map, "is_folder", options->offsite.repository[0] == '/');
+    return map;
+}
+
 /* The names that plugin/render/render.h lists. */
 static const tbk_value *template_values(tbk_arena *arena, const tbk_render_input *input)
 {
@@ -149,6 +165,8 @@ static const tbk_value *template_values(tbk_arena *arena, const tbk_render_input
         {"log", TBK_LOG_FILE},
         {"log_directory", TBK_LOG_DIRECTORY},
         {"state_directory", TBK_STATE_DIRECTORY},
+        {"outbound_directory", TBK_OUTBOUND_DIRECTORY},
+        {"secrets_directory", TBK_SECRETS_DIRECTORY},
     };
     tbk_value *values = tbk_value_map(arena);
     for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
@@ -161,6 +179,8 @@ static const tbk_value *template_values(tbk_arena *arena, const tbk_render_input
     tbk_value_set(arena, values, "config_sqlite_paths",
                   config_sqlite_paths(arena, input->environment));
     tbk_value_set_bool(arena, values, "has_native_backup", input->environment->has_native_backup);
+    tbk_value_set(arena, values, "offsite", offsite_to_value(arena, input->options));
+    tbk_value_set_string(arena, values, "outbound_image", input->outbound_image_tag);
     return values;
 }
 

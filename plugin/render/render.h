@@ -39,6 +39,12 @@
  *   state_directory            of the hook
  *   scratch_server             the name of its container
  *   engine_network             that of the container of a run, as Compose wants it
+ *   offsite                    the options of the section, without the files of this machine, and
+ *                              is_folder: the repository is a folder of the VM; null where nothing
+ *                              goes off-site
+ *   outbound_image             tag of the image of `outbound`
+ *   outbound_directory         its state on the VM, and what was fetched
+ *   secrets_directory          its secrets
  *   has_native_backup          whether the deployer's own backup is configured
  *
  * Quoting that is demanded, and what is checked here once a file is rendered:
@@ -60,9 +66,10 @@
 typedef struct tbk_render_input {
     const tbk_environment *environment;
     const tbk_options *options;
-    const char *image_tag;      /* "torrust-backup-engine:0123456789ab" */
-    const char *templates_path; /* installed templates */
-    const char *override_path;  /* data/<env>/templates/torrust-backup; need not exist */
+    const char *image_tag;          /* "torrust-backup-engine:0123456789ab" */
+    const char *outbound_image_tag; /* the same of what goes off-site */
+    const char *templates_path;     /* installed templates */
+    const char *override_path;      /* data/<env>/templates/torrust-backup; need not exist */
 } tbk_render_input;
 
 /* The database's file on the VM, in the arena; NULL where it is none (MySQL). */

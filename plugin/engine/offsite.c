@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+/* One synchronization, step by step. */
+#include "engine/offsite.h"
+
+#include "engine/offsite_internal.h"
+#include "store/brake.h"
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define LOCK_NAME "lock"
+#define STALE_LOCK_S (30 * 60)
+#define PRUNE_EVERY_DAYS 7
+#define PHASE "offsite"
+
+/* --- our folder --- */
+
+bool offsite_begin(offsite_work *work, tbk_arena *arena, const tbk_offsite_request *request,
+                   tbk_error *err)
+{
+    const char *path = tbk_arena_format(arena, "%s/" LOCK_NAME, request->folder);
+    *work = (offsite_work){.arena = arena,
+                           .request = request,
+                           .settings = &request->config->offsite,
+                           .repository = request->repository,
+                           .report = request->report};
+    work->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (work->lock < 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno,
+                              "run 'torrust-backup configure' again: it gives the folder to the "
+                              "user that goes off-site",
+                              "cannot write in '%s'", request->folder);
+    if (flock(work->lock, LOCK_EX | LOCK_NB) != 0)
+        return tbk_fail(err, TBK_E_LOCKED, "wait until it has ended, and try again",
+                        "another process of this machine works off-site");
+    return tbk_offsite_state_read(arena, request->folder, &work->state, err);
+}
+
+void offsite_end(offsite_work *work)
+{
+    if (work->lock >= 0)
+        (void)close(work->lock);
+    work->lock = -1;
+}
+
+bool offsite_save(offsite_work *work, tbk_error *err)
+{
+    return tbk_offsite_state_write(work->arena, work->request->folder, &work->state, err);
+}
+
+/* --- the repository --- */
+
+bool offsite_identify(offsite_work *work, tbk_error *err)
+{
+    const char *id = NULL;
+    const char *known = work->state.repository;
+    if (!work->repository->identify(work->repository->self, work->arena, &id, err)) {
+        if (err->code == TBK_E_NOT_FOUND)
+            (void)snprintf(err->fix, sizeof err->fix, "%s",
+                           known != NULL ? "it was there before: look for a disk that is not "
+                                           "mounted, or a typo in 'offsite.repository'"
+                                         : "make it: torrust-backup offsite init ENVIRONMENT");
+        return false;
+    }
+    if (known != NULL && strcmp(known, id) != 0)
+        return tbk_fail(err, TBK_E_CONFIG,
+                        "see where the one of before is; if the change is meant: torrust-backup "
+                        "offsite init ENVIRONMENT",
+                        "'%s' is another repository than before (%.8s instead of %.8s)",
+                        work->settings->repository, id, known);
+    work->state.repository = id;
+    /* Before anything is written there: the lock that this process may leave must be known. */
+    tbk_offsite_state_add_host(work->arena, &work->state, work->request->host);
+    return offsite_save(work, err);
+}
+
+/* With our folder's lock, whatever one of our containers has locked is a dead one's. Those of
+ * others are looked at by their age only; restic asks the process of a lock of its own host whether
+ * it lives, by a signal, and no other host has our name. */
+bool offsite_tidy_locks(offsite_work *work, tbk_error *err)
+{
+    tbk_repository_lock *locks = NULL;
+    bool all_ours = true, all_stale = true;
+    const char *foreign = NULL;
+    if (!work->repository->locks(work->repository->self, work->arena, &locks, err))
+        return false;
+    if (locks == NULL)
+        return true;
+    for (const tbk_repository_lock *lock = locks; lock != NULL; lock = lock->next) {
+        bool is_ours = tbk_offsite_state_has_host(&work->state, lock->host);
+        all_ours = all_ours && is_ours;
+        all_stale = all_stale && work->request->now_s - lock->time_s > STALE_LOCK_S;
+        foreign = is_ours ? foreign : lock->host;
+    }
+    if (all_ours || all_stale) {
+        tbk_report_log(work->report, TBK_LOG_INFO, PHASE, "stale locks are removed");
+        return work->repository->unlock(work->repository->self, all_ours, err);
+    }
+    tbk_report_log(work->report, TBK_LOG_INFO, PHASE, "'%s' has locked the repository", foreign);
+    return true;
+}
+
+/* --- sets --- */
+
+typedef struct store_sets {
+    tbk_offsite_set *list;
+    const tbk_stored_set **stored; /* the same, as the store knows them */
+    size_t count;
+} store_sets;
+
+static bool is_ours(const offsite_work *work, const tbk_stored_set *set)
+{
+    const tbk_engine_config *config = work->request->config;
+    const tbk_manifest *manifest = set->manifest;
+    return manifest != NULL && manifest->environment != NULL &&
+           strcmp(manifest->environment, config->environment) == 0 &&
+           manifest->driver == config->driver &&
+           tbk_stored_set_is_usable(set, work->request->now_s);
+}
+
+static bool list_store(const offsite_work *work, const tbk_store *store, store_sets *out,
+                       tbk_error *err)
+{
+    tbk_stored_set *sets = NULL;
+    size_t count = 0;
+    if (!tbk_store_list(store, work->arena, &sets, err))
+        return false;
+    for (const tbk_stored_set *set = sets; set != NULL; set = set->next)
+        count++;
+    *out = (store_sets){.list = tbk_arena_alloc(work->arena, (count + 1) * sizeof *out->list),
+                        .stored = tbk_arena_alloc(work->arena, (count + 1) * sizeof *out->stored)};
+    for (const tbk_stored_set *set = sets; set != NULL; set = set->next) {
+        if (!is_ours(work, set))
+            continue;
+        out->stored[out->count] = set;
+        out->list[out->count++] = (tbk_offsite_set){
+            .id = set->id,
+            .time_s = set->time_s,
+            .profile = set->manifest->profile,
+            .is_proved = set->proof.ok && set->proof.level >= TBK_PROOF_CHECKSUMS};
+    }
+    return true;
+}
+
+static const tbk_offsite_set *next_set(const offsite_work *work, const store_sets *sets)
+{
+    return tbk_offsite_next(work->arena, work->settings, sets->list, sets->count, &work->copies,
+                            work->request->now_s);
+}
+
+/* So many as would be sent one after the other. */
+static int64_t count_waiting(const offsite_work *work, const store_sets *sets)
+{
+    tbk_offsite_copies as_if = {.count = work->copies.count};
+    int64_t count = 0;
+    as_if.list =
+        tbk_arena_alloc(work->arena, (work->copies.count + sets->count + 1) * sizeof *as_if.list);
+    if (as_if.count > 0)
+        memcpy(as_if.list, work->copies.list, as_if.count * sizeof *as_if.list);
+    for (;;) {
+        const tbk_offsite_set *next = tbk_offsite_next(work->arena, work->settings, sets->list,
+                                                       sets->count, &as_if, work->request->now_s);
+        if (next == NULL)
+            return count;
+        count++;
+        size_t at = 0;
+        while (at < as_if.count && as_if.list[at].time_s >= next->time_s)
+            at++;
+        memmove(as_if.list + at + 1, as_if.list + at, (as_if.count - at) * sizeof *as_if.list);
+        as_if.list[at] = (tbk_offsite_copy){
+            .id = next->id, .time_s = next->time_s, .profile = next->profile, .is_whole = true};
+        as_if.count++;
+    }
+}
+
+static bool send_set(offsite_work *work, const tbk_stored_set *set, tbk_error *err)
+{
+    const char *bytes = tbk_arena_format(work->arena, TBK_OFFSITE_BYTES_TAG "%" PRIu64,
+                                         tbk_manifest_database_bytes(set->manifest));
+    const char *const tags[] = {TBK_OFFSITE_TAG, tbk_profile_name(set->manifest->profile), bytes,
+                                NULL};
+    const tbk_repository_set request = {.store = work->request->config->store,
+                                        .id = set->id,
+                                        .name = work->settings->name,
+                                        .tags = tags};
+    tbk_repository_sent sent = {.snapshot = NULL};
+    int64_t started_ms = tbk_clock_monotonic_ms();
+    tbk_report_log(work->report, TBK_LOG_INFO, PHASE, "set %s goes off-site", set->id);
+    if (!work->repository->send(work->repository->self, work->arena, &request, &sent, err))
+        return tbk_error_context(err, "sending set %s", set->id);
+    if (!offsite_look(work, err))
+        return false;
+    if (tbk_offsite_state_find(&work->state, sent.snapshot) == NULL)
+        return tbk_fail(err, TBK_E_UNPROVED, "it is sent anew at the next try",
+                        "set %s was sent, but is not there whole", set->id);
+    work->state.sent_s = (tbk_clock_monotonic_ms() - started_ms) / 1000;
+    work->state.sent_bytes = (int64_t)sent.added_bytes;
+    tbk_report_log(work->report, TBK_LOG_INFO, PHASE, "set %s is off-site: %" PRIu64 " bytes more",
+                   set->id, sent.added_bytes);
+    return offsite_save(work, err);
+}
+
+/* What arrived of an upload that did not end counts only once it is in the index. */
+static bool mend_index(offsite_work *work, tbk_error *err)
+{
+    tbk_error ignored;
+    if (work->state.exit_status == 0)
+        return true;
+    if (work->repository->repair_index(work->repository->self, &ignored))
+        return true;
+    if (ignored.code == TBK_E_INTERRUPTED) {
+        *err = ignored;
+        return false;
+    }
+    tbk_report_log(work->report, TBK_LOG_INFO, PHASE,
+                   "what arrived of the last upload is sent again: %s", ignored.message);
+    return true;
+}
+
+static bool send_sets(offsite_work *work, tbk_error *err)
+{
+    tbk_auto(tbk_store) *store = NULL;
+    store_sets sets;
+    bool is_first = true;
+    if (!tbk_store_open(work->request->config->store, TBK_STORE_READ, &store, err))
+        return false;
+    for (;; is_first = false) {
+        if (!list_store(work, store, &sets, err))
+            return false;
+        work->state.waiting = count_waiting(work, &sets);
+        const tbk_offsite_set *next = next_set(work, &sets);
+        if (next == NULL)
+            return true;
+        if ((is_first && !mend_index(work, err)) || !tbk_report_go_on(work->report, err) ||
+            !send_set(work, sets.stored[next - sets.list], err))
+            return false;
+    }
+}
+
+/* --- removal --- */
+
+/* What a bad check or drill says is a reason to keep all that there is. */
+static bool may_remove(offsite_work *work)
+{
+    tbk_offsite_state *state = &work->state;
+    state->brake = tbk_offsite_brake(work->arena, &work->copies, state->accepted_s);
+    if (state->brake != NULL)
+        tbk_report_log(work->report, TBK_LOG_WARNING, PHASE,
+                       "nothing is removed off-site: %s; if that is as it should be: "
+                       "torrust-backup offsite accept ENVIRONMENT",
+                       state->brake);
+    return state->brake == NULL && work->settings->access == TBK_ACCESS_READ_WRITE &&
+           state->check_s == state->check_good_s && state->drill_s == state->drill_good_s;
+}
+
+/* The store's own brake stops removal here too. */
+static bool store_brakes(const offsite_work *work)
+{
+    tbk_auto(tbk_store) *store = NULL;
+    tbk_error ignored;
+    tbk_brakes brakes = {.list = NULL};
+    if (!tbk_store_open(work->request->config->store, TBK_STORE_READ, &store, &ignored))
+        return true;
+    tbk_brakes_read(store, work->arena, &brakes);
+    return brakes.damage != NULL || brakes.count > 0;
+}
+
+static const char *const *dropped(offsite_work *work, size_t *out_count)
+{
+    const char **ids = tbk_arena_alloc(work->arena, (work->copies.count + 1) * sizeof *ids);
+    size_t count = 0;
+    tbk_offsite_retain(work->settings, &work->copies, work->request->now_s);
+    for (size_t i = 0; i < work->copies.count; i++) {
+        const tbk_offsite_copy *copy = &work->copies.list[i];
+        if (copy->keep)
+            continue;
+        tbk_report_log(work->report, TBK_LOG_INFO, PHASE, "set %s is removed off-site: %s",
+                       copy->id, copy->reason);
+        ids[count++] = copy->snapshot;
+    }
+    ids[count] = NULL;
+    *out_count = count;
+    return ids;
+}
+
+static bool remove_old(offsite_work *work, tbk_error *err)
+{
+    size_t count = 0;
+    if (!may_remove(work) || store_brakes(work) || offsite_newest_whole(work) == NULL)
+        return true;
+    const char *const *ids = dropped(work, &count);
+    if (count > 0 &&
+        (!work->repository->forget(work->repository->self, ids, err) || !offsite_look(work, err)))
+        return tbk_error_context(err, "removing old sets off-site");
+    for (size_t i = 0; i < count; i++)
+        if (offsite_find_snapshot(work, ids[i]) != NULL)
+            return tbk_fail(err, TBK_E_PARTIAL,
+                            "write 'access: append_only' into 'offsite', and remove old sets by "
+                            "other credentials",
+                            "sets that were to be removed off-site are still there: the "
+                            "credentials may only add");
+    if (!tbk_offsite_is_due(work->state.prune_s, PRUNE_EVERY_DAYS, work->request->now_s) ||
+        (count == 0 && work->state.prune_s == 0))
+        return true;
+    if (!work->repository->prune(work->repository->self, err))
+        return tbk_error_context(err, "giving back space off-site");
+    work->state.prune_s = work->request->now_s;
+    return true;
+}
+
+/* --- all of it --- */
+
+bool offsite_look_there(offsite_work *work, tbk_error *err)
+{
+    return offsite_identify(work, err) && offsite_tidy_locks(work, err) && offsite_look(work, err);
+}
+
+static bool is_due(const offsite_work *work, int64_t last_s, int64_t every_days)
+{
+    return tbk_offsite_is_due(last_s, every_days, work->request->now_s);
+}
+
+static bool prove(offsite_work *work, tbk_error *err)
+{
+    const tbk_offsite_settings *settings = work->settings;
+    if (offsite_newest_whole(work) == NULL)
+        return true;
+    return (!is_due(work, work->state.check_s, settings->check_every_days) ||
+            offsite_check(work, err)) &&
+           (!is_due(work, work->state.drill_s, settings->drill_every_days) ||
+            offsite_drill(work, err));
+}
+
+static bool do_all(offsite_work *work, tbk_error *err)
+{
+    offsite_tidy_incoming(work);
+    return offsite_look_there(work, err) && send_sets(work, err) && prove(work, err) &&
+           remove_old(work, err);
+}
+
+/* What became of it stands in the state, whatever that was. */
+static bool finish(offsite_work *work, bool ok, tbk_error *err)
+{
+    tbk_error why;
+    work->state.attempt_s = work->request->now_s;
+    work->state.exit_status = ok ? 0 : tbk_error_exit_status(err->code);
+    work->state.error = ok ? NULL : tbk_arena_copy(work->arena, err->message);
+    work->state.fix = ok ? NULL : tbk_arena_copy(work->arena, err->fix);
+    if (ok)
+        work->state.success_s = work->request->now_s;
+    if (offsite_save(work, ok ? err : &why))
+        return ok;
+    return false;
+}
+
+bool tbk_offsite_sync(tbk_arena *arena, const tbk_offsite_request *request, tbk_error *err)
+{
+    auto_offsite_work work;
+    return offsite_begin(&work, arena, request, err) && finish(&work, do_all(&work, err), err);
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/* What is in the repository: whose, of what, and whether it is whole. Whatever it says was written
+ * by others: it is compared, and never believed. */
+#include "engine/offsite_internal.h"
+
+#include "base/json.h"
+#include "base/number.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define MANIFEST_BYTES_MAX (1u << 20)
+
+/* --- tags --- */
+
+static const char *tag_after(const tbk_snapshot *snapshot, const char *prefix)
+{
+    for (const char *const *tag = snapshot->tags; *tag != NULL; tag++)
+        if (tbk_text_starts_with(*tag, prefix))
+            return *tag + strlen(prefix);
+    return NULL;
+}
+
+tbk_profile offsite_profile_of(const tbk_snapshot *snapshot)
+{
+    const char *essential = tbk_profile_name(TBK_PROFILE_ESSENTIAL);
+    const char *after = tag_after(snapshot, essential);
+    return after != NULL && *after == '\0' ? TBK_PROFILE_ESSENTIAL : TBK_PROFILE_FULL;
+}
+
+uint64_t offsite_bytes_of(const tbk_snapshot *snapshot)
+{
+    const char *number = tag_after(snapshot, TBK_OFFSITE_BYTES_TAG);
+    int64_t bytes = 0;
+    return number != NULL && tbk_number_parse_whole(number, 0, INT64_MAX, &bytes) ? (uint64_t)bytes
+                                                                                  : 0;
+}
+
+const tbk_snapshot *offsite_find_snapshot(const offsite_work *work, const char *id)
+{
+    for (const tbk_snapshot *snapshot = work->snapshots; snapshot != NULL;
+         snapshot = snapshot->next)
+        if (strcmp(snapshot->id, id) == 0)
+            return snapshot;
+    return NULL;
+}
+
+/* --- whether one is whole --- */
+
+typedef struct taken_text {
+    tbk_text text;
+    size_t limit_bytes;
+} taken_text;
+
+static bool take_text(void *taker, const char *bytes, size_t length, tbk_error *err)
+{
+    taken_text *it = taker;
+    if (it->text.length + length > it->limit_bytes)
+        return tbk_fail(err, TBK_E_CORRUPT, NULL, "the manifest is larger than any of ours");
+    tbk_text_append_bytes(&it->text, bytes, length);
+    return true;
+}
+
+static bool read_manifest(tbk_arena *arena, const tbk_repository *repository,
+                          const tbk_snapshot *snapshot, tbk_manifest *out, tbk_error *err)
+{
+    taken_text taken = {.limit_bytes = MANIFEST_BYTES_MAX};
+    const tbk_value *value = NULL;
+    bool ok =
+        repository->read(repository->self, snapshot, TBK_SET_MANIFEST_FILE, take_text, &taken, err);
+    const char *bytes =
+        tbk_arena_copy_bytes(arena, tbk_text_string(&taken.text), taken.text.length);
+    size_t length = taken.text.length;
+    tbk_text_end(&taken.text);
+    if (!ok)
+        return false;
+    if (tbk_json_parse(arena, bytes, length, TBK_SET_MANIFEST_FILE, &value, err) &&
+        tbk_manifest_read(arena, value, out, err))
+        return true;
+    if (err->code != TBK_E_UNSUPPORTED)
+        err->code = TBK_E_CORRUPT;
+    return false;
+}
+
+static const tbk_snapshot_file *find_file(const tbk_snapshot_file *files, const char *name)
+{
+    while (files != NULL && strcmp(files->name, name) != 0)
+        files = files->next;
+    return files;
+}
+
+static const char *compare_files(tbk_arena *arena, const tbk_manifest *manifest,
+                                 const tbk_snapshot_file *files)
+{
+    if (find_file(files, TBK_SET_SUMS_FILE) == NULL)
+        return TBK_SET_SUMS_FILE " is missing";
+    for (size_t i = 0; i < manifest->file_count; i++) {
+        const tbk_set_file *wanted = &manifest->files[i];
+        const tbk_snapshot_file *found = find_file(files, wanted->name);
+        if (found == NULL)
+            return tbk_arena_format(arena, "%s is missing", wanted->name);
+        if (found->size_bytes != wanted->stored_bytes)
+            return tbk_arena_format(arena, "%s has %" PRIu64 " bytes instead of %" PRIu64,
+                                    wanted->name, found->size_bytes, wanted->stored_bytes);
+    }
+    return NULL;
+}
+
+/* What is damaged or gone is an answer; that nothing could be looked at is none. */
+static bool is_answer(tbk_error_code code)
+{
+    return code == TBK_E_CORRUPT || code == TBK_E_NOT_FOUND || code == TBK_E_UNSUPPORTED;
+}
+
+bool offsite_examine(tbk_arena *arena, const tbk_repository *repository,
+                     const tbk_snapshot *snapshot, tbk_manifest *out_manifest,
+                     const char **out_reason, tbk_error *err)
+{
+    tbk_snapshot_file *files = NULL;
+    *out_reason = NULL;
+    if (!repository->files(repository->self, arena, snapshot, &files, err) ||
+        !read_manifest(arena, repository, snapshot, out_manifest, err)) {
+        *out_reason = tbk_arena_copy(arena, err->message);
+        return is_answer(err->code);
+    }
+    *out_reason = strcmp(out_manifest->id, snapshot->set) != 0
+                      ? "it is of another set than its name says"
+                      : compare_files(arena, out_manifest, files);
+    return true;
+}
+
+/* --- those of our name --- */
+
+static void remember(offsite_work *work, const tbk_snapshot *snapshot, const tbk_manifest *manifest)
+{
+    tbk_offsite_state *state = &work->state;
+    tbk_offsite_known *known =
+        tbk_arena_alloc(work->arena, (state->known_count + 1) * sizeof *known);
+    if (state->known_count > 0)
+        memcpy(known, state->known, state->known_count * sizeof *known);
+    known[state->known_count++] =
+        (tbk_offsite_known){.snapshot = snapshot->id,
+                            .set = snapshot->set,
+                            .profile = manifest->profile,
+                            .database_bytes = (int64_t)tbk_manifest_database_bytes(manifest),
+                            .stored_bytes = (int64_t)tbk_manifest_stored_bytes(manifest)};
+    state->known = known;
+}
+
+/* Of those that are gone nothing is to be known. */
+static void forget_gone(offsite_work *work)
+{
+    tbk_offsite_state *state = &work->state;
+    tbk_offsite_known *known =
+        tbk_arena_alloc(work->arena, (state->known_count + 1) * sizeof *known);
+    size_t count = 0;
+    for (size_t i = 0; i < state->known_count; i++)
+        if (offsite_find_snapshot(work, state->known[i].snapshot) != NULL)
+            known[count++] = state->known[i];
+    state->known = known;
+    state->known_count = count;
+}
+
+static bool look_at(offsite_work *work, const tbk_snapshot *snapshot, tbk_offsite_copy *out,
+                    tbk_error *err)
+{
+    const char *reason = NULL;
+    tbk_manifest manifest;
+    *out = (tbk_offsite_copy){.snapshot = snapshot->id,
+                              .id = snapshot->set,
+                              .time_s = snapshot->time_s,
+                              .profile = offsite_profile_of(snapshot),
+                              .database_bytes = offsite_bytes_of(snapshot)};
+    if (tbk_offsite_state_find(&work->state, snapshot->id) == NULL) {
+        if (!offsite_examine(work->arena, work->repository, snapshot, &manifest, &reason, err))
+            return false;
+        if (reason != NULL)
+            tbk_report_log(work->report, TBK_LOG_WARNING, "offsite",
+                           "the copy %.8s of set %s is not whole: %s", snapshot->id, snapshot->set,
+                           reason);
+        else
+            remember(work, snapshot, &manifest);
+    }
+    const tbk_offsite_known *known = tbk_offsite_state_find(&work->state, snapshot->id);
+    out->is_whole = known != NULL;
+    if (known != NULL) {
+        out->profile = known->profile;
+        out->database_bytes = (uint64_t)known->database_bytes;
+    }
+    return true;
+}
+
+static void note_newest(offsite_work *work)
+{
+    work->state.newest = NULL;
+    work->state.newest_s = 0;
+    for (size_t i = 0; i < work->copies.count && work->state.newest == NULL; i++)
+        if (work->copies.list[i].is_whole) {
+            work->state.newest = work->copies.list[i].id;
+            work->state.newest_s = work->copies.list[i].time_s;
+        }
+}
+
+bool offsite_look(offsite_work *work, tbk_error *err)
+{
+    size_t count = 0;
+    if (!work->repository->list(work->repository->self, work->arena, &work->snapshots, err))
+        return false;
+    for (const tbk_snapshot *at = work->snapshots; at != NULL; at = at->next)
+        count++;
+    work->copies = (tbk_offsite_copies){
+        .list = tbk_arena_alloc(work->arena, (count + 1) * sizeof *work->copies.list)};
+    forget_gone(work);
+    for (const tbk_snapshot *at = work->snapshots; at != NULL; at = at->next) {
+        if (strcmp(at->name, work->settings->name) != 0)
+            continue;
+        if (!tbk_report_go_on(work->report, err) ||
+            !look_at(work, at, &work->copies.list[work->copies.count], err))
+            return false;
+        work->copies.count++;
+    }
+    note_newest(work);
+    return true;
+}
+
+/* --- read back --- */
+
+static bool take_hash(void *taker, const char *bytes, size_t length, tbk_error *err)
+{
+    (void)err;
+    tbk_hasher_add(taker, bytes, length);
+    return true;
+}
+
+static bool read_file_back(offsite_work *work, const tbk_snapshot *snapshot,
+                           const tbk_set_file *file, const char **out_reason, tbk_error *err)
+{
+    tbk_auto(tbk_hasher) *hasher = tbk_hasher_new();
+    tbk_digest found;
+    const tbk_repository *repository = work->repository;
+    if (!repository->read(repository->self, snapshot, file->name, take_hash, hasher, err)) {
+        *out_reason = tbk_arena_copy(work->arena, err->message);
+        return is_answer(err->code);
+    }
+    tbk_hasher_finish(hasher, &found);
+    if (!tbk_digest_equal(&found, &file->stored))
+        *out_reason = tbk_arena_format(work->arena, "%s is not what was sent", file->name);
+    return true;
+}
+
+bool offsite_read_back(offsite_work *work, const tbk_snapshot *snapshot, const char **out_reason,
+                       tbk_error *err)
+{
+    tbk_manifest manifest;
+    if (!offsite_examine(work->arena, work->repository, snapshot, &manifest, out_reason, err))
+        return false;
+    for (size_t i = 0; i < manifest.file_count && *out_reason == NULL; i++)
+        if (!tbk_report_go_on(work->report, err) ||
+            !read_file_back(work, snapshot, &manifest.files[i], out_reason, err))
+            return false;
+    return true;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* Shared by the parts of off-site work (engine/offsite.h); for them only. */
+#ifndef TBK_ENGINE_OFFSITE_INTERNAL_H
+#define TBK_ENGINE_OFFSITE_INTERNAL_H
+
+#include "domain/manifest.h"
+#include "domain/offsite.h"
+#include "domain/retention.h"
+#include "engine/offsite.h"
+#include "engine/offsite_state.h"
+
+#define TBK_OFFSITE_TAG "torrust-backup"
+#define TBK_OFFSITE_BYTES_TAG "bytes=" /* of the database, before the number */
+
+typedef struct offsite_work {
+    tbk_arena *arena;
+    const tbk_offsite_request *request;
+    const tbk_offsite_settings *settings;
+    const tbk_repository *repository;
+    const tbk_report *report;
+    tbk_offsite_state state;
+    int lock;                  /* of our folder */
+    tbk_snapshot *snapshots;   /* of all names */
+    tbk_offsite_copies copies; /* those of our name */
+} offsite_work;
+
+/* Takes the folder's lock, and reads the state. Fails with TBK_E_LOCKED. */
+bool offsite_begin(offsite_work *work, tbk_arena *arena, const tbk_offsite_request *request,
+                   tbk_error *err) TBK_MUST_CHECK;
+void offsite_end(offsite_work *work);
+#define auto_offsite_work __attribute__((cleanup(offsite_end))) offsite_work
+bool offsite_save(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
+
+/* Proves that it is the repository of before, and tells it apart from another one. */
+bool offsite_identify(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
+/* Removes what locks this VM has left. */
+bool offsite_tidy_locks(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
+
+/* Lists the snapshots, and looks at each of our name that was not looked at yet. */
+bool offsite_look(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
+/* Whether all files of the set are in the snapshot, in the sizes that its manifest says.
+ * *out_reason is NULL, or what is not as it should be. The manifest lives in the arena. */
+bool offsite_examine(tbk_arena *arena, const tbk_repository *repository,
+                     const tbk_snapshot *snapshot, tbk_manifest *out_manifest,
+                     const char **out_reason, tbk_error *err) TBK_MUST_CHECK;
+/* Reads a copy back and compares every byte. *out_reason as above. */
+bool offsite_read_back(offsite_work *work, const tbk_snapshot *snapshot, const char **out_reason,
+                       tbk_error *err) TBK_MUST_CHECK;
+
+/* identify, tidy_locks, look. */
+bool offsite_look_there(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
+
+/* One part of the data; a newest set. Each notes in the state how it was. Fails with
+ * TBK_E_UNPROVED. */
+bool offsite_check(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
+bool offsite_drill(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
+/* NULL: there is none. */
+const tbk_snapshot *offsite_newest_whole(const offsite_work *work);
+
+const tbk_snapshot *offsite_find_snapshot(const offsite_work *work, const char *id);
+/* By its tags. */
+tbk_profile offsite_profile_of(const tbk_snapshot *snapshot);
+uint64_t offsite_bytes_of(const tbk_snapshot *snapshot);
+
+/* What is fetched is removed after some days. */
+void offsite_tidy_incoming(const offsite_work *work);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* Proof that what is off-site can be read: the repository in parts, and one set as a whole. */
+#include "engine/offsite_internal.h"
+
+#include <inttypes.h>
+
+#define PHASE "offsite"
+
+bool offsite_check(offsite_work *work, tbk_error *err)
+{
+    tbk_offsite_state *state = &work->state;
+    int64_t parts = work->settings->check_parts;
+    int64_t part = state->check_part % parts + 1;
+    tbk_report_log(work->report, TBK_LOG_INFO, PHASE,
+                   "the repository is checked, with part %" PRId64 " of %" PRId64 " of its data",
+                   part, parts);
+    bool ok = work->repository->check(work->repository->self, part, parts, err);
+    if (!ok && err->code != TBK_E_CORRUPT)
+        return false; /* it could not be looked at */
+    state->check_s = work->request->now_s;
+    state->check_error = ok ? NULL : tbk_arena_copy(work->arena, err->message);
+    if (ok) {
+        state->check_part = part;
+        state->check_good_s = state->check_s;
+        return true;
+    }
+    /* Whatever was known to be whole may not be any more. */
+    state->known_count = 0;
+    err->code = TBK_E_UNPROVED;
+    (void)snprintf(err->fix, sizeof err->fix,
+                   "'restic repair' mends what can be; sets that are still on the VM are sent "
+                   "again then; docs/offsite.md says how");
+    return tbk_error_context(err, "the repository is damaged");
+}
+
+const tbk_snapshot *offsite_newest_whole(const offsite_work *work)
+{
+    for (size_t i = 0; i < work->copies.count; i++)
+        if (work->copies.list[i].is_whole)
+            return offsite_find_snapshot(work, work->copies.list[i].snapshot);
+    return NULL;
+}
+
+bool offsite_drill(offsite_work *work, tbk_error *err)
+{
+    tbk_offsite_state *state = &work->state;
+    const tbk_snapshot *snapshot = offsite_newest_whole(work);
+    const char *reason = NULL;
+    if (snapshot == NULL)
+        return true;
+    tbk_report_log(work->report, TBK_LOG_INFO, PHASE, "set %s is read back", snapshot->set);
+    if (!offsite_read_back(work, snapshot, &reason, err))
+        return false;
+    state->drill_s = work->request->now_s;
+    state->drill_set = snapshot->set;
+    state->drill_error = reason;
+    if (reason == NULL) {
+        state->drill_good_s = state->drill_s;
+        return true;
+    }
+    state->known_count = 0;
+    return tbk_fail(err, TBK_E_UNPROVED, "the set is sent anew if the VM still has it",
+                    "set %s off-site is not what was sent: %s", snapshot->set, reason);
+}

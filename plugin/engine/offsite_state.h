@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the service `outbound` remembers, `state.json` in its folder: for itself, for `status`, and
+ * for what watches (`torrust_backup_offsite.prom`, for node_exporter). It holds no secret, and the
+ * repository stays the truth: what is remembered of copies only saves looking at them again.
+ */
+#ifndef TBK_ENGINE_OFFSITE_STATE_H
+#define TBK_ENGINE_OFFSITE_STATE_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/value.h"
+#include "domain/option_values.h"
+#include "domain/settings.h"
+
+/* A copy that was looked at, and is whole. */
+typedef struct tbk_offsite_known {
+    const char *snapshot, *set;
+    tbk_profile profile;
+    int64_t database_bytes, stored_bytes;
+} tbk_offsite_known;
+
+/* Times are of the wall clock, 0: never. Texts live in the arena; NULL: nothing. */
+typedef struct tbk_offsite_state {
+    const char *repository; /* its own id; another one is an alarm */
+    const char **hosts;     /* names of containers that wrote from this VM, NULL at the end; the
+                             * locks that they left are ours */
+    const tbk_offsite_known *known;
+    size_t known_count;
+    int64_t attempt_s, success_s; /* of a synchronization; of one that did all that was due */
+    int64_t exit_status;          /* of the last one, with its error */
+    const char *error, *fix;
+    int64_t waiting;    /* sets that are to be sent yet */
+    const char *newest; /* the newest set that is there whole */
+    int64_t newest_s;
+    int64_t sent_s, sent_bytes; /* the last one: how long it took, what it added */
+    int64_t check_s, check_good_s, check_part;
+    const char *check_error;
+    int64_t drill_s, drill_good_s;
+    const char *drill_set, *drill_error;
+    int64_t prune_s;
+    int64_t accepted_s; /* an operator said that the database is as it should be */
+    const char *brake;  /* why nothing is removed */
+} tbk_offsite_state;
+
+/* One that is missing is an empty one. Fails with TBK_E_CORRUPT, TBK_E_IO. */
+bool tbk_offsite_state_read(tbk_arena *arena, const char *folder, tbk_offsite_state *out,
+                            tbk_error *err) TBK_MUST_CHECK;
+/* Both files, whole. */
+bool tbk_offsite_state_write(tbk_arena *arena, const char *folder, const tbk_offsite_state *state,
+                             tbk_error *err) TBK_MUST_CHECK;
+/* Adds the host unless it is there. */
+void tbk_offsite_state_add_host(tbk_arena *arena, tbk_offsite_state *state, const char *host);
+bool tbk_offsite_state_has_host(const tbk_offsite_state *state, const char *host);
+/* NULL: it was not looked at yet. */
+const tbk_offsite_known *tbk_offsite_state_find(const tbk_offsite_state *state,
+                                                const char *snapshot);
+
+#endif
