@@ -66,6 +66,12 @@ TBK_NAMES_FUNCTIONS(tbk_ssh_program, tbk_ssh_program, tbk_ssh_program_names)
 static const char *const proof_levels[] = {"none", "checksums", "restored"}; /* tbk_proof_level */
 const tbk_names tbk_option_proof_names = {TBK_NAMES_LIST(proof_levels), .first = 1};
 
+static const char *const actions[] = {
+    [TBK_OFFSITE_SYNC] = "sync",     [TBK_OFFSITE_LIST] = "list",  [TBK_OFFSITE_CHECK] = "check",
+    [TBK_OFFSITE_DRILL] = "drill",   [TBK_OFFSITE_INIT] = "init",  [TBK_OFFSITE_UNLOCK] = "unlock",
+    [TBK_OFFSITE_ACCEPT] = "accept", [TBK_OFFSITE_FETCH] = "fetch"};
+const tbk_names tbk_option_action_names = {.what = "action", TBK_NAMES_LIST(actions)};
+
 static const char *const shown[] = {"health", "metrics"};
 const tbk_names tbk_option_show_names = {TBK_NAMES_LIST(shown)};
 

@@ -73,7 +73,19 @@ bool tbk_ssh_program_parse(const char *name, tbk_ssh_program *out, tbk_error *er
 extern const tbk_names tbk_method_names, tbk_hold_policy_names, tbk_database_tls_names,
     tbk_mode_names, tbk_journal_mode_names, tbk_ssh_program_names, tbk_offsite_take_names,
     tbk_offsite_access_names;
-extern const tbk_names tbk_option_proof_names;  /* by tbk_proof_level, without "none" */
+extern const tbk_names tbk_option_proof_names; /* by tbk_proof_level, without "none" */
+/* What `offsite` can be told to do. */
+typedef enum tbk_offsite_action {
+    TBK_OFFSITE_SYNC, /* all that is due */
+    TBK_OFFSITE_LIST,
+    TBK_OFFSITE_CHECK,
+    TBK_OFFSITE_DRILL,
+    TBK_OFFSITE_INIT,
+    TBK_OFFSITE_UNLOCK,
+    TBK_OFFSITE_ACCEPT,
+    TBK_OFFSITE_FETCH
+} tbk_offsite_action;
+extern const tbk_names tbk_option_action_names;
 extern const tbk_names tbk_option_show_names;   /* of `health`: "health", "metrics" */
 extern const tbk_names tbk_option_format_names; /* "text", "json" */
 

@@ -3,6 +3,7 @@
 #include "engine/offsite.h"
 
 #include "engine/offsite_internal.h"
+#include "base/clock.h"
 #include "store/brake.h"
 #include "store/store.h"
 

@@ -65,13 +65,33 @@ static bool tell_profile(restoring *self, const tbk_origin *origin, tbk_error *e
     return true;
 }
 
+static bool find_in_store(restoring *self, const tbk_origin *origin, tbk_stored_set **out,
+                          tbk_error *err)
+{
+    const tbk_set_choice choice = {
+        .id = self->request->set, .origin = origin, .now_s = self->request->now_s};
+    return tbk_store_find(self->store, self->arena, &choice, out, err) &&
+           tbk_store_open_set(self->store, (*out)->id, &self->files, err);
+}
+
+static bool open_fetched(restoring *self, tbk_stored_set **out, tbk_error *err)
+{
+    tbk_manifest *manifest = TBK_ARENA_NEW(self->arena, tbk_manifest);
+    tbk_stored_set *set = TBK_ARENA_NEW(self->arena, tbk_stored_set);
+    if (!tbk_set_open(self->request->from, &self->files, err) ||
+        !tbk_set_read_manifest(self->files, self->arena, manifest, err))
+        return false;
+    *set = (tbk_stored_set){.id = manifest->id, .path = self->request->from, .manifest = manifest};
+    *out = set;
+    return true;
+}
+
 static bool choose_set(restoring *self, tbk_error *err)
 {
     const tbk_origin origin = tbk_database_origin(self->arena, self->request->config);
-    const tbk_set_choice choice = {
-        .id = self->request->set, .origin = &origin, .now_s = self->request->now_s};
-    tbk_stored_set *set;
-    if (!tbk_store_find(self->store, self->arena, &choice, &set, err))
+    tbk_stored_set *set = NULL;
+    if (!(self->request->from != NULL ? open_fetched(self, &set, err)
+                                      : find_in_store(self, &origin, &set, err)))
         return false;
     const tbk_origin made_by = tbk_origin_of(set->manifest);
     if (tbk_origin_differs(&origin, &made_by)) /* named on purpose, to move a tracker */
@@ -84,8 +104,6 @@ static bool choose_set(restoring *self, tbk_error *err)
     self->set = set;
     self->out->id = set->id;
     self->out->manifest = set->manifest;
-    if (!tbk_store_open_set(self->store, set->id, &self->files, err))
-        return false;
     return set->manifest->profile == TBK_PROFILE_FULL || tell_profile(self, &origin, err);
 }
 

@@ -12,6 +12,8 @@ typedef struct tbk_restore_request {
     const tbk_hold *hold;             /* stops the tracker; NULL with dry_run only */
     const tbk_tracker_files *tracker; /* NULL: nobody can see which files it has open */
     const char *set;                  /* an id, or "latest"; NULL as "latest" */
+    const char *from;                 /* the folder of a set that was fetched; NULL: `set` of the
+                                       * store */
     const char *run_id;
     bool dry_run; /* all but the swap */
     int64_t now_s;

@@ -63,6 +63,12 @@ static void take_text(const tbk_option *row, const char *text, engine_args *args
     case TBK_OPTION_SET:
         args->set = text;
         break;
+    case TBK_OPTION_FROM:
+        args->from = text;
+        break;
+    case TBK_OPTION_NAME:
+        args->name = text;
+        break;
     default:
         break;
     }
@@ -221,9 +227,21 @@ static bool settle_restore(const engine_args *args, tbk_error *err)
     if (args->purge_previous)
         return args->set == NULL ||
                tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--forget-kept restores nothing");
+    if (args->from != NULL && args->set != NULL)
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--from names the set's own folder");
     return args->hook || args->dry_run ||
            tbk_fail(err, TBK_E_USAGE, "use 'torrust-backup restore ENVIRONMENT'",
                     "a restore goes through the hook, which stops the tracker for it");
+}
+
+static bool settle_offsite(const engine_args *args, tbk_error *err)
+{
+    bool fetches = args->action == TBK_OFFSITE_FETCH;
+    if (fetches && args->set == NULL)
+        return tbk_fail(err, TBK_E_USAGE, HELP_FIX,
+                        "which set is to be fetched? Name it with --set");
+    return fetches || (args->set == NULL && args->name == NULL) ||
+           tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--set and --name go with fetch only");
 }
 
 /* What belongs together, and the configuration's default place. */
@@ -235,7 +253,10 @@ static bool settle(engine_args *args, tbk_error *err)
     if ((backup && !settle_backup(args, err)) ||
         (args->command == TBK_ENGINE_RESTORE && !settle_restore(args, err)))
         return false;
-    args->lines = args->lines || args->command == TBK_ENGINE_SERVE;
+    args->lines =
+        args->lines || args->command == TBK_ENGINE_SERVE || args->command == TBK_ENGINE_OUTBOUND;
+    if (args->command == TBK_ENGINE_OFFSITE && !settle_offsite(args, err))
+        return false;
     if (args->store != NULL && args->config != NULL)
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--store and --config exclude each other");
     if (args->store == NULL && args->config == NULL)
@@ -250,6 +271,14 @@ static bool is_backup_by_hook(int argc, char **argv)
     for (int i = 1; i < argc; i++)
         has_hook = has_hook || strcmp(argv[i], "--hook") == 0;
     return has_hook && argv[1][0] == '-';
+}
+
+static bool parse_action(const char *text, unsigned *out, tbk_error *err)
+{
+    if (tbk_names_parse(&tbk_option_action_names, text, out, err))
+        return true;
+    err->code = TBK_E_USAGE;
+    return false;
 }
 
 /* The option of this name that the command takes; of another command's where it takes none. */
@@ -330,7 +359,15 @@ bool engine_args_parse(int argc, char **argv, engine_args *out, tbk_error *err)
         return false;
     if (out->command == TBK_ENGINE_HELP)
         return argc < 3 || parse_command(argv[2], &out->topic, err);
-    if (!parse_options(argc - has_command, argv + has_command, out, err))
+    int words = has_command;
+    if (out->command == TBK_ENGINE_OFFSITE && argc > 2 && argv[2][0] != '-') {
+        unsigned action = 0;
+        if (!parse_action(argv[2], &action, err))
+            return false;
+        out->action = (tbk_offsite_action)action;
+        words++;
+    }
+    if (!parse_options(argc - words, argv + words, out, err))
         return false;
     bool works = out->command != TBK_ENGINE_HELP && out->command != TBK_ENGINE_VERSION;
     return !works || settle(out, err);

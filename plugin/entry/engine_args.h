@@ -29,8 +29,11 @@ typedef struct engine_args {
     int64_t compression_level;
     int64_t rate_limit_mib; /* 0 = none */
     tbk_proof_level proof_level;
-    int64_t port;     /* serve, health */
-    const char *show; /* health: "health" or "metrics" */
+    int64_t port;              /* serve, health */
+    const char *show;          /* health: "health" or "metrics" */
+    tbk_offsite_action action; /* of offsite */
+    const char *name;          /* offsite fetch: whose; NULL = the configured one's */
+    const char *from;          /* restore: the folder of a set that was fetched; NULL = the store */
     bool json, quiet;
     bool lines; /* the log as JSON lines on standard output, without a result */
 } engine_args;

@@ -53,6 +53,17 @@ static const char *const usage[TBK_ENGINE_COMMAND_COUNT] = {
         PROGRAM "acknowledge [--store DIR | --config FILE]\n"
                 "      The database lost rows, and that is as it should be: older sets are pruned\n"
                 "      again.\n",
+    [TBK_ENGINE_OFFSITE] = PROGRAM
+    "offsite [sync|list|check|drill|init|unlock|accept]" NEXT_LINE "[--config FILE]\n" PROGRAM
+    "offsite fetch --set ID|latest [--name NAME] [--config FILE]\n"
+    "      What goes off-site, by restic. sync, the default, does all that is due: new\n"
+    "      sets are sent, the repository is checked, a set is read back, old ones are\n"
+    "      removed. check and drill do one of these now; init makes the repository;\n"
+    "      unlock removes locks that others left; accept says that a database that\n"
+    "      shrank is as it should be; fetch brings a set back.\n",
+    [TBK_ENGINE_OUTBOUND] = PROGRAM "outbound [--config FILE]\n"
+                                    "      Stays, and does 'offsite sync' whenever there is a new "
+                                    "set, and each hour.\n",
     [TBK_ENGINE_VERSION] = PROGRAM "version\n"
                                    "      The versions of the engine and its libraries.\n",
     [TBK_ENGINE_HELP] = PROGRAM "help [COMMAND]\n"

@@ -4,6 +4,7 @@
 #include "database/sqlite/sqlite.h"
 #include "entry/engine_commands.h"
 #include "entry/engine_help.h"
+#include "entry/engine_offsite.h"
 #include "entry/engine_serve.h"
 #include "store/archive.h"
 
@@ -75,6 +76,10 @@ static bool run(const engine_args *args, engine_output *output, bool *out_ok, tb
         return engine_command_health(args, out_ok, err);
     case TBK_ENGINE_ACKNOWLEDGE:
         return engine_command_acknowledge(args, output, err);
+    case TBK_ENGINE_OFFSITE:
+        return engine_command_offsite(args, output, err);
+    case TBK_ENGINE_OUTBOUND:
+        return engine_command_outbound(args, output, err);
     case TBK_ENGINE_VERSION:
         print_version();
         return true;

@@ -3,6 +3,7 @@
 #include "entry/engine_privileges.h"
 
 #include "base/auto.h"
+#include "domain/host_layout.h"
 #include "store/safe_path.h"
 
 #include <errno.h>
@@ -104,4 +105,18 @@ bool engine_privileges_become_owner(const char *store, bool drop_all, tbk_error 
 bool engine_privileges_become_nobody(tbk_error *err)
 {
     return geteuid() != 0 || drop_privileges(NOBODY, NOBODY, err);
+}
+
+bool engine_privileges_become_outbound(const char *store, tbk_error *err)
+{
+    struct stat status;
+    if (geteuid() != 0)
+        return true;
+    tbk_auto_fd int place = tbk_safe_path_open(store, err);
+    if (place < 0)
+        return false;
+    if (fstat(place, &status) != 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot look at '%s'", store);
+    return check_user(store, status.st_uid, err) &&
+           drop_privileges(TBK_OUTBOUND_USER, status.st_gid, err);
 }

@@ -34,6 +34,7 @@ static bool restore_set(tbk_arena *arena, const engine_args *args, const tbk_eng
     tbk_tracker_files tracker;
     tbk_restore_request request = {.config = config,
                                    .set = args->set,
+                                   .from = args->from,
                                    .run_id = output->run_id,
                                    .dry_run = args->dry_run,
                                    .now_s = tbk_clock_now_s()};
