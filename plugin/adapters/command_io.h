@@ -26,7 +26,7 @@ typedef struct tbk_command_io {
     size_t chunk_length;
     char *buffer;     /* what was read from input_fd; NULL without one */
     char *received;   /* for the adapter to read into; as large */
-    bool input_ended; /* nothing comes behind chunk */
+    bool input_ended; /* chunk is the last one */
     uint64_t sent_bytes;
     uint64_t to_send_bytes; /* 0 = not known */
 } tbk_command_io;
@@ -45,7 +45,7 @@ static inline bool tbk_command_io_all_sent(const tbk_command_io *io)
     return io->input_ended && io->chunk_length == 0;
 }
 void tbk_command_io_sent(tbk_command_io *io, size_t length);
-/* Drops the rest of the input: nobody reads it any more. */
+/* Drops the rest of the input when the command no longer reads it. */
 void tbk_command_io_drop_input(tbk_command_io *io);
 
 /* What came from the command. */

@@ -26,8 +26,7 @@ struct tbk_tunnel_end {
     int (*send_end)(const tbk_tunnel_end *end);
     /* The events of fd to wait for, by what is to be done next. */
     short (*events)(const tbk_tunnel_end *end, bool receives, bool sends);
-    /* Called every few seconds in silence: -1 with errno when nobody is there any more. May be
-     * NULL. */
+    /* Called every few seconds in silence: -1 with errno when the far end is gone. May be NULL. */
     int (*look_after)(const tbk_tunnel_end *end);
     /* Says for people why a call failed with EPROTO; may be NULL. */
     const char *(*why)(const tbk_tunnel_end *end);

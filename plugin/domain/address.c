@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Addresses of a VM: what may reach the ssh program's command line, whoever wrote it. */
+/* Addresses of a VM: what may reach the ssh program's command line. */
 #include "domain/address.h"
 
 #include "domain/path.h"

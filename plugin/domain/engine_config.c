@@ -84,7 +84,7 @@ static bool check_environment(const char *name, tbk_error *err)
 {
     if (tbk_environment_check_name(name, err))
         return true;
-    err->code = TBK_E_CONFIG; /* nobody typed it */
+    err->code = TBK_E_CONFIG; /* it is from a file, not an argument */
     return false;
 }
 

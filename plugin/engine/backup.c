@@ -37,7 +37,7 @@ static bool has_space_for_copy(void *self, tbk_error *err)
     return tbk_backup_need_space(self, true, err);
 }
 
-/* Nobody is stopped for what is so already. */
+/* The tracker is not stopped where the mode is right already. */
 static tbk_journal_mode mode_to_change(const tbk_backup_cycle *self)
 {
     tbk_journal_mode wanted = self->request->journal_mode;

@@ -118,7 +118,7 @@ static bool backup_by_hand(const engine_args *args, engine_output *output, tbk_e
     return run_backup(arena, &request, output, err);
 }
 
-/* One of two would be locked out now and then, and nobody would know which. */
+/* Of two schedulers, either would be locked out now and then. */
 static bool check_mode(const engine_args *args, const tbk_engine_config *config, tbk_error *err)
 {
     if (args->hook && config->mode == TBK_MODE_SIDECAR)

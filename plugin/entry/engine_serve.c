@@ -117,7 +117,7 @@ static void serve_web(serve *self, pid_t parent)
         tbk_report_log(&self->report, TBK_LOG_ERROR, "serve", "%s", err.message);
         _exit(1);
     }
-    /* Becoming somebody else takes this back, so it comes after it. */
+    /* A change of user resets this, so it comes after it. */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1);
@@ -475,7 +475,7 @@ bool engine_command_health(const engine_args *args, bool *out_ok, tbk_error *err
         err->code = TBK_E_FAILED;
         return false;
     }
-    /* Whoever answers on that port. */
+    /* The answer may be another program's. */
     tbk_auto_text visible = {0};
     tbk_text_append_visible(&visible, tbk_text_string(&body), true);
     (void)fputs(tbk_text_string(&visible), stdout);

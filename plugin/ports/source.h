@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The source port: bytes that are read once, from front to back, by whoever stores them. */
+/* The source port: bytes that are read once, from front to back. */
 #ifndef TBK_PORTS_SOURCE_H
 #define TBK_PORTS_SOURCE_H
 

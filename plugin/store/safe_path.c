@@ -19,7 +19,7 @@
 typedef struct walk {
     const char *path; /* as it was asked for, for errors */
     int fd;           /* the folder that was reached */
-    bool trusted;     /* nobody else may write in it, or in any folder above it */
+    bool trusted;     /* no other user may write in it, or in any folder above it */
     unsigned links;
 } walk;
 

@@ -2,7 +2,7 @@
 /*
  * Dumps from snapshots of one moment.
  *
- * The moment is found without a hold where nobody commits for an instant; else the tracker is
+ * The moment is found without a hold where no client commits for an instant; else the tracker is
  * paused for it; else one session reads alone, which is right at any time, and slower.
  */
 #include "database/mysql/mysql_capture.h"
@@ -138,7 +138,7 @@ static bool dump_live(capturing *self, tbk_error *err)
     return ok;
 }
 
-/* A schema that changes meanwhile does so once, or somebody is at work on it. */
+/* Retries after a schema change; repeated ones mean a migration in progress. */
 static bool snapshot(capturing *self, tbk_error *err)
 {
     for (int tries = 1; !dump_live(self, err); tries++) {

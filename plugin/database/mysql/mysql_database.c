@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* MySQL behind the engine's interface: captured by database/mysql/mysql_capture.h, restored into a
+/* MySQL, by the engine's interface: captured by database/mysql/mysql_capture.h, restored into a
  * schema beside the real one, or into an empty server. */
 #include "database/mysql/mysql_database.h"
 

@@ -13,9 +13,9 @@
 
 typedef struct tbk_mysql_queue tbk_mysql_queue;
 
-/* For so many who put; it holds as many pieces. */
+/* For so many producers; it holds as many pieces. */
 tbk_mysql_queue *tbk_mysql_queue_new(unsigned putters);
-/* Nobody may use it any more. */
+/* No thread may use it any more. */
 void tbk_mysql_queue_free(tbk_mysql_queue *queue);
 TBK_AUTO_POINTER(tbk_mysql_queue, tbk_mysql_queue_free);
 

@@ -123,8 +123,8 @@ bool tbk_mysql_schema_collation(tbk_arena *arena, MYSQL *session, const char *sc
 
 /* --- making and dropping --- */
 
-/* Of runs that were killed: the server may be building an index for them yet, and nobody else has
- * any business there. */
+/* Of killed runs: the server may still be building an index for them. No other program uses this
+ * schema. */
 static bool end_sessions_in(tbk_arena *arena, MYSQL *session, const char *name, tbk_error *err)
 {
     tbk_auto(MYSQL_RES) *result = NULL;

@@ -16,7 +16,7 @@
 
 #include <stdbool.h>
 
-/* Of every session of ours; any user may set these. NULL behind the last. */
+/* Of every session of ours; any user may set these. NULL after the last. */
 extern const char *const tbk_mysql_session_settings[];
 
 /* Of a session that loads a dump, and the first lines of the dump itself, so that the servers' own

@@ -3,9 +3,8 @@
  * Sessions that read the same state.
  *
  * Each START TRANSACTION WITH CONSISTENT SNAPSHOT sees what was committed before it. So that all of
- * them see the same, nobody may commit between the first and the last of them. Instead of keeping
- * others from it, which takes the right RELOAD and makes them wait, we find out whether somebody
- * did:
+ * them see the same, no client may commit between the first and the last of them. Instead of
+ * locking, which takes the privilege RELOAD and makes clients wait, we find out whether one did:
  *
  *     counter of commits; all START TRANSACTION; list of processes; counter of commits
  *

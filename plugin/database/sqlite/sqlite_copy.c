@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The copy of a database that nobody writes: the file and its journal or log, at disk speed. */
+/* The copy of a database without writers: the file and its journal or log, at disk speed. */
 #include "database/sqlite/sqlite_copy.h"
 
 #include <errno.h>
@@ -154,9 +154,9 @@ static bool copy_companion(const char *path, const char *target, const char *suf
 }
 
 /*
- * What every write leaves behind. A tracker that somebody starts or thaws during the copy (by hand,
- * the deployer's 'up', a program that restarts the unhealthy), or a second writer whom no hold
- * reaches, would leave a torn copy that nothing but its content tells from a good one. The kernel's
+ * What every write changes. A tracker that is started or resumed during the copy (by an operator,
+ * the deployer's 'up', a program that restarts the unhealthy), or a second writer outside of the
+ * hold, would leave a torn copy that nothing but its content tells from a good one. The kernel's
  * times have steps of up to 10 ms: to hold a container takes longer, so the last write before the
  * hold and the first after it never share one.
  */

@@ -118,7 +118,7 @@ bool(tbk_sqlite_fail)(sqlite3 *db, int rc, tbk_error *err, const char *format, .
     va_start(arguments, format);
     (void)vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);
-    /* Somebody else's lock and a full disk are no matter of what was refused before. */
+    /* Another process's lock and a full disk do not come from what was refused before. */
     if (code_of(db, rc) != TBK_E_BUSY && code_of(db, rc) != TBK_E_SPACE &&
         tbk_sqlite_was_stopped(db, err))
         return tbk_error_context(err, "%s", what);

@@ -139,7 +139,7 @@ static bool is_locked_by_another(int fd, off_t byte)
     return fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
-/* A writer that waits for us holds PENDING: everybody after it would wait as well. */
+/* A writer that waits for us holds PENDING: all later readers would wait as well. */
 static bool gives_way(void *self, tbk_error *err)
 {
     const tbk_sqlite_reader *reader = self;
@@ -171,7 +171,7 @@ static bool has_journal(const tbk_sqlite_reader *reader, bool *out, tbk_error *e
 /*
  * SQLite looks for the journal of a crashed writer by its path, and takes "not allowed to look" for
  * "none". So where the folder can no longer be entered, its listing is asked: a journal that is
- * there while nobody holds RESERVED is left over.
+ * there while no process holds RESERVED is left over.
  */
 static bool has_no_crashed_writer(const tbk_sqlite_reader *reader, tbk_error *err)
 {
