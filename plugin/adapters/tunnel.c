@@ -339,13 +339,13 @@ bool tbk_tunnel_fail_refused(const char *reason, tbk_error *err)
                         "'AllowTcpForwarding yes', then 'systemctl reload ssh'",
                         "the SSH server forwards no connection: %s", reason);
     return tbk_fail(err, TBK_E_NETWORK, "see whether the container runs and listens there",
-                    "nobody there takes the connection: %s", reason);
+                    "the target does not accept the connection: %s", reason);
 }
 
 bool tbk_tunnel_fail_silent(tbk_error *err)
 {
     return tbk_fail(err, TBK_E_TIMEOUT, "see whether the address is right and no firewall drops it",
-                    "nobody there has answered within %d s", TBK_REMOTE_TUNNEL_LIMIT_MS / 1000);
+                    "the target has not answered within %d s", TBK_REMOTE_TUNNEL_LIMIT_MS / 1000);
 }
 
 bool tbk_tunnel_begin(const tbk_tunnel_end *far_end, const char *vm, const char *target,

@@ -116,7 +116,7 @@ static void add_file(tbk_arena *arena, const tbk_rendered_file *file, const tbk_
     else if (found->mode != file->mode || !found->root_owned)
         item->reason =
             tbk_arena_format(arena, "mode %o of root, now %o%s", (unsigned)file->mode,
-                             (unsigned)found->mode, found->root_owned ? "" : " of somebody else");
+                             (unsigned)found->mode, found->root_owned ? "" : " of another user");
 }
 
 static void add_sidecar(bool is_wanted, const tbk_found *found, tbk_items *out)

@@ -33,7 +33,7 @@ bool tbk_method_check(tbk_method method, tbk_driver driver, tbk_mode mode, tbk_h
         return false;
     if (method >= TBK_METHOD_PAUSE && mode == TBK_MODE_SIDECAR)
         return tbk_fail(err, TBK_E_CONFIG, "use 'method: auto', or 'mode: window'",
-                        "the method %s holds the tracker, which nobody does in mode sidecar",
+                        "the method %s holds the tracker, which mode sidecar cannot do",
                         tbk_method_name(method));
     return method < TBK_METHOD_PAUSE || hold != TBK_HOLD_NEVER ||
            tbk_fail(err, TBK_E_CONFIG, "use 'method: auto', or 'hold: when_needed'",

@@ -338,7 +338,7 @@ time.sleep(600)' &
     started=$!
     until [ -e ready ]; do sleep 0.05; done
     run -1 backup
-    [[ $output == *"locked"*"Fix: try again when nobody writes"* ]]
+    [[ $output == *"locked"*"Fix: try again when no process writes"* ]]
     [ -z "$(sets)$(hidden)" ]
 }
 

@@ -114,7 +114,7 @@ END
         "$BATS_TEST_TMPDIR/plan.json")" = "snapshot mysql tracker true true" ]
     run --separate-stderr tb plan
     echo "$output"
-    [[ $output == *"Database:"*" tables"*"Method:     snapshot (configured: auto)"*"Held:"*"Room:"* ]]
+    [[ $output == *"Database:"*" tables"*"Method:     snapshot (configured: auto)"*"Held:"*"Space:"* ]]
     [ "$(tracker_life)" = "$life" ]
 }
 

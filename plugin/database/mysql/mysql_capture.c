@@ -168,7 +168,7 @@ static bool stop(capturing *self, tbk_error *err)
                                 .work = dump_still};
     if (self->request->hold == NULL)
         return tbk_fail(err, TBK_E_CONFIG, "run it through the hook, or use the method snapshot",
-                        "the method stop needs somebody who stops the tracker");
+                        "the method stop needs the hook, which stops the tracker");
     bool ok = tbk_with_hold(&work, self->out, &declined, err);
     close_dump(self);
     if (ok)

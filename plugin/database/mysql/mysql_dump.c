@@ -372,8 +372,9 @@ static bool check_unchanged(const tbk_mysql_dump *dump, tbk_error *err)
     bool ok = tbk_mysql_schema_read(arena, dump->control, dump->request.root, &now, err);
     bool is_same = ok && tbk_digest_equal(&now.digest, &dump->schema.digest);
     tbk_mysql_schema_end(&now);
-    return is_same || (ok && tbk_fail(err, TBK_E_BUSY, "try again when nobody changes the schema",
-                                      "the schema was changed while it was read"));
+    return is_same ||
+           (ok && tbk_fail(err, TBK_E_BUSY, "try again when no client changes the schema",
+                           "the schema was changed while it was read"));
 }
 
 bool tbk_mysql_dump_finish(tbk_mysql_dump *dump, tbk_arena *arena, tbk_mysql_facts *out,

@@ -88,7 +88,8 @@ static const char *fix_of(unsigned number)
         return "give the tracker's user back all rights on its database (GRANT ALL ON "
                "`database`.* TO 'user'@'%')";
     case ER_LOCK_WAIT_TIMEOUT:
-        return "somebody has a table locked: SHOW PROCESSLIST tells who; try again when it is done";
+        return "another session has locked a table: find it with SHOW PROCESSLIST; try again when "
+               "it is done";
     case ER_TABLE_DEF_CHANGED:
     case ER_NO_SUCH_TABLE:
         return "the schema was changed meanwhile: try again when that is done";

@@ -273,7 +273,7 @@ static bool take_lock(swapping *self, tbk_error *err)
         return false;
     return (taken != NULL && strcmp(taken, "1") == 0) ||
            tbk_fail(err, TBK_E_LOCKED, "wait until that one is done",
-                    "somebody else is putting a restored database into '%s'", self->live);
+                    "another restore into '%s' is in progress", self->live);
 }
 
 static bool open_swapping(swapping *self, tbk_error *err)

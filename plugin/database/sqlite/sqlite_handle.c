@@ -90,7 +90,7 @@ static const char *fix_of(int rc)
     switch (rc & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        return "try again when nobody writes, or let the hook hold the tracker";
+        return "try again when no process writes, or let the hook hold the tracker";
     case SQLITE_FULL:
         return "make room on the file system";
     case SQLITE_NOMEM:

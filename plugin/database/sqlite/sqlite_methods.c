@@ -218,7 +218,7 @@ bool tbk_methods_try(tbk_arena *arena, const tbk_methods_request *request, tbk_c
         return tbk_fail(err, TBK_E_CONFIG, "ask for it through the hook",
                         "the journal mode is changed inside a hold only");
     if (capture->hold == NULL && capture->method >= TBK_METHOD_PAUSE)
-        note_reason(arena, tbk_method_name(capture->method), "nobody is there to hold the tracker",
+        note_reason(arena, tbk_method_name(capture->method), "there is no hook to hold the tracker",
                     out);
     for (const struct method *method = RUNGS; method < RUNGS + RUNG_COUNT; method++) {
         if (!is_for(method, request))

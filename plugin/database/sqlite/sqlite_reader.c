@@ -145,7 +145,8 @@ static bool gives_way(void *self, tbk_error *err)
     const tbk_sqlite_reader *reader = self;
     if (!is_locked_by_another(reader->fd, PENDING_BYTE))
         return true;
-    return tbk_fail(err, TBK_E_BUSY, "back up when nobody writes, or let the hook hold the tracker",
+    return tbk_fail(err, TBK_E_BUSY,
+                    "back up when no process writes, or let the hook hold the tracker",
                     "gave way to a program that writes to '%s'", reader->path);
 }
 

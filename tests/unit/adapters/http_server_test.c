@@ -234,7 +234,7 @@ static void a_client_says_when_nobody_answers_and_when_it_takes_too_long(void **
                  "no answer in time");
     (void)close(fd);
     assert_fails(tbk_http_get(port, "/health", 300, &status, &body, &err), err, TBK_E_NETWORK,
-                 "nobody answers on port");
+                 "no server answers on port");
     assert_fails(tbk_http_listen(self->port, &fd, &port, &err), err, TBK_E_CONFIG,
                  "cannot listen on port");
 }
