@@ -183,7 +183,7 @@ static bool parse_fields(const char *text, tbk_schedule *out, tbk_error *err)
     return true;
 }
 
-/* The five fields that a nickname stands for; other text is given back as it is. */
+/* The five fields that a nickname stands for; other text is returned as it is. */
 static bool expand(const char *text, const char **out, tbk_error *err)
 {
     part word = {0};

@@ -23,7 +23,7 @@ static bool fail_braked(const tbk_backup_cycle *self, tbk_error *err)
 /* What is right but not all that was to be done. */
 static bool conclude_files(const tbk_backup_cycle *self, tbk_error *err)
 {
-    const char *fix = "see config_missing in its manifest; mend that, or name other paths";
+    const char *fix = "see config_missing in its manifest; fix that, or name other paths";
     const tbk_files *files = self->request->files;
     if (self->unsaved.code != TBK_E_OK)
         return tbk_fail(err, TBK_E_PARTIAL, self->unsaved.fix,

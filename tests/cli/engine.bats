@@ -710,7 +710,7 @@ END
     [ -z "$(sets)" ]
 }
 
-@test "where nobody can look which files the tracker has open, that is said, and the backup is made" {
+@test "where the tracker's open files cannot be seen, that is said, and the backup is made" {
     make_database tracker.db
     write_config
     run -0 with_hook --config engine.yml "@files=failed unknown request"

@@ -637,7 +637,7 @@ static void leaves_everything_as_it_was_when_a_table_is_locked(void **state)
     end_small(&of);
 }
 
-/* How long a swap takes that nobody kills. */
+/* How long an undisturbed swap takes. */
 static unsigned swap_takes_ms(void)
 {
     small of = {0};
@@ -659,9 +659,8 @@ static pid_t start_swap(const small *of)
     _exit(ok ? 0 : 1);
 }
 
-/* Kills either the process that swaps or the server, at moments from its start to long behind its
- * end, and
- * looks whether mending leaves the old database or the new one, whole. */
+/* Kills either the process that swaps or the server, at moments from its start to long after its
+ * end, and checks that recovery leaves the old database or the new one, whole. */
 static void kill_in_the_middle(unsigned times, bool kills_server)
 {
     unsigned olds = 0, news = 0;
