@@ -15,7 +15,7 @@
 typedef struct tbk_command_io {
     const tbk_remote_command *command;
     tbk_remote_result *result;
-    const tbk_report *report; /* who may cancel; may be NULL */
+    const tbk_report *report; /* can cancel; may be NULL */
     bool framed;              /* the line was one with marks */
     tbk_framing framing;
     tbk_framed_stream output, error_output;
@@ -61,7 +61,7 @@ bool tbk_command_io_is_over(const tbk_command_io *io);
 bool tbk_command_io_finish(tbk_command_io *io, bool *out_known, tbk_error *err) TBK_MUST_CHECK;
 
 /* Waits until one of the descriptors is ready, input_fd when chunk is empty, a limit comes near, or
- * a fifth of a second has passed for one who may cancel. Negative descriptors are ignored; fds has
+ * a fifth of a second has passed, to look for a cancel. Negative descriptors are ignored; fds has
  * room for one more than count. Fails with TBK_E_TIMEOUT, TBK_E_INTERRUPTED. */
 bool tbk_command_io_wait(const tbk_command_io *io, struct pollfd *fds, nfds_t count, int longest_ms,
                          tbk_error *err) TBK_MUST_CHECK;

@@ -20,7 +20,7 @@ typedef struct tbk_ssh2_session {
     int64_t turn_end_ms; /* see tbk_ssh2_session_turn */
     uint64_t turn_end_bytes;
     bool ended;                /* nothing is read any more */
-    const tbk_report *opening; /* who may cancel while it is opened; NULL afterwards */
+    const tbk_report *opening; /* can cancel the opening; NULL afterwards */
 } tbk_ssh2_session;
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The near half of every tunnel: a port on the loopback that only our user gets through, and a
- * thread that moves bytes between who connects there and the far end, which an adapter gives.
+ * thread that moves bytes between its client and the far end, which an adapter gives.
  *
  * A Unix socket in a private folder would keep others out by itself. But the client library takes
  * one for a connection that never leaves the machine, and sends the password in clear where the

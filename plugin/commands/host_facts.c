@@ -22,7 +22,7 @@ static const char FACTS_SCRIPT[] =
     "say logrotate \"$(PATH=$PATH:/usr/sbin command -v logrotate)\"\n"
     "say cron \"$(pgrep -x cron || pgrep -x crond)\"\n"
     "say image \"$(docker image inspect -f '{{.Id}}' \"$image\")\"\n"
-    /* Who has the lock file open, not who locked it: the lock was taken by flock(1), which is gone,
+    /* Which process has the lock file open, not which locked it: flock(1) did, and is gone,
      * and trying the lock would make a run that cron starts at this moment find it taken. Before
      * the tracker is looked at: a hold that ends in between must not look like one without a run.
      */

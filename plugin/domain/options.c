@@ -251,7 +251,7 @@ static bool check_profiles(const tbk_options *options, tbk_error *err)
                     options->schedule, options->full_schedule);
 }
 
-/* A file has no connection: who demands one that is encrypted takes the database for another. */
+/* A file has no connection to encrypt: the option is for another kind of database. */
 static bool check_tls(const tbk_options *options, tbk_driver driver, tbk_error *err)
 {
     return options->database_tls == TBK_TLS_WHEN_OFFERED || driver == TBK_DRIVER_MYSQL ||

@@ -106,7 +106,7 @@ static const char *database_file(const tbk_backup_cycle *self)
     return tbk_manifest_database_file(self->database.driver);
 }
 
-/* What a try before this one left counts for nothing. */
+/* Discards what an earlier attempt left. */
 static void discard_database(tbk_backup_cycle *self)
 {
     tbk_error ignored; /* making it anew tells */

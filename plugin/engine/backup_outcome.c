@@ -76,8 +76,7 @@ bool tbk_backup_conclude(tbk_backup_cycle *self, tbk_error *err)
     return !tbk_brakes_hold(&self->brakes, &self->origin) || fail_braked(self, err);
 }
 
-/* The record is for those who watch: that it cannot be written is said, and changes nothing else.
- */
+/* The record is for monitoring: a failure to write it is a warning only. */
 void tbk_backup_record(tbk_backup_cycle *self, int64_t started_ms, const tbk_error *error)
 {
     tbk_error why;

@@ -201,7 +201,7 @@ static bool plan_config(tbk_arena *arena, const engine_args *args, tbk_engine_co
                                 : engine_config_load(arena, args->config, out, err);
 }
 
-/* Before the first run there is no store: then as whom the hook will give it to. */
+/* Before the first run there is no store: then as its future owner. */
 bool engine_command_plan(const engine_args *args, engine_output *output, tbk_error *err)
 {
     tbk_auto(tbk_arena) *arena = tbk_arena_new();

@@ -66,7 +66,7 @@ static bool drop_privileges(uid_t user, gid_t group, tbk_error *err)
 }
 
 /* As in the container: root by number only, which a place that others chose must not lend a user
- * to. An operator's root has all rights, and his store may be root's. */
+ * to. An operator's root has all capabilities, and the store may be root's. */
 static bool is_confined(void)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};

@@ -376,7 +376,7 @@ static int wait_for_signal(const serve *self, int64_t limit_ms)
     return number > 0 ? number : 0;
 }
 
-/* A run without the database fails, and leaves a record of that for who looks there. */
+/* A run without the database fails, and leaves a record of that. */
 static bool may_run(const serve *self)
 {
     return self->status.state == TBK_SERVE_WAITING || self->status.state == TBK_SERVE_DATABASE_GONE;

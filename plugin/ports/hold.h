@@ -39,7 +39,7 @@ typedef struct tbk_open_files {
 /* Implemented by the hook, which sees the tracker's processes; needs no hold, not asked in one. */
 typedef struct tbk_tracker_files {
     void *self;
-    /* Fails, with why in words, when it could not be looked: that says nothing of the tracker. */
+    /* Fails, with the reason, when it could not look: that says nothing of the tracker. */
     bool (*list)(void *self, tbk_arena *arena, tbk_open_files *out, tbk_error *err);
 } tbk_tracker_files;
 

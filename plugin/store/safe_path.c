@@ -64,7 +64,7 @@ static bool follow(walk *self, int link_fd, const struct stat *link, tbk_error *
 }
 
 /* Whether the folder that was reached keeps names where they are. In a sticky one a name can be
- * taken away only by its owner, whom follow() looks at. */
+ * taken away only by its owner, which follow() checks. */
 static bool look_at_folder(walk *self, tbk_error *err)
 {
     struct stat status;

@@ -13,7 +13,7 @@
 #include "ports/report.h"
 #include "ports/source.h"
 
-/* Whom to ask, as whom. Text is borrowed. */
+/* The server and the user. Text is borrowed. */
 typedef struct tbk_mysql_server {
     const char *host;
     uint16_t port;

@@ -146,7 +146,7 @@ static bool set_options(MYSQL *connection, const tbk_mysql_server *server, bool 
     const unsigned long packet_bytes = PACKET_BYTES_MAX;
     const my_bool off = 0, tls = with_tls;
     const unsigned local_files = 0;
-    /* Certificates of these servers are their own; who sits between two containers is root. */
+    /* These servers' certificates are self-signed; only root can intercept between containers. */
     if (mysql_optionsv(connection, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s) == 0 &&
         mysql_optionsv(connection, MYSQL_OPT_READ_TIMEOUT, &answer_s) == 0 &&
         mysql_optionsv(connection, MYSQL_OPT_WRITE_TIMEOUT, &answer_s) == 0 &&

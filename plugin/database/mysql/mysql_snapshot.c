@@ -14,10 +14,10 @@
  * the statement ends. So: others idle and the counter unmoved, and the snapshots agree. Both are
  * there for every user; the list shows one's own user's sessions, which are the tracker's.
  *
- * Without the right PROCESS the sessions of other users are not listed. What one of them commits is
- * still counted; only one whose statement began before the first look and ended after the last one
- * escapes, a window of about a millisecond. An operator who changes the tracker's data as root in
- * that millisecond is the case that is left.
+ * Without the privilege PROCESS the sessions of other users are not listed. What one of them
+ * commits is still counted; only one whose statement began before the first look and ended after
+ * the last one escapes, a window of about a millisecond. An operator who changes the tracker's data
+ * as root in that millisecond is the case that is left.
  *
  * A START TRANSACTION may count as a commit itself: what our sessions have counted is asked of
  * themselves, outside the window, and subtracted.

@@ -18,11 +18,11 @@ bool tbk_mysql_snapshot_connect(const tbk_mysql_server *server, MYSQL **out,
 bool tbk_mysql_snapshot_pin(MYSQL *control, MYSQL *const *sessions, unsigned count,
                             tbk_error *err) TBK_MUST_CHECK;
 
-/* Opens them without looking who else is there. */
+/* Opens them without a check for other sessions. */
 bool tbk_mysql_snapshot_start(MYSQL *const *sessions, unsigned count,
                               tbk_error *err) TBK_MUST_CHECK;
 
-/* Between begin and end, a session reads some tables; end lets go of the locks on their
+/* Between begin and end, a session reads some tables; end releases the locks on their
  * definitions, so that a waiting ALTER, and the statements queued after it, go on. The snapshot
  * stays. */
 bool tbk_mysql_snapshot_begin(MYSQL *session, tbk_error *err) TBK_MUST_CHECK;

@@ -25,7 +25,7 @@ typedef struct member {
 
 struct tbk_mysql_workers {
     const tbk_mysql_workers_request *request;
-    MYSQL *watch; /* of the one who hands over: asks whether the server is there */
+    MYSQL *watch; /* the caller's: asks whether the server answers */
     member members[TBK_MYSQL_CREW_MAX];
     unsigned count;
 
@@ -133,7 +133,7 @@ static bool connect_all(tbk_mysql_workers *workers, tbk_error *err)
 
 static bool start_all(tbk_mysql_workers *workers, tbk_error *err)
 {
-    /* Signals are the calling thread's business. */
+    /* The calling thread handles the signals. */
     sigset_t all, before;
     int result = 0;
     (void)sigfillset(&all);

@@ -14,8 +14,8 @@
  *    and index must be the same files. Otherwise our locks were lost or another process ignores
  *    them, and the copy is discarded.
  *
- * While the pin stands the log only grows, and who stores the copy may hang. So a thread watches
- * log and disk, and lets go of the pin when a limit is reached: then the copy is lost.
+ * While the pin stands the log only grows, and the store may hang. So a thread watches log and
+ * disk, and releases the pin when a limit is reached: then the copy is lost.
  *
  * Closing any descriptor of the database drops this process's locks on it. So the one that the
  * bytes are read from is opened before SQLite's and closed after them, and the index is read
@@ -62,7 +62,7 @@ struct tbk_sqlite_hot {
     uint64_t looked_bytes;
     tbk_wal_limit limit;
 
-    bool is_guarded; /* the thread runs, and with it the pin is its business too */
+    bool is_guarded; /* the thread runs, and shares the pin */
     pthread_t guard;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t ending;
@@ -185,7 +185,7 @@ static void *guard(void *pointer)
 
 static bool start_guard(tbk_sqlite_hot *hot, tbk_error *err)
 {
-    sigset_t all, before; /* signals are the calling thread's business */
+    sigset_t all, before; /* the calling thread handles the signals */
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     int result = pthread_create(&hot->guard, NULL, guard, hot);

@@ -45,7 +45,7 @@ static bool recover(const char *copy, uint64_t before_bytes, const tbk_report *r
     return tbk_sqlite_run(db, &task, report, err);
 }
 
-/* What is left now is empty, or a journal that SQLite found to be finished business. */
+/* What is left now is empty, or a journal that SQLite takes for a finished one. */
 static bool remove_companions(const char *copy, tbk_error *err)
 {
     static const char *const suffixes[] = {"-journal", "-wal", "-shm"};

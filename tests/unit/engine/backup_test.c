@@ -156,7 +156,7 @@ static void a_lost_hold_makes_the_copy_worthless(void **state)
 {
     fixture *self = *state;
     self->holder.is_lost = true;
-    assert_fails(backup(self), self->err, TBK_E_INTERRUPTED, "the copy counts for nothing");
+    assert_fails(backup(self), self->err, TBK_E_INTERRUPTED, "the copy is discarded");
     assert_int_equal(self->holder.releases, 1);
     assert_int_equal(sets(self), 0);
     assert_int_equal(number(last_run(self), "exit_status"), 130);
