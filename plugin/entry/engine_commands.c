@@ -145,8 +145,8 @@ static const char *owner_of(const tbk_engine_config *config)
     return is_there ? config->store : tbk_engine_config_owned_file(config);
 }
 
-/* In the container: what is to be saved is opened while the right to read everything is there; then
- * that right is given up, and only then the database is touched. */
+/* In the container: what is to be saved is opened with the privilege to read everything; then
+ * that privilege is dropped, and only then the database is touched. */
 static bool backup_as_configured(const engine_args *args, engine_output *output, tbk_error *err)
 {
     tbk_auto(tbk_arena) *arena = tbk_arena_new();

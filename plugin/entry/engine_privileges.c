@@ -52,7 +52,7 @@ static bool become(uid_t user, gid_t group, tbk_error *err)
     return true;
 }
 
-/* Nothing that this process might start gains rights either. A user 0 stays it. */
+/* Nothing that this process might start gains privileges either. A user 0 stays it. */
 static bool drop_privileges(uid_t user, gid_t group, tbk_error *err)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)

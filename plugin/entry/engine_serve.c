@@ -2,8 +2,8 @@
 /*
  * Three kinds of processes. This one (in the container number 1, root with three capabilities) only
  * decides what is due, and never parses what others send. Each backup is a process of its own,
- * which gives up its rights for itself. What answers on the network has no right and opens no file:
- * it shows a piece of shared memory.
+ * which drops its privileges itself. What answers on the network has no privilege and opens no
+ * file: it shows a piece of shared memory.
  */
 #include "entry/engine_serve.h"
 
@@ -348,7 +348,7 @@ static void reap(serve *self)
     }
 }
 
-/* The run has become the store's owner meanwhile, and this process has no right to signal others.
+/* The run has become the store's owner meanwhile, and this process may not signal others.
  */
 static void signal_run(const serve *self, int number)
 {

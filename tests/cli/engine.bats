@@ -829,7 +829,7 @@ END
     [[ $output == *"over a link"* ]]
 }
 
-@test "as root with three capabilities it reads all, becomes the store's owner, and keeps no right" {
+@test "as root with three capabilities it reads all, becomes the store's owner, and keeps no privilege" {
     [ "$(id -u)" = 0 ] || skip_because "needs root"
     make_database tracker.db
     write_config

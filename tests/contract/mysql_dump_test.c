@@ -206,7 +206,7 @@ static void routines_that_the_user_may_not_read_are_read_as_root_or_named(void *
     MYSQL *root = make_schema("src");
     test_sql(root, "CREATE TABLE t (id INT PRIMARY KEY); "
                    "CREATE DEFINER = 'root'@'localhost' PROCEDURE hidden() SELECT 1");
-    if (strcmp(server.kind, "mariadb") == 0) /* a right of its own since 11.3 */
+    if (strcmp(server.kind, "mariadb") == 0) /* a privilege of its own since 11.3 */
         test_sql(root, "REVOKE SHOW CREATE ROUTINE ON src.* FROM 'tracker_user'@'%'");
     tbk_mysql_server source = user_of("src"), as_root = root_of(NULL);
     dumped of = new_dumped();

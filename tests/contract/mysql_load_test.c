@@ -490,7 +490,7 @@ static void tells_that_roots_password_is_wrong(void **state)
     tbk_mysql_server root = root_of("tracker");
     root.password = "wrong";
     assert_fails(tbk_mysql_scratch_make(&root, scratch_of("tracker"), &err), err, TBK_E_CONFIG,
-                 "needs root's rights");
+                 "needs root's privileges");
     assert_non_null(strstr(err.fix, "MYSQL_ROOT_PASSWORD"));
 }
 
@@ -498,7 +498,7 @@ static void tells_that_roots_password_is_wrong(void **state)
 
 #define KEPT(schema) tbk_mysql_previous_name(arena, (schema), 1771264603)
 
-/* Of the tracker's user, who has rights on the live schema only. */
+/* Of the tracker's user, which has privileges on the live schema only. */
 static void use_as_the_tracker(const char *schema, const char *sql)
 {
     MYSQL *user = NULL;

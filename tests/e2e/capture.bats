@@ -57,7 +57,7 @@ verified_by() {
     store_is_whole
 }
 
-@test "the container got no right for it that it had not before" {
+@test "the container got no privilege for it that it had not before" {
     grep -A2 'cap_drop' "$workspace/build/standin/torrust-backup/compose.yml" | grep -q 'cap_add: \[DAC_READ_SEARCH, SETUID, SETGID\]'
     grep -q 'network_mode: none' "$workspace/build/standin/torrust-backup/compose.yml"
     [ "$(on_vm stat -c %U:%a $database)" = "$(on_vm stat -c %U:%a $database-wal)" ]

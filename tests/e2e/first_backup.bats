@@ -144,7 +144,7 @@ END
     on_vm test ! -e /etc/cron.d/torrust-backup-verify
 }
 
-@test "the container has the rights that it needs, drops them, and writes only to the store" {
+@test "the container has the privileges that it needs, drops them, and writes only to the store" {
     # Sampled from the running process, in a run that is slowed down by a stopped reader of its log.
     sh_on_vm "$hook >/dev/null 2>&1 & hook=\$!
         while kill -0 \$hook 2>/dev/null; do

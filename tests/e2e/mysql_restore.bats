@@ -56,7 +56,7 @@ tracker_is_whole() {
     tb verify
 }
 
-@test "$kind: the application's user has the rights that it had, and no more" {
+@test "$kind: the application's user has the privileges that it had, and no more" {
     [ "$(sql -e "SHOW GRANTS FOR 'tracker_user'@'%'" | grep -vc 'GRANT USAGE\|`tracker`')" = 0 ]
 }
 

@@ -162,7 +162,7 @@ END
     tb configure | grep -q 'Already in place'
 }
 
-@test "rights: three capabilities to decide, none to answer, none to copy; no Docker socket, no way out" {
+@test "privileges: three capabilities to decide, none to answer, none to copy; no Docker socket, no way out" {
     in_quiet_time
     options 'rate_limit_mib: 1'
     tb configure >/dev/null

@@ -41,10 +41,10 @@ const char *tbk_mysql_client_version(void);
  *         outlive the dump. One state: each session reads its own consistent
  *         snapshot, and pin makes sure that no client committed between the first and the last of
  *         them. Nothing is locked; writers go on. Memory: at most 12 MiB a session.
- * Errors: TBK_E_CONFIG, wrong password, missing rights, rules that do not fit; TBK_E_UNSUPPORTED,
- *         tables that have no snapshots (not InnoDB) while is_still is false; TBK_E_NOT_FOUND, no
- *         such schema; TBK_E_CORRUPT, a schema without tables; TBK_E_BUSY, the schema changed
- *         meanwhile, try again; TBK_E_NETWORK, TBK_E_TIMEOUT, TBK_E_INTERRUPTED.
+ * Errors: TBK_E_CONFIG, wrong password, missing privileges, rules that do not fit;
+ * TBK_E_UNSUPPORTED, tables that have no snapshots (not InnoDB) while is_still is false;
+ * TBK_E_NOT_FOUND, no such schema; TBK_E_CORRUPT, a schema without tables; TBK_E_BUSY, the schema
+ * changed meanwhile, try again; TBK_E_NETWORK, TBK_E_TIMEOUT, TBK_E_INTERRUPTED.
  */
 typedef struct tbk_mysql_dump tbk_mysql_dump;
 
@@ -55,7 +55,7 @@ typedef struct tbk_mysql_dump_request {
     const tbk_rules *rules;       /* which rows are kept; NULL: all */
     /* No client writes (the tracker is stopped): any engine will do, and pin checks nothing. */
     bool is_still;
-    const tbk_report *report; /* for cancelling and for remarks */
+    const tbk_report *report; /* for cancelling and for warnings */
 } tbk_mysql_dump_request;
 
 bool tbk_mysql_dump_open(const tbk_mysql_dump_request *request, tbk_mysql_dump **out,
@@ -116,7 +116,7 @@ bool tbk_mysql_measure(tbk_arena *arena, const tbk_mysql_server *server, unsigne
                        const tbk_report *report, tbk_mysql_facts *out,
                        tbk_error *err) TBK_MUST_CHECK;
 
-/* --- schemas of ours, made with the rights of root --- */
+/* --- schemas of ours, made with root's privileges --- */
 
 /* "<schema>_torrust_restore" and "<schema>_torrust_before_<UTC time>", names reserved for
  * this tool. Of a long schema's name, they have the beginning and a few digits of its digest. */
@@ -136,7 +136,7 @@ bool tbk_mysql_scratch_drop(const tbk_mysql_server *root, const char *name,
  * schema kept, in one statement; then makes the objects anew. No other session may use the
  * database meanwhile. kept must not be there yet. On failure everything is as it was, or err says
  * where what is, and the next call of swap or recover puts it in order; so it does after a kill at
- * any moment (mysql_swap.c says what is where). Users' rights on root->schema stay.
+ * any moment (mysql_swap.c says what is where). Users' privileges on root->schema stay.
  */
 bool tbk_mysql_swap(const tbk_mysql_server *root, const char *scratch, const char *kept,
                     const tbk_mysql_objects *objects, const tbk_report *report,

@@ -85,7 +85,7 @@ static const char *fix_of(unsigned number)
     case ER_TABLEACCESS_DENIED_ERROR:
     case ER_COLUMNACCESS_DENIED_ERROR:
     case ER_SPECIFIC_ACCESS_DENIED_ERROR:
-        return "give the tracker's user back all rights on its database (GRANT ALL ON "
+        return "give the tracker's user back all privileges on its database (GRANT ALL ON "
                "`database`.* TO 'user'@'%')";
     case ER_LOCK_WAIT_TIMEOUT:
         return "another session has locked a table: find it with SHOW PROCESSLIST; try again when "

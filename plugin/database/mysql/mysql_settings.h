@@ -20,7 +20,7 @@
 extern const char *const tbk_mysql_session_settings[];
 
 /* Of a session that loads a dump, and the first lines of the dump itself, so that the servers' own
- * clients load it as well. Some want the right SESSION_VARIABLES_ADMIN, which root has. */
+ * clients load it as well. Some want the privilege SESSION_VARIABLES_ADMIN, which root has. */
 extern const char *const tbk_mysql_load_settings[];
 
 /* Whether a dump may have it among its settings: one of the list above, or another value of those

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Sessions that read the same state of a database, without a lock and without special rights. */
+/* Sessions that read the same state of a database, without a lock and without special privileges.
+ */
 #ifndef TBK_DATABASE_MYSQL_MYSQL_SNAPSHOT_H
 #define TBK_DATABASE_MYSQL_MYSQL_SNAPSHOT_H
 

@@ -25,7 +25,7 @@
 struct tbk_sqlite_reader {
     sqlite3 *db;
     int fd;        /* the database */
-    int directory; /* its folder: listed even when the right to open files in it is gone */
+    int directory; /* its folder: listed even without permission to open files in it */
     char path[PATH_MAX];
 };
 
@@ -53,7 +53,8 @@ static bool open_directory(tbk_sqlite_reader *reader, tbk_error *err)
     return true;
 }
 
-/* Where the right to look is gone, what was opened counts: it is whole, whatever stands there now.
+/* Where the permission to look is gone, what was opened counts: it is whole, whatever stands there
+ * now.
  */
 static bool same_file(const tbk_sqlite_reader *reader)
 {
@@ -71,7 +72,7 @@ bool tbk_sqlite_reader_is(const tbk_sqlite_reader *reader, const struct stat *fi
            ours.st_dev == file->st_dev;
 }
 
-/* A first read makes SQLite open the log and its index, if there are any, while we have the right.
+/* A first read makes SQLite open the log and its index, if there are any, while permitted.
  */
 static bool begin(tbk_sqlite_reader *reader, tbk_error *err)
 {
