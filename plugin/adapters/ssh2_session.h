@@ -25,8 +25,8 @@ typedef struct tbk_ssh2_session {
 
 /*
  * Lets libssh2 read again. Within one call it reads for as long as there is anything, and a VM that
- * sends without end (lines before its banner, packets that mean nothing) would keep it there, deaf
- * to limits and cancelling. So a turn is a fifth of a second and 8 MiB; after it the socket seems
+ * sends without end (lines before its banner, packets that mean nothing) would keep it there, past
+ * limits and cancelling. So a turn is a fifth of a second and 8 MiB; after it the socket seems
  * empty, libssh2 returns EAGAIN, and the waiting caller begins the next turn.
  */
 void tbk_ssh2_session_turn(tbk_ssh2_session *it);

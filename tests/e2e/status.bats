@@ -75,7 +75,7 @@ replace_database() { sh_on_vm "cp -p $database $database.new && mv $database.new
     free_lock $state_dir/lock
 }
 
-@test "the hook itself is seen, and while it holds the tracker status does not cry wolf" {
+@test "the hook itself is seen, and while it holds the tracker status raises no alarm" {
     # Docker's client is made to wait, so that the hook stands in its hold until that has been looked at.
     sh_on_vm "mkdir -p /root/slow && printf '#!/bin/sh\nwhile [ \"\$1\" = unpause ] && [ ! -e /root/slow/go ]; do sleep 0.2; done\nexec /usr/bin/docker \"\$@\"\n' >/root/slow/docker &&
         chmod +x /root/slow/docker && PATH=/root/slow:\$PATH setsid $hook </dev/null >/dev/null 2>&1 &"

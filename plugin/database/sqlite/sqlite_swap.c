@@ -45,7 +45,7 @@ static bool settle(const char *path, const tbk_report *report, tbk_error *err)
 }
 
 /* A damaged database is kept as it is, with its journal beside it: the restore replaces it. So is
- * one whose journal is a trap. */
+ * one whose journal is hostile. */
 static bool settle_if_sound(const char *path, const tbk_report *report, tbk_error *err)
 {
     tbk_error why;
