@@ -71,7 +71,7 @@ def read_stages(names):
                 stages[name] = Stage(name, int(seconds), kind, set(listed(alone)), listed(after))
     for stage in stages.values():
         stage.after = [name for name in stage.after if name in stages]
-    for stage in reversed(list(stages.values())):  # the table has each behind all that it comes after
+    for stage in reversed(list(stages.values())):  # the table lists each after all that it depends on
         stage.chain_s += stage.seconds
         for name in stage.after:
             stages[name].chain_s = max(stages[name].chain_s, stage.chain_s)
@@ -224,7 +224,7 @@ def say_what_passed_alone(stages):
     for stage in stages.values():
         if stage.again and stage.result == "ok":
             print(f"{stage.name} failed beside others and passed alone: {os.path.relpath(first_log(stage))} says why. "
-                  "Mend the test's patience, or the fault.")
+                  "Fix the test's time limit, or the fault.")
 
 
 def interrupted(number, _):

@@ -39,7 +39,7 @@ bool tbk_console_delivered(tbk_error *err)
     static const char fix[] = "the work is done; see that there is room and a reader for what is "
                               "printed, and ask again";
     static const char what[] = "the result could not be written to standard output";
-    bool failed_before = ferror(stdout) != 0; /* with a cause that nobody knows any more */
+    bool failed_before = ferror(stdout) != 0; /* its errno is lost */
 
     if (fflush(stdout) != 0)
         return tbk_fail_errno(err, TBK_E_FAILED, errno, fix, "%s", what);

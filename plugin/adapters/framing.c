@@ -24,7 +24,7 @@ void tbk_framing_new(tbk_framing *framing)
 
 /* --- the line --- */
 
-/* Behind a backslash outside of quotes, all shells take these as they are. */
+/* After a backslash outside of quotes, all shells take these literally. */
 static void append_word(tbk_text *line, const char *word)
 {
     tbk_text_append_char(line, '\'');

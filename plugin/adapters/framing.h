@@ -7,7 +7,7 @@
  * runs the command, and prints a mark with its exit status at their end; what stands outside of the
  * marks is dropped. POSIX shells, fish, csh and tcsh read its quoting alike: single quotes, within
  * which no quote, backslash, exclamation mark or line break stands; those are outside of them,
- * behind a backslash, and scripts of several lines travel in base64.
+ * after a backslash, and scripts of several lines travel in base64.
  */
 #ifndef TBK_ADAPTERS_FRAMING_H
 #define TBK_ADAPTERS_FRAMING_H
@@ -38,7 +38,7 @@ typedef struct tbk_framed_stream {
 
 typedef bool tbk_framed_take(void *self, const char *bytes, size_t length, tbk_error *err);
 
-/* New marks, which nobody can know before. */
+/* New unpredictable marks. */
 void tbk_framing_new(tbk_framing *framing);
 /* Appends the line. */
 void tbk_framing_line(const tbk_framing *framing, const tbk_remote_command *command,

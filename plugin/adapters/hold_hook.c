@@ -119,7 +119,7 @@ static bool await_answer(tbk_hold_hook *hook, const char *request, uint32_t limi
     return true;
 }
 
-/* secret follows the request, and is told nobody but the hook. */
+/* secret follows the request; only the hook sees it. */
 static bool ask_with(tbk_hold_hook *hook, const char *request, const char *secret,
                      const tbk_report *report, char out[ANSWER_BYTES_MAX], tbk_error *err)
 {

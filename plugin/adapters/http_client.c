@@ -39,12 +39,12 @@ static bool reach(uint16_t port, int64_t end_ms, int *out_fd, tbk_error *err)
     if (fd < 0)
         return tbk_fail_errno(err, TBK_E_NETWORK, errno, NULL, "cannot make a socket");
     if (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0 && errno != EINPROGRESS)
-        return tbk_fail_errno(err, TBK_E_NETWORK, errno, NULL, "nobody answers on port %u",
+        return tbk_fail_errno(err, TBK_E_NETWORK, errno, NULL, "no server answers on port %u",
                               (unsigned)port);
     if (!await(fd, POLLOUT, end_ms, err))
         return false;
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &length) != 0 || problem != 0)
-        return tbk_fail_errno(err, TBK_E_NETWORK, problem, NULL, "nobody answers on port %u",
+        return tbk_fail_errno(err, TBK_E_NETWORK, problem, NULL, "no server answers on port %u",
                               (unsigned)port);
     *out_fd = fd;
     fd = -1;

@@ -34,7 +34,7 @@ bool tbk_openssh_master_lives(tbk_openssh_master *it);
 
 /* What it has logged since the VM accepted the key. */
 const char *tbk_openssh_master_log(const tbk_openssh_master *it, tbk_arena *arena);
-/* What the VM says without end would fill the disk; who waits looks at this and gives up. */
+/* Endless output of the VM would fill the disk; waiting callers check this and give up. */
 bool tbk_openssh_master_log_is_full(const tbk_openssh_master *it);
 bool tbk_openssh_master_fail_flood(const tbk_openssh_master *it, tbk_error *err);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Child processes of a plugin that lives in somebody else's process. */
+/* Child processes of a plugin that lives in a host process. */
 #include "adapters/process.h"
 
 #include "base/broken_pipe.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Child processes of a plugin that lives in somebody else's process: no descriptor of the host's is
- * inherited, no signal disposition is changed, every wait has a limit, no child is left behind.
+ * Child processes of a plugin that lives in a host process: none of the host's descriptors is
+ * inherited, no signal disposition is changed, every wait has a limit, no child outlives its call.
  */
 #ifndef TBK_ADAPTERS_PROCESS_H
 #define TBK_ADAPTERS_PROCESS_H

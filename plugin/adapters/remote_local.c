@@ -31,7 +31,7 @@ static bool run_here(void *self, const tbk_remote_command *command, tbk_remote_r
         return false;
     if (result->exit_status < 0)
         return tbk_fail(err, TBK_E_IO, "do not ignore SIGCHLD in the host, nor wait for any child",
-                        "the exit status of '%s' went to somebody else in this process",
+                        "other code in this process took the exit status of '%s'",
                         command->argv[0]);
     return true;
 }

@@ -28,7 +28,7 @@ typedef struct connection {
 
 /* The exit status of ssh is 255 for its own failures and for a signal on the other side, so the
  * command's own comes with its end mark. Without it the connection was cut, whatever came before.
- * The master knows why, if anybody does. */
+ * The reason, if known, comes from the master. */
 static bool fail_lost(connection *over, const tbk_remote_command *command,
                       const tbk_remote_result *result, tbk_error *err)
 {

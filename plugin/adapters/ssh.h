@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reaching the VM: one way to open the remote port, three adapters behind it.
+ * Reaching the VM: one function opens the remote port, three adapters implement it.
  *
  * libssh2 is the default. The ssh program is taken instead, with a note in the report, for an RSA
  * key where libssh2 is older than 1.11 (it can sign only with SHA-1, which today's sshd refuses).

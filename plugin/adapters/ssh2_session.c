@@ -32,7 +32,7 @@
 #define BEFORE_LOGIN_BYTES ((uint64_t)1 << 20)
 #define KEEPALIVE_S 15
 
-/* The waits of opening: one limit for all of them, and somebody who may cancel. */
+/* The waits of opening share one limit, and the caller can cancel them. */
 typedef struct opening {
     const tbk_ssh_target *target;
     const tbk_report *report;
@@ -231,7 +231,7 @@ static bool connect_address(opening *open, const struct addrinfo *address, int64
     return true;
 }
 
-/* An address that does not answer must not take all the time of those behind it. */
+/* An address that does not answer must leave time for the next ones. */
 static int64_t share_of_time(const opening *open, const struct addrinfo *address)
 {
     int64_t count = 0;

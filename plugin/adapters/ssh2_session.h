@@ -20,14 +20,14 @@ typedef struct tbk_ssh2_session {
     int64_t turn_end_ms; /* see tbk_ssh2_session_turn */
     uint64_t turn_end_bytes;
     bool ended;                /* nothing is read any more */
-    const tbk_report *opening; /* who may cancel while it is opened; NULL afterwards */
+    const tbk_report *opening; /* can cancel the opening; NULL afterwards */
 } tbk_ssh2_session;
 
 /*
  * Lets libssh2 read again. Within one call it reads for as long as there is anything, and a VM that
- * sends without end (lines before its banner, packets that mean nothing) would keep it there, deaf
- * to limits and cancelling. So a turn is a fifth of a second and 8 MiB; after it the socket seems
- * empty, libssh2 comes back with EAGAIN, and whoever waits begins the next one.
+ * sends without end (lines before its banner, packets that mean nothing) would keep it there, past
+ * limits and cancelling. So a turn is a fifth of a second and 8 MiB; after it the socket seems
+ * empty, libssh2 returns EAGAIN, and the waiting caller begins the next turn.
  */
 void tbk_ssh2_session_turn(tbk_ssh2_session *it);
 
@@ -45,7 +45,7 @@ short tbk_ssh2_session_events(const tbk_ssh2_session *it);
 /* What libssh2 says about its last failure, for people. */
 const char *tbk_ssh2_session_why(const tbk_ssh2_session *it);
 
-/* Whether the agent behind SSH_AUTH_SOCK holds the private half of this key. */
+/* Whether the agent at SSH_AUTH_SOCK holds the private half of this key. */
 bool tbk_ssh2_agent_holds(const uint8_t *public_blob, size_t length);
 
 #endif

@@ -12,7 +12,7 @@
 
 #define CANCEL_CHECK_MS 200
 #define SILENCE_LIMIT_MS 60000 /* four keepalives without an answer */
-#define ORIGIN "127.0.0.1"     /* what the SSH server is told of who connects */
+#define ORIGIN "127.0.0.1"     /* the client's address, for the SSH server */
 
 /* libssh2 must finish a packet that the socket took in part before it is asked for anything else:
  * unfinished says which call that is. */

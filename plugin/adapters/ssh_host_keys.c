@@ -243,7 +243,7 @@ bool tbk_host_keys_fail_changed(tbk_arena *arena, const tbk_host_keys *known,
     const char *fix = tbk_arena_format(
         arena,
         "if the VM was made anew, repeat with --host-key %s (or --host-key accept); if it was "
-        "not, somebody may be listening in between",
+        "not, the connection may be intercepted",
         shown);
     return tbk_fail(err, TBK_E_HOST_KEY, fix,
                     "'%s' shows another host key than before: known is %s, shown was %s%s%s",

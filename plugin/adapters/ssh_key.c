@@ -201,7 +201,7 @@ static bool check_file(const char *path, tbk_error *err)
     return true;
 }
 
-/* Others' rights on a key that belongs to another user are that user's business, as in ssh. Judged
+/* The mode of a key that belongs to another user is not checked, as in ssh. Judged
  * after the format: a public key given by mistake should not be told to become secret. */
 static bool check_mode(const char *path, tbk_error *err)
 {

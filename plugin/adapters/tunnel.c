@@ -25,7 +25,7 @@ typedef struct direction {
     const tbk_tunnel_end *from, *to;
     char *bytes;
     size_t begin, end;
-    bool received_all; /* nothing comes behind what is here */
+    bool received_all; /* bytes holds the end of the input */
     bool sent_all;     /* and the other side knows it, or wants no more */
 } direction;
 
@@ -40,7 +40,7 @@ typedef enum ending {
 typedef struct tunnel {
     tbk_arena *arena;
     const char *vm, *target;
-    tbk_tunnel_end near_end; /* fd < 0: nobody has connected yet */
+    tbk_tunnel_end near_end; /* fd < 0: no client has connected yet */
     tbk_tunnel_end far_end;
     direction up, down;
     int listener;
@@ -188,7 +188,7 @@ static bool look_after(tunnel *it)
            end_by_failure(it, far_end, errno);
 }
 
-/* False once the tunnel is to be closed, or nobody is at its far end. */
+/* False once the tunnel is to be closed, or its far end is gone. */
 static bool wait_for_more(tunnel *it)
 {
     struct pollfd fds[] = {
@@ -219,9 +219,9 @@ static void move_bytes(tunnel *it)
     }
 }
 
-/* --- the one who connects --- */
+/* --- the client --- */
 
-/* Whoever else comes is turned away before a byte has moved. */
+/* Any other client is refused before a byte has moved. */
 static bool accept_ours(tunnel *it)
 {
     int on = 1;
@@ -257,7 +257,7 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-/* The listener and the near end are closed here, so that nobody waits on a tunnel that is over. */
+/* Closes the listener and the near end, so that no client waits on an ended tunnel. */
 static void *serve(void *self)
 {
     tunnel *it = self;
@@ -339,13 +339,13 @@ bool tbk_tunnel_fail_refused(const char *reason, tbk_error *err)
                         "'AllowTcpForwarding yes', then 'systemctl reload ssh'",
                         "the SSH server forwards no connection: %s", reason);
     return tbk_fail(err, TBK_E_NETWORK, "see whether the container runs and listens there",
-                    "nobody there takes the connection: %s", reason);
+                    "the target does not accept the connection: %s", reason);
 }
 
 bool tbk_tunnel_fail_silent(tbk_error *err)
 {
     return tbk_fail(err, TBK_E_TIMEOUT, "see whether the address is right and no firewall drops it",
-                    "nobody there has answered within %d s", TBK_REMOTE_TUNNEL_LIMIT_MS / 1000);
+                    "the target has not answered within %d s", TBK_REMOTE_TUNNEL_LIMIT_MS / 1000);
 }
 
 bool tbk_tunnel_begin(const tbk_tunnel_end *far_end, const char *vm, const char *target,

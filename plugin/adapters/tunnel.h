@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The near half of every tunnel: a port on the loopback that only our user gets through, and a
- * thread that moves bytes between who connects there and the far end, which an adapter gives.
+ * thread that moves bytes between its client and the far end, which an adapter gives.
  *
  * A Unix socket in a private folder would keep others out by itself. But the client library takes
  * one for a connection that never leaves the machine, and sends the password in clear where the
@@ -26,8 +26,7 @@ struct tbk_tunnel_end {
     int (*send_end)(const tbk_tunnel_end *end);
     /* The events of fd to wait for, by what is to be done next. */
     short (*events)(const tbk_tunnel_end *end, bool receives, bool sends);
-    /* Called every few seconds in silence: -1 with errno when nobody is there any more. May be
-     * NULL. */
+    /* Called every few seconds in silence: -1 with errno when the far end is gone. May be NULL. */
     int (*look_after)(const tbk_tunnel_end *end);
     /* Says for people why a call failed with EPROTO; may be NULL. */
     const char *(*why)(const tbk_tunnel_end *end);

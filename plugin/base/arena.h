@@ -2,7 +2,7 @@
 /*
  * An arena: text and small structs that live and die together.
  *
- * Everything is wiped before it is given back, because state files of the deployer carry secrets.
+ * Everything is wiped before it is freed, because state files of the deployer carry secrets.
  * When the machine has no memory left for such small things the process is ended by abort(), as
  * the Rust hosts do; buffers whose size depends on data are never taken from an arena.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Blocks SIGPIPE for a thread. One that was pending before is somebody else's and stays. */
+/* Blocks SIGPIPE for a thread. One that was pending before belongs to the host and stays. */
 #include "base/broken_pipe.h"
 
 #include <errno.h>

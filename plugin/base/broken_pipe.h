@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Writing to what nobody reads any more raises SIGPIPE, which would end the host, whose disposition
- * of signals is not ours: the signal is held back for this thread, and taken away at the end. */
+/* Writing to a pipe or socket without a reader raises SIGPIPE, which would end the host, whose
+ * signal dispositions are not ours: it is blocked for this thread, and consumed at the end. */
 #ifndef TBK_BASE_BROKEN_PIPE_H
 #define TBK_BASE_BROKEN_PIPE_H
 

@@ -165,7 +165,7 @@ bool tbk_file_set_mode(int fd, mode_t mode)
 static bool fill_and_rename(int directory, const char *temporary, const char *name,
                             const void *bytes, size_t length, mode_t mode, tbk_error *err)
 {
-    /* What an interrupted run left goes first: O_EXCL then follows no link of somebody else's. */
+    /* First removes what an interrupted run left: O_EXCL then follows no link of another user. */
     (void)unlinkat(directory, temporary, 0);
     tbk_auto_fd int fd =
         openat(directory, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);

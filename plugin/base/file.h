@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Reads a regular file of at most limit_bytes into the arena, with a NUL behind it. Fails with
+/* Reads a regular file of at most limit_bytes into the arena, with a NUL after it. Fails with
  * TBK_E_IO (missing, unreadable) or TBK_E_CONFIG (not a regular file, too large). */
 bool tbk_file_read(tbk_arena *arena, const char *path, size_t limit_bytes, char **out_bytes,
                    size_t *out_length, tbk_error *err) TBK_MUST_CHECK;

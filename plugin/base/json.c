@@ -112,7 +112,7 @@ bool tbk_json_parse(tbk_arena *arena, const char *bytes, size_t length, const ch
 
 /* --- writing --- */
 
-/* Printed as it is, a document must do nothing to a terminal; whoever reads it loses nothing. */
+/* Escapes what would act on a terminal; a JSON reader gets the original. */
 static void write_character(tbk_text *text, const char *at, size_t step)
 {
     bool hidden;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Asks mincore(2) window by window, and gives back runs of pages by posix_fadvise(2). */
+/* Asks mincore(2) window by window, and drops runs of pages by posix_fadvise(2). */
 #include "base/page_cache.h"
 
 #include "base/memory.h"
@@ -15,7 +15,7 @@
 struct tbk_page_cache {
     uint64_t page_bytes;
     uint64_t pages;
-    uint64_t next_page;  /* those before it were given back */
+    uint64_t next_page;  /* those before it were dropped */
     unsigned char *bits; /* set: was in memory before; NULL: unknown */
 };
 

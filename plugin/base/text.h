@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Growable text. `tbk_text text = {0}` is valid and empty; tbk_text_end wipes and frees it.
- * Invariant: bytes is NULL or holds length bytes and a NUL behind them.
+ * Invariant: bytes is NULL or holds length bytes and a NUL after them.
  */
 #ifndef TBK_BASE_TEXT_H
 #define TBK_BASE_TEXT_H

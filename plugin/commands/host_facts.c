@@ -26,7 +26,7 @@ static const char FACTS_SCRIPT[] =
     "say outbound \"$(ls " TBK_SECRETS_FILE " 2>/dev/null; "
     "docker ps -aq --filter label=com.docker.compose.project=torrust-backup "
     "--filter label=com.docker.compose.service=outbound)\"\n"
-    /* Who has the lock file open, not who locked it: the lock was taken by flock(1), which is gone,
+    /* Which process has the lock file open, not which locked it: flock(1) did, and is gone,
      * and trying the lock would make a run that cron starts at this moment find it taken. Before
      * the tracker is looked at: a hold that ends in between must not look like one without a run.
      */

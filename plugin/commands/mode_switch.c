@@ -26,8 +26,8 @@ static bool is_mysql(const tbk_vm *vm)
 
 /* --- can the database be backed up so? --- */
 
-/* By the engine itself, with the container's rights, on the very mounts. $1 image, $2 database, $3
- * store. Nothing is printed where there is no database yet. */
+/* By the engine itself, with the container's privileges, on the very mounts. $1 image, $2 database,
+ * $3 store. Nothing is printed where there is no database yet. */
 static const char PROBE_SCRIPT[] =
     "image=$1 database=$2 store=$3; set --\n"
     "[ -s \"$database\" ] || exit 0\n"

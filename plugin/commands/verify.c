@@ -243,7 +243,7 @@ static bool conclude(const tbk_verify_job *self, tbk_error *err)
     tbk_error_code code = is_more           ? self->outcome
                           : self->has_wrong ? TBK_E_UNPROVED
                                             : TBK_E_PARTIAL;
-    return tbk_fail(err, code, "mend what the report names, then verify again",
+    return tbk_fail(err, code, "fix what the report names, then verify again",
                     "not everything is proved: %s", self->first_failed);
 }
 

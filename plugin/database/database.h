@@ -29,7 +29,7 @@ typedef struct tbk_capture_request {
     const char *scratch; /* a folder in the store, for copies */
     tbk_method method;
     bool holds_nothing;            /* only ways that hold and lock nothing */
-    const tbk_hold *hold;          /* NULL: nobody can hold the tracker */
+    const tbk_hold *hold;          /* NULL: the tracker cannot be held */
     tbk_journal_mode journal_mode; /* changed to this one inside a stop, after the copy */
     const tbk_rules *rules;        /* the rows that are kept; NULL: all */
     const tbk_report *report;      /* keeps to the rate limit */
@@ -100,7 +100,7 @@ typedef struct tbk_database {
                     tbk_capture *out, tbk_error *err);
     /* Whether check_restored can be carried out here; why tells what is missing. */
     bool (*can_restore)(void *self, tbk_error *why);
-    /* Restores to scratch and compares with the manifest; leaves nothing behind. Fails only when
+    /* Restores to scratch and compares with the manifest; then cleans up. Fails only when
      * that could not be carried out, or with TBK_E_CORRUPT. */
     bool (*check_restored)(void *self, tbk_arena *arena, const tbk_unpacked *unpacked,
                            const tbk_manifest *manifest, const tbk_report *report,
@@ -113,7 +113,7 @@ typedef struct tbk_database {
     bool (*restore_to_staging)(void *self, tbk_arena *arena, const tbk_unpacked *unpacked,
                                const tbk_manifest *manifest, const tbk_report *report,
                                tbk_restored_check *out, tbk_error *err);
-    /* Puts it in the real one's place, which is kept; for a moment in which nobody uses either.
+    /* Puts it in the real one's place, which is kept; no other session may use either meanwhile.
      * *out_previous says where, for people. On failure all is as it was, or err says where what is.
      */
     bool (*swap)(void *self, tbk_arena *arena, int64_t now_s, const tbk_report *report,

@@ -43,7 +43,7 @@ static bool not_measured(tbk_disk_speed *out, const char *format, ...)
 
 /* --- what to copy --- */
 
-/* Where the kernel does not tell (a file of somebody else's) it says that all is in memory. */
+/* Where the kernel does not tell (a file of another user) it says that all is in memory. */
 static bool is_cold(int fd, const piece *at)
 {
     unsigned char resident[PIECE_BYTES / PAGE_BYTES];

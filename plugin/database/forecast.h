@@ -26,7 +26,7 @@ tbk_capture_method tbk_capture_method_of(tbk_method method);
 typedef struct tbk_forecast_request {
     const char *folder;      /* the store, or where it will be made */
     tbk_method method;       /* as configured */
-    const char *environment; /* NULL by hand, where nobody holds the tracker */
+    const char *environment; /* NULL by hand, where no hook holds the tracker */
     bool holds_nothing;      /* only what holds nothing is to be had: the sidecar */
     const tbk_report *report;
 } tbk_forecast_request;

@@ -46,7 +46,7 @@ static bool work_watched(const tbk_hold_work *work, tbk_error *err)
         ok = hold->check(hold->self, &watching.lost);
     if (watching.lost.code != TBK_E_OK) {
         *err = watching.lost;
-        return tbk_error_context(err, "the copy counts for nothing");
+        return tbk_error_context(err, "the copy is discarded");
     }
     return ok;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Work that is done while the tracker is held: it counts only if the hold stood to its end, and
- * whatever happens the tracker is let go. */
+/* Work that is done while the tracker is held: it counts only if the hold stood to its end;
+ * the tracker is always released. */
 #ifndef TBK_DATABASE_WITH_HOLD_H
 #define TBK_DATABASE_WITH_HOLD_H
 

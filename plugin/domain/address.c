@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Addresses of a VM: what may reach the ssh program's command line, whoever wrote it. */
+/* Addresses of a VM: what may reach the ssh program's command line. */
 #include "domain/address.h"
 
 #include "domain/path.h"
@@ -35,7 +35,7 @@ bool tbk_address_check_user(const char *user, tbk_error *err)
 {
     if (user[0] == '\0' || strlen(user) > USER_MAX_BYTES || user[0] == '-' ||
         user[strspn(user, LETTERS_AND_DIGITS ".-_")] != '\0')
-        return tbk_fail(err, TBK_E_CONFIG, "write the name of the VM's user with sudo rights",
+        return tbk_fail(err, TBK_E_CONFIG, "write the name of the VM's user with sudo privileges",
                         "'%.300s' is not a user name: letters, digits and .-_ are possible, "
                         "no '-' at its start, 1 to %d characters",
                         user, USER_MAX_BYTES);

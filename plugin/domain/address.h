@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Addresses of a VM: what may reach the ssh program's command line, whoever wrote it.
+ * Addresses of a VM: what may reach the ssh program's command line.
  *
  * A host or user that starts with '-' would be an option to that program (and -oProxyCommand runs
  * commands), so only letters, digits and a few signs pass. All fail with TBK_E_CONFIG.

@@ -95,7 +95,7 @@ static void add_directories(tbk_arena *arena, const tbk_deployment *deployment,
             item->reason = tbk_arena_format(arena, "mode %o", wanted);
         else if (item->action == TBK_ACTION_CHANGE)
             item->reason = tbk_arena_format(arena, "mode %o, now %o%s", wanted, is,
-                                            found->directories[i].is_owned ? "" : " of another");
+                                            found->directories[i].is_owned ? "" : " of another user");
     }
 }
 
@@ -129,7 +129,7 @@ static void add_file(tbk_arena *arena, const tbk_rendered_file *file, const tbk_
     else if (found->mode != file->mode || !found->is_owned)
         item->reason =
             tbk_arena_format(arena, "mode %o of root, now %o%s", (unsigned)file->mode,
-                             (unsigned)found->mode, found->is_owned ? "" : " of somebody else");
+                             (unsigned)found->mode, found->is_owned ? "" : " of another user");
 }
 
 static void add_sidecar(bool is_wanted, const tbk_found *found, tbk_items *out)

@@ -71,7 +71,7 @@ static bool has_name_signs(const char *name, size_t length)
     return true;
 }
 
-/* Moves *at behind the sign that follows the name, or to the end of a line that has none. */
+/* Moves *at past the sign that follows the name, or to the end of a line that has none. */
 static bool read_name(const tbk_dotenv *file, const char **at, assignment *out, tbk_error *err)
 {
     out->name = skip_export(*at);
@@ -90,7 +90,7 @@ static bool read_name(const tbk_dotenv *file, const char **at, assignment *out, 
     return true;
 }
 
-/* The quote that closes what begins behind the opening one; NULL when there is none. */
+/* The closing quote of what begins after the opening one; NULL when there is none. */
 static const char *find_closing(const char *at, char quote)
 {
     for (; *at != '\0' && *at != quote; at++)
@@ -111,7 +111,7 @@ static const char *read_plain_value(const char *at, assignment *out)
     return at + line_length;
 }
 
-/* Moves *at behind the value. What follows a closing quote in its line is read on as if it began a
+/* Moves *at past the value. What follows a closing quote in its line is read on as if it began a
  * line, as Compose does. */
 static bool read_value(const tbk_dotenv *file, const char **at, assignment *out, tbk_error *err)
 {

@@ -6,7 +6,7 @@
  * shell would: 'single quotes' are literal but for \', "double quotes" have escapes, both may span
  * lines; without quotes the value ends at " #" or the line's end. The last assignment counts.
  * A value that would be interpolated ($NAME, ${NAME}) is refused: it may depend on the environment
- * of whoever started Compose, which is not ours to know. $$ is a dollar.
+ * that Compose was started with, which is not known here. $$ is a dollar.
  *
  * Most of what stands in such a file is secret: errors carry its name and a line, never its text.
  */
@@ -22,7 +22,7 @@
 
 /* A file as tbk_file_read gives it. Text is borrowed. */
 typedef struct tbk_dotenv {
-    const char *text; /* with a NUL behind its length bytes */
+    const char *text; /* with a NUL after its length bytes */
     size_t length;
     const char *source; /* the file's name, for errors */
 } tbk_dotenv;

@@ -84,7 +84,7 @@ static bool check_environment(const char *name, tbk_error *err)
 {
     if (tbk_environment_check_name(name, err))
         return true;
-    err->code = TBK_E_CONFIG; /* nobody typed it */
+    err->code = TBK_E_CONFIG; /* it is from a file, not an argument */
     return false;
 }
 
@@ -175,7 +175,7 @@ static bool check_schedule(const char *text, tbk_error *err)
     return tbk_schedule_parse(text, &parsed, err);
 }
 
-/* Cron has the schedule in mode window; here it would only seem to be heeded. */
+/* Cron has the schedule in mode window; here it would be ignored. */
 static bool read_schedules(const tbk_value *document, tbk_engine_config *out, tbk_error *err)
 {
     bool has_full = tbk_value_find(document, "full_schedule") != NULL;

@@ -24,7 +24,7 @@ typedef enum tbk_file_match {
 } tbk_file_match;
 
 /*
- * Whether a file is among those that somebody has open. btrfs, overlayfs and network file systems
+ * Whether a file is among a process's open files. btrfs, overlayfs and network file systems
  * have device numbers without a major part, which need not be the same in every place where the
  * file system is mounted: there, an equal inode on another device decides nothing.
  */

@@ -37,7 +37,7 @@ typedef struct tbk_table_facts {
      * hexadecimal digits. */
     const char *checksum;
     /* The highest value of its primary key, where that is one column of whole numbers and there are
-     * rows; else NULL. Digits, perhaps behind a minus sign: what is read back can stand in SQL. */
+     * rows; else NULL. Digits, perhaps after a minus sign: what is read back can stand in SQL. */
     const char *highest_key;
 } tbk_table_facts;
 

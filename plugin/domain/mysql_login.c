@@ -133,8 +133,7 @@ static bool read_schema(tbk_arena *arena, const tbk_dotenv *file, const char *te
     return true;
 }
 
-/* The tracker's URL parser drops line breaks and blanks at the ends, which nobody means to write.
- */
+/* The tracker's URL parser drops line breaks and blanks at the ends: they are refused. */
 static bool read_address(tbk_arena *arena, const tbk_dotenv *file, const char *address,
                          tbk_mysql_login *out, tbk_error *err)
 {

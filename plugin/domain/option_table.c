@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The rows of domain/options.def, and what all who read them need. */
+/* The rows of domain/options.def, and what all their readers need. */
 #include "domain/option_table.h"
 
 #include "base/number.h"

@@ -33,7 +33,7 @@ bool tbk_method_check(tbk_method method, tbk_driver driver, tbk_mode mode, tbk_h
         return false;
     if (method >= TBK_METHOD_PAUSE && mode == TBK_MODE_SIDECAR)
         return tbk_fail(err, TBK_E_CONFIG, "use 'method: auto', or 'mode: window'",
-                        "the method %s holds the tracker, which nobody does in mode sidecar",
+                        "the method %s holds the tracker, which mode sidecar cannot do",
                         tbk_method_name(method));
     return method < TBK_METHOD_PAUSE || hold != TBK_HOLD_NEVER ||
            tbk_fail(err, TBK_E_CONFIG, "use 'method: auto', or 'hold: when_needed'",
@@ -263,7 +263,7 @@ static bool check_profiles(const tbk_options *options, tbk_error *err)
                     options->schedule, options->full_schedule);
 }
 
-/* A file has no connection: who demands one that is encrypted takes the database for another. */
+/* A file has no connection to encrypt: the option is for another kind of database. */
 static bool check_tls(const tbk_options *options, tbk_driver driver, tbk_error *err)
 {
     return options->database_tls == TBK_TLS_WHEN_OFFERED || driver == TBK_DRIVER_MYSQL ||

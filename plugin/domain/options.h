@@ -26,7 +26,7 @@ bool tbk_options_check(const tbk_options *options, tbk_driver driver,
                        tbk_error *err) TBK_MUST_CHECK;
 
 /* Whether the method is one for such a database, and need not hold what mode and policy say is not
- * held: nobody holds a tracker for the sidecar. Fails with TBK_E_CONFIG. */
+ * held: the sidecar never holds the tracker. Fails with TBK_E_CONFIG. */
 bool tbk_method_check(tbk_method method, tbk_driver driver, tbk_mode mode, tbk_hold_policy hold,
                       tbk_error *err) TBK_MUST_CHECK;
 

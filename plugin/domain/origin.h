@@ -4,7 +4,7 @@
  *
  * Sets of earlier versions do not say their database. One that names an environment is taken for
  * that environment's database of its kind, so that it ages out as the others do. One that was made
- * by hand names nothing: it may be anybody's, so it is nobody's, and is removed by hand only.
+ * by hand names nothing: it belongs to no environment, and is removed by hand only.
  */
 #ifndef TBK_DOMAIN_ORIGIN_H
 #define TBK_DOMAIN_ORIGIN_H

@@ -34,8 +34,8 @@ static bool fail_condition(const char *table, const char *why, tbk_error *err)
                     "the rule for the table '%.200s' %s", table, why);
 }
 
-/* Behind the quote that ends what begins at text; NULL when none does. A doubled quote is a part of
- * the text, and is seen as the beginning of another one, which comes to the same. */
+/* After the quote that ends what begins at text; NULL when none does. A doubled quote is a part of
+ * the text, and is seen as the beginning of another one, to the same effect. */
 static const char *behind_quotes(const char *text)
 {
     const char *end = strchr(text + 1, text[0] == '[' ? ']' : text[0]);

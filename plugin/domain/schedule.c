@@ -183,7 +183,7 @@ static bool parse_fields(const char *text, tbk_schedule *out, tbk_error *err)
     return true;
 }
 
-/* The five fields that a nickname stands for; other text is given back as it is. */
+/* The five fields that a nickname stands for; other text is returned as it is. */
 static bool expand(const char *text, const char **out, tbk_error *err)
 {
     part word = {0};
@@ -305,11 +305,11 @@ void tbk_schedule_gaps(const tbk_schedule *schedule, int64_t from_s, int64_t *ou
     } while (run_s < end_s);
 }
 
-/* --- Remarks --- */
+/* --- warnings --- */
 
 #define HOURS_AT(first, second) (UINT32_C(1) << (first) | UINT32_C(1) << (second))
 #define FIRST_QUARTER ((UINT64_C(1) << 15) - 1)
-#define LEAP_YEAR_S INT64_C(1704067200) /* 2024 begins; the remarks do not depend on the clock */
+#define LEAP_YEAR_S INT64_C(1704067200) /* 2024 begins; the warnings do not depend on the clock */
 
 void tbk_schedule_warnings(const tbk_schedule *schedule, tbk_arena *arena,
                            const char *out[TBK_SCHEDULE_REMARKS_MAX], size_t *out_count)

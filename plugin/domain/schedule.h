@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Schedules as cron reads them: parse, next times, and what a careful colleague would remark.
+ * Schedules as cron reads them: parsing, next times, and warnings.
  *
  * Five fields with names, ranges, steps and lists, or @yearly, @annually, @monthly, @weekly,
  * @daily, @midnight, @hourly. When both day fields are restricted, either may match; when one of
@@ -42,7 +42,7 @@ bool tbk_schedule_meet(const tbk_schedule *a, const tbk_schedule *b);
 void tbk_schedule_gaps(const tbk_schedule *schedule, int64_t from_s, int64_t *out_shortest_s,
                        int64_t *out_longest_s);
 
-/* Remarks, one line each, in out[0..*out_count): due at 02:00 to 02:14, when the deployer's
+/* Warnings, one line each, in out[0..*out_count): due at 02:00 to 02:14, when the deployer's
  * unattended upgrades reboot the machine; due between 01:00 and 02:59, which a clock change skips
  * or repeats; runs closer together than an hour; more than eight days apart. Text lives in the
  * arena. */

@@ -3,7 +3,7 @@
  * The scheduler of a process that has its own schedules: what is due next, and what was missed.
  *
  * Decided from the wall clock as it is now, each time anew: clocks jump, machines sleep. A time
- * that came while nobody was there is made up for by one run, however many were missed.
+ * that passed while the process was down is made up for by one run, however many were missed.
  */
 #ifndef TBK_DOMAIN_SCHEDULER_H
 #define TBK_DOMAIN_SCHEDULER_H

@@ -37,7 +37,7 @@ static bool has_space_for_copy(void *self, tbk_error *err)
     return tbk_backup_need_space(self, true, err);
 }
 
-/* Nobody is stopped for what is so already. */
+/* The tracker is not stopped where the mode is right already. */
 static tbk_journal_mode mode_to_change(const tbk_backup_cycle *self)
 {
     tbk_journal_mode wanted = self->request->journal_mode;
@@ -106,7 +106,7 @@ static const char *database_file(const tbk_backup_cycle *self)
     return tbk_manifest_database_file(self->database.driver);
 }
 
-/* What a try before this one left counts for nothing. */
+/* Discards what an earlier attempt left. */
 static void discard_database(tbk_backup_cycle *self)
 {
     tbk_error ignored; /* making it anew tells */

@@ -12,8 +12,8 @@
 
 typedef struct tbk_backup_request {
     const tbk_engine_config *config;
-    const tbk_hold *hold;                     /* NULL: nobody can hold the tracker */
-    const tbk_tracker_files *tracker;         /* NULL: nobody can see which files it has open */
+    const tbk_hold *hold;                     /* NULL: the tracker cannot be held */
+    const tbk_tracker_files *tracker;         /* NULL: its open files cannot be seen */
     const tbk_scratch_server *scratch_server; /* for proofs; NULL: there is none */
     tbk_journal_mode journal_mode; /* what the database's is to become, inside the hold */
     tbk_files *files;              /* NULL: no configuration files are saved */

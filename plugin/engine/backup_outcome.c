@@ -23,7 +23,7 @@ static bool fail_braked(const tbk_backup_cycle *self, tbk_error *err)
 /* What is right but not all that was to be done. */
 static bool conclude_files(const tbk_backup_cycle *self, tbk_error *err)
 {
-    const char *fix = "see config_missing in its manifest; mend that, or name other paths";
+    const char *fix = "see config_missing in its manifest; fix that, or name other paths";
     const tbk_files *files = self->request->files;
     if (self->unsaved.code != TBK_E_OK)
         return tbk_fail(err, TBK_E_PARTIAL, self->unsaved.fix,
@@ -76,8 +76,7 @@ bool tbk_backup_conclude(tbk_backup_cycle *self, tbk_error *err)
     return !tbk_brakes_hold(&self->brakes, &self->origin) || fail_braked(self, err);
 }
 
-/* The record is for those who watch: that it cannot be written is said, and changes nothing else.
- */
+/* The record is for monitoring: a failure to write it is a warning only. */
 void tbk_backup_record(tbk_backup_cycle *self, int64_t started_ms, const tbk_error *error)
 {
     tbk_error why;

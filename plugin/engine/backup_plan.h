@@ -12,7 +12,7 @@ typedef struct tbk_backup_plan_request {
     tbk_profile profile;
     const tbk_origin *origin; /* whose earlier sets tell how large a set will be; NULL: all */
     const tbk_rules *rules;   /* that have to fit the database; NULL: none are used */
-    const char *environment;  /* NULL by hand, where nobody holds the tracker */
+    const char *environment;  /* NULL by hand, where no hook holds the tracker */
     bool holds_nothing;       /* only what holds nothing is to be had: the sidecar */
     bool restores;            /* proofs restore the database, now and then */
 } tbk_backup_plan_request;

@@ -50,7 +50,7 @@ static bool prune_profile(tbk_backup_cycle *self, const tbk_stored_set *list, tb
     return true;
 }
 
-/* What retention never touches, and nobody else will: that it is there is said. */
+/* Reports the sets that retention never removes: the operator has to. */
 static void tell_strangers(const tbk_backup_cycle *self, const tbk_stored_set *list)
 {
     size_t others = 0;

@@ -2,7 +2,7 @@
 /*
  * The configuration files of a deployment, as a tar stream.
  *
- * Opened while the container still has the right to read everything, read after that right is gone.
+ * Opened while the container can still read everything, read after that privilege is dropped.
  * Live databases among them (Grafana's) are copied through SQLite.
  */
 #ifndef TBK_ENGINE_FILES_H

@@ -11,8 +11,8 @@
 
 /*
  * Asks which files the tracker has open, for as long as wait_ms while the database is none of them.
- * Well, too: a tracker that does not run, and one at which nobody could look (a warning says so);
- * tracker is NULL where there is nobody to ask, database_path for one that is no file.
+ * Succeeds, too: for a tracker that does not run, and for one that could not be looked at (with a
+ * warning). tracker is NULL where there is no hook to ask, database_path for one that is no file.
  * Errors: TBK_E_CONFIG, the tracker runs on another file; TBK_E_INTERRUPTED.
  */
 bool tbk_in_use_check(tbk_arena *arena, const tbk_tracker_files *tracker, const char *database_path,

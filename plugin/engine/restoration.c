@@ -294,7 +294,7 @@ bool tbk_restore_run(tbk_arena *arena, const tbk_restore_request *request, const
     if (request->hold == NULL && !request->dry_run)
         return tbk_fail(err, TBK_E_CONFIG,
                         "run it through the hook, or by hand as docs/restore-by-hand.md says",
-                        "a restore needs somebody who stops the tracker");
+                        "a restore needs the hook, which stops the tracker");
     if (!tbk_store_open(request->config->store, TBK_STORE_WRITE, &store, err))
         return false;
     self.store = store;

@@ -10,7 +10,7 @@
 typedef struct tbk_restore_request {
     const tbk_engine_config *config;
     const tbk_hold *hold;             /* stops the tracker; NULL with dry_run only */
-    const tbk_tracker_files *tracker; /* NULL: nobody can see which files it has open */
+    const tbk_tracker_files *tracker; /* NULL: its open files cannot be seen */
     const char *set;                  /* an id, or "latest"; NULL as "latest" */
     const char *from;                 /* the folder of a set that was fetched; NULL: `set` of the
                                        * store */

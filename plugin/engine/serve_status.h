@@ -32,7 +32,7 @@ typedef struct tbk_serve_status {
     int64_t next_due_s;                       /* 0: not known */
     tbk_serve_profile profiles[TBK_PROFILES]; /* by tbk_profile */
     uint64_t good, failed;                    /* runs since started_s */
-    tbk_run_facts last;                       /* of the last run, whoever started it */
+    tbk_run_facts last;                       /* of the last run, however it was started */
 } tbk_serve_status;
 
 /* Appends one JSON object, and returns whether all is well: the configuration is there, the last

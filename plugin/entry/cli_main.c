@@ -80,7 +80,7 @@ static bool parse_options(int argc, char **argv, invocation *out)
     return true;
 }
 
-/* An option that a command would not heed is a misunderstanding, and better said than ignored. */
+/* Refuses an option that the command does not use, rather than ignoring it. */
 static bool check_option(const invocation *arguments, const tbk_option *row, const char *value)
 {
     bool asks_for_help = arguments->values[TBK_OPTION_HELP] != NULL;
@@ -274,7 +274,7 @@ static int32_t on_cancelled(void *user)
     return is_interrupted();
 }
 
-/* What the plugin does not say as it should is an error of its, never of the one who asked. */
+/* A malformed result is the plugin's error, not the caller's. */
 static bool print_result(const invocation *arguments, const char *json, tbk_error *err)
 {
     tbk_auto(tbk_arena) *arena = tbk_arena_new();

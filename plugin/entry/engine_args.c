@@ -208,7 +208,7 @@ static bool settle_backup(const engine_args *args, tbk_error *err)
     bool by_hand = args->sqlite != NULL;
     if (by_hand && args->has_method && args->method > TBK_METHOD_REFLINK)
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX,
-                        "by hand nobody holds the tracker: --method takes auto, hot or reflink");
+                        "by hand the tracker cannot be held: --method takes auto, hot or reflink");
     if (!args->hook && args->journal_mode != TBK_JOURNAL_AS_IT_IS)
         return tbk_fail(err, TBK_E_USAGE, "use 'torrust-backup run ENVIRONMENT --journal-mode'",
                         "--journal-mode goes with --hook only, which stops the tracker for it");

@@ -118,7 +118,7 @@ static bool backup_by_hand(const engine_args *args, engine_output *output, tbk_e
     return run_backup(arena, &request, output, err);
 }
 
-/* One of two would be locked out now and then, and nobody would know which. */
+/* Of two schedulers, either would be locked out now and then. */
 static bool check_mode(const engine_args *args, const tbk_engine_config *config, tbk_error *err)
 {
     if (args->hook && config->mode == TBK_MODE_SIDECAR)
@@ -145,8 +145,8 @@ static const char *owner_of(const tbk_engine_config *config)
     return is_there ? config->store : tbk_engine_config_owned_file(config);
 }
 
-/* In the container: what is to be saved is opened while the right to read everything is there; then
- * that right is given up, and only then the database is touched. */
+/* In the container: what is to be saved is opened with the privilege to read everything; then
+ * that privilege is dropped, and only then the database is touched. */
 static bool backup_as_configured(const engine_args *args, engine_output *output, tbk_error *err)
 {
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
@@ -201,7 +201,7 @@ static bool plan_config(tbk_arena *arena, const engine_args *args, tbk_engine_co
                                 : engine_config_load(arena, args->config, out, err);
 }
 
-/* Before the first run there is no store: then as whom the hook will give it to. */
+/* Before the first run there is no store: then as its future owner. */
 bool engine_command_plan(const engine_args *args, engine_output *output, tbk_error *err)
 {
     tbk_auto(tbk_arena) *arena = tbk_arena_new();

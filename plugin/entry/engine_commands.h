@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The engine's commands: configuration, rights, work, result. */
+/* The engine's commands: configuration, privileges, work, result. */
 #ifndef TBK_ENTRY_ENGINE_COMMANDS_H
 #define TBK_ENTRY_ENGINE_COMMANDS_H
 

@@ -53,7 +53,7 @@ static bool become(uid_t user, gid_t group, tbk_error *err)
     return true;
 }
 
-/* Nothing that this process might start gains rights either. A user 0 stays it. */
+/* Nothing that this process might start gains privileges either. A user 0 stays it. */
 static bool drop_privileges(uid_t user, gid_t group, tbk_error *err)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
@@ -67,7 +67,7 @@ static bool drop_privileges(uid_t user, gid_t group, tbk_error *err)
 }
 
 /* As in the container: root by number only, which a place that others chose must not lend a user
- * to. An operator's root has all rights, and his store may be root's. */
+ * to. An operator's root has all capabilities, and the store may be root's. */
 static bool is_confined(void)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Giving up rights, for good. */
+/* Dropping privileges, permanently. */
 #ifndef TBK_ENTRY_ENGINE_PRIVILEGES_H
 #define TBK_ENTRY_ENGINE_PRIVILEGES_H
 
 #include "base/error.h"
 
 /*
- * When the process runs as root, it becomes the store's owner: what it writes belongs to whoever
- * the store belongs to, and the tracker's files are touched with no more rights than that user has.
- * A store of root's leaves it root; with drop_all it then keeps no capability either, as always in
+ * When the process runs as root, it becomes the store's owner: what it writes belongs to that user,
+ * and it touches the tracker's files with that user's privileges only.
+ * With a store of root's it stays root; with drop_all it then drops all capabilities, as always in
  * the container. A store that is not there yet changes nothing. Errors: TBK_E_CONFIG when the
- * rights to do so are missing, or any right would be left; when a link that others may have put
+ * privileges to do so are missing, or any would be left; when a link that others may have put
  * there leads to the store; and, where root is confined as in the container, when the store is
  * root's or a system user's (below 1000, or nobody). TBK_E_IO.
  */

@@ -116,7 +116,7 @@ static bool list_previous(tbk_arena *arena, const tbk_engine_config *config, eng
     return true;
 }
 
-/* Nobody holds the tracker for a sidecar. */
+/* A sidecar cannot hold the tracker. */
 static bool check_mode(const engine_args *args, const tbk_engine_config *config, tbk_error *err)
 {
     return !args->hook || config->mode == TBK_MODE_WINDOW ||

@@ -2,8 +2,8 @@
 /*
  * Three kinds of processes. This one (in the container number 1, root with three capabilities) only
  * decides what is due, and never parses what others send. Each backup is a process of its own,
- * which gives up its rights for itself. What answers on the network has no right and opens no file:
- * it shows a piece of shared memory.
+ * which drops its privileges itself. What answers on the network has no privilege and opens no
+ * file: it shows a piece of shared memory.
  */
 #include "entry/engine_serve.h"
 
@@ -117,7 +117,7 @@ static void serve_web(serve *self, pid_t parent)
         tbk_report_log(&self->report, TBK_LOG_ERROR, "serve", "%s", err.message);
         _exit(1);
     }
-    /* Becoming somebody else takes this back, so it comes after it. */
+    /* A change of user resets this, so it comes after it. */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1);
@@ -348,7 +348,7 @@ static void reap(serve *self)
     }
 }
 
-/* The run has become the store's owner meanwhile, and this process has no right to signal others.
+/* The run has become the store's owner meanwhile, and this process may not signal others.
  */
 static void signal_run(const serve *self, int number)
 {
@@ -376,7 +376,7 @@ static int wait_for_signal(const serve *self, int64_t limit_ms)
     return number > 0 ? number : 0;
 }
 
-/* A run without the database fails, and leaves a record of that for who looks there. */
+/* A run without the database fails, and leaves a record of that. */
 static bool may_run(const serve *self)
 {
     return self->status.state == TBK_SERVE_WAITING || self->status.state == TBK_SERVE_DATABASE_GONE;
@@ -475,7 +475,7 @@ bool engine_command_health(const engine_args *args, bool *out_ok, tbk_error *err
         err->code = TBK_E_FAILED;
         return false;
     }
-    /* Whoever answers on that port. */
+    /* The answer may be another program's. */
     tbk_auto_text visible = {0};
     tbk_text_append_visible(&visible, tbk_text_string(&body), true);
     (void)fputs(tbk_text_string(&visible), stdout);

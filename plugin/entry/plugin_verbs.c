@@ -43,7 +43,7 @@ typedef struct session {
     tbk_value *result;
 } session;
 
-/* An option that the verb would not heed is a misunderstanding, and better said than ignored. */
+/* Refuses an option that the verb does not use, rather than ignoring it. */
 static bool check_given(const tbk_value *given, tbk_verb verb, tbk_error *err)
 {
     tbk_option_keys known = {.count = 0};
@@ -109,7 +109,7 @@ static bool check_run_options(const options *given, tbk_error *err)
            (given->profile == NULL || tbk_profile_parse(given->profile, &profile, err));
 }
 
-/* Which set is never guessed: who wants the newest says so. */
+/* The set is never guessed: the caller names it, or asks for the newest. */
 static bool check_restore_options(const options *given, bool dry_run, tbk_error *err)
 {
     if (given->purge_previous && (given->set != NULL || dry_run))

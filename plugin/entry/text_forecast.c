@@ -12,7 +12,7 @@ static void print_held(FILE *out, const tbk_value *forecast)
     char bytes[TBK_SIZE_TEXT], rate[TBK_SIZE_TEXT];
     int64_t held_ms = tbk_value_integer_at(forecast, "expected_held_ms");
     if (tbk_value_find(forecast, "expected_held_ms") == NULL) {
-        (void)fprintf(out, "Held:       for one copy of the database; not foretold: %s\n",
+        (void)fprintf(out, "Held:       for one copy of the database; no forecast: %s\n",
                       tbk_value_text_at(forecast, "measured.not_measured", ""));
         return;
     }
@@ -22,7 +22,7 @@ static void print_held(FILE *out, const tbk_value *forecast)
     }
     if (tbk_value_integer_at(forecast, "copy_bytes_per_second") == 0) {
         (void)fprintf(out,
-                      "Held:       for an instant, at most %.1f s: somebody commits all the time\n",
+                      "Held:       for an instant, at most %.1f s: clients commit all the time\n",
                       (double)held_ms / 1000);
         return;
     }
@@ -43,7 +43,7 @@ static void print_space(FILE *out, const tbk_value *forecast)
     char needed[TBK_SIZE_TEXT], available[TBK_SIZE_TEXT];
     tbk_console_size(tbk_value_bytes_at(forecast, "needed_bytes"), needed);
     tbk_console_size(tbk_value_bytes_at(forecast, "free_bytes"), available);
-    (void)fprintf(out, "Room:       about %s needed, %s free\n", needed, available);
+    (void)fprintf(out, "Space:      about %s needed, %s free\n", needed, available);
 }
 
 static void print_methods(FILE *out, const tbk_value *forecast)

@@ -19,8 +19,8 @@ typedef struct tbk_hold {
     /* Fails with TBK_E_FAILED when the hook refused; then nothing is held. out_was_stopped tells
      * that the tracker was not running before, and will not be started by the release. */
     bool (*acquire)(void *self, tbk_hold_kind kind, bool *out_was_stopped, tbk_error *err);
-    /* Fails when what was acquired can no longer be relied upon: whoever holds the tracker is gone,
-     * so a copy made meanwhile counts for nothing. Cheap; asked between two chunks and after the
+    /* Fails when what was acquired can no longer be relied upon: the hook that holds the tracker is
+     * gone, so a copy made meanwhile is discarded. Cheap; asked between two chunks and after the
      * copy. */
     bool (*check)(void *self, tbk_error *err);
     /* Fails with TBK_E_TRACKER_DOWN when the tracker did not come back. */
@@ -36,10 +36,10 @@ typedef struct tbk_open_files {
     size_t count;            /* 0: the tracker does not run; 0:0 among them is no file */
 } tbk_open_files;
 
-/* Of whoever can look at the tracker's processes; it needs no hold, and is not asked in one. */
+/* Implemented by the hook, which sees the tracker's processes; needs no hold, not asked in one. */
 typedef struct tbk_tracker_files {
     void *self;
-    /* Fails, with why in words, when it could not be looked: that says nothing of the tracker. */
+    /* Fails, with the reason, when it could not look: that says nothing of the tracker. */
     bool (*list)(void *self, tbk_arena *arena, tbk_open_files *out, tbk_error *err);
 } tbk_tracker_files;
 

@@ -99,7 +99,7 @@ static const char PUT_SCRIPT[] =
     "folder=${1%/*}\n"
     "if [ -d \"$1\" ]; then echo 'there is a directory of that name' >&2; exit 1; fi\n"
     "rm -f -- \"$new\"\n"
-    "set -C\n" /* noclobber: follows no link that somebody put there */
+    "set -C\n" /* noclobber: follows no link of another user */
     "cat >\"$new\"\n"
     "set +C\n"
     "sum=$(sha256sum <\"$new\")\n"

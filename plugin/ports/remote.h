@@ -47,9 +47,9 @@ void tbk_remote_result_end(tbk_remote_result *result);
 /*
  * One TCP connection from this machine to a port that the VM can reach.
  *
- * The target has accepted it when the tunnel is there. Whoever connects to host and port first is
- * connected with the target, if it is a process of our user's; others are turned away, and so is
- * who comes second. What is sent is moved by a thread of the tunnel's own, and commands go on
+ * The target has accepted it when the tunnel is there. The first client of host and port is
+ * connected with the target, if it is a process of our user's; other users and a second client are
+ * refused. What is sent is moved by a thread of the tunnel's own, and commands go on
  * beside it.
  */
 typedef struct tbk_remote_tunnel {

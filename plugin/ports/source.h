@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The source port: bytes that are read once, from front to back, by whoever stores them. */
+/* The source port: bytes that are read once, from front to back. */
 #ifndef TBK_PORTS_SOURCE_H
 #define TBK_PORTS_SOURCE_H
 
@@ -20,7 +20,7 @@ typedef struct tbk_source {
 tbk_source tbk_source_of_file(int *fd);
 /* What is left to be read of a regular file, which is about to be read in order; 0 = not known. */
 uint64_t tbk_source_file_bytes(int fd);
-/* Its read, for those who read pieces themselves: self is the file's int. */
+/* Its read, for callers that read pieces themselves: self is the file's int. */
 bool tbk_source_read_file(void *self, void *buffer, size_t size_bytes, size_t *out_got,
                           tbk_error *err) TBK_MUST_CHECK;
 

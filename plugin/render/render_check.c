@@ -90,7 +90,7 @@ static bool check_job(tbk_arena *arena, const char *line, tbk_error *err)
         return false;
     if (user_end - user != 4 || strncmp(user, "root", 4) != 0)
         return tbk_fail(err, TBK_E_TEMPLATE, "write: SCHEDULE root COMMAND",
-                        "'root' does not stand behind the schedule");
+                        "'root' does not follow the schedule");
     if (*command == '\0')
         return tbk_fail(err, TBK_E_TEMPLATE, "write: SCHEDULE root COMMAND", "there is no command");
     if (has_bare_percent(command))

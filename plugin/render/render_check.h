@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads rendered files again, as those will who use them: a template can be well-formed and its
+/* Reads rendered files again, as their programs will: a template can be well-formed and its
  * result wrong. */
 #ifndef TBK_RENDER_RENDER_CHECK_H
 #define TBK_RENDER_RENDER_CHECK_H

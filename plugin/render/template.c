@@ -137,7 +137,7 @@ static const tbk_value *evaluate_comparison(renderer *r, const tbk_expression *e
     if (right == NULL || !check_comparable(r, expression->left, left) ||
         !check_comparable(r, expression->right, right))
         return NULL;
-    /* Tera finds them neither equal nor unequal, which nobody means. */
+    /* Tera finds them neither equal nor unequal: an error here. */
     if ((left->type == TBK_VALUE_INTEGER) != (right->type == TBK_VALUE_INTEGER)) {
         (void)tbk_template_fail(r->source, expression->offset, r->err, NULL,
                                 "%s is compared with %s", tbk_value_type_name(left->type),

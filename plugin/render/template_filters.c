@@ -123,7 +123,7 @@ static bool apply_compose(tbk_arena *arena, tbk_template_context context, const 
  * A word for the shell that cron hands on unchanged. In a command cron ends the text at a `%`
  * without a backslash before it; some versions then remove that backslash, also one before a
  * backslash, and some do not. So each of the two stands where the shell sees the same either way:
- * the percent sign behind a backslash outside the quotes, a backslash as the last character inside
+ * the percent sign after a backslash outside the quotes, a backslash as the last character inside
  * them.
  */
 static void append_cron_word(tbk_text *text, const char *word)

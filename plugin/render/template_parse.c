@@ -8,7 +8,7 @@
 
 enum {
     BLOCK_DEPTH_MAX = 32,
-    EXPRESSION_NODES_MAX = 256, /* bounds the recursion of whoever walks an expression */
+    EXPRESSION_NODES_MAX = 256, /* bounds the recursion over an expression */
     NUMBER_DIGITS_MAX = 18
 };
 

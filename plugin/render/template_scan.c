@@ -38,7 +38,7 @@ static bool starts_name(char c)
 
 static bool continues_name(char c) { return starts_name(c) || is_digit(c); }
 
-/* The byte so far from where the scanner stands; NUL behind the end (the source holds none). */
+/* The byte at this distance from the scanner; NUL after the end (the source holds none). */
 static char peek(const tbk_scanner *s, size_t distance)
 {
     if (distance >= s->source->length - s->offset)
@@ -196,7 +196,7 @@ static bool has_word_at(const tbk_scanner *s, size_t at, const char *word)
     return length <= s->source->length - at && memcmp(s->source->bytes + at, word, length) == 0;
 }
 
-/* Whether `{% endraw %}` stands at this offset; the scanner is then moved behind it. */
+/* Whether `{% endraw %}` stands at this offset; the scanner is then moved past it. */
 static bool take_endraw(tbk_scanner *s, size_t at, bool *out_trims_end)
 {
     if (!has_word_at(s, at, "{%"))

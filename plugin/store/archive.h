@@ -56,7 +56,7 @@ bool tbk_archive_extract(int in_fd, const tbk_set_file *expected, int out_fd, co
                          tbk_error *err) TBK_MUST_CHECK;
 
 /*
- * The same as a source: the raw side of a stored stream, read as far as somebody wants it. in_fd
+ * The same as a source: the raw side of a stored stream, read as far as the caller wants it. in_fd
  * stays the caller's. Bounds and errors as tbk_archive_extract.
  */
 typedef struct tbk_archive_reader tbk_archive_reader;

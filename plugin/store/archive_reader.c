@@ -87,7 +87,7 @@ static bool take_in(tbk_archive_reader *self, bool *out_ended, tbk_error *err)
         return false;
     self->in = (ZSTD_inBuffer){.src = self->stored, .size = got};
     self->stored_bytes += got;
-    /* Nobody else reads it: what was read need not stay in memory. */
+    /* Read once only: what was read need not stay in memory. */
     (void)posix_fadvise(self->in_fd, 0, 0, POSIX_FADV_DONTNEED);
     tbk_hasher_add(self->stored_hasher, self->stored, got);
     *out_ended = got == 0;

@@ -245,7 +245,7 @@ static bool take_memory(tbk_archive_writer *writer, int level, unsigned count, t
 
 static bool start_threads(tbk_archive_writer *writer, tbk_error *err)
 {
-    /* Signals are the calling thread's business. */
+    /* The calling thread handles the signals. */
     sigset_t all;
     sigset_t before;
     (void)sigfillset(&all);
@@ -290,7 +290,7 @@ bool tbk_archive_writer_open(int out_fd, int compression_level, unsigned workers
     return true;
 }
 
-/* The rest of the slot that is being filled, once a worker has let go of it. */
+/* The rest of the slot that is being filled, once a worker has released it. */
 static bool wait_for_space(tbk_archive_writer *writer, unsigned char **out_space,
                            size_t *out_length, tbk_error *err)
 {

@@ -2,7 +2,7 @@
 /*
  * The brake of retention: a database that lost most of its rows, or of its size, at once may have
  * been emptied by mistake (half of 1000 rows of a table or more, all of 100, half of 16 MiB). Then
- * nothing is pruned until its rows are back, or until somebody says that it is as it should be
+ * nothing is pruned until its rows are back, or until an operator says that it is as it should be
  * (`acknowledge`); however many runs that takes, and whatever becomes of them: `.state/brake.json`
  * remembers what there was before.
  */

@@ -122,7 +122,7 @@ static const tbk_value *read_file(const char *store, tbk_arena *arena, const cha
     return record;
 }
 
-/* Records of earlier versions do not say whose they are: they are taken for anybody's. */
+/* Records of earlier versions name no environment: they count for each. */
 static bool is_of(const tbk_value *record, const char *environment)
 {
     const char *of = tbk_value_text_at(record, "environment", "");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The record of the last run, for `status` and for whoever watches: `.state/last-run.json` and
+ * The record of the last run, for `status` and for monitoring: `.state/last-run.json` and
  * `.state/torrust_backup.prom` (a textfile for node_exporter). Where several environments share a
  * store, these are those of the last of them; each finds its own in `last-run.<environment>.json`.
  */

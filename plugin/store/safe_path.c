@@ -19,7 +19,7 @@
 typedef struct walk {
     const char *path; /* as it was asked for, for errors */
     int fd;           /* the folder that was reached */
-    bool trusted;     /* nobody else may write in it, or in any folder above it */
+    bool trusted;     /* no other user may write in it, or in any folder above it */
     unsigned links;
 } walk;
 
@@ -64,7 +64,7 @@ static bool follow(walk *self, int link_fd, const struct stat *link, tbk_error *
 }
 
 /* Whether the folder that was reached keeps names where they are. In a sticky one a name can be
- * taken away only by its owner, whom follow() looks at. */
+ * taken away only by its owner, which follow() checks. */
 static bool look_at_folder(walk *self, tbk_error *err)
 {
     struct stat status;

@@ -173,7 +173,7 @@ static bool find_named(const tbk_store *store, const char *id, tbk_stored_set *s
         return tbk_fail(err, TBK_E_NOT_FOUND, "'list' shows the sets that there are",
                         "there is no set '%s' in '%s'", id, store->path);
     if (set->is_unread)
-        return tbk_fail(err, TBK_E_IO, "see to the store's disk and rights, then try again",
+        return tbk_fail(err, TBK_E_IO, "check the store's disk and permissions, then try again",
                         "the set '%s' could not be looked at: %s", set->path, set->damage);
     if (set->damage != NULL)
         return tbk_fail(err, TBK_E_CORRUPT, "choose another set, or make a new backup",

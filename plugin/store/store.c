@@ -106,7 +106,7 @@ const struct dirent *tbk_listing_next(DIR *listing, bool *out_good)
 
 /* --- opening --- */
 
-/* Only under the lock: nobody else can be using them. */
+/* Only under the lock: no other process can be using them. */
 static bool remove_leftovers(tbk_store *store, tbk_error *err)
 {
     tbk_auto(DIR) *listing = tbk_listing_open(store->fd, ".");

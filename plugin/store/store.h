@@ -22,7 +22,7 @@ typedef struct tbk_set tbk_set; /* one set that is open: store/set.h */
 
 typedef enum tbk_store_access {
     TBK_STORE_READ,  /* no lock */
-    TBK_STORE_WRITE, /* takes the lock, removes what a killed run left behind */
+    TBK_STORE_WRITE, /* takes the lock, removes what a killed run left */
     TBK_STORE_CREATE /* as WRITE, and makes the store when it is missing (by hand) */
 } tbk_store_access;
 
@@ -76,7 +76,7 @@ typedef struct tbk_set_kind {
 bool tbk_stored_set_is_of(const tbk_stored_set *set, const tbk_set_kind *kind);
 /* The first such one from set on; NULL: there is none. */
 const tbk_stored_set *tbk_stored_set_first_of(const tbk_stored_set *set, const tbk_set_kind *kind);
-/* Whether it is ours to remove: it has our manifest, and nothing of anybody else's in it. */
+/* Whether it is ours to remove: it has our manifest, and no foreign file in it. */
 bool tbk_stored_set_is_ours(const tbk_stored_set *set);
 
 /* Opens the set of that id. Errors: TBK_E_NOT_FOUND, it is gone; TBK_E_IO. */
@@ -105,7 +105,7 @@ bool tbk_store_scratch(tbk_store *store, tbk_arena *arena, const char **out_path
 /* Whether the store's file system does what a set needs: files are synced, renamed and locked,
  * folders are renamed.
  * Looked at before the tracker is held. What it cannot do but is harmless (sync a folder, set
- * modes) is logged as a warning. Fails with TBK_E_IO, TBK_E_SPACE, and how to mend it. */
+ * modes) is logged as a warning. Fails with TBK_E_IO, TBK_E_SPACE, and how to fix it. */
 bool tbk_store_probe(tbk_store *store, const tbk_report *report, tbk_error *err) TBK_MUST_CHECK;
 
 /* Reads `.state/<name>` into the arena; *out_bytes is NULL when it is missing. */
@@ -114,8 +114,8 @@ bool tbk_store_read_state(const tbk_store *store, tbk_arena *arena, const char *
 /* Publishes `.state/<name>` whole, for the store's owner and group. */
 bool tbk_store_write_state(const tbk_store *store, const char *name, const char *text,
                            size_t length, tbk_error *err) TBK_MUST_CHECK;
-/* The same, and everybody may read it: who watches (node_exporter) is nobody here. It may tell no
- * secret. Its folders can be passed then, not listed. */
+/* The same, readable by every user, such as node_exporter's. It may hold no secret. Its folders can
+ * then be passed, not listed. */
 bool tbk_store_write_public_state(const tbk_store *store, const char *name, const char *text,
                                   size_t length, tbk_error *err) TBK_MUST_CHECK;
 

@@ -30,7 +30,7 @@ enum { PIECE_BYTES = 256 << 10, PIECES = 4 };
 static const char usage_text[] =
     "Usage: bench-way hot FILE TARGET           raw, with its SHA-256\n"
     "       bench-way stored FILE TARGET LEVEL  hot and compressed, as into a set\n"
-    "       bench-way held FILE TARGET          as inside a hold; nobody may write\n"
+    "       bench-way held FILE TARGET          as inside a hold; no writer allowed\n"
     "       bench-way reflink FILE TARGET       a clone under SQLite's SHARED lock\n";
 
 typedef struct outcome {

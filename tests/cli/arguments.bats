@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# Wrong arguments and unusable SSH keys: exit status 2, what is wrong and how to mend it, nothing written, nobody contacted.
+# Wrong arguments and unusable SSH keys: exit status 2, what is wrong and how to fix it, nothing written, no host contacted.
 
 bats_require_minimum_version 1.5.0
 load ../skip
@@ -215,7 +215,7 @@ possible() {
 }
 
 @test "a key that its user may not read" {
-    [ "$(id -u)" = 0 ] || skip_because "needs root, to become somebody else"
+    [ "$(id -u)" = 0 ] || skip_because "needs root, to become another user"
     ssh-keygen -q -t ed25519 -N '' -f "$keys/roots"
     chmod 755 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/* "$BATS_TEST_TMPDIR" "$keys"
     # A copy, for the other user may not reach the folder where it was built.

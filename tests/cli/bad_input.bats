@@ -72,7 +72,7 @@ options() { printf '%s\n' "$1" >"$workspace/envs/minimal.backup.yml"; }
     refused environment.json
 }
 
-@test "states without a VM, and one nobody knows" {
+@test "states without a VM, and an unknown one" {
     for name in Created Provisioning ProvisionFailed Destroying DestroyFailed Destroyed; do
         change "rename('$name')"
         refused "$name" Fix:

@@ -338,7 +338,7 @@ time.sleep(600)' &
     started=$!
     until [ -e ready ]; do sleep 0.05; done
     run -1 backup
-    [[ $output == *"locked"*"Fix: try again when nobody writes"* ]]
+    [[ $output == *"locked"*"Fix: try again when no process writes"* ]]
     [ -z "$(sets)$(hidden)" ]
 }
 
@@ -710,7 +710,7 @@ END
     [ -z "$(sets)" ]
 }
 
-@test "where nobody can look which files the tracker has open, that is said, and the backup is made" {
+@test "where the tracker's open files cannot be seen, that is said, and the backup is made" {
     make_database tracker.db
     write_config
     run -0 with_hook --config engine.yml "@files=failed unknown request"
@@ -829,7 +829,7 @@ END
     [[ $output == *"over a link"* ]]
 }
 
-@test "as root with three capabilities it reads all, becomes the store's owner, and keeps no right" {
+@test "as root with three capabilities it reads all, becomes the store's owner, and keeps no privilege" {
     [ "$(id -u)" = 0 ] || skip_because "needs root"
     make_database tracker.db
     write_config

@@ -19,7 +19,7 @@ tb() { (cd "$workspace" && timeout 120 "$TBK_BUILD/bin/torrust-backup" "$@"); }
 
 is_harmless() { [ -z "$(printf %s "$1" | LC_ALL=C tr -d '\012\040-\176')" ]; }
 
-# unwritten COMMAND...: ends with 1 and says why, on a full disk and on a pipe that nobody reads.
+# unwritten COMMAND...: ends with 1 and says why, on a full disk and on a pipe without a reader.
 unwritten() {
     local said
     run bash -c '"$@" 2>&1 >/dev/full' - "$@"

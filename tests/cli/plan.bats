@@ -66,7 +66,7 @@ needs_no_clones() {
     [[ $output == *"write-ahead log"*"Held:       never"* ]]
 }
 
-@test "by hand: where nobody can be held" {
+@test "by hand: where the tracker cannot be held" {
     run -0 --separate-stderr "$engine" plan --sqlite tracker.db --store not/made/yet --output json
     [ "$(jq -c '[.rungs[].method], .expected_held_ms' <<<"$output" | tr '\n' ' ')" = '["hot","reflink","locked"] 0 ' ]
     [ ! -e not ]

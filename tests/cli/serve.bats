@@ -239,7 +239,7 @@ attempted_ago() {
     wait_until 200 has_sets 1
 }
 
-@test "a configuration that is replaced is heeded; a broken one is told and mended" {
+@test "a configuration that is replaced is heeded; a broken one is told and replaced" {
     make_database
     schedule='@yearly'
     write_config

@@ -217,7 +217,7 @@ static void make_plan(fixture *self, tbk_backup_plan *out)
         self->err);
 }
 
-static void what_is_foretold_is_what_is_done(void **state)
+static void the_forecast_is_what_is_done(void **state)
 {
     fixture *self = *state;
     tbk_backup_plan plan;
@@ -332,7 +332,7 @@ static void rules_keep_what_they_say(void **state)
         }
 }
 
-static void wrong_rules_hold_nobody(void **state)
+static void wrong_rules_hold_nothing(void **state)
 {
     fixture *self = *state;
     self->config.profile = TBK_PROFILE_ESSENTIAL;
@@ -488,7 +488,7 @@ static void without_root_the_set_is_proved_by_its_checksums(void **state)
     assert_int_equal(self->result.proof.level, TBK_PROOF_CHECKSUMS);
 }
 
-static void tables_without_snapshots_are_foretold_a_stop(void **state)
+static void tables_without_snapshots_need_a_stop_by_the_forecast(void **state)
 {
     fixture *self = *state;
     tbk_backup_plan plan;
@@ -622,7 +622,7 @@ static void a_proof_leaves_no_trace_in_the_binary_log(void **state)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 static const struct CMUnitTest TESTS[] = {
     CASE(says_what_is_there),
-    CASE(what_is_foretold_is_what_is_done),
+    CASE(the_forecast_is_what_is_done),
     CASE(a_set_is_proved_by_restoring_it),
     CASE(nothing_of_a_proof_is_left),
     CASE(a_backup_that_may_hold_nothing_holds_nothing),
@@ -632,14 +632,14 @@ static const struct CMUnitTest TESTS[] = {
     CASE(leaves_nothing_behind_when_it_is_stopped),
     CASE(an_empty_database_is_no_backup),
     CASE(rules_keep_what_they_say),
-    CASE(wrong_rules_hold_nobody),
+    CASE(wrong_rules_hold_nothing),
     CASE(a_difference_is_found_when_restored),
     CASE(a_database_that_lost_its_rows_stops_pruning),
     CASE(a_set_goes_back_and_what_was_there_is_kept),
     CASE(a_swap_can_be_undone),
     CASE(a_tracker_that_does_not_start_gets_its_old_database_back),
     CASE(without_root_the_set_is_proved_by_its_checksums),
-    CASE(tables_without_snapshots_are_foretold_a_stop),
+    CASE(tables_without_snapshots_need_a_stop_by_the_forecast),
     CASE(without_root_an_empty_server_proves_the_set),
     CASE(where_no_empty_server_is_to_be_had_the_set_is_kept_and_the_run_is_partial),
     CASE(what_the_server_refuses_is_no_damage),

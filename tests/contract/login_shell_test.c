@@ -3,7 +3,7 @@
 #include "contract/sshd.h"
 
 static tbk_remote remote;
-static const char *shell_now; /* which one stands behind the connection */
+static const char *shell_now; /* which one the connection runs */
 
 /* The server hands the line to the shell as it would to a login shell: SHELL -c LINE. */
 static bool start_with(const char *force_command)

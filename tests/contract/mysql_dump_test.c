@@ -122,7 +122,7 @@ static void assert_same_rows(MYSQL *root, const char *from, const char *to,
             err);
         char *ours = tbk_arena_copy(arena, mysql_fetch_row(result)[1]);
         const char *theirs = mysql_fetch_row(result)[1];
-        /* Versioned rows have new times; what is hidden behind an index on a function is counted
+        /* Versioned rows have new times; the hidden column of an index on a function is counted
          * in another order. */
         if (strcmp(ours, theirs) != 0 && strcmp(name, "sv") != 0 && strcmp(name, "fn") != 0)
             fail_msg("the rows of '%s' differ: %s and %s", name, ours, theirs);
@@ -206,7 +206,7 @@ static void routines_that_the_user_may_not_read_are_read_as_root_or_named(void *
     MYSQL *root = make_schema("src");
     test_sql(root, "CREATE TABLE t (id INT PRIMARY KEY); "
                    "CREATE DEFINER = 'root'@'localhost' PROCEDURE hidden() SELECT 1");
-    if (strcmp(server.kind, "mariadb") == 0) /* a right of its own since 11.3 */
+    if (strcmp(server.kind, "mariadb") == 0) /* a privilege of its own since 11.3 */
         test_sql(root, "REVOKE SHOW CREATE ROUTINE ON src.* FROM 'tracker_user'@'%'");
     tbk_mysql_server source = user_of("src"), as_root = root_of(NULL);
     dumped of = new_dumped();
@@ -419,14 +419,14 @@ static void *sleep_there(void *connection)
 
 static MYSQL *watching;
 
-static bool somebody_sleeps(void)
+static bool another_session_sleeps(void)
 {
     return strcmp(test_value(watching, "SELECT COUNT(*) FROM information_schema.PROCESSLIST "
                                        "WHERE INFO LIKE 'DO SLEEP%'"),
                   "1") == 0;
 }
 
-static void is_busy_while_somebody_executes_or_commits(void **state)
+static void is_busy_while_a_client_executes_or_commits(void **state)
 {
     (void)state;
     MYSQL *root = make_schema("src");
@@ -440,7 +440,7 @@ static void is_busy_while_somebody_executes_or_commits(void **state)
     assert_succeeds(tbk_mysql_dump_open(&request, &dump, &err), err);
     assert_int_equal(pthread_create(&thread, NULL, sleep_there, other), 0);
     watching = root;
-    assert_true(waits_for(somebody_sleeps));
+    assert_true(waits_for(another_session_sleeps));
     assert_fails(tbk_mysql_dump_pin(dump, &err), err, TBK_E_BUSY, "is executing");
     (void)pthread_join(thread, NULL);
     assert_succeeds(tbk_mysql_dump_pin(dump, &err), err);
@@ -462,7 +462,7 @@ static void one_session_is_never_busy(void **state)
     assert_succeeds(tbk_mysql_dump_open(&request, &dump, &err), err);
     assert_int_equal(pthread_create(&thread, NULL, sleep_there, other), 0);
     watching = root;
-    assert_true(waits_for(somebody_sleeps));
+    assert_true(waits_for(another_session_sleeps));
     tbk_mysql_dump_alone(dump);
     assert_succeeds(tbk_mysql_dump_pin(dump, &err), err);
     (void)pthread_join(thread, NULL);
@@ -794,7 +794,7 @@ int main(int count, char **arguments)
         TEST(routines_that_the_user_may_not_read_are_read_as_root_or_named),
         TEST(server_settings_do_not_matter),
         TEST(sessions_agree_while_others_write),
-        TEST(is_busy_while_somebody_executes_or_commits),
+        TEST(is_busy_while_a_client_executes_or_commits),
         TEST(one_session_is_never_busy),
         TEST(a_schema_that_changes_is_noticed),
         TEST(an_alter_waits_no_longer_than_a_range),

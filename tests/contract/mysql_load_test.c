@@ -490,7 +490,7 @@ static void tells_that_roots_password_is_wrong(void **state)
     tbk_mysql_server root = root_of("tracker");
     root.password = "wrong";
     assert_fails(tbk_mysql_scratch_make(&root, scratch_of("tracker"), &err), err, TBK_E_CONFIG,
-                 "needs root's rights");
+                 "needs root's privileges");
     assert_non_null(strstr(err.fix, "MYSQL_ROOT_PASSWORD"));
 }
 
@@ -498,7 +498,7 @@ static void tells_that_roots_password_is_wrong(void **state)
 
 #define KEPT(schema) tbk_mysql_previous_name(arena, (schema), 1771264603)
 
-/* Of the tracker's user, who has rights on the live schema only. */
+/* Of the tracker's user, which has privileges on the live schema only. */
 static void use_as_the_tracker(const char *schema, const char *sql)
 {
     MYSQL *user = NULL;
@@ -637,7 +637,7 @@ static void leaves_everything_as_it_was_when_a_table_is_locked(void **state)
     end_small(&of);
 }
 
-/* How long a swap takes that nobody kills. */
+/* How long an undisturbed swap takes. */
 static unsigned swap_takes_ms(void)
 {
     small of = {0};
@@ -659,9 +659,8 @@ static pid_t start_swap(const small *of)
     _exit(ok ? 0 : 1);
 }
 
-/* Kills either the process that swaps or the server, at moments from its start to long behind its
- * end, and
- * looks whether mending leaves the old database or the new one, whole. */
+/* Kills either the process that swaps or the server, at moments from its start to long after its
+ * end, and checks that recovery leaves the old database or the new one, whole. */
 static void kill_in_the_middle(unsigned times, bool kills_server)
 {
     unsigned olds = 0, news = 0;

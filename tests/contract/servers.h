@@ -12,7 +12,7 @@ typedef struct test_server {
     const char *kind; /* "mariadb", "mysql"; NULL: not started */
     char name[32];
     char host[32], user_name[64], password[256], root_password[256], database[64];
-    tbk_mysql_server user; /* the tracker's, with rights on `database` only */
+    tbk_mysql_server user; /* the tracker's, with privileges on `database` only */
     tbk_mysql_server root; /* no database is chosen */
 } test_server;
 

@@ -74,7 +74,7 @@ static void shell(const char *command)
 
 /* --- the key, before anything is contacted --- */
 
-/* Nothing listens there: whoever contacts it fails with TBK_E_NETWORK. */
+/* Nothing listens there: a connection fails with TBK_E_NETWORK. */
 static void assert_refused_key(const char *key, const char *message, const char *fix)
 {
     tbk_ssh_target target = target_of(TBK_SSH_AUTO, key);
@@ -553,7 +553,7 @@ static void threads_do_not_disturb_each_other(void **state)
 
 /* --- servers that misbehave --- */
 
-static void check_nobody(tbk_ssh_program program)
+static void check_no_listener(tbk_ssh_program program)
 {
     tbk_ssh_target target = target_of(program, "ed25519");
     target.port = refused_port;
@@ -563,10 +563,10 @@ static void check_nobody(tbk_ssh_program program)
     assert_contains(err.message, "refused");
 }
 
-static void tells_that_nobody_listens(void **state)
+static void tells_that_nothing_listens(void **state)
 {
     (void)state;
-    with_both(check_nobody);
+    with_both(check_no_listener);
 }
 
 static void check_no_name(tbk_ssh_program program)
@@ -785,7 +785,7 @@ int main(void)
         TEST(a_plain_entry_is_for_port_22_only),
         TEST(takes_the_ssh_program_for_a_jump_host),
         TEST(threads_do_not_disturb_each_other),
-        TEST(tells_that_nobody_listens),
+        TEST(tells_that_nothing_listens),
         TEST(tells_that_a_name_has_no_address),
         TEST(gives_up_on_a_server_that_says_nothing),
         TEST(can_be_cancelled_while_connecting),

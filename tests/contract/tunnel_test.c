@@ -256,7 +256,7 @@ static void turns_other_users_away(void **state)
 {
     (void)state;
     if (geteuid() != 0)
-        skip_because("needs root, to be somebody else");
+        skip_because("needs root, to be another user");
     target server;
     int status = 0;
     tbk_auto_remote_tunnel tunnel = {0};
@@ -297,7 +297,7 @@ static bool works_on(void)
     return remote.run(remote.self, &command, &result, &err) && result.exit_status == 0;
 }
 
-static void tells_that_nobody_listens(void **state)
+static void tells_that_nothing_listens(void **state)
 {
     (void)state;
     tbk_remote_tunnel tunnel = {0};
@@ -343,7 +343,7 @@ static void gives_up_on_a_target_that_does_not_answer(void **state)
     close_all(fds);
     assert_error(opened, TBK_E_TIMEOUT);
     assert_true(took_ms < SOON_MS);
-    assert_contains(err.message, "nobody there has answered within 10 s");
+    assert_contains(err.message, "the target has not answered within 10 s");
     assert_ok(works_on());
 }
 
@@ -382,7 +382,7 @@ static void tells_that_the_target_hung_up(void **state)
 
 /* --- closing --- */
 
-static void closes_without_anybody_having_connected(void **state)
+static void closes_without_a_client(void **state)
 {
     (void)state;
     target server;
@@ -394,7 +394,7 @@ static void closes_without_anybody_having_connected(void **state)
     end_target(&server);
 }
 
-/* While much is on its way in both directions, and nobody takes it. */
+/* While much is on its way in both directions, and no side reads it. */
 static void closes_in_the_middle(void **state)
 {
     (void)state;
@@ -482,12 +482,11 @@ static void tells_that_the_server_forwards_nothing(void **state)
         cmocka_unit_test(carries_much_both_ways_at_once),                                          \
         cmocka_unit_test(carries_an_answer_after_the_end_of_the_question),                         \
         cmocka_unit_test(commands_run_beside_it), cmocka_unit_test(turns_other_users_away),        \
-        cmocka_unit_test(takes_one_connection), cmocka_unit_test(tells_that_nobody_listens),       \
+        cmocka_unit_test(takes_one_connection), cmocka_unit_test(tells_that_nothing_listens),      \
         cmocka_unit_test(gives_up_on_a_target_that_does_not_answer),                               \
         cmocka_unit_test(can_be_cancelled_while_opening),                                          \
         cmocka_unit_test(tells_that_the_target_hung_up),                                           \
-        cmocka_unit_test(closes_without_anybody_having_connected),                                 \
-        cmocka_unit_test(closes_in_the_middle)
+        cmocka_unit_test(closes_without_a_client), cmocka_unit_test(closes_in_the_middle)
 
 int main(void)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The three ways to the VM: libssh2, the ssh program, this machine; and that none of them leaves
- * anything behind in this process. */
+/* The three ways to the VM: libssh2, the ssh program, this machine; and that none of them leaks
+ * anything in this process. */
 #ifndef TBK_TESTS_CONTRACT_WAYS_H
 #define TBK_TESTS_CONTRACT_WAYS_H
 

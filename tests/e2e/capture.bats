@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The rungs that hold nothing, from inside the engine's container while the tracker writes in another one: hot in WAL
+# The methods that hold nothing, from inside the engine's container while the tracker writes in another one: hot in WAL
 # mode, reflink on XFS; and the way from one journal mode to the other.
 
 bats_require_minimum_version 1.5.0
@@ -57,7 +57,7 @@ verified_by() {
     store_is_whole
 }
 
-@test "the container got no right for it that it had not before" {
+@test "the container got no privilege for it that it had not before" {
     grep -A2 'cap_drop' "$workspace/build/standin/torrust-backup/compose.yml" | grep -q 'cap_add: \[DAC_READ_SEARCH, SETUID, SETGID\]'
     grep -q 'network_mode: none' "$workspace/build/standin/torrust-backup/compose.yml"
     [ "$(on_vm stat -c %U:%a $database)" = "$(on_vm stat -c %U:%a $database-wal)" ]
@@ -87,7 +87,7 @@ verified_by() {
 @test "a tracker that is stopped in the middle of a copy, and stays so" {
     in_a_run
     on_vm docker kill --signal INT tracker >/dev/null
-    ended_with 20 # it ran before the backup, and somebody should know that it does not now
+    ended_with 20 # it ran before the backup, and the operator should know that it does not now
     [ "$(field .exit_status)" = 0 ]
     [ "$(field .method)" = hot ]
     check_restored "$(newest)"
@@ -137,7 +137,7 @@ verified_by() {
     check_restored "$(newest)"
 }
 
-@test "a journal mode that is there already changes nothing and stops nobody" {
+@test "a journal mode that is there already changes nothing and does not stop the tracker" {
     since=$(on_vm date +%s)
     on_vm $hook --journal-mode wal >/dev/null
     [ "$(field .method)" = hot ]

@@ -98,7 +98,7 @@ END
     [[ $output == *essential*full* || $output == *full*essential* ]]
 }
 
-@test "rules that no longer fit the database hold nobody, and say what is wrong" {
+@test "rules that no longer fit the database hold nothing, and say what is wrong" {
     with_options <<'END'
 profile: essential
 method: pause

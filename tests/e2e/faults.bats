@@ -22,7 +22,7 @@ begin_run() {
 }
 run_ended() { [ -s "$status_file" ]; }
 held() { on_vm test -e $state_dir/held; }
-# A hold may be over before anybody has looked twice: the engine is stopped in it, and the hold with it.
+# A hold may be over before the test sees it: the engine is stopped in it, and the hold with it.
 freeze_in_hold() {
     sh_on_vm "for i in \$(seq 6000); do
             ! [ -e $state_dir/held ] || ! pkill -STOP -f '^/torrust-backup-engine backup' || break
@@ -92,7 +92,7 @@ store_is_visible_whole() {
     everything_is_well 5
 }
 
-@test "the hook gets KILL at other moments, and cron's recovery needs nobody" {
+@test "the hook gets KILL at other moments, and cron's recovery needs no operator" {
     for delay in 0 0.2 0.5 1; do
         begin_run
         sleep "$delay"
@@ -175,7 +175,7 @@ store_is_visible_whole() {
     everything_is_well
 }
 
-@test "the image is gone: 24, Docker's words in the log, and configure mends it" {
+@test "the image is gone: 24, Docker's words in the log, and configure repairs it" {
     tag=$(on_vm docker image ls --format '{{.Repository}}:{{.Tag}}' torrust-backup-engine)
     on_vm docker image rm "$tag" >/dev/null
     run on_vm $hook

@@ -144,7 +144,7 @@ END
     on_vm test ! -e /etc/cron.d/torrust-backup-verify
 }
 
-@test "the container has the rights that it needs, drops them, and writes only to the store" {
+@test "the container has the privileges that it needs, drops them, and writes only to the store" {
     # Sampled from the running process, in a run that is slowed down by a stopped reader of its log.
     sh_on_vm "$hook >/dev/null 2>&1 & hook=\$!
         while kill -0 \$hook 2>/dev/null; do
@@ -219,7 +219,7 @@ END
         run -1 on_vm grep -rlsF -- "$secret" /opt/torrust-backup /etc/cron.d /usr/local/bin /var/log /var/lib/torrust-backup /tmp
         [ "$(zcat "$build/share/torrust-backup/torrust-backup-engine.tar.gz" | grep -cF -- "$secret")" = 0 ]
     done
-    # As somebody else would look: what the modes of a file and of all folders above it let him read.
+    # As another user: what the modes of a file and of all folders above it allow to read.
     run on_vm setpriv --reuid 65534 --regid 65534 --clear-groups grep -rlsF -- "$token" /etc /home /opt /run /srv /tmp /usr/local /var
     [ -z "$output" ] || { echo "readable by others: $output"; return 1; }
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The main job with a real database server behind the stand-in tracker: MySQL, or MariaDB with TBK_SERVER=mariadb. Its
+# The main job with a real database server for the stand-in tracker: MySQL, or MariaDB with TBK_SERVER=mariadb. Its
 # passwords need quoting wherever they pass.
 
 bats_require_minimum_version 1.5.0
@@ -101,7 +101,7 @@ context_of() {
     on_vm test ! -e /pwned
 }
 
-@test "$kind: plan foretells it without a hold, in its schema, and as text" {
+@test "$kind: plan forecasts it without a hold, in its schema, and as text" {
     local life
     life=$(tracker_life)
     tb plan --output-format json 2>/dev/null >"$BATS_TEST_TMPDIR/plan.json"
@@ -114,7 +114,7 @@ END
         "$BATS_TEST_TMPDIR/plan.json")" = "snapshot mysql tracker true true" ]
     run --separate-stderr tb plan
     echo "$output"
-    [[ $output == *"Database:"*" tables"*"Method:     snapshot (configured: auto)"*"Held:"*"Room:"* ]]
+    [[ $output == *"Database:"*" tables"*"Method:     snapshot (configured: auto)"*"Held:"*"Space:"* ]]
     [ "$(tracker_life)" = "$life" ]
 }
 
@@ -176,7 +176,7 @@ END
     wait_until 120 tracker_commits
 }
 
-@test "$kind: hold never, and somebody commits all the time: right, and nothing was held" {
+@test "$kind: hold never, and a client commits all the time: right, and nothing was held" {
     local life since
     options 'hold: never'
     tb configure

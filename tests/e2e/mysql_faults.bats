@@ -105,20 +105,20 @@ everything_is_well() {
     everything_is_well
 }
 
-# Somebody who keeps the table for himself for so many seconds.
+# Another session locks the table for so many seconds.
 lock_table_for() {
     (sql tracker -e "LOCK TABLES torrents WRITE; SELECT sleep($1)" >/dev/null 2>&1 3>&-) 3>&- &
     sleep 1
 }
 
-@test "$kind: somebody locks a table for a while: the run waits, then is right" {
+@test "$kind: another session locks a table for a while: the run waits, then is right" {
     lock_table_for 8
     on_vm $hook >"$BATS_TEST_TMPDIR/run.log"
     [ "$(tracker_life)" = "$life_before" ]
     everything_is_well
 }
 
-@test "$kind: somebody locks a table and does not let go: 1 within the limit of a statement" {
+@test "$kind: another session locks a table and does not let go: 1 within the limit of a statement" {
     lock_table_for 150
     begin_run
     wait_until 120 run_ended

@@ -56,7 +56,7 @@ tracker_is_whole() {
     tb verify
 }
 
-@test "$kind: the application's user has the rights that it had, and no more" {
+@test "$kind: the application's user has the privileges that it had, and no more" {
     [ "$(sql -e "SHOW GRANTS FOR 'tracker_user'@'%'" | grep -vc 'GRANT USAGE\|`tracker`')" = 0 ]
 }
 
@@ -66,7 +66,7 @@ tracker_is_whole() {
     no_schema_of_ours_is_left
 }
 
-@test "$kind: a wrong root password is said before anything is held, and how to mend it" {
+@test "$kind: a wrong root password is said before anything is held, and how to fix it" {
     before=$(tracker_life)
     sh_on_vm "cp -p /opt/torrust/.env /root/env && sed -i \"s/^MYSQL_ROOT_PASSWORD=.*/MYSQL_ROOT_PASSWORD='no'/\" /opt/torrust/.env"
     run tb restore --set latest

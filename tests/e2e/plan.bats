@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# What plan says before and after configure, and which method it foretells on ext4, on XFS, and in WAL mode; that it
-# changes nothing; and that a run does what was foretold, or what it was told.
+# What plan says before and after configure, and which method it forecasts on ext4, on XFS, and in WAL mode; that it
+# changes nothing; and that a run does what was forecast, or what it was told.
 
 bats_require_minimum_version 1.5.0
 load common
@@ -60,7 +60,7 @@ listing() {
     wait_until 120 tracker_runs
 }
 
-@test "after configure: nothing to change; a pause of a sensible time, foretold before there is a store" {
+@test "after configure: nothing to change; a pause of a sensible time, forecast before there is a store" {
     on_vm test ! -e $store
     listing >"$BATS_TEST_TMPDIR/before"
     run -0 --separate-stderr tb plan
@@ -71,7 +71,7 @@ listing() {
     [ "$(tracker_state)" = running ]
 }
 
-@test "a run does what was foretold, for about as long" {
+@test "a run does what was forecast, for about as long" {
     expected=$(plan .forecast.expected_held_ms)
     tb run
     [ "$(last_run | jq -r .method)" = pause ]
@@ -173,7 +173,7 @@ listing() {
     [[ $output == *"No forecast of a backup: Docker does not answer"*"'configure' would be refused"* ]]
 }
 
-@test "on XFS a clone is foretold, and taken" {
+@test "on XFS a clone is forecast, and taken" {
     machine=e2e-plan-xfs
     "$vm" start "$machine" --fs xfs
     "$source_dir/tests/standin/deploy" "$machine" "$workspace" --rows 50000 --rate 20

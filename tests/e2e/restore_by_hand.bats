@@ -79,7 +79,7 @@ copy_of_stopped() {
     last_transaction "$BATS_TEST_TMPDIR/old.db"
 }
 
-@test "no backup can begin while somebody restores" {
+@test "no backup can begin while an operator restores" {
     on_vm bash -c "$(blocks '^## 1[.] ')
 $hook; echo \"the hook: \$?\"" >"$BATS_TEST_TMPDIR/output"
     grep -x 'the hook: 11' "$BATS_TEST_TMPDIR/output"

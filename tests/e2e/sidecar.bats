@@ -137,7 +137,7 @@ jsonschema.Draft7Validator(schemas["report"], resolver=resolver).validate(json.l
 END
 }
 
-@test "plan has nothing to change, and foretells no hold" {
+@test "plan has nothing to change, and forecasts no hold" {
     run --separate-stderr tb plan --output-format json
     [ "$status" = 0 ]
     [ "$(jq -r '.changes, .forecast.method, .forecast.expected_held_ms' <<<"$output" | xargs)" = "0 hot 0" ]
@@ -162,7 +162,7 @@ END
     tb configure | grep -q 'Already in place'
 }
 
-@test "rights: three capabilities to decide, none to answer, none to copy; no Docker socket, no way out" {
+@test "privileges: three capabilities to decide, none to answer, none to copy; no Docker socket, no way out" {
     in_quiet_time
     options 'rate_limit_mib: 1'
     tb configure >/dev/null
@@ -306,7 +306,7 @@ END
     [ -z "$(tracker_events "$since")" ]
 }
 
-@test "with the sidecar's configuration the hook is refused, whoever left it there" {
+@test "with the sidecar's configuration a hook that is still there is refused" {
     sh_on_vm "mkdir /root/scripts && cp -p $hook ${hook%hook}hold ${hook%hook}aid /root/scripts"
     tb configure >/dev/null
     run on_vm /root/scripts/torrust-backup-hook

@@ -75,7 +75,7 @@ replace_database() { sh_on_vm "cp -p $database $database.new && mv $database.new
     free_lock $state_dir/lock
 }
 
-@test "the hook itself is seen, and while it holds the tracker status does not cry wolf" {
+@test "the hook itself is seen, and while it holds the tracker status raises no alarm" {
     # Docker's client is made to wait, so that the hook stands in its hold until that has been looked at.
     sh_on_vm "mkdir -p /root/slow && printf '#!/bin/sh\nwhile [ \"\$1\" = unpause ] && [ ! -e /root/slow/go ]; do sleep 0.2; done\nexec /usr/bin/docker \"\$@\"\n' >/root/slow/docker &&
         chmod +x /root/slow/docker && PATH=/root/slow:\$PATH setsid $hook </dev/null >/dev/null 2>&1 &"
@@ -104,7 +104,7 @@ replace_database() { sh_on_vm "cp -p $database $database.new && mv $database.new
     expect 0 "Health:     ok" status
 }
 
-@test "a tracker that nobody held, and does not run: exit status 20" {
+@test "a tracker that was not held, and does not run: exit status 20" {
     on_vm docker kill -s INT tracker
     wait_until 120 sh_on_vm "[ \"\$(docker inspect -f '{{.State.Status}}' tracker)\" = exited ]"
     expect 20 "the tracker is 'exited', and no backup holds it" status
@@ -177,7 +177,7 @@ replace_database() { sh_on_vm "cp -p $database $database.new && mv $database.new
     expect 0 "Set:" run
 }
 
-@test "node_exporter may read the metrics, and nobody may list the sets" {
+@test "node_exporter may read the metrics, and no other user may list the sets" {
     on_vm setpriv --reuid 65534 --regid 65534 --clear-groups grep -q '^torrust_backup_sets' $store/.state/torrust_backup.prom
     run ! on_vm setpriv --reuid 65534 --regid 65534 --clear-groups ls $store
     run ! on_vm setpriv --reuid 65534 --regid 65534 --clear-groups cat $store/.state/last-run.json
@@ -197,7 +197,7 @@ replace_database() { sh_on_vm "cp -p $database $database.new && mv $database.new
     on_vm systemctl start cron
 }
 
-@test "verify that is interrupted while it waits for cron leaves no schedule behind" {
+@test "verify that is interrupted while it waits for cron removes its schedule" {
     (cd "$workspace" && timeout --preserve-status -s INT 400 "$backup" verify standin --wait-for-cron >"$BATS_TEST_TMPDIR/out" 2>&1) &
     wait_until 300 on_vm test -e /etc/cron.d/torrust-backup-verify
     pkill -INT -P $! torrust-backup || pkill -INT -P $! timeout

@@ -182,7 +182,7 @@ static void unpack(const uint8_t *data, size_t size)
     }
 }
 
-/* Not what is harmless: it could not be read, or somebody else's lock is in the way. */
+/* Except for harmless failures: it could not be read, or another process holds a lock. */
 static void must_be_told(const tbk_error *err)
 {
     must(err->code != TBK_E_OK && err->message[0] != '\0');
@@ -231,7 +231,7 @@ static bool capture(tbk_arena *arena)
     return check(arena, "scratch/tracker.db");
 }
 
-/* Without a hold: through SQLite, beside whoever writes. */
+/* Without a hold: through SQLite, beside any writer. */
 static void capture_live(void)
 {
     static uint8_t bytes[1 << 16];

@@ -122,7 +122,7 @@ held_by() {
 # The scripted engine's nap is over: it naps for as long as a test needs to look, however busy the machine is.
 wake_engine() { on_vm docker kill -s USR1 torrust-backup-run >/dev/null; }
 
-# Recovery leaves alone whoever has the lock; busybox's timeout keeps it for up to a second after its command.
+# Recovery leaves alone the process that has the lock; busybox's timeout keeps it for up to a second after its command.
 recover_ended_run() {
     wait_until 60 on_vm flock -n "$state/lock" true
     on_vm "$hook" --recover

@@ -263,7 +263,7 @@ thaw_shims() { on_vm pkill -CONT -f containerd-shim; }
     thaw_shims
 }
 
-@test "a hold that Docker grants when nobody waits for it any more is undone by recovery" {
+@test "a hold that Docker grants after its request has timed out is undone by recovery" {
     install_hook 's/${limit:-20}/10/'
     start_hook 'say started; nap 300; ask "hold pause"; echo "@done 1"'
     wait_until 60 log_has started
@@ -307,13 +307,13 @@ thaw_shims() { on_vm pkill -CONT -f containerd-shim; }
     wait_until 30 on_vm flock -n "$state/lock" true # the clock of busybox's timeout looks once a second
 }
 
-# blocked COMMAND...: with output that nobody reads and that is full.
+# blocked COMMAND...: with output that is full and has no reader.
 start_blocked() {
     sh_on_vm 'rm -f /tmp/status; { { head -c 65536 /dev/zero; "$@" 2>&1 & echo $! >/tmp/pid; wait $!
         echo $? >/tmp/status; } | sleep 100; } </dev/null >/dev/null 2>&1 &' sh "$@"
 }
 
-@test "the window's end lets the tracker go when nobody reads the log, and ends the hook" {
+@test "the window's end lets the tracker go when no process reads the log, and ends the hook" {
     for kind in pause stop; do
         start_blocked "$hook" "ask 'hold $kind'; nap 300"
         wait_until 60 marker_stands
@@ -326,7 +326,7 @@ start_blocked() {
     done
 }
 
-@test "TERM with a log that nobody reads lets the tracker go before anything is said" {
+@test "TERM with a log that no process reads lets the tracker go before anything is said" {
     for kind in pause stop; do
         start_blocked "$hook" "echo '@hold $kind'; read -r answer; nap 300"
         wait_until 60 marker_stands
@@ -549,7 +549,7 @@ tracker_is_really() { [ "$(on_vm docker.real inspect -f '{{.State.Status}}' trac
     everything_is_as_before
 }
 
-@test "KILL in a hold: the engine learns that nobody holds the tracker for it any more" {
+@test "KILL in a hold: the engine learns that the tracker is no longer held" {
     held_by pause 'read -r line || exit 130; nap 300'
     signal_hook KILL
     wait_until 60 run_is_gone
@@ -603,7 +603,7 @@ tracker_is_really() { [ "$(on_vm docker.real inspect -f '{{.State.Status}}' trac
     for _ in 1 2 3; do backup 0 'say one; echo "@done 0"'; done
 }
 
-@test "a backup waits for whoever has the lock for a moment" {
+@test "a backup waits a moment for the process that has the lock" {
     sh_on_vm "setsid flock $state/lock sleep 8 </dev/null >/dev/null 2>&1 &"
     wait_until 30 sh_on_vm "! flock -n $state/lock true"
     backup 0 'say one; echo "@done 0"'
@@ -696,7 +696,7 @@ tracker_is_really() { [ "$(on_vm docker.real inspect -f '{{.State.Status}}' trac
     [ "$(on_vm stat -c '%a %u' "$(dirname "$store")")" = '755 0' ]
 }
 
-@test "a store of another user is refused, and given to nobody" {
+@test "a store of another user is refused, and keeps its owner" {
     backup 0 'echo "@done 0"'
     sh_on_vm "touch $store/mine && chown -Rh 4321:1234 $store"
     backup 2 'echo "@done 0"'

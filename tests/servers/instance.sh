@@ -57,7 +57,7 @@ instance_users_sql() {
 
 # --- its process ---
 
-# A port that no other server of ours has and on which nobody answers.
+# A port that no other server of ours has and on which no program answers.
 instance_claim_port() {
     local port
     exec 9>"$CACHE/.server-ports.lock"

@@ -81,7 +81,7 @@ server_template_make() {
     rm -f "$root$template/auto.cnf" # the server's identity
 }
 
-# Those of older recipes that nobody asked for in two days (another checkout may have another recipe), and in which no
+# Those of older recipes that no test used in two days (another checkout may have another recipe), and in which no
 # server runs. The one to keep is marked as asked for.
 prune_unused() {
     local keep=$1 path

@@ -4,7 +4,7 @@
  * signals, the health endpoint, and what each transaction does.
  *
  * A stand-in writes all the time. The content of its database is a function of the number of the
- * last transaction alone, so whoever finds that number in a copy can compute every row: a copy that
+ * last transaction alone, so that number in a copy tells what every row must be: a copy that
  * holds half of a transaction, or two moments, can't pass. Like the real tracker they end on SIGINT
  * and do not react to SIGTERM.
  */

@@ -3,8 +3,8 @@
  * A database whose every row follows from one number: how many transactions were committed.
  *
  * The number stands in the database, in a table of one row that each transaction changes together
- * with the rows that a hash of the number chooses. Whoever finds the number in a copy can compute
- * all rows, and so sees a copy that is torn, too old or too new.
+ * with the rows that a hash of the number chooses. From the number in a copy a test computes all
+ * rows, and so sees a copy that is torn, too old or too new.
  */
 #ifndef TBK_TESTS_TRIALS_HISTORY_H
 #define TBK_TESTS_TRIALS_HISTORY_H

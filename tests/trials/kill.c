@@ -161,7 +161,7 @@ static bool start_load(const site *self, load **out, tbk_error *err)
     return load_start(&self->of.load, out, err) && load_await(*out, FIRST_TRANSACTIONS, err);
 }
 
-/* A run that nobody kills: succeeds, and nothing is left of an earlier one. */
+/* An undisturbed run: succeeds, and nothing is left of an earlier one. */
 static bool next_run_is_right(const site *self, size_t sets_before, tbk_error *err)
 {
     tbk_auto(load) *running = NULL;

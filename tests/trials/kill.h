@@ -5,7 +5,7 @@
 
 #include "trials/trial.h"
 
-/* How long a backup takes that nobody kills. */
+/* How long an undisturbed backup takes. */
 bool kill_measure(const stage *on, const char *engine, int64_t *out_ms,
                   tbk_error *err) TBK_MUST_CHECK;
 /* *out_midway: the engine was still at work when it was killed. */

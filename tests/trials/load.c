@@ -152,7 +152,7 @@ static void repeat(load *self, const char *who, int busy_ms, uint64_t pause_us, 
     for (uint64_t i = 0; ok && !atomic_load(&self->shared->stop); i++) {
         uint64_t random = history_mix(self->plan.seed ^ pause_us, i);
         load_sleep_us((int64_t)(random % pause_us));
-        /* Counted before it looks: whoever sees none under way after `still` was set sees none. */
+        /* Counted before it looks: a count of zero after `still` was set stays zero. */
         atomic_fetch_add(&self->shared->acting, 1);
         if (!atomic_load(&self->shared->still))
             ok = act(db, random / pause_us, &err) || err.code == TBK_E_BUSY;

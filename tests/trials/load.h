@@ -40,7 +40,8 @@ int64_t load_begun(const load *self);
 
 /* Idle writers have their connections open and no transaction. Checkpoints go on. */
 bool load_make_idle(load *self, tbk_error *err) TBK_MUST_CHECK;
-/* Idle, and no checkpoint nor VACUUM either, for good: none of the load's processes has a lock. */
+/* Idle, and no checkpoint nor VACUUM either, to the end: none of the load's processes has a lock.
+ */
 bool load_make_still(load *self, tbk_error *err) TBK_MUST_CHECK;
 void load_wake(load *self);
 

@@ -13,7 +13,7 @@
 #include "ports/report.h"
 #include "ports/source.h"
 
-/* Whom to ask, as whom. Text is borrowed. */
+/* The server and the user. Text is borrowed. */
 typedef struct tbk_mysql_server {
     const char *host;
     uint16_t port;
@@ -21,8 +21,7 @@ typedef struct tbk_mysql_server {
     const char *password;
     const char *schema; /* the database's name; NULL: none is chosen */
     bool needs_tls;     /* refuse a connection without; else TLS is taken where it is offered */
-    /* What is done is nobody's business but this server's, and does not go into its binary log.
-     * For root only. */
+    /* Keeps the session's changes out of the binary log. For root only. */
     bool is_unlogged;
     /* How long one statement may stay without an answer; 0 = a minute. */
     uint32_t answer_limit_s;
@@ -40,12 +39,12 @@ const char *tbk_mysql_client_version(void);
  *
  * Shape:  open, pin, read to the end, finish; close at any time. What the request points to must
  *         outlive the dump. One state: each session reads its own consistent
- *         snapshot, and pin makes sure that nobody committed between the first and the last of
+ *         snapshot, and pin makes sure that no client committed between the first and the last of
  *         them. Nothing is locked; writers go on. Memory: at most 12 MiB a session.
- * Errors: TBK_E_CONFIG, wrong password, missing rights, rules that do not fit; TBK_E_UNSUPPORTED,
- *         tables that have no snapshots (not InnoDB) while is_still is false; TBK_E_NOT_FOUND, no
- *         such schema; TBK_E_CORRUPT, a schema without tables; TBK_E_BUSY, the schema changed
- *         meanwhile, try again; TBK_E_NETWORK, TBK_E_TIMEOUT, TBK_E_INTERRUPTED.
+ * Errors: TBK_E_CONFIG, wrong password, missing privileges, rules that do not fit;
+ * TBK_E_UNSUPPORTED, tables that have no snapshots (not InnoDB) while is_still is false;
+ * TBK_E_NOT_FOUND, no such schema; TBK_E_CORRUPT, a schema without tables; TBK_E_BUSY, the schema
+ * changed meanwhile, try again; TBK_E_NETWORK, TBK_E_TIMEOUT, TBK_E_INTERRUPTED.
  */
 typedef struct tbk_mysql_dump tbk_mysql_dump;
 
@@ -54,9 +53,9 @@ typedef struct tbk_mysql_dump_request {
     const tbk_mysql_server *root; /* reads what the user may not see (routines); may be NULL */
     unsigned sessions;            /* 1 to 16 */
     const tbk_rules *rules;       /* which rows are kept; NULL: all */
-    /* Nobody writes (the tracker is stopped): any engine will do, and pin does not look around. */
+    /* No client writes (the tracker is stopped): any engine will do, and pin checks nothing. */
     bool is_still;
-    const tbk_report *report; /* for cancelling and for remarks */
+    const tbk_report *report; /* for cancelling and for warnings */
 } tbk_mysql_dump_request;
 
 bool tbk_mysql_dump_open(const tbk_mysql_dump_request *request, tbk_mysql_dump **out,
@@ -67,10 +66,10 @@ TBK_AUTO_POINTER(tbk_mysql_dump, tbk_mysql_dump_close);
 /* Of data and indexes, as the server estimates it. */
 uint64_t tbk_mysql_dump_size_bytes(const tbk_mysql_dump *dump);
 
-/* Opens the snapshots. Fails with TBK_E_BUSY when somebody committed meanwhile, or was about to;
+/* Opens the snapshots. Fails with TBK_E_BUSY when a client committed meanwhile, or was about to;
  * nothing is pinned then, and it can be called again at once. One session is never busy. */
 bool tbk_mysql_dump_pin(tbk_mysql_dump *dump, tbk_error *err) TBK_MUST_CHECK;
-/* Gives up all sessions but one, whose snapshot needs nobody's standstill. Before pin. */
+/* Closes all sessions but one, whose snapshot needs no quiet moment. Before pin. */
 void tbk_mysql_dump_alone(tbk_mysql_dump *dump);
 
 /* The next bytes; *out_got is 0 at the end. self is the tbk_mysql_dump. */
@@ -117,10 +116,10 @@ bool tbk_mysql_measure(tbk_arena *arena, const tbk_mysql_server *server, unsigne
                        const tbk_report *report, tbk_mysql_facts *out,
                        tbk_error *err) TBK_MUST_CHECK;
 
-/* --- schemas of ours, made with the rights of root --- */
+/* --- schemas of ours, made with root's privileges --- */
 
-/* "<schema>_torrust_restore" and "<schema>_torrust_before_<UTC time>", names that nobody else
- * gives. Of a long schema's name, they have the beginning and a few digits of its digest. */
+/* "<schema>_torrust_restore" and "<schema>_torrust_before_<UTC time>", names reserved for
+ * this tool. Of a long schema's name, they have the beginning and a few digits of its digest. */
 const char *tbk_mysql_scratch_name(tbk_arena *arena, const char *schema);
 const char *tbk_mysql_previous_name(tbk_arena *arena, const char *schema, int64_t now_s);
 /* Makes an empty schema with the collation of root->schema; one of that name that a killed run left
@@ -134,10 +133,10 @@ bool tbk_mysql_scratch_drop(const tbk_mysql_server *root, const char *name,
 
 /*
  * Puts the tables of the schema scratch in the place of those of root->schema, which move to the
- * schema kept, in one statement; then makes the objects anew. For a moment in which nobody uses the
- * database. kept must not be there yet. On failure everything is as it was, or err says where what
- * is, and the next call of swap or recover puts it in order; so it does after a kill at any moment
- * (mysql_swap.c says what is where). Users' rights on root->schema stay.
+ * schema kept, in one statement; then makes the objects anew. No other session may use the
+ * database meanwhile. kept must not be there yet. On failure everything is as it was, or err says
+ * where what is, and the next call of swap or recover puts it in order; so it does after a kill at
+ * any moment (mysql_swap.c says what is where). Users' privileges on root->schema stay.
  */
 bool tbk_mysql_swap(const tbk_mysql_server *root, const char *scratch, const char *kept,
                     const tbk_mysql_objects *objects, const tbk_report *report,
@@ -155,7 +154,7 @@ bool tbk_mysql_swap_recover(const tbk_mysql_server *root, const tbk_report *repo
 bool tbk_mysql_list_previous(const tbk_mysql_server *root, tbk_arena *arena,
                              const char *const **out, const uint64_t **out_bytes, size_t *out_count,
                              tbk_error *err) TBK_MUST_CHECK;
-/* Drops what swaps have kept, all of it. Names in the arena, NULL behind the last. */
+/* Drops what swaps have kept, all of it. Names in the arena, NULL after the last. */
 bool tbk_mysql_purge_previous(const tbk_mysql_server *root, tbk_arena *arena,
                               const char *const **out, size_t *out_count,
                               tbk_error *err) TBK_MUST_CHECK;

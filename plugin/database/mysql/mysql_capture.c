@@ -2,7 +2,7 @@
 /*
  * Dumps from snapshots of one moment.
  *
- * The moment is found without a hold where nobody commits for an instant; else the tracker is
+ * The moment is found without a hold where no client commits for an instant; else the tracker is
  * paused for it; else one session reads alone, which is right at any time, and slower.
  */
 #include "database/mysql/mysql_capture.h"
@@ -138,7 +138,7 @@ static bool dump_live(capturing *self, tbk_error *err)
     return ok;
 }
 
-/* A schema that changes meanwhile does so once, or somebody is at work on it. */
+/* Retries after a schema change; repeated ones mean a migration in progress. */
 static bool snapshot(capturing *self, tbk_error *err)
 {
     for (int tries = 1; !dump_live(self, err); tries++) {
@@ -168,7 +168,7 @@ static bool stop(capturing *self, tbk_error *err)
                                 .work = dump_still};
     if (self->request->hold == NULL)
         return tbk_fail(err, TBK_E_CONFIG, "run it through the hook, or use the method snapshot",
-                        "the method stop needs somebody who stops the tracker");
+                        "the method stop needs the hook, which stops the tracker");
     bool ok = tbk_with_hold(&work, self->out, &declined, err);
     close_dump(self);
     if (ok)

@@ -17,7 +17,7 @@ static const char *from_where(tbk_arena *arena, const tbk_mysql_chunk_reader *se
         self->range != NULL ? self->range : "1", condition != NULL ? condition : "1");
 }
 
-/* A table or column that is gone: somebody changed the schema after it was read. */
+/* A table or column that is gone: the schema was changed after it was read. */
 static bool fail_reading(const tbk_mysql_chunk_reader *self, tbk_error *err)
 {
     unsigned number = mysql_errno(self->session);

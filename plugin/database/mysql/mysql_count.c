@@ -18,7 +18,7 @@ typedef struct counting {
     uint32_t limit_s;
 } counting;
 
-/* A limit on this side alone would leave the server counting for nobody. */
+/* With a limit on the client alone, the server would go on counting. */
 static bool limit_statements(const counting *self, tbk_error *err)
 {
     const char *const sql =

@@ -164,7 +164,7 @@ static void append_item(tbk_text *list, span item, const char *first, const char
     tbk_text_append_bytes(list, item.start, (size_t)(item.end - item.start));
 }
 
-/* " AUTO_INCREMENT=5", " ROW_FORMAT=DYNAMIC" among the options behind the bracket; what is not
+/* " AUTO_INCREMENT=5", " ROW_FORMAT=DYNAMIC" among the options after the bracket; what is not
  * there is empty, at the end. */
 static span option_of(const char *tail, const char *head)
 {

@@ -21,7 +21,7 @@ typedef struct tbk_mysql_create {
 void tbk_mysql_create_split(tbk_arena *arena, const char *sql, const char *row_format,
                             tbk_mysql_create *out);
 
-/* Behind the quotes (', " or `) that begin at text; NULL where nothing ends them. */
+/* The position after the quotes (', " or `) that begin at text; NULL where nothing ends them. */
 const char *tbk_mysql_behind_quotes(const char *text);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* MySQL behind the engine's interface: captured by database/mysql/mysql_capture.h, restored into a
+/* MySQL, by the engine's interface: captured by database/mysql/mysql_capture.h, restored into a
  * schema beside the real one, or into an empty server. */
 #include "database/mysql/mysql_database.h"
 
@@ -297,7 +297,7 @@ static bool read_login(tbk_arena *arena, const char *path, tbk_mysql_login *out,
 const char *tbk_database_mysql_location(tbk_arena *arena, const tbk_engine_config *config)
 {
     tbk_mysql_login login;
-    tbk_error ignored; /* who opens the database tells it */
+    tbk_error ignored; /* opening the database reports it */
     if (!read_login(arena, config->env_file, &login, &ignored))
         return NULL;
     return tbk_arena_format(arena, "%s:%u/%s", login.host, (unsigned)login.port, login.schema);

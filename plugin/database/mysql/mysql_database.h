@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* MySQL and MariaDB behind the engine's interface (database/database.h). */
+/* MySQL and MariaDB, by the engine's interface (database/database.h). */
 #ifndef TBK_DATABASE_MYSQL_MYSQL_DATABASE_H
 #define TBK_DATABASE_MYSQL_MYSQL_DATABASE_H
 

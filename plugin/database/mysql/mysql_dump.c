@@ -3,8 +3,8 @@
  * A dump: the schema from one session, the rows from several, which have snapshots that agree.
  *
  * Each session has a thread. It takes ranges of rows from a common list, writes them as INSERT
- * statements and hands these over through a bounded queue, in pieces of about 2 MiB; whoever reads
- * the dump takes them in the order in which they come. So memory is bounded by the number of
+ * statements and hands these over through a bounded queue, in pieces of about 2 MiB; the reader of
+ * the dump takes them in the order of arrival. So memory is bounded by the number of
  * sessions and by the largest row, and the slowest of reader, server and store sets the pace.
  */
 #include "base/memory.h"
@@ -372,8 +372,9 @@ static bool check_unchanged(const tbk_mysql_dump *dump, tbk_error *err)
     bool ok = tbk_mysql_schema_read(arena, dump->control, dump->request.root, &now, err);
     bool is_same = ok && tbk_digest_equal(&now.digest, &dump->schema.digest);
     tbk_mysql_schema_end(&now);
-    return is_same || (ok && tbk_fail(err, TBK_E_BUSY, "try again when nobody changes the schema",
-                                      "the schema was changed while it was read"));
+    return is_same ||
+           (ok && tbk_fail(err, TBK_E_BUSY, "try again when no client changes the schema",
+                           "the schema was changed while it was read"));
 }
 
 bool tbk_mysql_dump_finish(tbk_mysql_dump *dump, tbk_arena *arena, tbk_mysql_facts *out,
@@ -419,7 +420,7 @@ static bool drain(tbk_mysql_dump *dump, tbk_error *err)
 bool tbk_mysql_measure(tbk_arena *arena, const tbk_mysql_server *server, unsigned sessions,
                        const tbk_report *report, tbk_mysql_facts *out, tbk_error *err)
 {
-    /* As a dump that nobody keeps: so it is the same reader. */
+    /* Reads as a dump does, and stores nothing. */
     const tbk_mysql_dump_request request = {
         .server = server, .sessions = sessions, .is_still = true, .report = report};
     tbk_auto(tbk_mysql_dump) *dump = NULL;

@@ -85,10 +85,11 @@ static const char *fix_of(unsigned number)
     case ER_TABLEACCESS_DENIED_ERROR:
     case ER_COLUMNACCESS_DENIED_ERROR:
     case ER_SPECIFIC_ACCESS_DENIED_ERROR:
-        return "give the tracker's user back all rights on its database (GRANT ALL ON "
+        return "give the tracker's user back all privileges on its database (GRANT ALL ON "
                "`database`.* TO 'user'@'%')";
     case ER_LOCK_WAIT_TIMEOUT:
-        return "somebody has a table locked: SHOW PROCESSLIST tells who; try again when it is done";
+        return "another session has locked a table: find it with SHOW PROCESSLIST; try again when "
+               "it is done";
     case ER_TABLE_DEF_CHANGED:
     case ER_NO_SUCH_TABLE:
         return "the schema was changed meanwhile: try again when that is done";
@@ -145,7 +146,7 @@ static bool set_options(MYSQL *connection, const tbk_mysql_server *server, bool 
     const unsigned long packet_bytes = PACKET_BYTES_MAX;
     const my_bool off = 0, tls = with_tls;
     const unsigned local_files = 0;
-    /* Certificates of these servers are their own; who sits between two containers is root. */
+    /* These servers' certificates are self-signed; only root can intercept between containers. */
     if (mysql_optionsv(connection, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s) == 0 &&
         mysql_optionsv(connection, MYSQL_OPT_READ_TIMEOUT, &answer_s) == 0 &&
         mysql_optionsv(connection, MYSQL_OPT_WRITE_TIMEOUT, &answer_s) == 0 &&

@@ -83,8 +83,8 @@ static bool take_rows(loading *self, tbk_mysql_statement *statement, tbk_error *
            tbk_mysql_workers_put(self->workers, statement, err);
 }
 
-/* A foreign key needs the other table, with its keys, to itself: before it and behind it, all
- * others are done. */
+/* A foreign key needs the other table, with its keys, to itself: all other statements are done
+ * before and after it. */
 static bool take_index(loading *self, tbk_mysql_statement *statement, tbk_error *err)
 {
     if (!have_workers_for(self, TBK_MYSQL_INDEXES, err))
@@ -120,7 +120,7 @@ static bool take(loading *self, tbk_mysql_statement *statement, tbk_error *err)
 
 /* --- all of it --- */
 
-/* So that a mistake in a name cannot mix a dump into what somebody needs. */
+/* So that a wrong name cannot mix a dump into a database in use. */
 static bool check_empty(MYSQL *control, const char *schema, tbk_error *err)
 {
     tbk_auto(tbk_arena) *arena = tbk_arena_new();

@@ -6,7 +6,7 @@
 #include "database/mysql/mysql_run.h"
 #include "ports/report.h"
 
-/* The statements of a dump's section settings, and of those behind its indexes. */
+/* The statements of a dump's section settings, and of those after its indexes. */
 struct tbk_mysql_objects {
     tbk_mysql_statement *list;
     size_t count, capacity;

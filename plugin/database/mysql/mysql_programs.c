@@ -199,7 +199,7 @@ static bool write_event(reading *self, const char *name, const char *kind, tbk_e
 
 /* --- triggers: their statement may name the schema, so its head is written anew --- */
 
-/* Behind the word at text, whatever its letters' case, and the white space after it; NULL where
+/* The position after the word at text, in any case, and its white space; NULL where
  * another word stands there. */
 static const char *behind_word(const char *text, const char *word)
 {
@@ -209,7 +209,7 @@ static const char *behind_word(const char *text, const char *word)
     return text + length + strspn(text + length, " \t\r\n");
 }
 
-/* Behind quotes, a comment or a single character. */
+/* The position after quotes, a comment or a single character. */
 static const char *behind_token(const char *text)
 {
     if (strchr("'\"`", *text) != NULL)
@@ -218,7 +218,7 @@ static const char *behind_token(const char *text)
     return end != NULL ? end + 1 : NULL;
 }
 
-/* Behind FOR EACH ROW, where the trigger's body begins. */
+/* The position after FOR EACH ROW, where the trigger's body begins. */
 static const char *body_of(const char *statement)
 {
     const char *body = NULL;

@@ -5,8 +5,8 @@
 
 #include "database/mysql/mysql_sections.h"
 
-/* Adds the sections routines, views, triggers and events to what stands behind the rows, and
- * counts them. What control may not see is read as root; without root it is missing. */
+/* Adds the sections routines, views, triggers and events to what follows the rows, and counts
+ * them. What control may not see is read as root; without root it is missing. */
 bool tbk_mysql_programs_read(tbk_arena *arena, MYSQL *control, const tbk_mysql_server *root,
                              tbk_mysql_schema *schema, tbk_error *err) TBK_MUST_CHECK;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A ring of pieces behind one lock; the memory of those that were read goes around with them. */
+/* A ring of pieces under one lock; the memory of those that were read is used again. */
 #include "database/mysql/mysql_queue.h"
 
 #include "base/memory.h"
@@ -51,7 +51,7 @@ static void swap_pieces(tbk_mysql_piece *a, tbk_mysql_piece *b)
     *b = kept;
 }
 
-/* Also wakes whoever waits. */
+/* Also wakes all waiting threads. */
 static void close_locked(tbk_mysql_queue *queue)
 {
     queue->is_closed = true;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the sessions of a dump have read, on its way to the one who takes it.
+ * What the sessions of a dump (the producers) have read, on its way to the consumer.
  *
- * Bounded: who puts waits until there is room. It ends when all who put have left, or at once when
- * one of them fails or the taker closes it.
+ * Bounded: producers wait for space. It ends when all producers have left, or at once when one of
+ * them fails or the consumer closes it.
  */
 #ifndef TBK_DATABASE_MYSQL_MYSQL_QUEUE_H
 #define TBK_DATABASE_MYSQL_MYSQL_QUEUE_H
@@ -13,13 +13,13 @@
 
 typedef struct tbk_mysql_queue tbk_mysql_queue;
 
-/* For so many who put; it holds as many pieces. */
+/* For so many producers; it holds as many pieces. */
 tbk_mysql_queue *tbk_mysql_queue_new(unsigned putters);
-/* Nobody may use it any more. */
+/* No thread may use it any more. */
 void tbk_mysql_queue_free(tbk_mysql_queue *queue);
 TBK_AUTO_POINTER(tbk_mysql_queue, tbk_mysql_queue_free);
 
-/* --- of those who put, each on a thread of its own --- */
+/* --- for the producers, each on a thread of its own --- */
 
 /* Takes the piece's bytes, and gives it the memory of one that was read before, or none. False
  * when the queue is closed. */
@@ -29,7 +29,7 @@ bool tbk_mysql_queue_is_closed(tbk_mysql_queue *queue);
  * and closes the queue. */
 void tbk_mysql_queue_leave(tbk_mysql_queue *queue, const tbk_error *err);
 
-/* --- of the taker --- */
+/* --- for the consumer --- */
 
 typedef enum tbk_mysql_taken {
     TBK_MYSQL_TAKEN,

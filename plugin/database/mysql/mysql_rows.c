@@ -131,7 +131,7 @@ bool tbk_mysql_piece_append(tbk_mysql_piece *piece, const char *text, tbk_error 
 
 #define NOT_ASCII 1
 
-/* How a byte stands in quotes: as it is (0), behind a backslash as this letter, or it has to be
+/* How a byte stands in quotes: as it is (0), after a backslash as this letter, or it has to be
  * looked at. */
 static const char escapes[256] = {
     ['\0'] = '0', ['\n'] = 'n', ['\r'] = 'r', ['\x1a'] = 'Z', ['\''] = '\'', ['\\'] = '\\',

@@ -13,7 +13,7 @@
  *
  * The checksum of a table is the sum, modulo 2^64, of a hash of each row's text: whatever their
  * order, and however many sessions read them. It tells a copy that differs; it is no defence
- * against people who want two tables to have the same one.
+ * against a forged table.
  */
 #ifndef TBK_DATABASE_MYSQL_MYSQL_ROWS_H
 #define TBK_DATABASE_MYSQL_MYSQL_ROWS_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads tables and their columns, and writes what a dump says before and behind the rows. */
+/* Reads tables and their columns, and writes what a dump says before and after the rows. */
 #include "database/mysql/mysql_schema.h"
 
 #include "database/mysql/mysql_create.h"

@@ -101,7 +101,7 @@ bool tbk_mysql_connect_root(const tbk_mysql_server *root, MYSQL **out, tbk_error
                        "make MYSQL_ROOT_PASSWORD in the tracker's .env the password that root has "
                        "in the database (the container sets it only once, when it makes the "
                        "database), or let root log in from the network");
-    return tbk_error_context(err, "a restore into the database needs root's rights");
+    return tbk_error_context(err, "a restore into the database needs root's privileges");
 }
 
 bool tbk_mysql_schema_collation(tbk_arena *arena, MYSQL *session, const char *schema,
@@ -123,8 +123,8 @@ bool tbk_mysql_schema_collation(tbk_arena *arena, MYSQL *session, const char *sc
 
 /* --- making and dropping --- */
 
-/* Of runs that were killed: the server may be building an index for them yet, and nobody else has
- * any business there. */
+/* Of killed runs: the server may still be building an index for them. No other program uses this
+ * schema. */
 static bool end_sessions_in(tbk_arena *arena, MYSQL *session, const char *name, tbk_error *err)
 {
     tbk_auto(MYSQL_RES) *result = NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Schemas of ours beside the one of the user: whose they are, and the rights of root on them. */
+/* Schemas of ours beside the one of the user: whose they are, and root's privileges on them. */
 #ifndef TBK_DATABASE_MYSQL_MYSQL_SCRATCH_H
 #define TBK_DATABASE_MYSQL_MYSQL_SCRATCH_H
 

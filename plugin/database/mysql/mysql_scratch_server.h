@@ -8,7 +8,7 @@
 #include "ports/scratch_server.h"
 
 /*
- * Starts one with a password that nobody else has, and waits until it takes connections: at its
+ * Starts one with a random password, and waits until it takes connections: at its
  * first start a server makes its own tables. out: root there, beside a schema of that name, which
  * is not there; text in the arena, or borrowed.
  * Errors: those of the port; TBK_E_TIMEOUT, with what it said last; TBK_E_INTERRUPTED.

@@ -34,7 +34,7 @@ typedef struct tbk_mysql_schema {
     size_t view_count;
     int64_t triggers, routines, events;
     tbk_text before;   /* of the dump: the sections before its rows */
-    tbk_text after;    /* and those behind them */
+    tbk_text after;    /* and those after them */
     tbk_text missing;  /* what could not be read, for people; "": nothing */
     tbk_digest digest; /* of all statements, without what rows move: counters, sequences */
     tbk_hasher *digesting;

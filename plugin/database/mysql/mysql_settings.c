@@ -22,7 +22,7 @@ const char *const tbk_mysql_session_settings[] = {
     "wait_timeout = 28800, group_concat_max_len = 1048576",
     /* With others, a binary log of statements refuses rows, or the server all writing. */
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE",
-    /* Estimates may be a day old otherwise, and tables have options that nobody gave them. */
+    /* Estimates may be a day old otherwise, and tables show options that were not given. */
     "/*!80000 SET SESSION max_execution_time = 0, information_schema_stats_expiry = 0, "
     "show_create_table_verbosity = 0 */",
     /* A primary key that the server made is a column with values. */

@@ -16,11 +16,11 @@
 
 #include <stdbool.h>
 
-/* Of every session of ours; any user may set these. NULL behind the last. */
+/* Of every session of ours; any user may set these. NULL after the last. */
 extern const char *const tbk_mysql_session_settings[];
 
 /* Of a session that loads a dump, and the first lines of the dump itself, so that the servers' own
- * clients load it as well. Some want the right SESSION_VARIABLES_ADMIN, which root has. */
+ * clients load it as well. Some want the privilege SESSION_VARIABLES_ADMIN, which root has. */
 extern const char *const tbk_mysql_load_settings[];
 
 /* Whether a dump may have it among its settings: one of the list above, or another value of those

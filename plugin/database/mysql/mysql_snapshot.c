@@ -3,9 +3,8 @@
  * Sessions that read the same state.
  *
  * Each START TRANSACTION WITH CONSISTENT SNAPSHOT sees what was committed before it. So that all of
- * them see the same, nobody may commit between the first and the last of them. Instead of keeping
- * others from it, which takes the right RELOAD and makes them wait, we find out whether somebody
- * did:
+ * them see the same, no client may commit between the first and the last of them. Instead of
+ * locking, which takes the privilege RELOAD and makes clients wait, we find out whether one did:
  *
  *     counter of commits; all START TRANSACTION; list of processes; counter of commits
  *
@@ -15,10 +14,10 @@
  * the statement ends. So: others idle and the counter unmoved, and the snapshots agree. Both are
  * there for every user; the list shows one's own user's sessions, which are the tracker's.
  *
- * Without the right PROCESS the sessions of other users are not listed. What one of them commits is
- * still counted; only one whose statement began before the first look and ended after the last one
- * escapes, a window of about a millisecond. An operator who changes the tracker's data as root in
- * that millisecond is the case that is left.
+ * Without the privilege PROCESS the sessions of other users are not listed. What one of them
+ * commits is still counted; only one whose statement began before the first look and ended after
+ * the last one escapes, a window of about a millisecond. An operator who changes the tracker's data
+ * as root in that millisecond is the case that is left.
  *
  * A START TRANSACTION may count as a commit itself: what our sessions have counted is asked of
  * themselves, outside the window, and subtracted.

@@ -88,8 +88,8 @@ static bool fail_at(const tbk_mysql_stream *stream, tbk_error *err, const char *
 
 static bool fail_cut(const tbk_mysql_stream *stream, tbk_error *err)
 {
-    return tbk_fail(err, TBK_E_CORRUPT, "use another backup set",
-                    "the dump is cut behind line %llu", (unsigned long long)stream->line);
+    return tbk_fail(err, TBK_E_CORRUPT, "use another backup set", "the dump is cut after line %llu",
+                    (unsigned long long)stream->line);
 }
 
 /* Makes sure that the buffer has something, but at the end of the source. */

@@ -13,12 +13,12 @@
 #include "database/mysql/mysql_stream.h"
 #include "ports/source.h"
 
-/* `tbk_mysql_statement statement = {0}` is valid and empty. The memory is that of whoever has it,
- * and is used again when it is filled again. */
+/* `tbk_mysql_statement statement = {0}` is valid and empty. The holder owns the memory, which is
+ * used again when it is filled again. */
 typedef struct tbk_mysql_statement {
     tbk_mysql_section section;
     uint64_t line; /* of the stream, at which it begins; from 1 */
-    char *bytes;   /* without the delimiter; a NUL stands behind them */
+    char *bytes;   /* without the delimiter; a NUL follows them */
     size_t length, capacity;
 } tbk_mysql_statement;
 
@@ -36,7 +36,7 @@ void tbk_mysql_stream_free(tbk_mysql_stream *stream);
 TBK_AUTO_POINTER(tbk_mysql_stream, tbk_mysql_stream_free);
 
 /*
- * The next statement; behind the last one, the section is TBK_MYSQL_END and the text is empty.
+ * The next statement; after the last one, the section is TBK_MYSQL_END and the text is empty.
  * Errors: TBK_E_CORRUPT, the stream is cut, or not one of ours; those of the source.
  */
 bool tbk_mysql_stream_next(tbk_mysql_stream *stream, tbk_mysql_statement *out,

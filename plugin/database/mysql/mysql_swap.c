@@ -12,8 +12,8 @@
  *   5. the record gets its last name. The old tables, and the record, stay until they are
  * forgotten.
  *
- * Every step is found out from the server, never remembered: so whoever comes after a failure, a
- * kill or a crash goes back (before 3) or forward (behind it) from what is there. Grants are on the
+ * Every step is found out from the server, never remembered: so the next call after a failure, a
+ * kill or a crash goes back (before 3) or forward (after it) from what is there. Grants are on the
  * live schema's name, and stay.
  */
 #include "base/digest.h"
@@ -159,8 +159,8 @@ static bool drop_previous(swapping *self, tbk_error *err)
     return run(self, err, "DROP DATABASE IF EXISTS %s", quoted(self, self->kept));
 }
 
-/* Before anything is touched: somebody's open transaction would let the tables not move, nor what
- * was dropped be made again. */
+/* Before anything is touched: an open transaction of another session would block moving the tables
+ * and making again what was dropped. */
 static bool check_unused(swapping *self, tbk_error *err)
 {
     tbk_auto(MYSQL_RES) *tables = NULL;
@@ -243,7 +243,7 @@ static bool recover_one(swapping *self, tbk_error *err)
     return go_back(self, err);
 }
 
-/* Names of the schemas that swaps of this one have made, NULL behind them. */
+/* Names of the schemas that swaps of this one have made, NULL after them. */
 static bool list_previous(swapping *self, const char ***out, size_t *out_count, tbk_error *err)
 {
     tbk_auto(MYSQL_RES) *result = NULL;
@@ -273,7 +273,7 @@ static bool take_lock(swapping *self, tbk_error *err)
         return false;
     return (taken != NULL && strcmp(taken, "1") == 0) ||
            tbk_fail(err, TBK_E_LOCKED, "wait until that one is done",
-                    "somebody else is putting a restored database into '%s'", self->live);
+                    "another restore into '%s' is in progress", self->live);
 }
 
 static bool open_swapping(swapping *self, tbk_error *err)
@@ -375,7 +375,7 @@ bool tbk_mysql_swap(const tbk_mysql_server *root, const char *scratch, const cha
 
 /* --- back again --- */
 
-/* As if the swap had not come to its end, which is what mending goes back from. */
+/* As if the swap had not come to its end, which is what recovery goes back from. */
 static bool swap_back(swapping *self, const char *scratch, const char *kept, tbk_error *err)
 {
     tbk_mysql_stage stage;

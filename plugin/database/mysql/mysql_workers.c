@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A ring of statements behind one lock; their memory goes around with them. */
+/* A ring of statements under one lock; their memory is used again. */
 #include "database/mysql/mysql_workers.h"
 
 #include "base/clock.h"
@@ -25,7 +25,7 @@ typedef struct member {
 
 struct tbk_mysql_workers {
     const tbk_mysql_workers_request *request;
-    MYSQL *watch; /* of the one who hands over: asks whether the server is there */
+    MYSQL *watch; /* the caller's: asks whether the server answers */
     member members[TBK_MYSQL_CREW_MAX];
     unsigned count;
 
@@ -34,7 +34,7 @@ struct tbk_mysql_workers {
     tbk_mysql_statement ring[RING_SIZE]; /* [first, first + filled) wait, others hold memory only */
     unsigned size, first, filled;
     unsigned busy; /* members that run a statement */
-    bool is_ended; /* nobody wants what is not done yet */
+    bool is_ended; /* what is not done yet is dropped */
     bool has_failed;
     tbk_error failure; /* the first one */
 };
@@ -133,7 +133,7 @@ static bool connect_all(tbk_mysql_workers *workers, tbk_error *err)
 
 static bool start_all(tbk_mysql_workers *workers, tbk_error *err)
 {
-    /* Signals are the calling thread's business. */
+    /* The calling thread handles the signals. */
     sigset_t all, before;
     int result = 0;
     (void)sigfillset(&all);
@@ -176,7 +176,7 @@ bool tbk_mysql_workers_open(const tbk_mysql_workers_request *request, tbk_mysql_
 
 /* --- ending --- */
 
-/* Nobody is left to read what the server would answer, so it need not go on for minutes. */
+/* No session reads the answer any more, so the server need not go on for minutes. */
 static void kill_statements(tbk_mysql_workers *workers)
 {
     tbk_auto(MYSQL) *killer = NULL;

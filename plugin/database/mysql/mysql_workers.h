@@ -3,8 +3,8 @@
  * Several sessions of a server, each on a thread of its own, that run statements from a common,
  * bounded queue.
  *
- * The first failure is the one that is told; it stops the others. While the one who hands over has
- * to wait, it looks whether the work shall go on, and whether the server still answers at all.
+ * The first failure is reported; it stops the others. While the caller waits to hand over a
+ * statement, it checks for a cancel, and whether the server still answers.
  */
 #ifndef TBK_DATABASE_MYSQL_MYSQL_WORKERS_H
 #define TBK_DATABASE_MYSQL_MYSQL_WORKERS_H

@@ -24,8 +24,8 @@ bool tbk_sqlite_size(const char *path, uint64_t *out_bytes, tbk_error *err) TBK_
 
 /*
  * Copies the database, and its -journal or -wal, to target, as they are: for a moment in which
- * nobody writes (the tracker is paused or stopped). Not synced. target must not exist.
- * Errors: TBK_E_SPACE, TBK_E_IO, TBK_E_INTERRUPTED; TBK_E_BUSY, somebody wrote all the same.
+ * no process writes (the tracker is paused or stopped). Not synced. target must not exist.
+ * Errors: TBK_E_SPACE, TBK_E_IO, TBK_E_INTERRUPTED; TBK_E_BUSY, a process wrote all the same.
  */
 bool tbk_sqlite_copy_held(const char *path, const char *target, const tbk_report *report,
                           tbk_error *err) TBK_MUST_CHECK;
@@ -68,8 +68,8 @@ bool tbk_sqlite_copy_reflink(const char *path, const char *target, const tbk_rep
 /* Whether that would work with copies in the folder scratch, found out by trying with a block. */
 bool tbk_sqlite_can_reflink(const char *path, const char *scratch, tbk_error *err) TBK_MUST_CHECK;
 
-/* Changes the journal mode to WAL, or back to DELETE, and looks whether it did: for a moment in
- * which nobody has the database open. Errors: TBK_E_BUSY, somebody has. */
+/* Changes the journal mode to WAL, or back to DELETE, and checks that it did: for a moment in which
+ * no process has the database open. Errors: TBK_E_BUSY, a process has. */
 bool tbk_sqlite_set_journal_mode(const char *path, bool wal, tbk_error *err) TBK_MUST_CHECK;
 
 /*
@@ -85,14 +85,14 @@ bool tbk_sqlite_copy_locked(const char *path, const char *target, const tbk_repo
 bool tbk_sqlite_recover(const char *copy, const tbk_report *report, tbk_sqlite_facts *out,
                         tbk_error *err) TBK_MUST_CHECK;
 
-/* Marks a whole file that nobody has open, and beside which there is no journal, as in WAL mode:
- * who opens it next goes on so. */
+/* Marks a whole file that no process has open, and that has no journal, as in WAL mode: the next
+ * connection uses it. */
 bool tbk_sqlite_mark_wal(const char *path, tbk_error *err) TBK_MUST_CHECK;
 
 /*
  * Puts the file restored in the place of the database, which is kept under the name kept; all three
- * lie in one folder. For a moment in which nobody uses the database. At every moment there is a
- * database under its name: the old one or the new one. Errors: TBK_E_BUSY, somebody uses it.
+ * lie in one folder. No process may use the database meanwhile. At every moment there is a
+ * database under its name: the old one or the new one. Errors: TBK_E_BUSY, a process uses it.
  */
 bool tbk_sqlite_swap(const char *path, const char *restored, const char *kept,
                      const tbk_report *report, tbk_error *err) TBK_MUST_CHECK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The copy of a database that nobody writes: the file and its journal or log, at disk speed. */
+/* The copy of a database without writers: the file and its journal or log, at disk speed. */
 #include "database/sqlite/sqlite_copy.h"
 
 #include <errno.h>
@@ -115,7 +115,7 @@ static bool is_still(int fd, const char *path, tbk_error *err)
 /*
  * A journal of a transaction over several databases ends with the name of their common journal,
  * which SQLite opens and deletes, whatever the journal begins with. And beside the copy the real
- * one would lead nowhere: SQLite would take the journal for finished business, and half a
+ * one would lead nowhere: SQLite would take the journal for a finished one, and half a
  * transaction would stay in the copy.
  * Source: sqlite.org/fileformat2.html#the_rollback_journal, sqlite.org/atomiccommit.html §5.
  */
@@ -154,9 +154,9 @@ static bool copy_companion(const char *path, const char *target, const char *suf
 }
 
 /*
- * What every write leaves behind. A tracker that somebody starts or thaws during the copy (by hand,
- * the deployer's 'up', a program that restarts the unhealthy), or a second writer whom no hold
- * reaches, would leave a torn copy that nothing but its content tells from a good one. The kernel's
+ * What every write changes. A tracker that is started or resumed during the copy (by an operator,
+ * the deployer's 'up', a program that restarts the unhealthy), or a second writer outside of the
+ * hold, would leave a torn copy that nothing but its content tells from a good one. The kernel's
  * times have steps of up to 10 ms: to hold a container takes longer, so the last write before the
  * hold and the first after it never share one.
  */
@@ -193,9 +193,10 @@ static bool nobody_wrote(const char *path, const sighting *before, tbk_error *er
         return false;
     for (size_t i = 0; i < SIGHTED_FILES; i++)
         if (!is_same(&before->files[i], &now.files[i]))
-            return tbk_fail(err, TBK_E_BUSY,
-                            "see who started the tracker, or else wrote to its database, meanwhile",
-                            "'%s' was written during the copy, which counts for nothing", path);
+            return tbk_fail(
+                err, TBK_E_BUSY,
+                "see what started the tracker, or else wrote to its database, meanwhile",
+                "'%s' was written during the copy, which is discarded", path);
     return true;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Making tables and indexes by statements that somebody else wrote. */
+/* Making tables and indexes by untrusted statements. */
 #include "database/sqlite/sqlite_create.h"
 
 #include <strings.h>

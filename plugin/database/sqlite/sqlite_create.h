@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Making tables and indexes by statements that somebody else wrote. */
+/* Making tables and indexes by untrusted statements. */
 #ifndef TBK_DATABASE_SQLITE_SQLITE_CREATE_H
 #define TBK_DATABASE_SQLITE_SQLITE_CREATE_H
 

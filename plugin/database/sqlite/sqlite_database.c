@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SQLite behind the engine's interface: copied by one of the capture methods, recovered, stored;
+/* SQLite, by the engine's interface: copied by one of the capture methods, recovered, stored;
  * restored as a file. */
 #include "database/database.h"
 
@@ -104,7 +104,7 @@ static bool recover(capturing *self, const char *copy, tbk_error *err)
     return true;
 }
 
-/* Of a copy that holds all: it is recovered first, and its room given back. */
+/* From a copy that holds all: it is recovered first, and deleted afterwards. */
 static bool select_staged(capturing *self, tbk_error *err)
 {
     if (!recover(self, self->staged, err))
@@ -215,7 +215,7 @@ static bool keep_journal_mode(const sqlite_database *database, const char *resto
 {
     tbk_sqlite_facts live, set;
     tbk_error ignored;
-    if (!tbk_sqlite_inspect(database->path, &live, &ignored)) /* why somebody restores */
+    if (!tbk_sqlite_inspect(database->path, &live, &ignored)) /* damaged: a reason to restore */
         return true;
     if (!tbk_sqlite_inspect(restored, &set, err))
         return false;

@@ -90,7 +90,7 @@ static const char *fix_of(int rc)
     switch (rc & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        return "try again when nobody writes, or let the hook hold the tracker";
+        return "try again when no process writes, or let the hook hold the tracker";
     case SQLITE_FULL:
         return "make room on the file system";
     case SQLITE_NOMEM:
@@ -118,7 +118,7 @@ bool(tbk_sqlite_fail)(sqlite3 *db, int rc, tbk_error *err, const char *format, .
     va_start(arguments, format);
     (void)vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);
-    /* Somebody else's lock and a full disk are no matter of what was refused before. */
+    /* Another process's lock and a full disk do not come from what was refused before. */
     if (code_of(db, rc) != TBK_E_BUSY && code_of(db, rc) != TBK_E_SPACE &&
         tbk_sqlite_was_stopped(db, err))
         return tbk_error_context(err, "%s", what);

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hot copy: one state of a live database in WAL mode, with nobody held.
+ * The hot copy: one state of a live database in WAL mode, without a hold.
  *
  * 1. A read transaction pins the state that the log's index shows: frames 1 to M. That it is the
  *    one is known when the index is the same before and after the transaction began.
- * 2. Frames behind M cannot come into the database file while the pin stands, and the log cannot be
+ * 2. Frames after M cannot come into the database file while the pin stands, and the log cannot be
  *    begun anew. Checkpoints may write pages of frames up to M at any moment, so the file alone is
  *    torn; but each such page is in the log, and the log's copy of it is used instead.
  * 3. When the file has the whole log already (M frames were backfilled), the pin is on the file: no
  *    checkpoint writes to it, and the file alone is the state. One restart of the log is then
  *    legal, a write to the file is not.
- * 4. At the end the index must still fit: same log, nothing backfilled behind M; and database, log
- *    and index must be the same files. Otherwise our locks were lost or somebody does not meet
- *    them, and the copy counts for nothing.
+ * 4. At the end the index must still fit: same log, nothing backfilled after M; and database, log
+ *    and index must be the same files. Otherwise our locks were lost or another process ignores
+ *    them, and the copy is discarded.
  *
- * While the pin stands the log only grows, and who stores the copy may hang. So a thread watches
- * log and disk, and lets go of the pin when a limit is reached: then the copy is lost.
+ * While the pin stands the log only grows, and the store may hang. So a thread watches log and
+ * disk, and releases the pin when a limit is reached: then the copy is lost.
  *
  * Closing any descriptor of the database drops this process's locks on it. So the one that the
  * bytes are read from is opened before SQLite's and closed after them, and the index is read
@@ -41,7 +41,7 @@
 #define IDLE_TRIES 100
 #define GUARD_EVERY_MS 1000
 #define LOOK_BYTES (8u << 20) /* between two looks at the guard */
-#define LOCK_BYTE 0x40000000  /* its page belongs to nobody */
+#define LOCK_BYTE 0x40000000  /* its page is never used */
 #define FILE_ALONE_GROWTH_BYTES (64u << 20)
 
 struct tbk_sqlite_hot {
@@ -51,7 +51,7 @@ struct tbk_sqlite_hot {
     int wal;
     bool has_pin;
     bool is_file_alone;      /* the pin is on the file: the log is not needed */
-    bool log_stays;          /* when we close: its owner left it behind */
+    bool log_stays;          /* when we close: its owner left it */
     struct timespec written; /* when the file last was, as the pin was set */
     tbk_wal_index index;
     tbk_wal_map map;
@@ -62,7 +62,7 @@ struct tbk_sqlite_hot {
     uint64_t looked_bytes;
     tbk_wal_limit limit;
 
-    bool is_guarded; /* the thread runs, and with it the pin is its business too */
+    bool is_guarded; /* the thread runs, and shares the pin */
     pthread_t guard;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t ending;
@@ -185,7 +185,7 @@ static void *guard(void *pointer)
 
 static bool start_guard(tbk_sqlite_hot *hot, tbk_error *err)
 {
-    sigset_t all, before; /* signals are the calling thread's business */
+    sigset_t all, before; /* the calling thread handles the signals */
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     int result = pthread_create(&hot->guard, NULL, guard, hot);
@@ -369,7 +369,7 @@ static bool read_frame(const tbk_sqlite_hot *hot, uint32_t frame, uint64_t in_pa
 }
 
 /* Replaces what the log has, and sees that the rest was in the file. The page of the lock byte is
- * never written: behind a file that has not grown over it yet, it is zeros. */
+ * never written: after the end of a file that has not grown over it yet, it is zeros. */
 static bool overlay(const tbk_sqlite_hot *hot, unsigned char *buffer, size_t size, size_t from_file,
                     tbk_error *err)
 {

@@ -59,8 +59,8 @@ bool tbk_sqlite_fail(sqlite3 *db, int rc, tbk_error *err, const char *format, ..
  * The caller closes *out by tbk_sqlite_close.
  */
 bool tbk_sqlite_open(const char *path, int flags, sqlite3 **out, tbk_error *err) TBK_MUST_CHECK;
-/* The same for a file that is whole and that nobody changes, for reading: what stands beside it is
- * neither looked at nor made. */
+/* The same for a file that is whole and that no process changes, for reading: a journal or log
+ * beside it is neither read nor made. */
 bool tbk_sqlite_open_alone(const char *path, sqlite3 **out, tbk_error *err) TBK_MUST_CHECK;
 
 /* Asked while something long runs whether it may go on; may be NULL. */

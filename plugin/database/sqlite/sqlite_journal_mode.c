@@ -60,7 +60,7 @@ bool tbk_sqlite_set_journal_mode(const char *path, bool wal, tbk_error *err)
         return tbk_sqlite_fail(db, rc, err, "cannot change the journal mode of '%s' to %s", path,
                                name);
     if (strcmp((const char *)sqlite3_column_text(change, 0), name) != 0)
-        return tbk_fail(err, TBK_E_BUSY, "try again when nobody has the database open",
+        return tbk_fail(err, TBK_E_BUSY, "try again when no process has the database open",
                         "the journal mode of '%s' stayed %s", path,
                         (const char *)sqlite3_column_text(change, 0));
     (void)sqlite3_finalize(change);

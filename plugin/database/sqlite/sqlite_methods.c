@@ -19,10 +19,9 @@ typedef struct attempt {
     tbk_copy_place place;
 } attempt;
 
-/* --- Rungs that hold the tracker --- */
+/* --- methods that hold the tracker --- */
 
-/* With the copy made, and nobody using the database. What goes wrong with it does not make the copy
- * worse. */
+/* After the copy, while no process uses the database. A failure does not affect the copy. */
 static void change_journal_mode(const tbk_methods_request *request, tbk_capture *out)
 {
     bool wal = request->capture->journal_mode == TBK_JOURNAL_WAL;
@@ -44,7 +43,7 @@ static bool copy_held(void *self, const tbk_report *watched, tbk_error *err)
     return true;
 }
 
-/* What the copy brings into memory is given back when the tracker goes on. */
+/* What the copy brings into memory is dropped when the tracker goes on. */
 static bool try_hold(attempt *self, tbk_hold_kind kind, bool *out_declined, tbk_error *err)
 {
     const tbk_methods_request *request = self->request;
@@ -79,7 +78,7 @@ static bool try_stop(attempt *self, bool *out_declined, tbk_error *err)
     return try_hold(self, TBK_HOLD_STOP, out_declined, err);
 }
 
-/* --- Rungs that hold nothing --- */
+/* --- methods that hold nothing --- */
 
 static bool select_live(attempt *self, tbk_error *err)
 {
@@ -161,8 +160,8 @@ static bool try_locked(attempt *self, bool *out_declined, tbk_error *err)
 static const struct method {
     tbk_capture_method name;
     tbk_method method;    /* which takes this one alone */
-    bool for_hold_only;   /* it needs somebody who holds the tracker */
-    bool for_nobody_only; /* it stands in where there is nobody */
+    bool for_hold_only;   /* it needs the hook, which holds the tracker */
+    bool for_nobody_only; /* it stands in where there is no hook */
     bool (*attempt)(attempt *self, bool *out_declined, tbk_error *err);
 } RUNGS[] = {
     {TBK_CAPTURE_HOT, TBK_METHOD_HOT, false, false, try_hot},
@@ -219,7 +218,7 @@ bool tbk_methods_try(tbk_arena *arena, const tbk_methods_request *request, tbk_c
         return tbk_fail(err, TBK_E_CONFIG, "ask for it through the hook",
                         "the journal mode is changed inside a hold only");
     if (capture->hold == NULL && capture->method >= TBK_METHOD_PAUSE)
-        note_reason(arena, tbk_method_name(capture->method), "nobody is there to hold the tracker",
+        note_reason(arena, tbk_method_name(capture->method), "there is no hook to hold the tracker",
                     out);
     for (const struct method *method = RUNGS; method < RUNGS + RUNG_COUNT; method++) {
         if (!is_for(method, request))

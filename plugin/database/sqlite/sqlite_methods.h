@@ -6,7 +6,7 @@
  * reflink  rollback journal on XFS or btrfs: a clone, writers wait for an instant
  * pause    the tracker is paused for one copy at disk speed
  * stop     the same with the tracker stopped
- * locked   by hand, where nobody can hold the tracker: SQLite's own locks
+ * locked   by hand, where the tracker cannot be held: SQLite's own locks
  *
  * hot streams into the set; the others leave a copy that is still to be recovered and stored.
  */

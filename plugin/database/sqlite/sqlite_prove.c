@@ -70,7 +70,7 @@ typedef struct table_task {
     int64_t rows;
 } table_task;
 
-/* A name is anybody's choice: quoted by SQLite itself (%w doubles the quotes in it). */
+/* A name may hold any character: SQLite itself quotes it (%w doubles the quotes in it). */
 static bool table_run(void *context, sqlite3 *db, tbk_error *err)
 {
     table_task *self = context;
@@ -82,8 +82,8 @@ static bool table_run(void *context, sqlite3 *db, tbk_error *err)
     return ok;
 }
 
-/* Ordinary tables, those WITHOUT ROWID, and the tables behind virtual ones. What a virtual table
- * itself shows is its module's business, and its module need not be there. */
+/* Ordinary tables, those WITHOUT ROWID, and the shadow tables of virtual ones. Virtual tables are
+ * left out: their module need not be there. */
 static bool count_rows(sqlite3 *db, counting *into, tbk_error *err)
 {
     tbk_auto(sqlite3_stmt) *list = NULL;

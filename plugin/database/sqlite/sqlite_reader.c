@@ -25,7 +25,7 @@
 struct tbk_sqlite_reader {
     sqlite3 *db;
     int fd;        /* the database */
-    int directory; /* its folder: listed even when the right to open files in it is gone */
+    int directory; /* its folder: listed even without permission to open files in it */
     char path[PATH_MAX];
 };
 
@@ -53,7 +53,8 @@ static bool open_directory(tbk_sqlite_reader *reader, tbk_error *err)
     return true;
 }
 
-/* Where the right to look is gone, what was opened counts: it is whole, whatever stands there now.
+/* Where the permission to look is gone, what was opened counts: it is whole, whatever stands there
+ * now.
  */
 static bool same_file(const tbk_sqlite_reader *reader)
 {
@@ -71,7 +72,7 @@ bool tbk_sqlite_reader_is(const tbk_sqlite_reader *reader, const struct stat *fi
            ours.st_dev == file->st_dev;
 }
 
-/* A first read makes SQLite open the log and its index, if there are any, while we have the right.
+/* A first read makes SQLite open the log and its index, if there are any, while permitted.
  */
 static bool begin(tbk_sqlite_reader *reader, tbk_error *err)
 {
@@ -139,13 +140,14 @@ static bool is_locked_by_another(int fd, off_t byte)
     return fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
-/* A writer that waits for us holds PENDING: everybody after it would wait as well. */
+/* A writer that waits for us holds PENDING: all later readers would wait as well. */
 static bool gives_way(void *self, tbk_error *err)
 {
     const tbk_sqlite_reader *reader = self;
     if (!is_locked_by_another(reader->fd, PENDING_BYTE))
         return true;
-    return tbk_fail(err, TBK_E_BUSY, "back up when nobody writes, or let the hook hold the tracker",
+    return tbk_fail(err, TBK_E_BUSY,
+                    "back up when no process writes, or let the hook hold the tracker",
                     "gave way to a program that writes to '%s'", reader->path);
 }
 
@@ -171,7 +173,7 @@ static bool has_journal(const tbk_sqlite_reader *reader, bool *out, tbk_error *e
 /*
  * SQLite looks for the journal of a crashed writer by its path, and takes "not allowed to look" for
  * "none". So where the folder can no longer be entered, its listing is asked: a journal that is
- * there while nobody holds RESERVED is left over.
+ * there while no process holds RESERVED is left over.
  */
 static bool has_no_crashed_writer(const tbk_sqlite_reader *reader, tbk_error *err)
 {

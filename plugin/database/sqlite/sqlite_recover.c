@@ -9,7 +9,7 @@
 #define GROWTH_BYTES_MAX (32u << 20)
 
 /* In EXCLUSIVE mode the index of a log is kept in memory, so no -shm file is made; the copy is
- * nobody's yet and will be read once, so nothing of it need be on the disk. */
+ * ours alone and will be read once, so nothing of it need be on the disk. */
 static const char *const SETTINGS = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=OFF; "
                                     "PRAGMA cell_size_check=ON; PRAGMA cache_size=-8192;";
 
@@ -45,7 +45,7 @@ static bool recover(const char *copy, uint64_t before_bytes, const tbk_report *r
     return tbk_sqlite_run(db, &task, report, err);
 }
 
-/* What is left now is empty, or a journal that SQLite found to be finished business. */
+/* What is left now is empty, or a journal that SQLite takes for a finished one. */
 static bool remove_companions(const char *copy, tbk_error *err)
 {
     static const char *const suffixes[] = {"-journal", "-wal", "-shm"};
@@ -60,7 +60,7 @@ static bool remove_companions(const char *copy, tbk_error *err)
 }
 
 /* A journal's head says how large the database was, and SQLite makes it so: a hole of terabytes,
- * if somebody has written that there. */
+ * if the journal is forged. */
 static bool grew_no_hole(const tbk_sqlite_facts *facts, uint64_t before_bytes, tbk_error *err)
 {
     return facts->size_bytes / 2 <= before_bytes + GROWTH_BYTES_MAX ||

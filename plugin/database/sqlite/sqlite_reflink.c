@@ -91,7 +91,7 @@ static bool begin(sqlite3 *db, tbk_error *err)
     return false;
 }
 
-/* Asked under the lock, which nobody can change the journal mode under. */
+/* Asked under the lock, which keeps the journal mode from changing. */
 static bool has_rollback_journal(int source)
 {
     unsigned char version; /* for writing: 1 = rollback journal, 2 = WAL */

@@ -329,7 +329,7 @@ static bool set_encoding(selecting *self, tbk_error *err)
     return tbk_sqlite_exec(self->to, sql, err);
 }
 
-/* Nobody else's until it is whole, and read once: no journal, nothing synced. */
+/* Ours alone until it is whole, and read once: no journal, nothing synced. */
 static bool make_target(selecting *self, const char *target, tbk_error *err)
 {
     int fd = open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -410,8 +410,7 @@ static void sort_beside(const char *target)
     sqlite3_temp_directory = sqlite3_mprintf("%s", slash != NULL ? folder : ".");
 }
 
-/* A log that its owner left behind stays; one that only our reading made goes with the last close.
- */
+/* A log that its owner left stays; one that only our reading made goes with the last close. */
 static void leave_as_found(const char *path, bool log_stays)
 {
     tbk_auto(sqlite3) *writer = NULL;

@@ -32,7 +32,7 @@ static bool settle_run(void *context, sqlite3 *db, tbk_error *err)
                            err);
 }
 
-/* Nobody else may have it open; SQLite finishes what was interrupted. */
+/* No other process may have it open; SQLite finishes what was interrupted. */
 static bool settle(const char *path, const tbk_report *report, tbk_error *err)
 {
     static const tbk_sqlite_task task = {.what = "finishing the old database's last transaction",
@@ -44,8 +44,8 @@ static bool settle(const char *path, const tbk_report *report, tbk_error *err)
     return tbk_sqlite_run(db, &task, report, err);
 }
 
-/* A damaged database is why somebody restores: it is kept as it is, with its journal beside it. So
- * is one whose journal is a trap. */
+/* A damaged database is kept as it is, with its journal beside it: the restore replaces it. So is
+ * one whose journal is hostile. */
 static bool settle_if_sound(const char *path, const tbk_report *report, tbk_error *err)
 {
     tbk_error why;
@@ -92,7 +92,7 @@ static bool sync_directory_of(const char *path, tbk_error *err)
     return true;
 }
 
-/* As whoever reads the old one may read the new one; on the disk before it gets its name. */
+/* With the mode of the old one; on the disk before it gets its name. */
 static bool make_ready(const char *path, const char *restored, tbk_error *err)
 {
     struct stat old;

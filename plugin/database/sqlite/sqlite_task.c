@@ -69,7 +69,7 @@ static void wait_for(running *self, const tbk_report *report, tbk_error *out_sto
     }
 }
 
-/* Signals are the calling thread's business. */
+/* The calling thread handles the signals. */
 static int start(pthread_t *thread, running *self)
 {
     sigset_t all, before;

@@ -312,7 +312,7 @@ static bool take_frame(log_reader *log, const unsigned char *bytes, uint32_t fra
     add_to_sum(log, bytes + TBK_WAL_FRAME_HEADER_BYTES, log->index->page_size_bytes);
     if (page == 0 || memcmp(bytes + 8, log->index->salts, 8) != 0 || !is_sum(log, bytes + 16))
         return fail_changed(err, frame);
-    /* Pages behind the end were there before the database shrank. */
+    /* Pages after the end were there before the database shrank. */
     if (page <= map->pages)
         map->frame_of[page - 1] = frame;
     return true;

@@ -32,9 +32,9 @@ bool tbk_wal_index_read(sqlite3 *db, tbk_wal_index *out, tbk_error *err) TBK_MUS
 bool tbk_wal_index_equal(const tbk_wal_index *a, const tbk_wal_index *b);
 
 /*
- * Whether a log that is there must be left where it is: nobody has the database open, so whoever
- * wrote it has died, and taking it in is the owner's business. In all other cases a connection is
- * closed as any is: the last one takes the log in, also when the owner has gone meanwhile. Opens
+ * Whether a log that is there must be left where it is: no process has the database open, so its
+ * writer has died, and its owner is to check it in. In all other cases a connection is closed as
+ * any is: the last one checkpoints the log, also when the owner has gone meanwhile. Opens
  * and closes a descriptor: for a moment in which no lock is held.
  */
 bool tbk_wal_is_left_behind(const char *path);
@@ -58,7 +58,7 @@ bool tbk_wal_files_check(const tbk_wal_files *noted, tbk_error *err) TBK_MUST_CH
 typedef struct tbk_wal_limit {
     char path[PATH_MAX]; /* of the database */
     uint64_t log_bytes;
-    uint64_t free_bytes; /* that must be left on its file system, whoever takes them */
+    uint64_t free_bytes; /* that must stay free on its file system */
 } tbk_wal_limit;
 
 /* From now on the log may grow by growth_bytes, or where that is 0 by 1 GiB or half of the
@@ -74,7 +74,7 @@ bool tbk_wal_limit_check(const tbk_wal_limit *limit, tbk_error *err) TBK_MUST_CH
  * writer may write.
  *
  * The log is not begun anew: below SQLite 3.51.3 that, by two connections at the same moment, can
- * corrupt the database, so it is left to the owner. A snapshot of reader's keeps everybody from it
+ * corrupt the database, so it is left to the owner. A snapshot of reader's keeps others from it
  * meanwhile.
  */
 void tbk_wal_passive_checkpoint(sqlite3 *reader, sqlite3 *writer);

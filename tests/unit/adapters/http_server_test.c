@@ -222,7 +222,7 @@ static void who_does_not_read_is_hung_up_on(void **state)
     assert_succeeds(tbk_http_get(self->port, "/health", SOON_MS, &status, &body, &err), err);
 }
 
-static void a_client_says_when_nobody_answers_and_when_it_takes_too_long(void **state)
+static void a_client_says_when_no_server_answers_and_when_it_takes_too_long(void **state)
 {
     const fixture *self = *state;
     tbk_auto_text body = {0};
@@ -234,7 +234,7 @@ static void a_client_says_when_nobody_answers_and_when_it_takes_too_long(void **
                  "no answer in time");
     (void)close(fd);
     assert_fails(tbk_http_get(port, "/health", 300, &status, &body, &err), err, TBK_E_NETWORK,
-                 "nobody answers on port");
+                 "no server answers on port");
     assert_fails(tbk_http_listen(self->port, &fd, &port, &err), err, TBK_E_CONFIG,
                  "cannot listen on port");
 }
@@ -252,7 +252,7 @@ int main(void)
         TEST(a_request_may_come_byte_by_byte),
         TEST(silent_clients_are_hung_up_on_and_others_wait_for_them),
         TEST(who_does_not_read_is_hung_up_on),
-        TEST(a_client_says_when_nobody_answers_and_when_it_takes_too_long),
+        TEST(a_client_says_when_no_server_answers_and_when_it_takes_too_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 
 #include <pthread.h>
 
-static void write_to_nobody(int *out_errno)
+static void write_without_a_reader(int *out_errno)
 {
     int ends[2];
     assert_int_equal(pipe(ends), 0);
@@ -32,7 +32,7 @@ static void the_process_lives_on(void **state)
         tbk_auto_broken_pipe held;
         tbk_broken_pipe_hold_back(&held);
         assert_true(is_blocked());
-        write_to_nobody(&why);
+        write_without_a_reader(&why);
     }
     assert_int_equal(why, EPIPE);
     assert_int_equal(errno, EPIPE);
@@ -48,7 +48,7 @@ static void nothing_happens_where_nothing_breaks(void **state)
     assert_false(is_blocked());
 }
 
-/* Somebody else holds one back already: it is theirs, and stays. */
+/* The caller holds one back already: it is the caller's, and stays. */
 static void one_that_was_pending_stays(void **state)
 {
     int why;
@@ -58,11 +58,11 @@ static void one_that_was_pending_stays(void **state)
     (void)sigemptyset(&broken_pipe);
     (void)sigaddset(&broken_pipe, SIGPIPE);
     (void)pthread_sigmask(SIG_BLOCK, &broken_pipe, &before);
-    write_to_nobody(&why);
+    write_without_a_reader(&why);
     {
         tbk_auto_broken_pipe held;
         tbk_broken_pipe_hold_back(&held);
-        write_to_nobody(&why);
+        write_without_a_reader(&why);
     }
     (void)sigpending(&pending);
     assert_int_equal(sigismember(&pending, SIGPIPE), 1);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A wait that nobody ends lasts as long as it was told to, whatever the wall clock does meanwhile.
- */
+/* A wait without a signal lasts to its limit, whatever the wall clock does meanwhile. */
 #include "unit/moved_clock.h"
 
 #include "base/clock.h"

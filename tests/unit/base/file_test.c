@@ -144,7 +144,7 @@ static void opens_what_others_wrote_only_where_it_is_a_file(void **state)
     assert_int_equal(symlinkat("file", scratch_fd, "link"), 0);
     assert_fails(tbk_file_open_at(scratch_fd, "link", &fd, &err), err, TBK_E_CONFIG,
                  "is not a regular file");
-    assert_int_equal(mkfifoat(scratch_fd, "pipe", 0600), 0); /* which nobody writes to */
+    assert_int_equal(mkfifoat(scratch_fd, "pipe", 0600), 0); /* without a writer */
     assert_fails(tbk_file_open_at(scratch_fd, "pipe", &fd, &err), err, TBK_E_CONFIG,
                  "is not a regular file");
     assert_fails(tbk_file_open(scratch, &fd, &err), err, TBK_E_CONFIG, "is not a regular file");

@@ -113,8 +113,8 @@ static void what_differs_is_changed_and_says_how(void **state)
     it->found.files[1] = (tbk_item_state){true, 0755, false, ours};
     it->found.directories[0].mode = 0755;
     assert_string_equal(changes(it), "file /a: change ()\n"
-                                     "file /b: change (mode 755 of root, now 755 of somebody "
-                                     "else)\n");
+                                     "file /b: change (mode 755 of root, now 755 of another "
+                                     "user)\n");
     it->found.directories[0].root_owned = false;
     list(it);
     assert_int_equal(it->items.list[0].action, TBK_ACTION_CHANGE);

@@ -115,7 +115,8 @@ static void a_sidecar_that_could_not_work_is_refused(void **state)
     static const refusal cases[] = {
         {"schedule", "\"0 25 * * *\"", "'schedule': the schedule '0 25 * * *'"},
         {"full_schedule", "\"never\"", "'full_schedule': the schedule 'never'"},
-        {"method", "\"stop\"", "'method': the method stop holds the tracker, which nobody does"},
+        {"method", "\"stop\"",
+         "'method': the method stop holds the tracker, which mode sidecar cannot do"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         tbk_auto(tbk_arena) *arena = tbk_arena_new();

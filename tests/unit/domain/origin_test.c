@@ -31,7 +31,7 @@ static void a_set_belongs_to_its_environment_and_database(void **state)
     assert_false(owns(&BY_HAND, "demo", TBK_DRIVER_SQLITE, "/srv/t.db"));
 }
 
-static void an_old_set_belongs_to_the_environment_that_it_names_and_else_to_nobody(void **state)
+static void an_old_set_belongs_to_the_environment_that_it_names_or_to_none(void **state)
 {
     (void)state;
     assert_true(owns(&MINE, "demo", TBK_DRIVER_SQLITE, NULL));
@@ -69,7 +69,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_set_belongs_to_its_environment_and_database),
-        cmocka_unit_test(an_old_set_belongs_to_the_environment_that_it_names_and_else_to_nobody),
+        cmocka_unit_test(an_old_set_belongs_to_the_environment_that_it_names_or_to_none),
         cmocka_unit_test(what_is_not_known_makes_no_difference),
         cmocka_unit_test(is_said_in_words),
     };

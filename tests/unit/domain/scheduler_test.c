@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The agenda: what is due, what was missed, and clocks that jump. */
+/* The scheduler: what is due, what was missed, and clocks that jump. */
 #include "unit/unit.h"
 
 #include "base/clock.h"
@@ -84,7 +84,7 @@ static void one_that_was_locked_out_or_cut_short_is_made_again_in_a_minute(void 
     }
 }
 
-static void a_run_that_somebody_else_made_counts(void **state)
+static void a_run_that_another_process_made_counts(void **state)
 {
     (void)state;
     tbk_scheduler_job daily = item("0 3 * * *", "20260215T030000Z");
@@ -128,7 +128,7 @@ int main(void)
         cmocka_unit_test(of_two_the_first_that_is_due_comes_first),
         cmocka_unit_test(an_attempt_that_failed_was_made),
         cmocka_unit_test(one_that_was_locked_out_or_cut_short_is_made_again_in_a_minute),
-        cmocka_unit_test(a_run_that_somebody_else_made_counts),
+        cmocka_unit_test(a_run_that_another_process_made_counts),
         cmocka_unit_test(a_clock_that_went_back_costs_no_day),
         cmocka_unit_test(a_clock_that_went_forward_gives_one_run),
     };

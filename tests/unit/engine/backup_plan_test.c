@@ -51,7 +51,7 @@ static bool is_possible(tbk_capture_method method)
                         (plan.forecast.methods[i].reason[0] == '\0'));
             return plan.forecast.methods[i].possible;
         }
-    fail_msg("there is no rung '%s'", tbk_capture_method_name(method));
+    fail_msg("there is no method '%s'", tbk_capture_method_name(method));
     return false;
 }
 
@@ -160,7 +160,7 @@ static void a_forced_method_is_what_it_is(void **state)
     assert_non_null(strstr(advice_for(TBK_METHOD_STOP), "would take 'hot', which holds nothing"));
 }
 
-static void by_hand_nobody_is_held(void **state)
+static void by_hand_nothing_is_held(void **state)
 {
     (void)state;
     tbk_backup_plan_request request = request_for(TBK_METHOD_AUTO);
@@ -268,7 +268,7 @@ int main(void)
         TEST(a_sidecar_holds_nothing_or_is_not_to_be_had),
         TEST(rules_that_do_not_fit_are_told_with_what_there_is),
         TEST(a_forced_method_is_what_it_is),
-        TEST(by_hand_nobody_is_held),
+        TEST(by_hand_nothing_is_held),
         TEST(before_the_first_run_there_is_no_store),
         TEST(what_is_no_database_is_said),
         TEST(it_can_be_interrupted),

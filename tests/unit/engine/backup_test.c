@@ -156,7 +156,7 @@ static void a_lost_hold_makes_the_copy_worthless(void **state)
 {
     fixture *self = *state;
     self->holder.is_lost = true;
-    assert_fails(backup(self), self->err, TBK_E_INTERRUPTED, "the copy counts for nothing");
+    assert_fails(backup(self), self->err, TBK_E_INTERRUPTED, "the copy is discarded");
     assert_int_equal(self->holder.releases, 1);
     assert_int_equal(sets(self), 0);
     assert_int_equal(number(last_run(self), "exit_status"), 130);
@@ -597,7 +597,7 @@ static void an_essential_set_of_a_database_in_wal_mode_needs_no_hold(void **stat
     assert_int_equal(self->result.proof.tables[0].rows, 161);
 }
 
-static void wrong_rules_hold_nobody(void **state)
+static void wrong_rules_hold_nothing(void **state)
 {
     fixture *self = *state;
     essential(self);
@@ -724,7 +724,7 @@ int main(void)
         CASE(remembers_the_last_success_across_failures),
         CASE(an_essential_set_is_selected_from_a_held_copy),
         CASE(an_essential_set_of_a_database_in_wal_mode_needs_no_hold),
-        CASE(wrong_rules_hold_nobody),
+        CASE(wrong_rules_hold_nothing),
         CASE(profiles_do_not_stand_in_for_each_other),
         CASE(a_proof_that_cannot_be_read_costs_neither_set_nor_good_name),
         CASE(pauses_where_the_index_of_the_log_cannot_be_opened),

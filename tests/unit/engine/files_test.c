@@ -360,7 +360,7 @@ static void the_database_and_the_store_are_left_out(void **state)
     assert_int_equal(shell(UNPACK_GNU "test -f out/lib/other && test -f out/etc/file"), 0);
 }
 
-/* The folder is walked as root, while somebody swaps what is in it. */
+/* The folder is walked as root, while another process swaps what is in it. */
 static void *swap_for_links(void *argument)
 {
     const bool *stop = argument;
@@ -550,7 +550,7 @@ typedef struct interference {
     off_t size_bytes; /* then the file gets this size */
 } interference;
 
-/* The writer stands still while nobody empties the pipe, at most 24 MiB into a file of 40. */
+/* The writer stands still while the pipe is full, at most 24 MiB into a file of 40. */
 static void *interfere_and_drain(void *argument)
 {
     const interference *what = argument;

@@ -184,7 +184,7 @@ static void a_signal_ends_the_wait(void **state)
     assert_int_equal(err.code, TBK_E_INTERRUPTED);
 }
 
-static void where_nobody_looks_or_there_is_no_file_nothing_is_asked(void **state)
+static void without_a_hook_or_a_file_nothing_is_asked(void **state)
 {
     fixture *fake = *state;
     tbk_error err;
@@ -208,7 +208,7 @@ int main(void)
         TEST(a_tracker_without_any_file_works_elsewhere),
         TEST(a_list_that_may_have_been_cut_is_a_warning),
         TEST(a_signal_ends_the_wait),
-        TEST(where_nobody_looks_or_there_is_no_file_nothing_is_asked),
+        TEST(without_a_hook_or_a_file_nothing_is_asked),
     };
     return cmocka_run_group_tests(tests, enter_folder, remove_folder);
 }

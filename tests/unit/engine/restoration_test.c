@@ -100,7 +100,7 @@ static void a_dry_run_changes_nothing(void **state)
     assert_untouched();
 }
 
-static void nobody_there_to_stop_the_tracker(void **state)
+static void no_hook_to_stop_the_tracker(void **state)
 {
     fixture *self = *state;
     self->request.hold = NULL;
@@ -137,7 +137,7 @@ static void a_refused_hold_leaves_all_as_it_was(void **state)
     assert_untouched();
 }
 
-/* Whoever holds the tracker is gone: it may run on what is there now, which is one or the other. */
+/* The hook is gone: the tracker may run on what is there now, which is one or the other. */
 static void a_lost_hold_is_told(void **state)
 {
     fixture *self = *state;
@@ -345,7 +345,7 @@ int main(void)
         CASE(puts_a_set_back_and_keeps_what_was_there),
         CASE(a_dry_run_changes_nothing),
         CASE(a_set_of_the_essential_says_what_it_lacks),
-        CASE(nobody_there_to_stop_the_tracker),
+        CASE(no_hook_to_stop_the_tracker),
         CASE(a_set_that_is_not_there),
         CASE(a_set_with_a_wrong_byte_is_refused_before_anything_is_held),
         CASE(a_refused_hold_leaves_all_as_it_was),

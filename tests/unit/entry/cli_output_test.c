@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Results that nobody honest would give, printed for each command: nothing crashes, and nothing but
+/* Hostile results, printed for each command: nothing crashes, and nothing but
  * text and line breaks comes out. */
 #include "unit/unit.h"
 

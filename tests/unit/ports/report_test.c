@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The report port: passes everything on, and is quiet where nobody listens. */
+/* The report port: passes everything on, and is quiet without a listener. */
 #include "unit/unit.h"
 
 #include "base/text.h"

@@ -26,7 +26,7 @@ static const tbk_value *sample_values(void)
 static bool render_bytes(const char *source, size_t length, tbk_template_context context,
                          const tbk_value *values, tbk_text *out, tbk_error *err)
 {
-    /* A copy without anything behind it, so that the sanitizer sees a read past the end. */
+    /* A copy without anything after it, so that the sanitizer sees a read past the end. */
     char *copy = malloc(length + (length == 0));
     assert_non_null(copy);
     memcpy(copy, source, length);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Stored data: what zstd itself says of it, what is refused, and that nothing is left behind. */
+/* Stored data: what zstd itself says of it, what is refused, and that nothing is left over. */
 #include "unit/scratch.h"
 
 #include "store/archive.h"

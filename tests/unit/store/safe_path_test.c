@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Paths are opened as they are; links only where nobody else can have put them. */
+/* Paths are opened as they are; links only where no other user can have put them. */
 #include "unit/scratch.h"
 
 #include "store/safe_path.h"

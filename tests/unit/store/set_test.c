@@ -115,7 +115,7 @@ static void a_file_is_made_once_and_can_be_removed(void **state)
     put(TBK_SET_DUMP_FILE);
 }
 
-/* Whoever can write there leads nobody elsewhere. */
+/* Another user's links are refused. */
 static void nothing_is_followed(void **state)
 {
     tbk_error err;

@@ -20,7 +20,7 @@ static void knows_what_a_dump_has(void **state)
         assert_true(tbk_mysql_setting_is_known(others[i]));
 }
 
-/* A set is text that somebody else may have written, and root executes it. */
+/* A set is untrusted text, and root executes it. */
 static void knows_nothing_that_does_more(void **state)
 {
     (void)state;

@@ -96,7 +96,7 @@ static void refuses_what_is_cut_anywhere(void **state)
     for (size_t length = 0; length < sizeof text - 1; length++) {
         memcpy(cut, text, length);
         cut[length] = '\0';
-        assert_fails(reads(cut), err, TBK_E_CORRUPT, "the dump is cut behind line");
+        assert_fails(reads(cut), err, TBK_E_CORRUPT, "the dump is cut after line");
     }
 }
 

@@ -140,7 +140,7 @@ static void no_copy_is_made_of_a_journal_that_names_another_file(void **state)
     }
 }
 
-/* Its own names are no way around: they are not opened as anybody's super-journal. */
+/* Its own names are no way around: they are not opened as a super-journal. */
 static void a_journal_that_names_the_database_deletes_nothing(void **state)
 {
     fixture *self = *state;

@@ -369,7 +369,7 @@ static void files_that_are_exchanged_meanwhile_are_an_error(void **state)
 }
 
 /* The page of the lock byte, at 1 GiB, is never written. The file is made sparse up to there by
- * hand, which to SQLite is a long list of free pages that nobody looks into. */
+ * hand, which to SQLite is a long list of free pages that are never read. */
 static void a_database_that_grows_over_one_gibibyte_is_copied(void **state)
 {
     fixture *self = *state;
@@ -402,7 +402,7 @@ static void half_a_copy_is_an_error(void **state)
     assert_fails(finish(self, &facts), self->err, TBK_E_FAILED, "only 0 of");
 }
 
-static void nothing_stays_where_nobody_else_has_it_open(void **state)
+static void nothing_stays_where_no_other_process_has_it_open(void **state)
 {
     fixture *self = *state;
     tbk_sqlite_facts facts;
@@ -607,7 +607,7 @@ int main(void)
         CASE(a_tracker_that_stops_meanwhile_leaves_its_database_whole),
         CASE(the_log_of_a_dead_tracker_stays),
         CASE(half_a_copy_is_an_error),
-        CASE(nothing_stays_where_nobody_else_has_it_open),
+        CASE(nothing_stays_where_no_other_process_has_it_open),
         CASE(only_for_databases_in_wal_mode),
         CASE(the_map_of_pages_needs_its_room),
         CASE(a_log_that_grows_too_much_ends_the_copy),

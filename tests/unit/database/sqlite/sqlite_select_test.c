@@ -163,7 +163,7 @@ static void keeps_page_size_encoding_and_journal_mode(void **state)
     same_answer(self, "PRAGMA auto_vacuum");
     assert_string_equal(answer(self, self->target, "SELECT count(*) FROM torrents"), "2");
     assert_int_equal(selected(self, "torrents")->excluded_rows, 2);
-    char log[128]; /* nobody has it open: nothing of ours stays beside it */
+    char log[128]; /* no process has it open: nothing of ours stays beside it */
     (void)snprintf(log, sizeof log, "%s-shm", self->database);
     assert_int_not_equal(access(log, F_OK), 0);
 }

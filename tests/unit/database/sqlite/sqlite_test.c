@@ -194,7 +194,7 @@ static void tells_a_cut_database(void **state)
     assert_fails(tbk_sqlite_inspect(self->database, &facts, &err), err, TBK_E_CORRUPT, "is cut");
 }
 
-/* --- copies of a database that nobody writes any more --- */
+/* --- copies of a database without writers --- */
 
 static void copies_database_and_hot_journal_and_rolls_back(void **state)
 {
@@ -301,7 +301,7 @@ static void write_a_row(void *self, const char *phase, uint64_t done_bytes, uint
     (void)sqlite3_close(db);
 }
 
-static void refuses_a_copy_during_which_somebody_wrote(void **state)
+static void refuses_a_copy_during_which_a_process_wrote(void **state)
 {
     fixture *self = *state;
     const tbk_report report = {.self = self, .progress = write_a_row};
@@ -530,7 +530,7 @@ int main(void)
         CASE(takes_the_log_into_the_copy),
         CASE(refuses_the_journal_of_several_databases),
         CASE(stops_when_asked),
-        CASE(refuses_a_copy_during_which_somebody_wrote),
+        CASE(refuses_a_copy_during_which_a_process_wrote),
         CASE(does_not_overwrite),
         CASE(copies_beside_a_writer_that_has_not_yet_to_write),
         CASE(gives_way_to_a_writer_that_waits),
