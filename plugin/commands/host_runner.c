@@ -303,11 +303,14 @@ bool tbk_host_ask_sidecar(tbk_arena *arena, const tbk_remote *remote, const char
 
 /* --- the engine, once --- */
 
-/* $1 compose file, then the engine's arguments. */
+/* $1 compose file, $2 service, $3 store, then the engine's arguments. What works off-site has the
+ * store alone of the tracker's folders: on a new VM it is made before. */
 static const char ENGINE_SCRIPT[] =
     "[ -f \"$1\" ] || exit " NOT_INSTALLED_TEXT "\n"
-    "file=$1; shift\n"
-    "exec docker compose --progress quiet -f \"$file\" run --rm -T backup \"$@\"\n";
+    "file=$1 service=$2 store=$3; shift 3\n"
+    "[ \"$service\" != outbound ] || [ -d \"$store\" ] ||\n"
+    "    TORRUST_BACKUP_REQUEST=ready " TBK_AID_FILE " >&2 || exit\n"
+    "exec docker compose --progress quiet -f \"$file\" run --rm -T \"$service\" \"$@\"\n";
 
 static bool read_answer(tbk_arena *arena, const tbk_remote *remote, const tbk_remote_result *result,
                         const tbk_value **out, tbk_error *err)
@@ -326,11 +329,18 @@ static bool read_answer(tbk_arena *arena, const tbk_remote *remote, const tbk_re
                              tbk_remote_shell_fault(arena, result));
 }
 
-bool tbk_host_run_engine(tbk_arena *arena, const tbk_vm *vm, const char *const *arguments,
-                         uint32_t timeout_ms, tbk_host_answer *out, tbk_error *err)
+bool tbk_host_run_service(tbk_arena *arena, const tbk_vm *vm, const char *service,
+                          const char *const *arguments, uint32_t timeout_ms, tbk_host_answer *out,
+                          tbk_error *err)
 {
-    static const char *const script[] = {"sh", "-c", ENGINE_SCRIPT, "engine", TBK_COMPOSE_FILE,
-                                         NULL};
+    const char *const script[] = {"sh",
+                                  "-c",
+                                  ENGINE_SCRIPT,
+                                  "engine",
+                                  TBK_COMPOSE_FILE,
+                                  service,
+                                  vm->workspace->options.store,
+                                  NULL};
     const tbk_remote *remote = vm->remote;
     const tbk_remote_command command = {.argv = join_words(arena, script, arguments),
                                         .as_root = true,
@@ -349,11 +359,20 @@ bool tbk_host_run_engine(tbk_arena *arena, const tbk_vm *vm, const char *const *
     if (result.exit_status != 0)
         return tbk_fail(
             err, TBK_E_CONTAINER,
-            "try it on the VM: sudo docker compose -f " TBK_COMPOSE_FILE " run --rm backup version",
+            tbk_arena_format(arena,
+                             "try it on the VM: sudo docker compose -f " TBK_COMPOSE_FILE
+                             " run --rm %s version",
+                             service),
             "the engine's container on '%s' ended with %d: %s%s", remote->name, result.exit_status,
             tbk_remote_last_line(arena, tbk_text_string(&result.error_output)),
             tbk_remote_shell_fault(arena, &result));
     return true;
+}
+
+bool tbk_host_run_engine(tbk_arena *arena, const tbk_vm *vm, const char *const *arguments,
+                         uint32_t timeout_ms, tbk_host_answer *out, tbk_error *err)
+{
+    return tbk_host_run_service(arena, vm, "backup", arguments, timeout_ms, out, err);
 }
 
 bool tbk_host_last_run(tbk_arena *arena, const tbk_vm *vm, const tbk_value **out, tbk_error *err)

@@ -41,6 +41,11 @@ bool tbk_host_ask_sidecar(tbk_arena *arena, const tbk_remote *remote, const char
 bool tbk_host_run_engine(tbk_arena *arena, const tbk_vm *vm, const char *const *arguments,
                          uint32_t timeout_ms, tbk_host_answer *out, tbk_error *err) TBK_MUST_CHECK;
 
+/* The same in the container of another service of ours. */
+bool tbk_host_run_service(tbk_arena *arena, const tbk_vm *vm, const char *service,
+                          const char *const *arguments, uint32_t timeout_ms, tbk_host_answer *out,
+                          tbk_error *err) TBK_MUST_CHECK;
+
 /* The record of the environment's last run that the engine keeps in the store; *out is NULL where
  * there is none. */
 bool tbk_host_last_run(tbk_arena *arena, const tbk_vm *vm, const tbk_value **out,

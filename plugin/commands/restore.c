@@ -6,6 +6,7 @@
 #include "commands/database_use.h"
 #include "commands/host_facts.h"
 #include "commands/host_runner.h"
+#include "commands/offsite.h"
 
 #include <string.h>
 
@@ -77,12 +78,29 @@ static bool purge_previous(tbk_arena *arena, const tbk_restore_input *input, tbk
     return tbk_value_require_list(*out_result, "removed", &removed, err) || fail_answer(input, err);
 }
 
+/* *out is NULL where the set is in the store. */
+static bool bring(tbk_arena *arena, const tbk_restore_input *input, const char **out,
+                  tbk_error *err)
+{
+    *out = NULL;
+    return input->from == NULL ||
+           tbk_offsite_bring(arena, &input->vm, input->from, input->set, out, err);
+}
+
 /* Where there is no hook. */
 static bool try_by_engine(tbk_arena *arena, const tbk_restore_input *input, tbk_value **out_result,
                           tbk_error *err)
 {
-    const char *const arguments[] = {"restore",  "--set", input->set, "--dry-run",
-                                     "--output", "json",  NULL};
+    const char *folder = NULL;
+    if (!bring(arena, input, &folder, err))
+        return false;
+    const char *const arguments[] = {"restore",
+                                     folder != NULL ? "--from" : "--set",
+                                     folder != NULL ? folder : input->set,
+                                     "--dry-run",
+                                     "--output",
+                                     "json",
+                                     NULL};
     return ask_engine(arena, input, arguments, out_result, err) &&
            check_answer(input, *out_result, err);
 }
@@ -124,10 +142,11 @@ static bool restore(tbk_arena *arena, const tbk_restore_input *input, tbk_value 
 {
     tbk_auto_text arguments = {0};
     tbk_host_answer answer;
-    if (!check_database_use(arena, &input->vm, err))
+    const char *folder = NULL;
+    if (!check_database_use(arena, &input->vm, err) || !bring(arena, input, &folder, err))
         return false;
-    tbk_text_append(&arguments, "restore --set ");
-    tbk_text_append_shell_word(&arguments, input->set);
+    tbk_text_append(&arguments, folder != NULL ? "restore --from " : "restore --set ");
+    tbk_text_append_shell_word(&arguments, folder != NULL ? folder : input->set);
     tbk_text_append(&arguments, input->dry_run ? " --dry-run" : "");
     if (!tbk_host_restore(arena, &input->vm, tbk_text_string(&arguments), &answer, err))
         return false;

@@ -7,8 +7,9 @@
 
 typedef struct tbk_restore_input {
     tbk_vm vm;
-    const char *set; /* an id, or "latest" */
-    bool dry_run;    /* all but the swap, by the same way; nothing is stopped */
+    const char *set;  /* an id, or "latest" */
+    const char *from; /* NULL: the store; else as tbk_offsite_bring */
+    bool dry_run;     /* all but the swap, by the same way; nothing is stopped */
     bool
         purge_previous; /* instead: remove the previous databases that restores left; set is NULL */
 } tbk_restore_input;

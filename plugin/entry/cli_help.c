@@ -39,6 +39,9 @@ static const struct command {
                               "the database lost rows, and that is as it should be: older sets are "
                               "pruned again",
                               "torrust-backup acknowledge my-env"},
+    [TBK_VERB_OFFSITE] = {" ACTION ENVIRONMENT [OPTION...]",
+                          "what goes off-site: list, sync, check, drill, init, unlock, accept",
+                          "torrust-backup offsite list my-env"},
     [TBK_VERB_VERSION] = {"", "the version of program and plugin", "torrust-backup version"},
     [TBK_VERB_HELP] = {" [COMMAND]", "this help, or that of a command",
                        "torrust-backup help verify"},

@@ -110,12 +110,37 @@ static bool check_options(const invocation *arguments)
     return true;
 }
 
+/* The one command whose first word after it is no environment. */
+static bool is_offsite(const char *command)
+{
+    return strcmp(command, tbk_names_of(&tbk_verb_names, TBK_VERB_OFFSITE)) == 0;
+}
+
+static bool check_action(const invocation *arguments)
+{
+    const char *action = arguments->values[TBK_OPTION_ACTION];
+    unsigned ignored = 0;
+    tbk_error err;
+
+    if (arguments->verb != TBK_VERB_OFFSITE || arguments->values[TBK_OPTION_HELP] != NULL)
+        return true;
+    if (action == NULL)
+        return usage("no action is named after", arguments->command);
+    if (tbk_names_parse(&tbk_option_action_names, action, &ignored, &err))
+        return true;
+    (void)fprintf(stderr, "Error: %s\nFix:   %s\n", err.message, err.fix);
+    return false;
+}
+
 static bool parse_arguments(int argc, char **argv, invocation *out)
 {
     if (!parse_options(argc, argv, out))
         return false;
     if (optind < argc)
         out->command = argv[optind++];
+    if (optind < argc && out->command != NULL && is_offsite(out->command) &&
+        out->values[TBK_OPTION_HELP] == NULL)
+        out->values[TBK_OPTION_ACTION] = argv[optind++];
     if (optind < argc)
         out->environment = argv[optind++];
     if (optind < argc)
@@ -132,7 +157,7 @@ static bool parse_arguments(int argc, char **argv, invocation *out)
         return usage("there is no command", out->command);
     if (out->verb == TBK_VERB_VERSION && out->environment != NULL)
         return usage("'version' takes no environment, but there is", out->environment);
-    return check_options(out);
+    return check_action(out) && check_options(out);
 }
 
 /* The plugin, which may run in any host's directory, wants the whole path. */

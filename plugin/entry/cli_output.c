@@ -115,6 +115,23 @@ static void print_run(FILE *out, const tbk_value *result)
     print_last_run(out, tbk_value_find(result, "run"));
 }
 
+static void print_offsite(FILE *out, const tbk_value *result)
+{
+    const tbk_member *item = tbk_value_members_at(result, "sets");
+
+    if (tbk_value_find(result, "sets") == NULL) {
+        (void)fprintf(out, "Done:       %s\n", tbk_value_text_at(result, "action", "-"));
+        return;
+    }
+    (void)fprintf(out, "Repository: %s\n", tbk_value_text_at(result, "repository", "-"));
+    if (item == NULL)
+        (void)fprintf(out, "There is no set off-site yet.\n");
+    for (; item != NULL; item = item->next)
+        (void)fprintf(out, "  %-17s %-10s %s\n", tbk_value_text_at(item->value, "id", "-"),
+                      tbk_value_text_at(item->value, "profile", "-"),
+                      tbk_value_text_at(item->value, "name", "-"));
+}
+
 static void print_restore(FILE *out, const tbk_value *result)
 {
     const tbk_member *removed = tbk_value_members_at(result, "removed");
@@ -271,6 +288,7 @@ void cli_print_result(FILE *out, const char *command, const tbk_value *result)
                     {"run", print_run},
                     {"list", print_list},
                     {"restore", print_restore},
+                    {"offsite", print_offsite},
                     {"status", print_status},
                     {"version", print_version},
                     {"acknowledge", print_acknowledged}};

@@ -7,6 +7,7 @@
 #include "commands/configure.h"
 #include "commands/host_runner.h"
 #include "commands/image.h"
+#include "commands/offsite.h"
 #include "commands/outbound.h"
 #include "commands/plan.h"
 #include "commands/restore.h"
@@ -24,7 +25,9 @@ typedef struct options {
     const char *profile;
     bool wait_for_cron;
     bool fetch_all;
-    const char *set; /* restore */
+    const char *set;  /* restore */
+    const char *from; /* restore; NULL = the store */
+    unsigned action;  /* offsite: tbk_offsite_action */
     bool purge_previous;
 } options;
 
@@ -66,6 +69,13 @@ static bool check_given(const tbk_value *given, tbk_verb verb, tbk_error *err)
     return true;
 }
 
+static bool read_action(const tbk_value *value, unsigned *out, tbk_error *err)
+{
+    const char *name = NULL;
+    return tbk_value_optional_string(value, "action", &name, err) &&
+           (name == NULL || tbk_names_parse(&tbk_option_action_names, name, out, err));
+}
+
 static bool read_options(tbk_arena *arena, const char *json, tbk_verb verb, options *out,
                          tbk_error *err)
 {
@@ -94,6 +104,8 @@ static bool read_options(tbk_arena *arena, const char *json, tbk_verb verb, opti
            tbk_value_optional_bool(value, "wait_for_cron", &out->wait_for_cron, err) &&
            tbk_value_optional_bool(value, "fetch_all", &out->fetch_all, err) &&
            tbk_value_optional_string(value, "set", &out->set, err) &&
+           tbk_value_optional_string(value, "from", &out->from, err) &&
+           read_action(value, &out->action, err) &&
            tbk_value_optional_bool(value, "forget_kept", &out->purge_previous, err);
 }
 
@@ -112,7 +124,10 @@ static bool check_run_options(const options *given, tbk_error *err)
 /* The set is never guessed: the caller names it, or asks for the newest. */
 static bool check_restore_options(const options *given, bool dry_run, tbk_error *err)
 {
-    if (given->purge_previous && (given->set != NULL || dry_run))
+    const char *name = NULL;
+    if (given->from != NULL && !tbk_offsite_source(given->from, &name, err))
+        return false;
+    if (given->purge_previous && (given->set != NULL || given->from != NULL || dry_run))
         return tbk_fail(err, TBK_E_USAGE, "do one after the other",
                         "--forget-kept restores nothing");
     return given->purge_previous || given->set != NULL ||
@@ -282,10 +297,24 @@ static bool verb_acknowledge(session *self, tbk_error *err)
     return tbk_status_acknowledge(self->arena, &vm, &self->result, err);
 }
 
+/* To bring a set is the restore's: it says what becomes of it. */
+static bool verb_offsite(session *self, tbk_error *err)
+{
+    const tbk_vm vm = vm_of(self);
+
+    if (self->options.action == TBK_OFFSITE_FETCH)
+        return tbk_fail(err, TBK_E_USAGE,
+                        "restore it: 'restore ENVIRONMENT --from offsite --set ID'",
+                        "'offsite fetch' is the engine's");
+    return tbk_offsite_act(self->arena, &vm, (tbk_offsite_action)self->options.action,
+                           &self->result, err);
+}
+
 static bool restore(session *self, tbk_error *err)
 {
     const tbk_restore_input input = {.vm = vm_of(self),
                                      .set = self->options.set,
+                                     .from = self->options.from,
                                      .dry_run = self->dry_run,
                                      .purge_previous = self->options.purge_previous};
 
@@ -378,7 +407,8 @@ static const struct verb {
                            [TBK_VERB_RESTORE] = {true, verb_restore},
                            [TBK_VERB_LIST] = {true, verb_list},
                            [TBK_VERB_STATUS] = {true, verb_status},
-                           [TBK_VERB_ACKNOWLEDGE] = {true, verb_acknowledge}};
+                           [TBK_VERB_ACKNOWLEDGE] = {true, verb_acknowledge},
+                           [TBK_VERB_OFFSITE] = {true, verb_offsite}};
 
 static bool find_verb(const char *name, tbk_verb *out, tbk_error *err)
 {
