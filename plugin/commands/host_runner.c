@@ -27,10 +27,9 @@
  * comes after that is the shell's. The hook is not a child of the pipe to us: when we go, it goes
  * on.
  */
-static const char HOOK_SCRIPT[] =
+static const char HOOK_SCRIPT[] = TBK_BACKUP_COMMAND_SCRIPT
     "crontab=$1 log=$2 hook=$3 arguments=$4\n"
-    "command=$(sed -n '/^#/d; /--recover/d; s/^.*[[:space:]]root[[:space:]]\\{1,\\}//p' "
-    "\"$crontab\" 2>/dev/null | head -n 1)\n"
+    "command=$(backup_command \"$crontab\")\n"
     "path=$(sed -n 's/^PATH=//p' \"$crontab\")\n"
     "[ -n \"$command\" ] || exit " NOT_INSTALLED_TEXT "\n"
     "if [ -n \"$arguments\" ]; then\n"

@@ -6,6 +6,15 @@
 #include "base/value.h"
 #include "commands/vm.h"
 
+/* A function of the shell: the command of the first backup that a crontab ($1) of ours schedules.
+ * It stands after cron's user; what recovers is none, in a crontab of an earlier version neither.
+ */
+#define TBK_BACKUP_COMMAND_SCRIPT                                                                  \
+    "backup_command() {\n"                                                                         \
+    "    sed -n '/^#/d; / --recover/d; /-hold recover/d; "                                         \
+    "s/^.*[[:space:]]root[[:space:]]\\{1,\\}//p' \"$1\" 2>/dev/null | head -n 1\n"                 \
+    "}\n"
+
 /* How the hook or the engine ended, and what it said. */
 typedef struct tbk_host_answer {
     int exit_status;

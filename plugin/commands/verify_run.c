@@ -98,13 +98,11 @@ bool tbk_verify_endpoints(tbk_verify_job *self, tbk_error *err)
 static bool schedule_once(tbk_verify_job *self, tbk_error *err)
 {
     /* A schedule of its own, with the date in it, so that a forgotten one stays quiet. */
-    static const char script[] =
+    static const char script[] = TBK_BACKUP_COMMAND_SCRIPT
         "at=$(date +%s) && at=$((at + 75)) && due=$(date -d @$at '+%M %H %d %m') || exit\n"
         "{ grep -E '^(SHELL|PATH|MAILTO)=' \"$1\"\n"
-        "sed -n '/^#/d; /--recover/d; s/^.*[[:space:]]root[[:space:]]\\{1,\\}/root /p' \"$1\" |\n"
-        "head -n 1 | sed \"s/^/$due * /\"; } >\"$2~\" && chmod 644 \"$2~\" && mv \"$2~\" \"$2\" "
-        "&&\n"
-        "date -d @$at +%H:%M\n";
+        "backup_command \"$1\" | sed \"s/^/$due * root /\"; } >\"$2~\" && chmod 644 \"$2~\" &&\n"
+        "mv \"$2~\" \"$2\" && date -d @$at +%H:%M\n";
     const tbk_remote_command command = {
         .argv =
             (const char *const[]){"sh", "-c", script, "once", TBK_CRON_FILE, CRON_ONCE_FILE, NULL},

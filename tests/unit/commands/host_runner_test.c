@@ -101,12 +101,52 @@ static void tells_the_last_line_of_a_log_without_its_end(void **state)
     assert_string_equal(follow(it, ""), "");
 }
 
+/* What the shell finds in the crontab; without its line break. */
+static void read_command(const char *crontab, char out[256])
+{
+    assert_int_equal(setenv("CRONTAB", crontab, 1), 0);
+    assert_int_equal(setenv("SCRIPT", TBK_BACKUP_COMMAND_SCRIPT "backup_command /dev/stdin", 1), 0);
+    FILE *shell = popen("printf '%s' \"$CRONTAB\" | sh -c \"$SCRIPT\"", "re");
+    assert_non_null(shell);
+    out[0] = '\0';
+    (void)!fgets(out, 256, shell);
+    assert_int_equal(fgetc(shell), EOF);
+    assert_int_equal(pclose(shell), 0);
+    out[strcspn(out, "\n")] = '\0';
+}
+
+/* By the lines of now, and by those of earlier versions, in any order. */
+static void finds_the_command_of_a_backup_in_the_crontab(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *crontab, *command;
+    } cases[] = {
+        {"# 0 0 * * * root comment\nMAILTO=\"\"\n"
+         "@reboot root /usr/local/bin/torrust-backup-hold recover 2>&1 | tee -a 'log'\n"
+         "0 3 * * * root mkdir -p 'dir'; /usr/local/bin/torrust-backup-hook >> 'log' 2>&1\n"
+         "0 4 * * 0 root mkdir -p 'dir'; /usr/local/bin/torrust-backup-hook --profile full\n",
+         "mkdir -p 'dir'; /usr/local/bin/torrust-backup-hook >> 'log' 2>&1"},
+        {"@reboot root /usr/local/bin/torrust-backup-hook --recover >> 'log' 2>&1\n"
+         "0 3 * * *\troot  /usr/local/bin/torrust-backup-hook >> 'log' 2>&1\n",
+         "/usr/local/bin/torrust-backup-hook >> 'log' 2>&1"},
+        {"*/5 * * * * root /usr/local/bin/torrust-backup-hold recover\n", ""},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char command[256];
+        read_command(cases[i].crontab, command);
+        assert_string_equal(command, cases[i].command);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(gives_the_engine_every_argument),
         TEST(tells_the_last_line_of_a_log_without_its_end),
+        TEST(finds_the_command_of_a_backup_in_the_crontab),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
