@@ -319,10 +319,12 @@ static void look_at_config(status *self)
 static bool look(status *self, tbk_error *err)
 {
     const tbk_vm *vm = self->vm;
+    tbk_host_record record;
 
     if (!tbk_vm_look(self->arena, vm, &self->facts, err) ||
-        !tbk_host_last_run(self->arena, vm, &self->record, err))
+        !tbk_host_last_run(self->arena, vm, &record, err))
         return false;
+    self->record = record.value;
     look_at_installation(self);
     look_at_tracker(self);
     look_at_sidecar(self);
@@ -330,7 +332,8 @@ static bool look(status *self, tbk_error *err)
     look_at_config(self);
     return look_at_database(self, err) && look_for_previous(self, err) &&
            look_at_last_run(self, err) &&
-           tbk_schedule_report(self->arena, vm->workspace, &self->facts, self->result, err);
+           tbk_schedule_report(self->arena, vm->workspace, &self->facts, self->result,
+                               self->warnings, err);
 }
 
 static bool conclude(const status *self, tbk_error *err)

@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "commands/host_runner.h"
 #include "commands/live_database.h"
 #include "domain/proof.h"
@@ -42,11 +41,7 @@ bool tbk_verify_prove_on_vm(tbk_verify_job *self, tbk_error *err)
         tbk_verify_unknown(self, "proof on the VM", ended);
     if (answer.value == NULL || tbk_value_find(answer.value, "proof") == NULL)
         return true;
-    const tbk_value *proof = NULL;
-    if (!tbk_value_require_map(answer.value, "proof", &proof, err))
-        return false;
-    tbk_value_set(self->arena, self->result, "proof_on_vm", tbk_value_share(self->arena, proof));
-    return true;
+    return tbk_value_require_map(answer.value, "proof", &self->report.proof_on_vm, err);
 }
 
 /* --- the proof on this machine --- */
@@ -94,20 +89,12 @@ static bool fetch(tbk_verify_job *self, const char *directory, const char *name,
     return tbk_remote_get(self->vm->remote, path, fd, limit_bytes, &digest, &report, err);
 }
 
-static bool fetch_manifest(tbk_verify_job *self, const char *directory, tbk_manifest *out,
-                           tbk_error *err)
+static bool fetch_manifest(tbk_verify_job *self, const char *directory, const tbk_set *set,
+                           tbk_manifest *out, tbk_error *err)
 {
-    char *bytes = NULL;
-    size_t length = 0;
-    const tbk_value *value = NULL;
-
     return fetch(self, directory, TBK_SET_MANIFEST_FILE, SMALL_FILE_LIMIT_BYTES, err) &&
            fetch(self, directory, TBK_SET_SUMS_FILE, SMALL_FILE_LIMIT_BYTES, err) &&
-           tbk_file_read(self->arena,
-                         tbk_arena_format(self->arena, "%s/" TBK_SET_MANIFEST_FILE, directory),
-                         SMALL_FILE_LIMIT_BYTES, &bytes, &length, err) &&
-           tbk_json_parse(self->arena, bytes, length, TBK_SET_MANIFEST_FILE, &value, err) &&
-           tbk_manifest_read(self->arena, value, out, err);
+           tbk_set_read_manifest(set, self->arena, out, err);
 }
 
 static bool fetch_files(tbk_verify_job *self, const char *directory, const tbk_manifest *manifest,
@@ -140,18 +127,16 @@ static void note_proof_here(tbk_verify_job *self, const tbk_proof *proof)
         tbk_verify_check(
             self, "proof on this machine", true,
             "fetched, and all checksums are right; there is no server here to restore it into");
-    tbk_value_set(self->arena, self->result, "proof_here", tbk_proof_to_value(self->arena, proof));
+    self->report.proof_here = tbk_proof_to_value(self->arena, proof);
 }
 
 /* A file can be opened anywhere; a server's dump needs a server. */
-static bool prove_files(tbk_verify_job *self, const char *directory, tbk_proof *out, tbk_error *err)
+static bool prove_files(tbk_verify_job *self, const char *directory, const tbk_set *set,
+                        tbk_proof *out, tbk_error *err)
 {
     tbk_database sqlite = tbk_database_sqlite(self->arena, NULL);
     bool is_file = self->manifest->driver == TBK_DRIVER_SQLITE;
-    tbk_auto(tbk_set) *set = NULL;
 
-    if (!tbk_set_open(directory, &set, err))
-        return false;
     const tbk_prove_request request = {.set = set,
                                        .manifest = self->manifest,
                                        .level = is_file ? TBK_PROOF_RESTORED : TBK_PROOF_CHECKSUMS,
@@ -180,13 +165,13 @@ static bool prove_fetched(tbk_verify_job *self, const char *directory, tbk_error
     tbk_manifest *manifest = TBK_ARENA_NEW(self->arena, tbk_manifest);
     uint64_t limit_bytes = (uint64_t)self->vm->workspace->options.verify_fetch_limit_mib << 20;
     tbk_proof proof = {0};
+    tbk_auto(tbk_set) *set = NULL;
 
-    if (!fetch_manifest(self, directory, manifest, err))
+    if (!tbk_set_open(directory, &set, err) || !fetch_manifest(self, directory, set, manifest, err))
         return false;
     self->manifest = manifest;
     note_config(self, manifest);
-    tbk_value_set(self->arena, self->result, "manifest",
-                  tbk_manifest_to_value(self->arena, manifest));
+    self->report.manifest = tbk_manifest_to_value(self->arena, manifest);
     if (!self->fetch_all && tbk_manifest_stored_bytes(manifest) > limit_bytes) {
         tbk_verify_note(self, "proof on this machine", TBK_CHECK_SKIPPED,
                         tbk_arena_format(self->arena,
@@ -198,7 +183,7 @@ static bool prove_fetched(tbk_verify_job *self, const char *directory, tbk_error
     }
     if (!fetch_files(self, directory, manifest, err))
         return false;
-    if (prove_files(self, directory, &proof, err))
+    if (prove_files(self, directory, set, &proof, err))
         note_proof_here(self, &proof);
     else if (err->code == TBK_E_INTERRUPTED)
         return false;
@@ -251,7 +236,6 @@ bool tbk_verify_compare_live(tbk_verify_job *self, tbk_error *err)
         return tbk_error_context(err, "comparing with the live database");
     note_live(self, "credentials", &found.credentials);
     note_live(self, "live database", &found.database);
-    if (found.tables != NULL)
-        tbk_value_set(self->arena, self->result, "live_tables", found.tables);
+    self->report.live_tables = found.tables;
     return true;
 }

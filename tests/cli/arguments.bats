@@ -3,17 +3,15 @@
 # Wrong arguments and unusable SSH keys: exit status 2, what is wrong and how to fix it, nothing written, no host contacted.
 
 bats_require_minimum_version 1.5.0
+load common
 load ../skip
 
 setup() {
-    workspace=$BATS_TEST_TMPDIR/workspace
+    make_workspace
     keys=$BATS_TEST_TMPDIR/keys
-    mkdir -p "$workspace/data/minimal" "$keys"
-    cp "$TBK_SOURCE/tests/golden/sqlite-minimal/environment.json" "$workspace/data/minimal/environment.json"
+    mkdir "$keys"
     find "$workspace" | sort >"$BATS_TEST_TMPDIR/before"
 }
-
-tb() { (cd "$workspace" && timeout 120 "$TBK_BUILD/bin/torrust-backup" "$@"); }
 
 # refused WORDS ARGUMENT...: ends with 2, says the words and a fix on standard error, nothing on standard output.
 refused() {
@@ -252,7 +250,18 @@ possible() {
     run -0 "$TBK_BUILD/bin/torrust-backup" help
     [[ $output == *"  plan "*"changes nothing"*"--method METHOD"*"--journal-mode MODE"*"torrust-backup plan my-env"* ]]
     run -0 "$TBK_BUILD/bin/torrust-backup" help plan
-    [[ $output == *"Usage: torrust-backup plan ENVIRONMENT"* ]]
+    [[ $output == *"Usage: torrust-backup plan ENVIRONMENT"*"another address of the VM (example: "* ]]
+}
+
+@test "no line of a command's help has more than 100 columns" {
+    for command in render plan configure verify run restore list status acknowledge version help; do
+        "$TBK_BUILD/bin/torrust-backup" help "$command"
+    done >"$BATS_TEST_TMPDIR/help"
+    for command in backup list check prove restore plan serve health acknowledge version; do
+        "$TBK_BUILD/bin/torrust-backup-engine" help "$command"
+    done >>"$BATS_TEST_TMPDIR/help"
+    grep -q '(example: ' "$BATS_TEST_TMPDIR/help"
+    run ! grep -E '^.{101}' "$BATS_TEST_TMPDIR/help"
 }
 
 @test "a dry run of render says so, and writes nothing" {

@@ -3,6 +3,7 @@
 # The engine as a program: by hand on any SQLite file, and with a script in the place of the hook.
 # shellcheck disable=SC2030,SC2031 # each test is a process of its own
 bats_require_minimum_version 1.5.0
+load common
 load ../skip
 
 setup() {
@@ -37,8 +38,6 @@ open_session() { # FILE STATEMENTS
 }
 
 backup() { "$engine" backup --sqlite tracker.db --store store "$@"; }
-sets() { find store -mindepth 1 -maxdepth 1 -name '[0-9]*' -printf '%f\n' 2>/dev/null | sort; }
-hidden() { find store -mindepth 1 -maxdepth 1 -name '.*' ! -name .state -printf '%f\n' 2>/dev/null; }
 
 # answers REQUEST=ANSWER...: what the hook answers; by default it grants all, and the tracker has the
 # database open. Runs the engine with it.
@@ -107,7 +106,7 @@ END
         "list --output xml" "list --store" "list --store a --config b" "list more" "backup --hook --method warm" \
         "backup --sqlite t --store s --method pause" "backup --sqlite t --store s --method stop" \
         "backup --sqlite t --store s --journal-mode wal" "backup --journal-mode wal" "backup --hook --journal-mode memory" \
-        "backup --rate-limit-mib 5" "backup --sqlite t --store s --rate-limit-mib 0" "list --rate-limit-mib 5" \
+        "backup --rate-limit-mib 5" "backup --rate-limit-mib 0" "backup --sqlite t --store s --rate-limit-mib -1" "list --rate-limit-mib 5" \
         "list --journal-mode wal" "backup --sqlite t --store s --level -11"; do
         # shellcheck disable=SC2086 # a list of words
         run -2 "$engine" $words
@@ -161,6 +160,12 @@ END
         stat -c %s "store$level"/*/database.db.zst >>sizes
     done
     sort -rn sizes | cmp - sizes
+}
+
+@test "a rate limit of 0 is none" {
+    make_database tracker.db 20000
+    backup --rate-limit-mib 0
+    [ -n "$(sets)" ]
 }
 
 @test "a rate limit is kept" {
