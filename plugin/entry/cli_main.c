@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/number.h"
 #include "domain/option_table.h"
+#include "domain/option_values.h"
 #include "entry/cli_help.h"
 #include "entry/cli_output.h"
 #include "torrust_backup/plugin_v1.h"

@@ -15,7 +15,8 @@ typedef struct scene {
     const char *done;    /* names and arguments of the scripts that change something */
     tbk_workspace workspace;
     tbk_rendering rendering;
-    tbk_image image;
+    tbk_image image, outbound_image;
+    tbk_secrets secrets;
     tbk_remote remote;
 } scene;
 
@@ -64,9 +65,10 @@ static int set_up(void **state)
     it->workspace.environment =
         (tbk_environment){.name = "x", .driver = TBK_DRIVER_SQLITE, .database_name = "tracker.db"};
     tbk_options_default(&it->workspace.environment, &it->workspace.options);
-    it->rendering = (tbk_rendering){
-        .count = 2,
-        .files = {{"one", "/one", 0644, "1\n", 2, {"d"}}, {"two", "/two", 0644, "2\n", 2, {"d"}}}};
+    it->rendering = (tbk_rendering){.count = 2,
+                                    .files = {{"one", "/one", 0644, "1\n", 2, {"d"}, false},
+                                              {"two", "/two", 0644, "2\n", 2, {"d"}, false}}};
+    it->outbound_image = (tbk_image){.tag = ""};
     it->image = (tbk_image){.id = "1", .tag = "engine:1", .tarball_path = "/dev/null"};
     it->remote = (tbk_remote){.self = it, .name = "vm", .run = answer};
     *state = it;
@@ -85,7 +87,9 @@ static tbk_vm vm_of(const scene *it)
 {
     return (tbk_vm){.workspace = &it->workspace,
                     .rendering = &it->rendering,
+                    .secrets = &it->secrets,
                     .image = &it->image,
+                    .outbound_image = &it->outbound_image,
                     .remote = &it->remote};
 }
 

@@ -157,11 +157,16 @@ static bool acknowledge(tbk_arena *arena, const tbk_status_input *input, tbk_val
     return tbk_status_acknowledge(arena, input, out, err);
 }
 
+static const tbk_secrets no_secrets;
+static const tbk_image no_image = {.tag = ""};
+
 static bool plan(tbk_arena *arena, const tbk_status_input *input, tbk_value **out, tbk_error *err)
 {
     const tbk_plan_input plan = {.workspace = input->workspace,
                                  .rendering = input->rendering,
+                                 .secrets = input->secrets,
                                  .image = input->image,
+                                 .outbound_image = input->outbound_image,
                                  .remote = input->remote};
     return tbk_plan(arena, &plan, out, err);
 }
@@ -221,8 +226,12 @@ static void check_round(phase *run_phase, uint32_t round)
                                                 .length = 2}}};
     const tbk_image image = {.id = "1", .tag = "engine:1"};
     const tbk_remote remote = {.name = "vm", .run = answer_anything};
-    const tbk_status_input input = {
-        .workspace = &workspace, .rendering = &rendering, .image = &image, .remote = &remote};
+    const tbk_status_input input = {.workspace = &workspace,
+                                    .rendering = &rendering,
+                                    .secrets = &no_secrets,
+                                    .image = &image,
+                                    .outbound_image = &no_image,
+                                    .remote = &remote};
     tbk_value *result = NULL;
     tbk_error err = {.code = TBK_E_OK};
     bool ok = run_phase(arena, &input, &result, &err);
@@ -279,8 +288,15 @@ static void check_facts(const char *line, const char *message)
     tbk_host_facts facts;
     tbk_error err;
     fixed = line;
-    assert_fails(tbk_host_facts_read(arena, &remote, &none, "i", "/s", &facts, &err), err,
-                 TBK_E_REMOTE, message);
+    const tbk_workspace workspace = {.options = {.store = "/s"}};
+    const tbk_image image = {.tag = "i"};
+    const tbk_vm vm = {.workspace = &workspace,
+                       .rendering = &none,
+                       .secrets = &no_secrets,
+                       .image = &image,
+                       .outbound_image = &no_image,
+                       .remote = &remote};
+    assert_fails(tbk_vm_look(arena, &vm, &facts, &err), err, TBK_E_REMOTE, message);
 }
 
 static void numbers_that_no_machine_has_are_refused(void **state)
@@ -316,10 +332,14 @@ static bool try_restore(tbk_arena *arena, const char *said, tbk_value **out, tbk
     const tbk_rendering none = {0};
     const tbk_image image = {.id = "1", .tag = "engine:1"};
     const tbk_remote remote = {.name = "vm", .run = answer_honestly};
-    const tbk_restore_input wanted = {
-        .vm = {.workspace = &workspace, .rendering = &none, .image = &image, .remote = &remote},
-        .set = "latest",
-        .dry_run = true};
+    const tbk_restore_input wanted = {.vm = {.workspace = &workspace,
+                                             .rendering = &none,
+                                             .secrets = &no_secrets,
+                                             .image = &image,
+                                             .outbound_image = &no_image,
+                                             .remote = &remote},
+                                      .set = "latest",
+                                      .dry_run = true};
     fixed = said;
     return tbk_restore(arena, &wanted, out, err);
 }

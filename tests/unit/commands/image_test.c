@@ -38,7 +38,7 @@ static bool read_image(tbk_arena *arena, const char *architecture, tbk_image *ou
                                 "{\"schema\":1,\"id\":\"0\",\"tag\":\"engine:0\"%s,"
                                 "\"size_bytes\":5,\"sha256\":\"0\"}",
                                 architecture));
-    return tbk_image_read(arena, scratch, out, err);
+    return tbk_image_read(arena, scratch, TBK_ENGINE_IMAGE, out, err);
 }
 
 static bool check_machine(const tbk_image *image, const char *machine, tbk_error *err)

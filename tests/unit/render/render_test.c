@@ -32,6 +32,7 @@
 #define TEMPLATES TBK_SOURCE_DIR "/templates"
 #define GOLDEN TBK_SOURCE_DIR "/tests/golden"
 #define IMAGE "torrust-backup-engine:0123456789ab"
+#define OUTBOUND_IMAGE "torrust-backup-outbound:ba9876543210"
 #define SIZE_MAX_BYTES ((size_t)1 << 20)
 
 static tbk_arena *arena;
@@ -102,7 +103,8 @@ static void read_case(const char *name, golden_case *out)
 
 static tbk_render_input input_of(const golden_case *from)
 {
-    return (tbk_render_input){&from->environment, &from->options, IMAGE, TEMPLATES, scratch};
+    return (tbk_render_input){&from->environment, &from->options, IMAGE,
+                              OUTBOUND_IMAGE,     TEMPLATES,      scratch};
 }
 
 static void render_case(const char *name, golden_case *from, tbk_rendering *out)
