@@ -22,8 +22,6 @@
 #define RUN_FOLDER "/run" /* in memory, of this container alone */
 #define RESTIC "restic"
 
-TBK_AUTO_POINTER(tbk_restic, tbk_restic_free);
-
 /* What only root can read, and what ssh wants as files of the user that it runs as. */
 typedef struct secrets {
     const char *const *variables;
