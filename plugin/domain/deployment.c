@@ -94,8 +94,9 @@ static void add_directories(tbk_arena *arena, const tbk_deployment *deployment,
         if (item->action == TBK_ACTION_CREATE)
             item->reason = tbk_arena_format(arena, "mode %o", wanted);
         else if (item->action == TBK_ACTION_CHANGE)
-            item->reason = tbk_arena_format(arena, "mode %o, now %o%s", wanted, is,
-                                            found->directories[i].is_owned ? "" : " of another user");
+            item->reason =
+                tbk_arena_format(arena, "mode %o, now %o%s", wanted, is,
+                                 found->directories[i].is_owned ? "" : " of another user");
     }
 }
 

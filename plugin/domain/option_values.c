@@ -69,7 +69,9 @@ static const char *const actions[] = {
     [TBK_OFFSITE_SYNC] = "sync",     [TBK_OFFSITE_LIST] = "list",  [TBK_OFFSITE_CHECK] = "check",
     [TBK_OFFSITE_DRILL] = "drill",   [TBK_OFFSITE_INIT] = "init",  [TBK_OFFSITE_UNLOCK] = "unlock",
     [TBK_OFFSITE_ACCEPT] = "accept", [TBK_OFFSITE_FETCH] = "fetch"};
-const tbk_names tbk_option_action_names = {.what = "action", TBK_NAMES_LIST(actions)};
+const tbk_names tbk_engine_action_names = {.what = "action", TBK_NAMES_LIST(actions)};
+const tbk_names tbk_option_action_names = {
+    .what = "action", .list = actions, .count = TBK_OFFSITE_FETCH};
 
 static const char *const shown[] = {"health", "metrics"};
 const tbk_names tbk_option_show_names = {TBK_NAMES_LIST(shown)};

@@ -81,7 +81,8 @@ typedef enum tbk_offsite_action {
     TBK_OFFSITE_ACCEPT,
     TBK_OFFSITE_FETCH
 } tbk_offsite_action;
-extern const tbk_names tbk_option_action_names;
+extern const tbk_names tbk_option_action_names; /* without fetch, which a restore asks for */
+extern const tbk_names tbk_engine_action_names;
 extern const tbk_names tbk_option_show_names;   /* of `health`: "health", "metrics" */
 extern const tbk_names tbk_option_format_names; /* "text", "json" */
 

@@ -2,8 +2,8 @@
 /* One synchronization, step by step. */
 #include "engine/offsite.h"
 
-#include "engine/offsite_internal.h"
 #include "base/clock.h"
+#include "engine/offsite_internal.h"
 #include "store/brake.h"
 #include "store/store.h"
 

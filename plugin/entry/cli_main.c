@@ -111,7 +111,7 @@ static bool check_options(const invocation *arguments)
     return true;
 }
 
-/* The one command whose first word after it is no environment. */
+/* The one command that can have a word before the environment. */
 static bool is_offsite(const char *command)
 {
     return strcmp(command, tbk_names_of(&tbk_verb_names, TBK_VERB_OFFSITE)) == 0;
@@ -126,7 +126,7 @@ static bool check_action(const invocation *arguments)
     if (arguments->verb != TBK_VERB_OFFSITE || arguments->values[TBK_OPTION_HELP] != NULL)
         return true;
     if (action == NULL)
-        return usage("no action is named after", arguments->command);
+        return usage("no action (such as list) is named for", arguments->command);
     if (tbk_names_parse(&tbk_option_action_names, action, &ignored, &err))
         return true;
     (void)fprintf(stderr, "Error: %s\nFix:   %s\n", err.message, err.fix);
@@ -139,8 +139,7 @@ static bool parse_arguments(int argc, char **argv, invocation *out)
         return false;
     if (optind < argc)
         out->command = argv[optind++];
-    if (optind < argc && out->command != NULL && is_offsite(out->command) &&
-        out->values[TBK_OPTION_HELP] == NULL)
+    if (optind + 1 < argc && is_offsite(out->command))
         out->values[TBK_OPTION_ACTION] = argv[optind++];
     if (optind < argc)
         out->environment = argv[optind++];

@@ -273,7 +273,7 @@ static bool is_backup_by_hook(int argc, char **argv)
 
 static bool parse_action(const char *text, unsigned *out, tbk_error *err)
 {
-    if (tbk_names_parse(&tbk_option_action_names, text, out, err))
+    if (tbk_names_parse(&tbk_engine_action_names, text, out, err))
         return true;
     err->code = TBK_E_USAGE;
     return false;

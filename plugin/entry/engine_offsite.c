@@ -23,11 +23,11 @@
 #define RESTIC "restic"
 
 /* What only root can read, and what ssh wants as files of the user that it runs as. */
-typedef struct secrets {
+typedef struct loaded_secrets {
     const char *const *variables;
     const char *ssh_key, *known_hosts; /* their bytes; NULL: there is none */
     size_t ssh_key_length, known_hosts_length;
-} secrets;
+} loaded_secrets;
 
 static bool read_optional(tbk_arena *arena, const char *path, const char **out, size_t *out_length,
                           tbk_error *err)
@@ -41,11 +41,11 @@ static bool read_optional(tbk_arena *arena, const char *path, const char **out, 
     return true;
 }
 
-static bool read_secrets(tbk_arena *arena, secrets *out, tbk_error *err)
+static bool read_secrets(tbk_arena *arena, loaded_secrets *out, tbk_error *err)
 {
     char *bytes = NULL;
     tbk_dotenv file = {.source = TBK_SECRETS_FILE};
-    *out = (secrets){.variables = NULL};
+    *out = (loaded_secrets){.variables = NULL};
     bool ok = tbk_file_read(arena, file.source, SECRET_BYTES_MAX, &bytes, &file.length, err);
     file.text = bytes;
     ok = ok && tbk_offsite_secrets_read(arena, &file, &out->variables, err) &&
@@ -152,7 +152,7 @@ static bool act_and_tell(tbk_arena *arena, const engine_args *args,
     tbk_value *result = tbk_value_map(arena);
     tbk_value_set_integer(arena, result, "schema", RESULT_SCHEMA);
     tbk_value_set_string(arena, result, "action",
-                         tbk_names_of(&tbk_option_action_names, args->action));
+                         tbk_names_of(&tbk_engine_action_names, args->action));
     tbk_value_set_string(arena, result, "path", path);
     engine_output_result(output, result, print_done);
     return true;
@@ -160,7 +160,7 @@ static bool act_and_tell(tbk_arena *arena, const engine_args *args,
 
 /* With restic, as the user that speaks to the network. */
 static bool with_restic(tbk_arena *arena, const engine_args *args, const tbk_engine_config *config,
-                        const secrets *secrets, engine_output *output, tbk_error *err)
+                        const loaded_secrets *secrets, engine_output *output, tbk_error *err)
 {
     tbk_auto(tbk_restic) *restic = NULL;
     tbk_report report = engine_output_report(output);
@@ -196,7 +196,7 @@ bool engine_command_offsite(const engine_args *args, engine_output *output, tbk_
 {
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     tbk_engine_config config;
-    secrets secrets;
+    loaded_secrets secrets;
     return engine_config_load(arena, args->config, &config, err) && check_config(&config, err) &&
            read_secrets(arena, &secrets, err) && name_user(err) &&
            engine_privileges_become_outbound(config.store, err) &&

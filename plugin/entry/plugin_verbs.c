@@ -297,15 +297,10 @@ static bool verb_acknowledge(session *self, tbk_error *err)
     return tbk_status_acknowledge(self->arena, &vm, &self->result, err);
 }
 
-/* To bring a set is the restore's: it says what becomes of it. */
 static bool verb_offsite(session *self, tbk_error *err)
 {
     const tbk_vm vm = vm_of(self);
 
-    if (self->options.action == TBK_OFFSITE_FETCH)
-        return tbk_fail(err, TBK_E_USAGE,
-                        "restore it: 'restore ENVIRONMENT --from offsite --set ID'",
-                        "'offsite fetch' is the engine's");
     return tbk_offsite_act(self->arena, &vm, (tbk_offsite_action)self->options.action,
                            &self->result, err);
 }

@@ -132,19 +132,18 @@ static void set_options(tbk_arena *arena, const tbk_options *options, tbk_value 
                        !tbk_text_starts_with(options->store, TBK_STORAGE "/"));
 }
 
-/* What the engine is told of it; NULL where nothing goes off-site. */
+/* What the engine is told of it. */
 static tbk_value *offsite_to_value(tbk_arena *arena, const tbk_options *options)
 {
     static const char section[] = "offsite.";
     tbk_value *map = tbk_value_map(arena);
-    if (options->offsite.repository == NULL)
-        return NULL;
     for (const tbk_option *row = tbk_option_table; row < tbk_option_table + TBK_OPTION_COUNT; row++)
         if (row->file.key != NULL && row->engine.key != NULL &&
             tbk_text_starts_with(row->file.key, section))
             tbk_value_set(arena, map, row->file.key + strlen(section),
                           tbk_option_to_value(arena, row, (const char *)options + row->file.field));
-    tbk_value_set_bool(arena, map, "is_folder", options->offsite.repository[0] == '/');
+    const char *repository = options->offsite.repository;
+    tbk_value_set_bool(arena, map, "is_folder", repository != NULL && repository[0] == '/');
     return map;
 }
 

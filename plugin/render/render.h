@@ -40,8 +40,8 @@
  *   scratch_server             the name of its container
  *   engine_network             that of the container of a run, as Compose wants it
  *   offsite                    the options of the section, without the files of this machine, and
- *                              is_folder: the repository is a folder of the VM; null where nothing
- *                              goes off-site
+ *                              is_folder: the repository is a folder of the VM; the repository is
+ *                              null where nothing goes off-site
  *   outbound_image             tag of the image of `outbound`
  *   outbound_directory         its state on the VM, and what was fetched
  *   secrets_directory          its secrets

@@ -20,14 +20,16 @@ typedef struct scene {
     tbk_remote remote;
 } scene;
 
+#define OUTBOUND_FOLDERS "directory 755 65042:65042\ndirectory \n"
 #define SAME "644 0:0 d"
 #define FACTS(more)                                                                                \
     "arch x86_64\ndocker 27\ncompose 2\nflock /f\ncron 1\nnow 1780000000\noffset +0000\n" more
 
-static const char nothing_there[] =
-    FACTS("directory \ndirectory \ndirectory \nfile missing\nfile missing\n");
-static const char all_there[] = FACTS("image x\ndirectory 755\ndirectory 750\ndirectory 750\n"
-                                      "window_file /etc/c\nfile " SAME "\nfile " SAME "\n");
+static const char nothing_there[] = FACTS(
+    "directory \ndirectory \ndirectory \ndirectory \ndirectory \nfile missing\nfile missing\n");
+static const char all_there[] =
+    FACTS("image x\ndirectory 755 0:0\n" OUTBOUND_FOLDERS "directory 750 0:0\ndirectory 750 0:0\n"
+          "window_file /etc/c\nfile " SAME "\nfile " SAME "\n");
 
 static bool is_look(const char *name)
 {
@@ -132,7 +134,8 @@ static void a_fresh_machine_gets_all_of_it_in_order(void **state)
     scene *it = *state;
     it->facts = nothing_there;
     assert_string_equal(plan(it),
-                        "/opt/torrust-backup: new\n/var/log/torrust-backup: new\n"
+                        "/opt/torrust-backup: new\n/var/lib/torrust-backup-outbound: new\n"
+                        "/var/log/torrust-backup: new\n"
                         "/var/lib/torrust-backup: new\nengine:1: new\n/one: new\n/two: new\n");
     assert_string_equal(configure(it, true), "engine:1: would be installed\n"
                                              "/one: would be installed\n"
@@ -140,14 +143,15 @@ static void a_fresh_machine_gets_all_of_it_in_order(void **state)
     assert_string_equal(it->done, "");
     assert_string_equal(configure(it, false),
                         "engine:1: installed\n/one: installed\n/two: installed\n");
-    assert_string_equal(it->done,
-                        "directories /opt/torrust-backup 0755 /var/log/torrust-backup 0750 "
-                        "/var/lib/torrust-backup 0750\n"
-                        "torrust-backup-put /opt/torrust-backup/engine-image.tar.gz  0600\n"
-                        "load /opt/torrust-backup/engine-image.tar.gz engine:1\n"
-                        "torrust-backup-put /one d 0644\n"
-                        "torrust-backup-put /two d 0644\n"
-                        "older engine:1\n");
+    assert_string_equal(
+        it->done,
+        "directories /opt/torrust-backup 0755 0 /var/lib/torrust-backup-outbound 0755 65042 "
+        "/var/log/torrust-backup 0750 0 /var/lib/torrust-backup 0750 0\n"
+        "torrust-backup-put /opt/torrust-backup/engine-image.tar.gz  0600\n"
+        "load /opt/torrust-backup/engine-image.tar.gz engine:1\n"
+        "torrust-backup-put /one d 0644\n"
+        "torrust-backup-put /two d 0644\n"
+        "older engine:1 \n");
 }
 
 static void what_is_in_place_is_left_alone(void **state)
@@ -157,22 +161,26 @@ static void what_is_in_place_is_left_alone(void **state)
     assert_string_equal(configure(it, false),
                         "engine:1: in place\n/one: in place\n/two: in place\n");
     assert_string_equal(it->done, "directories\n"); /* and what an upload may have left */
-    it->facts = FACTS("image x\ndirectory 755\ndirectory 700\ndirectory 750\n"
+    it->facts = FACTS("image x\ndirectory 755 0:0\n" OUTBOUND_FOLDERS
+                      "directory 700 0:0\ndirectory 750 0:0\n"
                       "file 600 0:0 d\nfile " SAME "\n");
     assert_string_equal(configure(it, false),
                         "engine:1: in place\n/one: updated\n/two: in place\n");
-    assert_string_equal(it->done, "directories /var/log/torrust-backup 0750\n"
+    assert_string_equal(it->done, "directories /var/log/torrust-backup 0750 0\n"
                                   "torrust-backup-put /one d 0644\n"
-                                  "older engine:1\n");
+                                  "older engine:1 \n");
 }
 
 static void the_sidecar_is_started_or_waits(void **state)
 {
     scene *it = *state;
     it->workspace.options.mode = TBK_MODE_SIDECAR;
-    it->facts = FACTS("image x\ndirectory 755\nfile " SAME "\nfile " SAME "\n");
+    it->facts =
+        FACTS("image x\ndirectory 755 0:0\n" OUTBOUND_FOLDERS "file " SAME "\nfile " SAME "\n");
     it->sidecar = "waits";
-    assert_string_equal(plan(it), "/opt/torrust-backup: in place\nengine:1: in place\n"
+    assert_string_equal(plan(it), "/opt/torrust-backup: in place\n"
+                                  "/var/lib/torrust-backup-outbound: in place\n"
+                                  "engine:1: in place\n"
                                   "/one: in place\n/two: in place\n"
                                   "the sidecar's container: in place\n");
     assert_non_null(strstr(configure(it, false), "the sidecar's container: waits for a tracker\n"));

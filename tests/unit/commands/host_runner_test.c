@@ -79,7 +79,7 @@ static void gives_the_engine_every_argument(void **state)
     assert_succeeds(tbk_host_run_engine(it->arena, &it->vm, arguments, 1000, &found, &err), err);
     const char *after_file = strchr(it->words + 1, ' ');
     assert_non_null(after_file);
-    assert_string_equal(after_file, expected);
+    assert_string_equal(after_file, tbk_arena_format(it->arena, " backup /store%s", expected));
     assert_null(found.value);
 }
 

@@ -108,12 +108,16 @@ static bool verify(scene *it, tbk_value **out, tbk_error *err)
         .output_path = it->folder,
         .environment = {.name = "x", .driver = TBK_DRIVER_SQLITE, .database_name = "tracker.db"}};
     const tbk_image image = {.id = "1", .tag = "engine:1"};
+    const tbk_image no_image = {.tag = ""};
+    const tbk_secrets secrets = {.count = 0};
     const tbk_remote remote = {.self = it, .name = "vm", .run = answer};
     tbk_options_default(&workspace.environment, &workspace.options);
     workspace.options.verify_fetch_limit_mib = 0;
     const tbk_verify_input input = {.vm = {.workspace = &workspace,
                                            .rendering = &it->rendering,
+                                           .secrets = &secrets,
                                            .image = &image,
+                                           .outbound_image = &no_image,
                                            .remote = &remote}};
     return tbk_verify(it->arena, &input, out, err);
 }

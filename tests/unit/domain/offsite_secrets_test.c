@@ -4,7 +4,7 @@
 
 #include "domain/offsite_secrets.h"
 
-static bool read(const char *text, const char *const **out, tbk_error *err)
+static bool read_secrets(const char *text, const char *const **out, tbk_error *err)
 {
     const tbk_dotenv file = {.text = text, .length = strlen(text), .source = "a.env"};
     return tbk_offsite_secrets_read(arena, &file, out, err);
@@ -15,11 +15,12 @@ static void all_variables_go_to_restic(void **state)
     (void)state;
     const char *const *variables = NULL;
     tbk_error err;
-    assert_succeeds(read("# comment\nRESTIC_PASSWORD='a b'\nexport AWS_ACCESS_KEY_ID=1\n"
-                         "RESTIC_PASSWORD=\"$$c\"\nEMPTY=\nUNSET\nA=1\nB=2\nC=3\nD=4\nE=5\nF=6\n"
-                         "G=7\nH=8\n",
-                         &variables, &err),
-                    err);
+    assert_succeeds(
+        read_secrets("# comment\nRESTIC_PASSWORD='a b'\nexport AWS_ACCESS_KEY_ID=1\n"
+                     "RESTIC_PASSWORD=\"$$c\"\nEMPTY=\nUNSET\nA=1\nB=2\nC=3\nD=4\nE=5\nF=6\n"
+                     "G=7\nH=8\n",
+                     &variables, &err),
+        err);
     static const char *const expected[] = {"RESTIC_PASSWORD=$c",
                                            "AWS_ACCESS_KEY_ID=1",
                                            "EMPTY=",
@@ -54,7 +55,7 @@ static void what_is_wrong_is_named_and_never_told(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *const *variables = NULL;
         tbk_error err;
-        assert_fails(read(cases[i][0], &variables, &err), err, TBK_E_CONFIG, cases[i][1]);
+        assert_fails(read_secrets(cases[i][0], &variables, &err), err, TBK_E_CONFIG, cases[i][1]);
         assert_null(strstr(err.message, "hunter2"));
         assert_null(strstr(err.fix, "hunter2"));
     }

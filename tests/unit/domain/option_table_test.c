@@ -367,12 +367,16 @@ static void the_schema_of_the_options_file_is_the_tables(void **state)
     }
 }
 
-/* database.tls stands with the kind of database that has it. */
+/* In its section; database.tls stands with the kind of database that has it. */
 static const tbk_value *engine_property(tbk_arena *arena, const tbk_value *schema, const char *key)
 {
     const char *dot = strchr(key, '.');
     if (dot == NULL)
         return tbk_value_find(schema, tbk_arena_format(arena, "properties.%s", key));
+    const char *plain =
+        tbk_arena_format(arena, "properties.%.*s.properties.%s", (int)(dot - key), key, dot + 1);
+    if (tbk_value_find(schema, plain) != NULL)
+        return tbk_value_find(schema, plain);
     const char *kinds = tbk_arena_format(arena, "properties.%.*s.oneOf", (int)(dot - key), key);
     const tbk_value *found = NULL;
     for (const tbk_member *kind = tbk_value_members_at(schema, kinds); kind != NULL;
