@@ -242,21 +242,22 @@ static void discard(int fd, char *buffer)
         times--;
 }
 
-static void child_stop(child *it, uint32_t wait_ms, char *buffer)
+/* One that tidies up needs its own children for that (restic its ssh): they go after it. */
+static void child_stop(child *it, uint32_t tidy_ms, char *buffer)
 {
-    int64_t end_ms = tbk_clock_monotonic_ms() + wait_ms;
+    int64_t end_ms = tbk_clock_monotonic_ms() + (tidy_ms != 0 ? tidy_ms : STOP_WAIT_MS);
+    bool ended = false;
     close_fd(&it->input_fd);
-    (void)kill(-it->process, SIGTERM);
-    while (!tbk_process_ended(it->process)) {
-        if (tbk_clock_monotonic_ms() >= end_ms) {
-            (void)kill(-it->process, SIGKILL);
-            (void)ended_within(it->process, STOP_WAIT_MS);
-            break;
-        }
+    (void)kill(tidy_ms != 0 ? it->process : -it->process, SIGTERM);
+    while (!(ended = tbk_process_ended(it->process)) && tbk_clock_monotonic_ms() < end_ms) {
         discard(it->output_fd, buffer);
         discard(it->error_fd, buffer);
         pause_briefly();
     }
+    if (!ended || tidy_ms != 0)
+        (void)kill(-it->process, SIGKILL);
+    if (!ended)
+        (void)ended_within(it->process, STOP_WAIT_MS);
     child_close(it);
 }
 
@@ -293,8 +294,7 @@ bool tbk_process_run_with(const char *const *argv, const tbk_process_setting *se
         return false;
     bool ended = child_converse(&it, io, err) && child_wait(&it, io, out_exit_status, err);
     if (!ended)
-        child_stop(&it, setting->stop_wait_ms != 0 ? setting->stop_wait_ms : STOP_WAIT_MS,
-                   io->received);
+        child_stop(&it, setting->tidy_ms, io->received);
     child_close(&it);
     return ended;
 }

@@ -19,7 +19,8 @@ bool tbk_process_run(const char *const *argv, tbk_command_io *io, int *out_exit_
 typedef struct tbk_process_setting {
     const char *const *environment; /* NAME=VALUE, NULL at the end; NULL = ours */
     const char *folder;             /* to work in; NULL = ours */
-    uint32_t stop_wait_ms;          /* between TERM and KILL, for one that tidies up; 0 = 2 s */
+    uint32_t tidy_ms; /* TERM goes to it alone, and KILL to its process group only when it has ended
+                       * or so long has passed; 0 = TERM to all, after two seconds KILL */
 } tbk_process_setting;
 
 /* As tbk_process_run. The program is looked for in our own PATH. While it is being stopped, what it

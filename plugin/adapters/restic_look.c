@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define IDENTIFY_LIMIT_S 60
+#define IDENTIFY_TRIES 4
 #define SNAPSHOTS_MOST 20000
 #define FILES_MOST 1000
 #define LOCKS_MOST 100
@@ -37,18 +38,36 @@ static bool take_repository(void *self, const char *bytes, size_t length, tbk_er
     return true;
 }
 
+/* restic may end before it has passed on why ssh has ended, which is the reason. */
+static bool lacks_the_reason(const tbk_restic *it, const tbk_restic_words *words)
+{
+    return it->sftp_arguments != NULL && words->fatal_kind == TBK_E_NETWORK &&
+           words->ssh[0] == '\0';
+}
+
 bool tbk_restic_identify(void *self, tbk_arena *arena, const char **out_id, tbk_error *err)
 {
+    const tbk_restic *it = self;
     collection into = {.arena = arena};
-    tbk_restic_call call = {.what = "cannot open it",
-                            .words =
-                                (const char *const[]){"cat", "config", TBK_RESTIC_NO_LOCK, NULL},
-                            .limit_s = IDENTIFY_LIMIT_S};
     tbk_auto_restic_objects objects = {.take = take_repository, .self = &into};
-    if (!tbk_restic_do_objects(self, &call, &objects, err))
-        return false;
+    const tbk_restic_call call = {
+        .what = "cannot open it",
+        .words = (const char *const[]){"cat", "config", TBK_RESTIC_NO_LOCK, NULL},
+        .limit_s = IDENTIFY_LIMIT_S,
+        .on_output = tbk_restic_take_objects,
+        .on_output_self = &objects};
+    tbk_restic_words words;
+    int status;
+    int tries = 0;
+    do {
+        if (!tbk_restic_run(it, &call, &words, &status, err))
+            return false;
+    } while (status != 0 && lacks_the_reason(it, &words) && ++tries < IDENTIFY_TRIES);
+    if (status != 0)
+        return tbk_restic_fail(it, &call, &words, status, err);
     if (into.id == NULL)
-        return tbk_fail(err, TBK_E_CORRUPT, NULL, "the repository has no id");
+        return tbk_fail(err, TBK_E_CORRUPT, NULL, "the repository '%.200s' has no id",
+                        it->settings.repository);
     *out_id = into.id;
     return true;
 }

@@ -8,9 +8,7 @@
 #include <signal.h>
 #include <string.h>
 
-#define STOP_WAIT_MS                                                                               \
-    25000 /* while it retries it may take a minute; its lock is tidied up later                    \
-           */
+#define TIDY_MS 25000 /* to remove its lock; a slow line or retries may take it longer */
 #define NO_LIMIT_MS UINT32_MAX
 
 /* --- settings --- */
@@ -211,7 +209,7 @@ bool tbk_restic_run(const tbk_restic *it, const tbk_restic_call *call, tbk_resti
     };
     const tbk_process_setting setting = {.environment = it->environment,
                                          .folder = call->folder,
-                                         .stop_wait_ms = call->locks ? STOP_WAIT_MS : 0};
+                                         .tidy_ms = call->locks ? TIDY_MS : 0};
     *words = (tbk_restic_words){.variables = it->settings.variables,
                                 .report = it->settings.report,
                                 .phase = call->phase != NULL ? call->phase : "offsite"};

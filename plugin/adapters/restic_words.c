@@ -83,6 +83,7 @@ static tbk_error_code kind_of(const char *text)
         {"access key id you provided does not exist", TBK_E_KEY},
         {"signature we calculated does not match", TBK_E_KEY},
         {"permission denied (publickey", TBK_E_KEY},
+        {"host key verification failed", TBK_E_FAILED}, /* that no second try mends */
         {"permission denied, please try again", TBK_E_KEY},
         {"connection refused", TBK_E_NETWORK},
         {"connection reset", TBK_E_NETWORK},
@@ -137,9 +138,9 @@ tbk_error_code tbk_restic_words_code(const tbk_restic_words *words, int exit_sta
     default:
         break;
     }
-    /* A refused key ends an ssh that restic only sees to have ended. */
-    if (words->fatal_kind == TBK_E_NETWORK && words->kind == TBK_E_KEY)
-        return TBK_E_KEY;
+    /* Of an ssh that was refused restic sees no more than that it has ended. */
+    if (words->fatal_kind == TBK_E_NETWORK && words->ssh_kind != TBK_E_OK)
+        return words->ssh_kind;
     if (words->fatal_kind != TBK_E_OK)
         return words->fatal_kind;
     return words->kind != TBK_E_OK ? words->kind : TBK_E_FAILED;
@@ -160,21 +161,31 @@ static void take_text(tbk_restic_words *it, const char *text)
     tbk_error_code kind = kind_of(text);
     if (kind != TBK_E_OK)
         it->kind = kind;
-    if (tbk_text_starts_with(text, SSH))
+    bool is_ssh = tbk_text_starts_with(text, SSH);
+    if (is_ssh) {
+        it->ssh_kind = kind;
         note(it, text + sizeof SSH - 1, it->ssh, sizeof it->ssh);
-    else
+    } else
         note(it, text, it->last, sizeof it->last);
     if (it->told++ < TOLD_MOST)
         tbk_report_log(it->report, TBK_LOG_DETAIL, it->phase, "restic: %s",
-                       tbk_text_starts_with(text, SSH) ? it->ssh : it->last);
+                       is_ssh ? it->ssh : it->last);
 }
 
+/* Without the question after it, which repeats the address. */
 static void take_fatal(tbk_restic_words *it, const char *text)
 {
     static const char FATAL[] = "Fatal: ";
-    it->fatal_kind = kind_of(text);
-    note(it, tbk_text_starts_with(text, FATAL) ? text + sizeof FATAL - 1 : text, it->fatal,
-         sizeof it->fatal);
+    tbk_auto_text reason = {0};
+    const char *question = strstr(text, "\nIs there a repository");
+    if (tbk_text_starts_with(text, FATAL))
+        text += sizeof FATAL - 1;
+    size_t length = question != NULL && question > text ? (size_t)(question - text) : strlen(text);
+    while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == ' '))
+        length--;
+    tbk_text_append_bytes(&reason, text, length);
+    it->fatal_kind = kind_of(tbk_text_string(&reason));
+    note(it, tbk_text_string(&reason), it->fatal, sizeof it->fatal);
 }
 
 static void take_line(tbk_restic_words *it, const char *line)

@@ -20,7 +20,7 @@ typedef struct tbk_restic_words {
     char ssh[192];       /* last line of the ssh program */
     char fatal[448];     /* of the last exit_error */
     tbk_error_code kind; /* what the last line that says so says; TBK_E_OK: none did */
-    tbk_error_code fatal_kind;
+    tbk_error_code fatal_kind, ssh_kind;
 } tbk_restic_words;
 
 /* As it comes. */
