@@ -29,9 +29,12 @@ unsigned tbk_names_all(const tbk_names *names);
 void tbk_names_append(tbk_text *out, const tbk_names *names, unsigned values, const char *quote,
                       const char *last);
 
-/* <stem>_name(value) and <stem>_parse(name, &value, err) of an enum, from its names. */
-#define TBK_NAMES_FUNCTIONS(type, stem, names)                                                     \
-    const char *stem##_name(type value) { return tbk_names_of(&(names), (unsigned)value); }        \
+/* <stem>_name(value) of an enum, from its names. */
+#define TBK_NAMES_NAME(type, stem, names)                                                          \
+    const char *stem##_name(type value) { return tbk_names_of(&(names), (unsigned)value); }
+
+/* <stem>_parse(name, &value, err) of an enum, from its names. */
+#define TBK_NAMES_PARSE(type, stem, names)                                                         \
     bool stem##_parse(const char *name, type *out, tbk_error *err)                                 \
     {                                                                                              \
         unsigned value = (unsigned)*out;                                                           \
@@ -39,5 +42,10 @@ void tbk_names_append(tbk_text *out, const tbk_names *names, unsigned values, co
         *out = (type)value;                                                                        \
         return ok;                                                                                 \
     }
+
+/* Both. */
+#define TBK_NAMES_FUNCTIONS(type, stem, names)                                                     \
+    TBK_NAMES_NAME(type, stem, names)                                                              \
+    TBK_NAMES_PARSE(type, stem, names)
 
 #endif

@@ -47,11 +47,10 @@ static const char *const ssh_programs[] = {
 const tbk_names tbk_ssh_program_names = {.what = "way to the VM", TBK_NAMES_LIST(ssh_programs)};
 
 TBK_NAMES_FUNCTIONS(tbk_method, tbk_method, tbk_method_names)
-TBK_NAMES_FUNCTIONS(tbk_hold_policy, tbk_hold_policy, tbk_hold_policy_names)
-TBK_NAMES_FUNCTIONS(tbk_database_tls, tbk_database_tls, tbk_database_tls_names)
+TBK_NAMES_NAME(tbk_database_tls, tbk_database_tls, tbk_database_tls_names)
 TBK_NAMES_FUNCTIONS(tbk_mode, tbk_mode, tbk_mode_names)
 TBK_NAMES_FUNCTIONS(tbk_journal_mode, tbk_journal_mode, tbk_journal_mode_names)
-TBK_NAMES_FUNCTIONS(tbk_ssh_program, tbk_ssh_program, tbk_ssh_program_names)
+TBK_NAMES_PARSE(tbk_ssh_program, tbk_ssh_program, tbk_ssh_program_names)
 
 /* --- Choices of the command lines only --- */
 

@@ -50,15 +50,11 @@ bool tbk_mode_parse(const char *name, tbk_mode *out, tbk_error *err) TBK_MUST_CH
 /* "auto", "hot", "reflink", "snapshot", "pause", "stop" */
 const char *tbk_method_name(tbk_method method);
 bool tbk_method_parse(const char *name, tbk_method *out, tbk_error *err) TBK_MUST_CHECK;
-const char *tbk_hold_policy_name(tbk_hold_policy hold); /* "when_needed", "never" */
-bool tbk_hold_policy_parse(const char *name, tbk_hold_policy *out, tbk_error *err) TBK_MUST_CHECK;
-const char *tbk_database_tls_name(tbk_database_tls tls); /* "when_offered", "required" */
-bool tbk_database_tls_parse(const char *name, tbk_database_tls *out, tbk_error *err) TBK_MUST_CHECK;
+const char *tbk_database_tls_name(tbk_database_tls tls);  /* "when_offered", "required" */
 const char *tbk_journal_mode_name(tbk_journal_mode mode); /* "as it is", "wal", "delete" */
 /* "wal" or "delete"; fails with TBK_E_CONFIG. */
 bool tbk_journal_mode_parse(const char *name, tbk_journal_mode *out, tbk_error *err) TBK_MUST_CHECK;
-const char *
-tbk_ssh_program_name(tbk_ssh_program program); /* "auto", "libssh2", "openssh", "local" */
+/* "auto", "libssh2", "openssh", "local" */
 bool tbk_ssh_program_parse(const char *name, tbk_ssh_program *out, tbk_error *err) TBK_MUST_CHECK;
 
 extern const tbk_names tbk_method_names, tbk_hold_policy_names, tbk_database_tls_names,

@@ -15,7 +15,7 @@ const tbk_names tbk_proof_level_names = {.what = "level of proof",
                                          .fix = "write checksums or restored",
                                          .code = TBK_E_USAGE};
 
-TBK_NAMES_FUNCTIONS(tbk_proof_level, tbk_proof_level, tbk_proof_level_names)
+TBK_NAMES_NAME(tbk_proof_level, tbk_proof_level, tbk_proof_level_names)
 
 #define AT(member) TBK_AT(tbk_proof, member)
 

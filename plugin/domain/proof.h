@@ -33,6 +33,5 @@ bool tbk_proof_read(tbk_arena *arena, const tbk_value *value, tbk_proof *out,
                     tbk_error *err) TBK_MUST_CHECK;
 extern const tbk_names tbk_proof_level_names;
 const char *tbk_proof_level_name(tbk_proof_level level); /* "none", "checksums", "restored" */
-bool tbk_proof_level_parse(const char *name, tbk_proof_level *out, tbk_error *err) TBK_MUST_CHECK;
 
 #endif

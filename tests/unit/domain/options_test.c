@@ -292,37 +292,41 @@ static void values_of_no_file_are_named_by_their_key(void **state)
 static void names_are_read_as_they_are_written(void **state)
 {
     (void)state;
+    static const tbk_names *const all[] = {&tbk_method_names,
+                                           &tbk_hold_policy_names,
+                                           &tbk_database_tls_names,
+                                           &tbk_mode_names,
+                                           &tbk_journal_mode_names,
+                                           &tbk_ssh_program_names,
+                                           NULL};
     tbk_error err;
-    for (tbk_method method = TBK_METHOD_AUTO; method <= TBK_METHOD_STOP; method++) {
-        tbk_method read = TBK_METHOD_AUTO;
-        assert_succeeds(tbk_method_parse(tbk_method_name(method), &read, &err), err);
-        assert_int_equal(read, method);
-    }
-    for (tbk_hold_policy hold = TBK_HOLD_WHEN_NEEDED; hold <= TBK_HOLD_NEVER; hold++) {
-        tbk_hold_policy read = TBK_HOLD_WHEN_NEEDED;
-        assert_succeeds(tbk_hold_policy_parse(tbk_hold_policy_name(hold), &read, &err), err);
-        assert_int_equal(read, hold);
-    }
-    for (tbk_database_tls tls = TBK_TLS_WHEN_OFFERED; tls <= TBK_TLS_REQUIRED; tls++) {
-        tbk_database_tls read = TBK_TLS_WHEN_OFFERED;
-        assert_succeeds(tbk_database_tls_parse(tbk_database_tls_name(tls), &read, &err), err);
-        assert_int_equal(read, tls);
-    }
-    for (tbk_mode mode = TBK_MODE_WINDOW; mode <= TBK_MODE_SIDECAR; mode++) {
-        tbk_mode read = TBK_MODE_WINDOW;
-        assert_succeeds(tbk_mode_parse(tbk_mode_name(mode), &read, &err), err);
-        assert_int_equal(read, mode);
-    }
-    for (tbk_journal_mode mode = TBK_JOURNAL_WAL; mode <= TBK_JOURNAL_DELETE; mode++) {
-        tbk_journal_mode read = TBK_JOURNAL_AS_IT_IS;
-        assert_succeeds(tbk_journal_mode_parse(tbk_journal_mode_name(mode), &read, &err), err);
-        assert_int_equal(read, mode);
-    }
-    for (tbk_ssh_program program = TBK_SSH_AUTO; program <= TBK_SSH_LOCAL; program++) {
-        tbk_ssh_program read = TBK_SSH_AUTO;
-        assert_succeeds(tbk_ssh_program_parse(tbk_ssh_program_name(program), &read, &err), err);
-        assert_int_equal(read, program);
-    }
+    for (const tbk_names *const *names = all; *names != NULL; names++)
+        for (unsigned value = (*names)->first; value < (*names)->count; value++) {
+            unsigned read = (*names)->count;
+            assert_succeeds(tbk_names_parse(*names, tbk_names_of(*names, value), &read, &err), err);
+            assert_int_equal(read, value);
+        }
+}
+
+static void each_choice_has_its_own_name(void **state)
+{
+    (void)state;
+    tbk_error err;
+    tbk_method method = TBK_METHOD_AUTO;
+    tbk_mode mode = TBK_MODE_WINDOW;
+    tbk_journal_mode journal_mode = TBK_JOURNAL_AS_IT_IS;
+    tbk_ssh_program program = TBK_SSH_AUTO;
+    assert_succeeds(tbk_method_parse(tbk_method_name(TBK_METHOD_STOP), &method, &err), err);
+    assert_int_equal(method, TBK_METHOD_STOP);
+    assert_succeeds(tbk_mode_parse(tbk_mode_name(TBK_MODE_SIDECAR), &mode, &err), err);
+    assert_int_equal(mode, TBK_MODE_SIDECAR);
+    assert_succeeds(
+        tbk_journal_mode_parse(tbk_journal_mode_name(TBK_JOURNAL_DELETE), &journal_mode, &err),
+        err);
+    assert_int_equal(journal_mode, TBK_JOURNAL_DELETE);
+    assert_succeeds(tbk_ssh_program_parse("local", &program, &err), err);
+    assert_int_equal(program, TBK_SSH_LOCAL);
+    assert_string_equal(tbk_database_tls_name(TBK_TLS_REQUIRED), "required");
 }
 
 static void no_journal_mode_but_those_that_are_offered(void **state)
@@ -444,6 +448,7 @@ int main(void)
         cmocka_unit_test(options_file_overrules_bad_native_values),
         cmocka_unit_test(values_of_no_file_are_named_by_their_key),
         cmocka_unit_test(names_are_read_as_they_are_written),
+        cmocka_unit_test(each_choice_has_its_own_name),
         cmocka_unit_test(a_full_schedule_goes_with_essential_backups_at_other_times),
         cmocka_unit_test(a_method_goes_with_database_mode_and_policy),
         cmocka_unit_test(tls_is_demanded_of_mysql_only),

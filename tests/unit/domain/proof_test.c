@@ -66,12 +66,14 @@ static void levels_are_read_as_they_are_written(void **state)
 {
     (void)state;
     tbk_error err;
-    tbk_proof_level read = TBK_PROOF_NONE;
+    unsigned read = TBK_PROOF_NONE;
     for (tbk_proof_level level = TBK_PROOF_NONE; level <= TBK_PROOF_RESTORED; level++) {
-        assert_succeeds(tbk_proof_level_parse(tbk_proof_level_name(level), &read, &err), err);
+        const char *name = tbk_proof_level_name(level);
+        assert_succeeds(tbk_names_parse(&tbk_proof_level_names, name, &read, &err), err);
         assert_int_equal(read, level);
     }
-    assert_fails(tbk_proof_level_parse("felt", &read, &err), err, TBK_E_USAGE, "'felt' is unknown");
+    assert_fails(tbk_names_parse(&tbk_proof_level_names, "felt", &read, &err), err, TBK_E_USAGE,
+                 "'felt' is unknown");
 }
 
 static void newer_proofs_are_not_read(void **state)
