@@ -11,13 +11,10 @@ static const char *const HELP_FIX = "see 'torrust-backup-engine help'";
 
 static bool parse_number(const tbk_option *row, const char *text, int64_t *out, tbk_error *err)
 {
-    /* By hand, no limit is said by leaving it out. */
-    int64_t least = row->minimum == 0 ? 1 : row->minimum;
-
-    return tbk_number_parse_whole(text, least, row->maximum, out) ||
+    return tbk_number_parse_whole(text, row->minimum, row->maximum, out) ||
            tbk_fail(err, TBK_E_USAGE, HELP_FIX,
                     "--%s takes a whole number from %lld to %lld, not '%s'", row->engine_line.name,
-                    (long long)least, (long long)row->maximum, text);
+                    (long long)row->minimum, (long long)row->maximum, text);
 }
 
 static bool parse_choice(const tbk_option *row, const char *text, unsigned *out, tbk_error *err)
@@ -78,6 +75,7 @@ static void take_number(const tbk_option *row, int64_t number, engine_args *args
         args->keep_last = number;
         break;
     case TBK_OPTION_RATE_LIMIT_MIB:
+        args->has_rate_limit = true;
         args->rate_limit_mib = number;
         break;
     case TBK_OPTION_PORT:
@@ -207,7 +205,7 @@ static bool settle_backup(const engine_args *args, tbk_error *err)
         return tbk_fail(err, TBK_E_USAGE, "use 'torrust-backup run ENVIRONMENT --journal-mode'",
                         "--journal-mode goes with --hook only, which stops the tracker for it");
     if (!by_hand && (args->keep_days != 0 || args->keep_last != 0 || args->has_level ||
-                     args->rate_limit_mib != 0 || args->rules.count != 0))
+                     args->has_rate_limit || args->rules.count != 0))
         return tbk_fail(err, TBK_E_USAGE, "set it in the configuration",
                         "--keep-days, --keep-last, --level, --rate-limit-mib and --rule go with "
                         "--sqlite only");

@@ -107,7 +107,7 @@ END
         "list --output xml" "list --store" "list --store a --config b" "list more" "backup --hook --method warm" \
         "backup --sqlite t --store s --method pause" "backup --sqlite t --store s --method stop" \
         "backup --sqlite t --store s --journal-mode wal" "backup --journal-mode wal" "backup --hook --journal-mode memory" \
-        "backup --rate-limit-mib 5" "backup --sqlite t --store s --rate-limit-mib 0" "list --rate-limit-mib 5" \
+        "backup --rate-limit-mib 5" "backup --rate-limit-mib 0" "backup --sqlite t --store s --rate-limit-mib -1" "list --rate-limit-mib 5" \
         "list --journal-mode wal" "backup --sqlite t --store s --level -11"; do
         # shellcheck disable=SC2086 # a list of words
         run -2 "$engine" $words
@@ -161,6 +161,12 @@ END
         stat -c %s "store$level"/*/database.db.zst >>sizes
     done
     sort -rn sizes | cmp - sizes
+}
+
+@test "a rate limit of 0 is none" {
+    make_database tracker.db 20000
+    backup --rate-limit-mib 0
+    [ -n "$(sets)" ]
 }
 
 @test "a rate limit is kept" {
