@@ -51,6 +51,8 @@ const tbk_option tbk_option_table[TBK_OPTION_COUNT] = {
 #define ROWS tbk_option_table
 #define ROWS_END (tbk_option_table + TBK_OPTION_COUNT)
 #define VERBS_NAMED_MAX 3 /* in general help; what more take, most take */
+#define HELP_COLUMN 27    /* where the text of an option begins */
+#define HELP_WIDTH 100
 
 /* --- Command lines --- */
 
@@ -115,18 +117,53 @@ static void append_default(tbk_text *out, const tbk_option *row, tbk_program pro
         tbk_text_format(out, " (by hand, default: %s)", row->initial);
 }
 
+/* Of what has a form of its own, unless the help shows one already. */
+static void append_example(tbk_text *out, const tbk_option *row)
+{
+    bool has_form =
+        row->type == TBK_OPTION_RULES ||
+        (row->type == TBK_OPTION_TEXT && strstr(tbk_text_string(out), "(default: ") == NULL);
+
+    if (has_form && strstr(tbk_text_string(out), row->example) == NULL)
+        tbk_text_format(out, " (example: %s)", row->example);
+}
+
+/* From HELP_COLUMN on, whole words a line, as many as fit. */
+static void append_wrapped(tbk_text *out, const char *text)
+{
+    size_t column = HELP_COLUMN;
+    const char *blank = "";
+
+    while (*text != '\0') {
+        size_t length = strcspn(text, " ");
+        if (column + strlen(blank) + length > HELP_WIDTH) {
+            tbk_text_format(out, "\n%*s", HELP_COLUMN, "");
+            column = HELP_COLUMN;
+            blank = "";
+        }
+        tbk_text_format(out, "%s%.*s", blank, (int)length, text);
+        column += strlen(blank) + length;
+        blank = " ";
+        text += length + strspn(text + length, " ");
+    }
+    tbk_text_append(out, "\n");
+}
+
 static void append_help(tbk_text *out, const tbk_option *row, tbk_program program,
-                        const char *taken_by)
+                        const char *taken_by, bool with_example)
 {
     const tbk_option_line *line = tbk_option_line_of(row, program);
+    tbk_auto_text help = {0};
     char left[48];
 
     (void)snprintf(left, sizeof left, "--%s %s", line->name,
                    line->argument != NULL ? line->argument : "");
-    tbk_text_format(out, "  %-24s %s%s", left, taken_by,
-                    row->line_help != NULL ? row->line_help : row->help);
-    append_default(out, row, program);
-    tbk_text_append(out, "\n");
+    tbk_text_format(out, "  %-*s ", HELP_COLUMN - 3, left);
+    tbk_text_format(&help, "%s%s", taken_by, row->line_help != NULL ? row->line_help : row->help);
+    append_default(&help, row, program);
+    if (with_example)
+        append_example(&help, row);
+    append_wrapped(out, tbk_text_string(&help));
 }
 
 void tbk_option_help_of_program(tbk_text *out, tbk_program program)
@@ -142,7 +179,7 @@ void tbk_option_help_of_program(tbk_text *out, tbk_program program)
             tbk_names_append(&taken_by, names, line->verbs, "", ", ");
             tbk_text_append(&taken_by, ": ");
         }
-        append_help(out, row, program, tbk_text_string(&taken_by));
+        append_help(out, row, program, tbk_text_string(&taken_by), false);
     }
 }
 
@@ -161,7 +198,7 @@ void tbk_option_help_of_verb(tbk_text *out, tbk_program program, unsigned verb)
                 is_common(tbk_option_line_of(row, program), program) != common)
                 continue;
             tbk_text_append(out, title);
-            append_help(out, row, program, "");
+            append_help(out, row, program, "", common == 0);
             title = "";
         }
         title = title[0] == '\0' ? "\nCommon options:\n" : "Common options:\n";

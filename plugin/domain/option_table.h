@@ -116,7 +116,8 @@ bool tbk_option_fail_verb(const tbk_option *row, tbk_program program, unsigned v
 const tbk_option *tbk_option_of_request(const char *key);
 
 /* Appends a line of help for each option of the program, with the verbs that take it; or for those
- * that the verb takes, its own before the common ones. */
+ * that the verb takes, its own before the common ones, and with an example. Lines wrap at 100
+ * columns. */
 void tbk_option_help_of_program(tbk_text *out, tbk_program program);
 void tbk_option_help_of_verb(tbk_text *out, tbk_program program, unsigned verb);
 

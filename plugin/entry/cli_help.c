@@ -81,7 +81,7 @@ void cli_print_command_help(FILE *out, tbk_verb verb)
     tbk_auto_text options = {0};
 
     tbk_option_help_of_verb(&options, TBK_PROGRAM_CLI, verb);
-    (void)fprintf(
-        out, "torrust-backup %s: %s.\n\nUsage: torrust-backup %s%s\n\nExample:\n  %s\n\n%s", name,
-        command->summary, name, command->arguments, command->example, tbk_text_string(&options));
+    (void)fprintf(out, "%s: %s.\n\nUsage: torrust-backup %s%s\n\nExample:\n  %s\n\n%s", name,
+                  command->summary, name, command->arguments, command->example,
+                  tbk_text_string(&options));
 }

@@ -252,7 +252,18 @@ possible() {
     run -0 "$TBK_BUILD/bin/torrust-backup" help
     [[ $output == *"  plan "*"changes nothing"*"--method METHOD"*"--journal-mode MODE"*"torrust-backup plan my-env"* ]]
     run -0 "$TBK_BUILD/bin/torrust-backup" help plan
-    [[ $output == *"Usage: torrust-backup plan ENVIRONMENT"* ]]
+    [[ $output == *"Usage: torrust-backup plan ENVIRONMENT"*"another address of the VM (example: "* ]]
+}
+
+@test "no line of a command's help has more than 100 columns" {
+    for command in render plan configure verify run restore list status acknowledge version help; do
+        "$TBK_BUILD/bin/torrust-backup" help "$command"
+    done >"$BATS_TEST_TMPDIR/help"
+    for command in backup list check prove restore plan serve health acknowledge version; do
+        "$TBK_BUILD/bin/torrust-backup-engine" help "$command"
+    done >>"$BATS_TEST_TMPDIR/help"
+    grep -q '(example: ' "$BATS_TEST_TMPDIR/help"
+    run ! grep -E '^.{101}' "$BATS_TEST_TMPDIR/help"
 }
 
 @test "a dry run of render says so, and writes nothing" {

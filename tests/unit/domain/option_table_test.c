@@ -132,7 +132,15 @@ static void help_of_a_verb_has_its_options_and_the_common_ones(void **state)
     assert_true(tbk_text_starts_with(tbk_text_string(&run), "Options:\n"));
     assert_true(has_line(&run, "--method METHOD          auto, hot, "));
     assert_false(has_line(&run, "--set ID"));
-    assert_non_null(strstr(tbk_text_string(&run), "this once\n")); /* and no default */
+    assert_true(has_line(&run, "--profile PROFILE        full or essential, this once\n"));
+    assert_true(has_line(&run, "--ssh-port PORT          another SSH port\n"));
+    assert_true(
+        has_line(&run, "--ssh-host HOST          another address of the VM (example: 192."));
+    assert_true(
+        has_line(&run, "--working-dir DIR        the deployer's working directory (default: .)\n"));
+    assert_true(has_line(
+        &run,
+        "--plugin FILE            the plugin to load (default: the one beside this program)\n"));
     assert_non_null(
         strstr(tbk_text_string(&run), "\n\nCommon options:\n  --output-format FORMAT "));
     assert_non_null(strstr(tbk_text_string(&run), "for the result (default: text)\n"));
@@ -140,8 +148,40 @@ static void help_of_a_verb_has_its_options_and_the_common_ones(void **state)
     assert_true(tbk_text_starts_with(tbk_text_string(&version), "Common options:\n"));
     tbk_option_help_of_verb(&backup, TBK_PROGRAM_ENGINE, TBK_ENGINE_BACKUP);
     assert_true(has_line(&backup, "--level N                zstd's level"));
-    assert_non_null(strstr(tbk_text_string(&backup), "this once (by hand, default: auto)\n"));
-    assert_true(has_line(&backup, "--store DIR              the store, by hand\n"));
+    assert_non_null(strstr(tbk_text_string(&backup), " (by hand, default: auto)\n"));
+    assert_true(
+        has_line(&backup, "--store DIR              the store, by hand (example: /srv/backup)\n"));
+    assert_true(has_line(
+        &backup,
+        "--config FILE            the configuration (default: /etc/torrust-backup/engine.yml)\n"));
+    assert_non_null(strstr(tbk_text_string(&backup), "completed > 0) (example: keys=none)\n"));
+}
+
+static void assert_narrow(const tbk_text *help)
+{
+    for (const char *line = tbk_text_string(help); *line != '\0'; line += strspn(line, "\n")) {
+        size_t length = strcspn(line, "\n");
+        if (length > 100 || line[length - 1] == ' ')
+            fail_msg("a line of help is too long, or ends with a blank: %.*s", (int)length, line);
+        line += length;
+    }
+}
+
+static void no_line_of_help_is_too_long(void **state)
+{
+    (void)state;
+    for (unsigned program = TBK_PROGRAM_CLI; program <= TBK_PROGRAM_ENGINE; program++) {
+        unsigned verbs = program == TBK_PROGRAM_CLI ? (unsigned)TBK_VERB_COUNT
+                                                    : (unsigned)TBK_ENGINE_COMMAND_COUNT;
+        tbk_auto_text help = {0};
+        tbk_option_help_of_program(&help, program);
+        assert_narrow(&help);
+        for (unsigned verb = 0; verb < verbs; verb++) {
+            tbk_auto_text own = {0};
+            tbk_option_help_of_verb(&own, program, verb);
+            assert_narrow(&own);
+        }
+    }
 }
 
 static void help_of_a_program_has_all_its_options_with_their_verbs(void **state)
@@ -414,6 +454,7 @@ int main(void)
         cmocka_unit_test(an_option_of_another_verb_names_its_own),
         cmocka_unit_test(one_name_of_two_options_is_of_the_verbs_of_both),
         cmocka_unit_test(help_of_a_verb_has_its_options_and_the_common_ones),
+        cmocka_unit_test(no_line_of_help_is_too_long),
         cmocka_unit_test(help_of_a_program_has_all_its_options_with_their_verbs),
         cmocka_unit_test(a_request_is_looked_up_by_its_key),
         cmocka_unit_test(keys_of_a_file_are_there_once),
