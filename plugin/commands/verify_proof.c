@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "commands/host_runner.h"
 #include "commands/live_database.h"
 #include "domain/proof.h"
@@ -94,20 +93,12 @@ static bool fetch(tbk_verify_job *self, const char *directory, const char *name,
     return tbk_remote_get(self->vm->remote, path, fd, limit_bytes, &digest, &report, err);
 }
 
-static bool fetch_manifest(tbk_verify_job *self, const char *directory, tbk_manifest *out,
-                           tbk_error *err)
+static bool fetch_manifest(tbk_verify_job *self, const char *directory, const tbk_set *set,
+                           tbk_manifest *out, tbk_error *err)
 {
-    char *bytes = NULL;
-    size_t length = 0;
-    const tbk_value *value = NULL;
-
     return fetch(self, directory, TBK_SET_MANIFEST_FILE, SMALL_FILE_LIMIT_BYTES, err) &&
            fetch(self, directory, TBK_SET_SUMS_FILE, SMALL_FILE_LIMIT_BYTES, err) &&
-           tbk_file_read(self->arena,
-                         tbk_arena_format(self->arena, "%s/" TBK_SET_MANIFEST_FILE, directory),
-                         SMALL_FILE_LIMIT_BYTES, &bytes, &length, err) &&
-           tbk_json_parse(self->arena, bytes, length, TBK_SET_MANIFEST_FILE, &value, err) &&
-           tbk_manifest_read(self->arena, value, out, err);
+           tbk_set_read_manifest(set, self->arena, out, err);
 }
 
 static bool fetch_files(tbk_verify_job *self, const char *directory, const tbk_manifest *manifest,
@@ -144,14 +135,12 @@ static void note_proof_here(tbk_verify_job *self, const tbk_proof *proof)
 }
 
 /* A file can be opened anywhere; a server's dump needs a server. */
-static bool prove_files(tbk_verify_job *self, const char *directory, tbk_proof *out, tbk_error *err)
+static bool prove_files(tbk_verify_job *self, const char *directory, const tbk_set *set,
+                        tbk_proof *out, tbk_error *err)
 {
     tbk_database sqlite = tbk_database_sqlite(self->arena, NULL);
     bool is_file = self->manifest->driver == TBK_DRIVER_SQLITE;
-    tbk_auto(tbk_set) *set = NULL;
 
-    if (!tbk_set_open(directory, &set, err))
-        return false;
     const tbk_prove_request request = {.set = set,
                                        .manifest = self->manifest,
                                        .level = is_file ? TBK_PROOF_RESTORED : TBK_PROOF_CHECKSUMS,
@@ -180,8 +169,9 @@ static bool prove_fetched(tbk_verify_job *self, const char *directory, tbk_error
     tbk_manifest *manifest = TBK_ARENA_NEW(self->arena, tbk_manifest);
     uint64_t limit_bytes = (uint64_t)self->vm->workspace->options.verify_fetch_limit_mib << 20;
     tbk_proof proof = {0};
+    tbk_auto(tbk_set) *set = NULL;
 
-    if (!fetch_manifest(self, directory, manifest, err))
+    if (!tbk_set_open(directory, &set, err) || !fetch_manifest(self, directory, set, manifest, err))
         return false;
     self->manifest = manifest;
     note_config(self, manifest);
@@ -198,7 +188,7 @@ static bool prove_fetched(tbk_verify_job *self, const char *directory, tbk_error
     }
     if (!fetch_files(self, directory, manifest, err))
         return false;
-    if (prove_files(self, directory, &proof, err))
+    if (prove_files(self, directory, set, &proof, err))
         note_proof_here(self, &proof);
     else if (err->code == TBK_E_INTERRUPTED)
         return false;
