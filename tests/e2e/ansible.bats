@@ -5,7 +5,6 @@ bats_require_minimum_version 1.5.0
 load common
 
 setup_file() { start_machine e2e-ansible; }
-teardown_file() { stop_machine; }
 
 playbook() {
     (cd "$workspace" && ANSIBLE_STDOUT_CALLBACK=default ANSIBLE_HOST_KEY_CHECKING=False timeout 300 ansible-playbook \

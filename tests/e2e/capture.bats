@@ -11,16 +11,9 @@ setup_file() {
 }
 teardown_file() {
     stop_machine
-    if "$vm" list | grep -q "^e2e-clone "; then "$vm" stop e2e-clone; fi
+    stop_other e2e-clone
 }
 
-# What Docker was told to do with the tracker's container since the machine's second $1.
-tracker_events() {
-    on_vm docker events --since "$1" --until "$(on_vm date -d '1 second' +%s)" --filter container=tracker --filter type=container \
-        --format '{{.Action}}' | grep -v '^exec_\|^health_status' || true
-}
-field() { last_run | jq -r "$1"; }
-newest() { sets | tail -n 1; }
 # slowly: the engine reads so slowly from now on that something can happen meanwhile.
 slowly() { with_options 'rate_limit_mib: 2'; }
 with_options() {
@@ -46,8 +39,8 @@ verified_by() {
     run --separate-stderr tb verify "$@"
     printf '%s\n' "$output" "$stderr" >&2
     [ "$status" = 0 ]
-    [ "$(field .method)" = "$method" ]
-    [ "$(field .held_ms)" = 0 ]
+    [ "$(last_run_field .method)" = "$method" ]
+    [ "$(last_run_field .held_ms)" = 0 ]
     [ -z "$(tracker_events "$since")" ]
     check_restored "$(newest)"
 }
@@ -67,7 +60,7 @@ verified_by() {
     with_options 'prove_restored_every_days: 0'
     for _ in $(seq 20); do
         on_vm $hook >/dev/null
-        [ "$(field .method)" = hot ]
+        [ "$(last_run_field .method)" = hot ]
         check_restored "$(newest)"
         sleep 1 # the name of a set has seconds
     done
@@ -79,7 +72,7 @@ verified_by() {
     in_a_run
     on_vm docker restart --signal INT tracker >/dev/null
     ended_with 0
-    [ "$(field .method)" = hot ]
+    [ "$(last_run_field .method)" = hot ]
     check_restored "$(newest)"
     tracker_runs
 }
@@ -88,12 +81,12 @@ verified_by() {
     in_a_run
     on_vm docker kill --signal INT tracker >/dev/null
     ended_with 20 # it ran before the backup, and somebody should know that it does not now
-    [ "$(field .exit_status)" = 0 ]
-    [ "$(field .method)" = hot ]
+    [ "$(last_run_field .exit_status)" = 0 ]
+    [ "$(last_run_field .method)" = hot ]
     check_restored "$(newest)"
     [ "$(tracker_state)" = exited ]
     on_vm $hook >/dev/null
-    [ "$(field .method)" = hot ]
+    [ "$(last_run_field .method)" = hot ]
     check_restored "$(newest)"
     [ "$(tracker_state)" = exited ]
     on_vm docker start tracker >/dev/null
@@ -108,7 +101,7 @@ verified_by() {
     tracker_runs
     with_options ''
     on_vm $hook >/dev/null
-    [ "$(field .method)" = hot ]
+    [ "$(last_run_field .method)" = hot ]
     check_restored "$(newest)"
     store_is_whole
 }
@@ -116,31 +109,31 @@ verified_by() {
 @test "back to a rollback journal: inside a stop, with a backup before; then the tracker is paused as ever" {
     since=$(on_vm date +%s)
     on_vm $hook --journal-mode delete >/dev/null
-    [ "$(field .method)" = stop ]
+    [ "$(last_run_field .method)" = stop ]
     [ "$(on_vm od -An -tu1 -j18 -N2 $database | tr -d ' ')" = 11 ]
     wait_until 120 tracker_runs
     [[ $(tracker_events "$since") == *start* ]]
     on_vm $hook >/dev/null
-    [ "$(field .method)" = pause ]
-    [[ $(field .method_reason) == *"hot: the database is not in WAL mode"*"reflink:"* ]]
+    [ "$(last_run_field .method)" = pause ]
+    [[ $(last_run_field .method_reason) == *"hot: the database is not in WAL mode"*"reflink:"* ]]
     check_restored "$(newest)"
 }
 
 @test "and to WAL again: the next backup holds nothing" {
     on_vm $hook --journal-mode wal >/dev/null
-    [ "$(field .method)" = stop ]
+    [ "$(last_run_field .method)" = stop ]
     [ "$(on_vm od -An -tu1 -j18 -N2 $database | tr -d ' ')" = 22 ]
     wait_until 120 tracker_runs
     on_vm $hook >/dev/null
-    [ "$(field .method)" = hot ]
-    [ "$(field .held_ms)" = 0 ]
+    [ "$(last_run_field .method)" = hot ]
+    [ "$(last_run_field .held_ms)" = 0 ]
     check_restored "$(newest)"
 }
 
 @test "a journal mode that is there already changes nothing and stops nobody" {
     since=$(on_vm date +%s)
     on_vm $hook --journal-mode wal >/dev/null
-    [ "$(field .method)" = hot ]
+    [ "$(last_run_field .method)" = hot ]
     [ -z "$(tracker_events "$since")" ]
 }
 
@@ -153,7 +146,7 @@ verified_by() {
     for _ in $(seq 10); do
         sleep 1
         on_vm $hook >/dev/null
-        [ "$(field .method)" = reflink ]
+        [ "$(last_run_field .method)" = reflink ]
         check_restored "$(newest)"
     done
 }

@@ -25,6 +25,10 @@ start_machine() {
 }
 
 stop_machine() { "$vm" stop "$machine"; }
+# stop_other NAME: a further machine, to which the test may not have come.
+stop_other() { if "$vm" list | grep -q "^$1 "; then "$vm" stop "$1"; fi; }
+# For all tests that have no other machine, and nothing else to end.
+teardown_file() { stop_machine; }
 
 # The command line in the workspace, on the environment.
 tb() {
@@ -37,7 +41,19 @@ on_vm() { timeout "${limit:-300}" "$vm" root "$machine" -- "$@"; }
 sh_on_vm() { on_vm sh -c "$1"; }
 tracker_state() { on_vm docker inspect -f '{{.State.Status}}' tracker; }
 last_run() { on_vm cat "$store/.state/last-run.json"; }
+last_run_field() { last_run | jq -r "$1"; }
 sets() { sh_on_vm "ls $store 2>/dev/null | grep -E '^[0-9]{8}T[0-9]{6}Z\$' || true"; }
+newest() { sets | tail -n 1; }
+more_sets_than() { [ "$(sets | wc -l)" -gt "$1" ]; }
+
+# What Docker was told to do with the tracker's container since the machine's second $1.
+tracker_events() {
+    on_vm docker events --since "$1" --until "$(on_vm date -d '1 second' +%s)" --filter container=tracker --filter type=container \
+        --format '{{.Action}}' | grep -v '^exec_\|^health_status' || true
+}
+
+# keeps_schema NAME FILE...: each file keeps docs/schemas/NAME.schema.json.
+keeps_schema() { "$source_dir/tests/keeps-schema" "$@"; }
 
 # wait_until SECONDS COMMAND...: not 0 when the command did not succeed within the time.
 wait_until() {

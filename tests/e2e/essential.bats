@@ -12,7 +12,6 @@ setup_file() {
         WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n LIMIT 100000)
         INSERT INTO swarm SELECT i, hex(randomblob(20)), CASE WHEN i % 32 = 0 THEN i ELSE 0 END FROM n;"
 }
-teardown_file() { stop_machine; }
 
 in_stopped_database() {
     on_vm docker kill --signal INT tracker >/dev/null
@@ -28,8 +27,6 @@ with_options() {
 }
 # Waits for the tracker, which writes a hundred times a second with a rollback journal and has the database locked then.
 in_live_database() { sqlite3 -cmd '.timeout 20000' "$("$vm" path "$machine")/root$database" "$1"; }
-field() { last_run | jq -r "$1"; }
-newest() { sets | tail -n 1; }
 in_newest() {
     restored "$(newest)" "$BATS_TEST_TMPDIR/restored.db"
     sqlite3 "$BATS_TEST_TMPDIR/restored.db" "$1"
@@ -69,9 +66,9 @@ END
     run --separate-stderr tb verify
     printf '%s\n' "$output" "$stderr" >&2
     [ "$status" = 0 ]
-    [ "$(field .method)" = hot ]
-    [ "$(field .profile)" = essential ]
-    [ "$(field .held_ms)" = 0 ]
+    [ "$(last_run_field .method)" = hot ]
+    [ "$(last_run_field .profile)" = essential ]
+    [ "$(last_run_field .held_ms)" = 0 ]
     [ "$(in_newest 'PRAGMA integrity_check; SELECT count(*), min(completed) FROM swarm')" = "ok
 3125|32" ]
     [ "$(in_newest 'SELECT count(*) >= 20000 FROM torrents')" = 1 ]
@@ -92,7 +89,7 @@ END
 
 @test "a full backup when the command says so" {
     tb run --profile full
-    [ "$(field .profile)" = full ]
+    [ "$(last_run_field .profile)" = full ]
     [ "$(in_newest 'SELECT count(*) FROM swarm')" = 100000 ]
     run tb list
     [[ $output == *essential*full* || $output == *full*essential* ]]
@@ -148,8 +145,8 @@ END
     wait_until 120 tracker_runs
     sleep 1
     tb run
-    [ "$(field .method)" = pause ]
-    [ "$(field .profile)" = essential ]
+    [ "$(last_run_field .method)" = pause ]
+    [ "$(last_run_field .profile)" = essential ]
     [ "$(in_newest 'SELECT count(*) FROM swarm')" = 3125 ]
     store_is_whole
 }

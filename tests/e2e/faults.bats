@@ -4,32 +4,16 @@
 
 bats_require_minimum_version 1.5.0
 load common
+load held_run
 
 setup_file() {
     start_machine e2e-faults --rows 400000 --rate 50
     tb configure
     on_vm $hook >/dev/null
 }
-teardown_file() { stop_machine; }
 
-setup() { good_before=$(sets | tail -n 1); }
+setup() { good_before=$(newest); }
 
-# In the background, its exit status in $status_file.
-begin_run() {
-    status_file=$BATS_TEST_TMPDIR/status
-    rm -f "$status_file"
-    (set +e; on_vm sh -c "$hook >> /var/log/torrust-backup/run.log 2>&1" 3>&-; echo $? >"$status_file") 3>&- &
-}
-run_ended() { [ -s "$status_file" ]; }
-held() { on_vm test -e $state_dir/held; }
-# A hold may be over before anybody has looked twice: the engine is stopped in it, and the hold with it.
-freeze_in_hold() {
-    sh_on_vm "for i in \$(seq 6000); do
-            ! [ -e $state_dir/held ] || ! pkill -STOP -f '^/torrust-backup-engine backup' || break
-            sleep 0.005
-        done
-        [ -e $state_dir/held ] || { pkill -CONT -f '^/torrust-backup-engine backup'; exit 1; }"
-}
 container_runs() { [ -n "$(on_vm docker ps -q -f name=torrust-backup-run)" ]; }
 hook_pid() { on_vm sh -c "pgrep -o -f '^/bin/sh $hook'"; }
 
@@ -42,7 +26,7 @@ everything_is_well() {
     store_is_visible_whole
     on_vm $hook >"$BATS_TEST_TMPDIR/next.log" || { tail "$BATS_TEST_TMPDIR/next.log"; return 1; }
     store_is_whole
-    check_restored "$(sets | tail -n 1)"
+    check_restored "$(newest)"
     tracker_runs
 }
 store_is_visible_whole() {

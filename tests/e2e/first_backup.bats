@@ -5,7 +5,6 @@ bats_require_minimum_version 1.5.0
 load common
 
 setup_file() { start_machine e2e-first --phase provisioned; }
-teardown_file() { stop_machine; }
 
 @test "render writes the files, none readable by others, and touches nothing else" {
     tb render
@@ -96,18 +95,11 @@ teardown_file() { stop_machine; }
     report=$workspace/build/standin/torrust-backup/last-verify.json
     [ "$(stat -c %a "$report")" = 600 ]
     set=$(sets | tail -n 1)
-    on_vm cat "$store/$set/manifest.json" >"$BATS_TEST_TMPDIR/manifest.json"
-    on_vm cat "$store/$set/proof.json" >"$BATS_TEST_TMPDIR/proof.json"
-    python3 - "$source_dir/docs/schemas" "$report" "$BATS_TEST_TMPDIR/manifest.json" "$BATS_TEST_TMPDIR/proof.json" <<'END'
-import json, sys, jsonschema
-folder = sys.argv[1]
-load = lambda path: json.load(open(path))
-schemas = {name: load(f"{folder}/{name}.schema.json") for name in ("report", "manifest", "proof")}
-store = {schema["$id"]: schema for schema in schemas.values()}
-for name, path in zip(schemas, sys.argv[2:]):
-    resolver = jsonschema.RefResolver("", schemas[name], store=store)
-    jsonschema.Draft7Validator(schemas[name], resolver=resolver).validate(load(path))
-END
+    keeps_schema report "$report"
+    for name in manifest proof; do
+        on_vm cat "$store/$set/$name.json" >"$BATS_TEST_TMPDIR/$name.json"
+        keeps_schema $name "$BATS_TEST_TMPDIR/$name.json"
+    done
 }
 
 @test "a set is readable by its owner and group only, the metrics by all, and they belong to the database's owner" {

@@ -9,7 +9,6 @@ setup_file() {
     start_machine "e2e-live-$kind" --database "$kind" --rows 5000 --rate 20
     tb configure
 }
-teardown_file() { stop_machine; }
 
 report() { jq -r "$1" "$workspace/build/standin/torrust-backup/last-verify.json"; }
 state_of() { report ".checks[] | select(.name == \"$1\") | .state"; }

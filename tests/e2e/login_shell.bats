@@ -10,7 +10,6 @@ setup_file() {
     tb configure
     tb run
 }
-teardown_file() { stop_machine; }
 
 program() { printf 'ssh:\n  program: %s\n' "$1" >"$workspace/envs/standin.backup.yml"; }
 all_commands() {

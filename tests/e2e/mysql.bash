@@ -28,8 +28,6 @@ check_restored_mysql() {
     sql -e "DROP DATABASE $schema; DROP USER checker"
 }
 
-newest() { sets | tail -n 1; }
-
 # What a run may not change: since when the tracker runs, and that it does.
 tracker_life() { on_vm docker inspect -f '{{.State.Status}} {{.State.Paused}} {{.State.StartedAt}}' tracker; }
 server_answers() { sql -e 'SELECT 1' >/dev/null 2>&1; }

@@ -13,7 +13,6 @@ setup_file() {
     tb configure
     on_vm $hook >/dev/null
 }
-teardown_file() { stop_machine; }
 
 setup() {
     good_before=$(newest)

@@ -17,7 +17,6 @@ setup_file() {
     tb run # the set that is restored
     sql tracker -e "INSERT INTO whitelist (info_hash) VALUES ('not in any set')"
 }
-teardown_file() { stop_machine; }
 
 marks() { sql tracker -e "SELECT count(*) FROM whitelist WHERE info_hash = 'not in any set'"; }
 mark() { sql tracker -e "INSERT IGNORE INTO whitelist (info_hash) VALUES ('not in any set')"; }

@@ -10,10 +10,8 @@ setup_file() {
     start_machine "e2e-sidecar-$kind" --database "$kind" --rows 20000 --rate 50
     schedule '0 0 1 1 *'
 }
-teardown_file() { stop_machine; }
 
 schedule() { printf '%s\n' 'mode: sidecar' "schedule: '$1'" >"$workspace/envs/standin.backup.yml"; }
-more_sets_than() { [ "$(sets | wc -l)" -gt "$1" ]; }
 
 @test "$kind: it is installed and proved, the live database compared, nothing held" {
     local life

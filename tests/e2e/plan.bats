@@ -18,11 +18,7 @@ plan() {
         return 1
     }
     cmp "$BATS_TEST_TMPDIR/plan.json" "$workspace/build/standin/torrust-backup/last-plan.json"
-    python3 - "$source_dir/docs/schemas/plan.schema.json" "$BATS_TEST_TMPDIR/plan.json" <<'END'
-import json, sys, jsonschema
-schema, plan = (json.load(open(path)) for path in sys.argv[1:])
-jsonschema.Draft7Validator(schema).validate(plan)
-END
+    keeps_schema plan "$BATS_TEST_TMPDIR/plan.json"
     jq -r "$1" "$BATS_TEST_TMPDIR/plan.json"
 }
 all_of() { plan "$1" | tr '\n' ' '; }

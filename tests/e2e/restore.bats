@@ -7,9 +7,7 @@ load ../skip
 load common
 
 setup_file() { start_machine e2e-putback --rows 5000; }
-teardown_file() { stop_machine; }
 
-newest() { sets | tail -n 1; }
 rows_of() { on_vm cat "$1" >"$BATS_TEST_TMPDIR/db" && sqlite3 "$BATS_TEST_TMPDIR/db" 'SELECT count(*) FROM torrents'; }
 kept() { sh_on_vm "ls -d $database.before-restore-* 2>/dev/null || true"; }
 recovered() { on_vm $hook --recover && tracker_runs; }

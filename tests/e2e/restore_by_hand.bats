@@ -16,7 +16,6 @@ setup_file() {
     tb run # a newer one, which is not
     mark_database "$database"
 }
-teardown_file() { stop_machine; }
 
 # What no set has: a row that tells the database of now from one that was restored.
 mark_database() {

@@ -12,7 +12,7 @@ setup_file() {
 }
 teardown_file() {
     stop_machine
-    if "$vm" list | grep -q "^e2e-sidecar-2 "; then "$vm" stop e2e-sidecar-2; fi
+    stop_other e2e-sidecar-2
 }
 
 # options [LINE...]: the options file with the sidecar in it.
@@ -20,17 +20,10 @@ options() {
     { printf '%s\n' 'mode: sidecar' "schedule: '* * * * *'" 'prove_restored_every_days: 0' "$@"; } \
         >"$workspace/envs/standin.backup.yml"
 }
-field() { last_run | jq -r "$1"; }
-newest() { sets | tail -n 1; }
 count() { sets | wc -l; }
-more_sets_than() { [ "$(count)" -gt "$1" ]; }
 sidecar() { on_vm docker ps -aq --filter label=com.docker.compose.service=sidecar; }
 inspect() { on_vm docker inspect -f "$1" "$(sidecar)"; }
 engine() { on_vm docker exec "$(sidecar)" /torrust-backup-engine "$@"; }
-tracker_events() {
-    on_vm docker events --since "$1" --until "$(on_vm date -d '1 second' +%s)" --filter container=tracker --filter type=container \
-        --format '{{.Action}}' | grep -v '^exec_\|^health_status' || true
-}
 is_under_way() {
     sh_on_vm "pgrep -f 'torrust-backup-engine backup' >/dev/null && ls $store/.*/database.db.zst >/dev/null 2>&1"
 }
@@ -63,8 +56,8 @@ in_quiet_time() {
     for _ in 1 2 3; do
         before=$(count)
         wait_until 180 more_sets_than "$before"
-        [ "$(field .method)" = hot ]
-        [ "$(field .held_ms)" = 0 ]
+        [ "$(last_run_field .method)" = hot ]
+        [ "$(last_run_field .held_ms)" = 0 ]
         check_restored "$(newest)"
     done
     [ -z "$(tracker_events "$since")" ]
@@ -85,7 +78,7 @@ in_quiet_time() {
     [ "$(inspect '{{.State.Status}}')" = running ]
     [ "$(jq -r .set "$workspace/build/standin/torrust-backup/last-restore.json")" = "$before" ]
     wait_until 180 more_sets_than "$(count)"
-    [ "$(field .method)" = hot ]
+    [ "$(last_run_field .method)" = hot ]
     # One that fails brings it back, too.
     in_quiet_time
     run tb restore --set 20200101T000000Z
@@ -127,25 +120,14 @@ in_quiet_time() {
     printf '%s\n' "$output" "$stderr" >&2
     [ "$status" = 0 ]
     [[ $output == *"sidecar's health"*"sidecar's metrics"*"Everything is proved."* ]]
-    python3 - "$source_dir/docs/schemas" "$workspace/build/standin/torrust-backup/last-verify.json" <<'END'
-import json, sys, jsonschema
-folder, path = sys.argv[1:]
-schemas = {name: json.load(open(f"{folder}/{name}.schema.json")) for name in ("report", "manifest", "proof")}
-store = {schema["$id"]: schema for schema in schemas.values()}
-resolver = jsonschema.RefResolver("", schemas["report"], store=store)
-jsonschema.Draft7Validator(schemas["report"], resolver=resolver).validate(json.load(open(path)))
-END
+    keeps_schema report "$workspace/build/standin/torrust-backup/last-verify.json"
 }
 
 @test "plan has nothing to change, and foretells no hold" {
     run --separate-stderr tb plan --output-format json
     [ "$status" = 0 ]
     [ "$(jq -r '.changes, .forecast.method, .forecast.expected_held_ms' <<<"$output" | xargs)" = "0 hot 0" ]
-    python3 - "$source_dir/docs/schemas/plan.schema.json" "$workspace/build/standin/torrust-backup/last-plan.json" <<'END'
-import json, sys, jsonschema
-schema, plan = (json.load(open(path)) for path in sys.argv[1:])
-jsonschema.Draft7Validator(schema).validate(plan)
-END
+    keeps_schema plan "$workspace/build/standin/torrust-backup/last-plan.json"
 }
 
 @test "an older engine is replaced: the container is made anew, and the older image goes" {
@@ -193,11 +175,11 @@ END
     [ "$(on_vm docker inspect -f '{{.State.ExitCode}} {{.State.OOMKilled}}' "$id")" = "0 false" ]
     [ "$(sets)" = "$before" ]
     store_is_whole
-    [ "$(field .exit_status)" = 130 ]
+    [ "$(last_run_field .exit_status)" = 130 ]
     options
     tb configure >/dev/null
     wait_until 120 more_sets_than "$(wc -w <<<"$before")"
-    [ "$(field '.exit_status, .method' | xargs)" = "0 hot" ]
+    [ "$(last_run_field '.exit_status, .method' | xargs)" = "0 hot" ]
     check_restored "$(newest)"
     store_is_whole
 }

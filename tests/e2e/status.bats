@@ -5,7 +5,6 @@ bats_require_minimum_version 1.5.0
 load common
 
 setup_file() { start_machine e2e-status --rows 5000 --rate 10; }
-teardown_file() { stop_machine; }
 
 # expect STATUS WORDS COMMAND [ARGUMENT...]: the exit status, and the words on standard output or error.
 expect() {

@@ -4,6 +4,7 @@
 
 bats_require_minimum_version 1.5.0
 load common
+load held_run
 
 # What the version before the list of desired items had put on the VM, rendered; its engine is this one's image, under
 # which the store and its sets have not changed.
@@ -18,7 +19,6 @@ setup_file() {
     old_set=$(sets)
     [ -n "$old_set" ]
 }
-teardown_file() { stop_machine; }
 
 put() { # FILE TARGET MODE
     sed "s|torrust-backup-engine:0123456789ab|$image|; s|\"minimal\"|\"standin\"|; s|'minimal'|'standin'|" "$older/$1" |
@@ -40,19 +40,11 @@ install_older_version() {
         echo '# an older version' >>\$file; done"
 }
 
-# In the background, its exit status in $status_file. Its engine stops in the hold, until it is let go on.
+# Its engine stops in the hold, until it is let go on.
 begin_held_run() {
-    status_file=$BATS_TEST_TMPDIR/status
-    rm -f "$status_file"
-    (set +e; on_vm sh -c "$hook >>/var/log/torrust-backup/run.log 2>&1" 3>&-; echo $? >"$status_file") 3>&- &
-    sh_on_vm "for i in \$(seq 6000); do
-            ! [ -e $state_dir/held ] || ! pkill -STOP -f '^/torrust-backup-engine backup' || break
-            sleep 0.005
-        done
-        [ -e $state_dir/held ] || { pkill -CONT -f '^/torrust-backup-engine backup'; exit 1; }"
+    begin_run
+    freeze_in_hold
 }
-run_ended() { [ -s "$status_file" ]; }
-held() { on_vm test -e $state_dir/held; }
 all_is_in_place() { [ "$(tb plan --output-format json | jq .changes)" = 0 ]; }
 
 @test "the older version is seen as drift, and planned to be changed" {

@@ -15,7 +15,6 @@ setup_file() {
     mkdir -p -m 0700 "$HOME"
     "$vm" start "$machine" --registry-mirror --disk 6G
 }
-teardown_file() { stop_machine; }
 
 tb() {
     local command=$1
