@@ -3,17 +3,15 @@
 # Wrong arguments and unusable SSH keys: exit status 2, what is wrong and how to mend it, nothing written, nobody contacted.
 
 bats_require_minimum_version 1.5.0
+load common
 load ../skip
 
 setup() {
-    workspace=$BATS_TEST_TMPDIR/workspace
+    make_workspace
     keys=$BATS_TEST_TMPDIR/keys
-    mkdir -p "$workspace/data/minimal" "$keys"
-    cp "$TBK_SOURCE/tests/golden/sqlite-minimal/environment.json" "$workspace/data/minimal/environment.json"
+    mkdir "$keys"
     find "$workspace" | sort >"$BATS_TEST_TMPDIR/before"
 }
-
-tb() { (cd "$workspace" && timeout 120 "$TBK_BUILD/bin/torrust-backup" "$@"); }
 
 # refused WORDS ARGUMENT...: ends with 2, says the words and a fix on standard error, nothing on standard output.
 refused() {

@@ -3,12 +3,11 @@
 # Bad input in the workspace: exit status 2, an error with a place and a fix, nothing written, nothing crashed.
 
 bats_require_minimum_version 1.5.0
+load common
 
 setup() {
-    workspace=$BATS_TEST_TMPDIR/workspace
+    make_workspace
     state=$workspace/data/minimal/environment.json
-    mkdir -p "$workspace/data/minimal" "$workspace/envs"
-    cp "$TBK_SOURCE/tests/golden/sqlite-minimal/environment.json" "$state"
 }
 
 # refused WORD... [-- ENVIRONMENT]: rendering ends with 2, says each word, and writes nothing.

@@ -3,6 +3,7 @@
 # The engine as a program: by hand on any SQLite file, and with a script in the place of the hook.
 # shellcheck disable=SC2030,SC2031 # each test is a process of its own
 bats_require_minimum_version 1.5.0
+load common
 load ../skip
 
 setup() {
@@ -37,8 +38,6 @@ open_session() { # FILE STATEMENTS
 }
 
 backup() { "$engine" backup --sqlite tracker.db --store store "$@"; }
-sets() { find store -mindepth 1 -maxdepth 1 -name '[0-9]*' -printf '%f\n' 2>/dev/null | sort; }
-hidden() { find store -mindepth 1 -maxdepth 1 -name '.*' ! -name .state -printf '%f\n' 2>/dev/null; }
 
 # answers REQUEST=ANSWER...: what the hook answers; by default it grants all, and the tracker has the
 # database open. Runs the engine with it.

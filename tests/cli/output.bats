@@ -3,6 +3,7 @@
 # A result that cannot be written, and text of others that is printed: both programs, as a user sees them.
 
 bats_require_minimum_version 1.5.0
+load common
 load ../skip
 
 setup() {
@@ -10,12 +11,8 @@ setup() {
     cd "$BATS_TEST_TMPDIR" || return 1
     sqlite3 tracker.db 'CREATE TABLE torrents (id INTEGER PRIMARY KEY, completed INTEGER); INSERT INTO torrents VALUES (1, 1)'
     "$engine" backup --sqlite tracker.db --store store >/dev/null
-    workspace=$BATS_TEST_TMPDIR/workspace
-    mkdir -p "$workspace/data/minimal"
-    cp "$TBK_SOURCE/tests/golden/sqlite-minimal/environment.json" "$workspace/data/minimal/environment.json"
+    make_workspace
 }
-
-tb() { (cd "$workspace" && timeout 120 "$TBK_BUILD/bin/torrust-backup" "$@"); }
 
 is_harmless() { [ -z "$(printf %s "$1" | LC_ALL=C tr -d '\012\040-\176')" ]; }
 

@@ -3,11 +3,11 @@
 # The schemas in docs/schemas say what the programs do: real files keep them, and their limits are the programs' limits.
 
 bats_require_minimum_version 1.5.0
+load common
 
 setup() {
     schemas=$TBK_SOURCE/docs/schemas
     golden=$TBK_SOURCE/tests/golden
-    workspace=$BATS_TEST_TMPDIR/workspace
 }
 
 # validate SCHEMA FILE...: each file (YAML or JSON) keeps docs/schemas/SCHEMA.schema.json.
@@ -15,12 +15,6 @@ validate() { "$TBK_SOURCE/tests/keeps-schema" "$@"; }
 
 # none_is_valid SCHEMA FILE: each line of the file is a YAML document that the schema refuses.
 none_is_valid() { "$TBK_SOURCE/tests/keeps-schema" --no-line "$@"; }
-
-# A workspace with the environment 'minimal', as the deployer writes it.
-make_workspace() {
-    mkdir -p "$workspace/data/minimal" "$workspace/envs"
-    cp "$golden/sqlite-minimal/environment.json" "$workspace/data/minimal/"
-}
 
 # Renders 'minimal' with the options on standard input.
 render() {

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The engine as a service, by hand: due runs, missed runs, stops, locks, replaced configuration, bad requests.
 bats_require_minimum_version 1.5.0
+load common
 
 setup() {
     engine=$TBK_BUILD/bin/torrust-backup-engine
@@ -63,9 +64,7 @@ answers() { curl -s -o /dev/null "localhost:$port/health"; }
 health() { curl -s "localhost:$port/health" | jq -r "$1"; }
 state_is() { [ "$(health .state)" = "$1" ]; }
 metric() { curl -s "localhost:$port/metrics" | sed -n "s/^torrust_backup_$1 //p"; }
-sets() { find store -mindepth 1 -maxdepth 1 -name '[0-9]*' 2>/dev/null | sort; }
 has_sets() { [ "$(sets | wc -l)" -ge "$1" ]; }
-hidden() { find store -mindepth 1 -maxdepth 1 -name '.*' ! -name .state 2>/dev/null; }
 wait_until() {
     local end=$((SECONDS + $1))
     shift
