@@ -73,6 +73,9 @@ tbk_value *tbk_value_share(tbk_arena *arena, const tbk_value *value);
 /* --- looking up --- */
 /* The value at the path with dots, or NULL when a part of it is missing or null. */
 const tbk_value *tbk_value_find(const tbk_value *map, const char *path);
+/* Whether it is there; fails where nothing can be, since the path leads through what is no map. */
+bool tbk_value_look(const tbk_value *map, const char *path, bool *out_is_there,
+                    tbk_error *err) TBK_MUST_CHECK;
 
 /* For printing, where a value that is missing or of another type is no error: otherwise, 0, false,
  * or no members stand for it. */

@@ -361,7 +361,10 @@ static bool read_there(tbk_arena *arena, const tbk_value *map, const tbk_field *
 static bool read_field(tbk_arena *arena, const tbk_value *map, const tbk_field *field, void *out,
                        tbk_error *err)
 {
-    if (field->need == TBK_FIELD_REQUIRED || tbk_value_find(map, field->key) != NULL)
+    bool is_there = field->need == TBK_FIELD_REQUIRED;
+    if (!is_there && !tbk_value_look(map, field->key, &is_there, err))
+        return false;
+    if (is_there)
         return read_there(arena, map, field, out, err);
     if (field->kind == TBK_FIELD_INTEGER)
         put_number(field, out, field->otherwise);

@@ -133,6 +133,21 @@ static void reads_keep_the_default(void **state)
     assert_true(boolean);
 }
 
+static void looks_whether_something_is_there(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    const tbk_value *map = document(arena);
+    tbk_error err;
+    bool is_there = false;
+    assert_succeeds(tbk_value_look(map, "core.deep.driver", &is_there, &err), err);
+    assert_true(is_there);
+    assert_succeeds(tbk_value_look(map, "core.nothing", &is_there, &err), err);
+    assert_false(is_there);
+    assert_fails(tbk_value_look(map, "name.x", &is_there, &err), err, TBK_E_CONFIG,
+                 "'name' must be a map");
+}
+
 static void reads_refuse_other_types(void **state)
 {
     (void)state;
@@ -338,6 +353,7 @@ int main(void)
         cmocka_unit_test(needs_say_where_and_what_is_missing),
         cmocka_unit_test(text_without_quotes_gets_that_fix),
         cmocka_unit_test(reads_keep_the_default),
+        cmocka_unit_test(looks_whether_something_is_there),
         cmocka_unit_test(reads_refuse_other_types),
         cmocka_unit_test(a_document_that_is_no_map_is_refused),
         cmocka_unit_test(unknown_keys_are_named_with_the_known_ones),

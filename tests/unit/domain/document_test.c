@@ -212,6 +212,25 @@ static void what_a_row_does_not_allow_is_refused(void **state)
     }
 }
 
+static void an_optional_row_does_not_hide_what_is_no_map(void **state)
+{
+    (void)state;
+    static const tbk_field notes[] = {
+        {"deep.note", TBK_FIELD_TEXT, TBK_AT(thing, note), .need = TBK_FIELD_OPTIONAL},
+        {.kind = TBK_FIELD_END},
+    };
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_value *map = tbk_value_map(arena);
+    thing read = {0};
+    tbk_error err;
+    assert_succeeds(tbk_fields_read(arena, map, notes, &read, &err), err);
+    assert_fails(tbk_fields_read(arena, tbk_value_list(arena), notes, &read, &err), err,
+                 TBK_E_CONFIG, "must be a map, but it is a list");
+    tbk_value_set_integer(arena, map, "deep", 5);
+    assert_fails(tbk_fields_read(arena, map, notes, &read, &err), err, TBK_E_CONFIG,
+                 "'deep' must be a map");
+}
+
 static void an_array_may_be_named_without_a_path(void **state)
 {
     (void)state;
@@ -267,6 +286,7 @@ int main(void)
         cmocka_unit_test(each_kind_is_written_and_read),
         cmocka_unit_test(what_is_unset_is_null_or_omitted),
         cmocka_unit_test(what_a_row_does_not_allow_is_refused),
+        cmocka_unit_test(an_optional_row_does_not_hide_what_is_no_map),
         cmocka_unit_test(an_array_may_be_named_without_a_path),
         cmocka_unit_test(a_newer_version_stays_one_and_all_else_is_damage),
         cmocka_unit_test(what_cannot_be_read_is_as_if_it_were_missing),
