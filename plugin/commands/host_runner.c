@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "commands/host_facts.h"
+#include "domain/document.h"
 #include "domain/units.h"
 
 #define HOUR_MS 3600000u
@@ -146,27 +147,49 @@ static bool run_followed(const tbk_vm *vm, const char *const *argv, int *out_exi
     return true;
 }
 
+static bool is_set_id(const char *text)
+{
+    int64_t time_s = 0;
+    return tbk_clock_parse_compact(text, &time_s);
+}
+
+#define AT(member) TBK_AT(tbk_host_record, member)
+#define OPTIONAL .need = TBK_FIELD_OPTIONAL
+static const tbk_field record_fields[] = {
+    {"run", TBK_FIELD_TEXT, AT(run_id), OPTIONAL},
+    {"set", TBK_FIELD_TEXT, AT(set_id), OPTIONAL, .accepts = is_set_id,
+     .refusal = "is not the id of a backup set"},
+    {"method", TBK_FIELD_TEXT, AT(method), OPTIONAL},
+    {"held_ms", TBK_FIELD_INTEGER, AT(held_ms), OPTIONAL},
+    {"duration_ms", TBK_FIELD_INTEGER, AT(duration_ms), OPTIONAL},
+    {"method_reason", TBK_FIELD_TEXT, AT(method_reason), OPTIONAL},
+    {"profile", TBK_FIELD_TEXT, AT(profile), OPTIONAL},
+    {"time", TBK_FIELD_TEXT, AT(finished), OPTIONAL},
+    {"last_success_set", TBK_FIELD_TEXT, AT(success_set), OPTIONAL},
+    {"error.name", TBK_FIELD_TEXT, AT(error_name), OPTIONAL},
+    {"error.message", TBK_FIELD_TEXT, AT(error_message), OPTIONAL},
+    {"error.fix", TBK_FIELD_TEXT, AT(error_fix), OPTIONAL},
+    {"exit_status", TBK_FIELD_INTEGER, AT(exit_status), OPTIONAL},
+    {.kind = TBK_FIELD_END},
+};
+#undef AT
+
 /* What the VM gives as a record is looked at once, here: later readers find no other
  * types, no time out of the calendar, and no set whose name leads elsewhere. */
-static bool check_record(const tbk_value *record, tbk_error *err)
+static bool parse_record(tbk_arena *arena, const tbk_text *text, const char *path,
+                         tbk_host_record *out, tbk_error *err)
 {
-    static const char *const texts[] = {"run",           "method",     "method_reason",
-                                        "profile",       "error.name", "error.fix",
-                                        "error.message", "time",       "last_success_set"};
-    const char *text = NULL, *set = NULL;
-    int64_t exit_status = 0, time_s = 0;
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        if (!tbk_value_optional_string(record, texts[i], &text, err))
-            return false;
-    return tbk_units_check(record, err) &&
-           tbk_value_optional_integer(record, "exit_status", &exit_status, err) &&
-           tbk_value_optional_string(record, "set", &set, err) &&
-           (set == NULL || tbk_clock_parse_compact(set, &time_s) ||
-            tbk_value_fail(record, err, NULL, "'set' is '%.64s', which names no set", set));
+    tbk_host_record read = {.value = NULL};
+    if (!tbk_json_parse(arena, text->bytes, text->length, path, &read.value, err) ||
+        !tbk_units_check(read.value, err) ||
+        !tbk_fields_read(arena, read.value, record_fields, &read, err))
+        return false;
+    *out = read;
+    return true;
 }
 
 static bool read_record(tbk_arena *arena, const tbk_remote *remote, const char *path,
-                        const tbk_value **out, tbk_error *err)
+                        tbk_host_record *out, tbk_error *err)
 {
     const tbk_remote_command command = {
         .argv = (const char *const[]){"sh", "-c", "! [ -f \"$1\" ] || cat \"$1\"", "record", path,
@@ -174,22 +197,18 @@ static bool read_record(tbk_arena *arena, const tbk_remote *remote, const char *
         .as_root = true};
     tbk_auto_remote_result result = {0};
 
-    *out = NULL;
+    *out = (tbk_host_record){.value = NULL};
     if (!tbk_remote_do(remote, "reading the record of the last run", &command, &result, err))
         return false;
-    if (result.output.length == 0)
+    if (result.output.length == 0 || parse_record(arena, &result.output, path, out, err))
         return true;
-    if (tbk_json_parse(arena, result.output.bytes, result.output.length, path, out, err) &&
-        check_record(*out, err))
-        return true;
-    *out = NULL;
     err->code = TBK_E_REMOTE;
     return tbk_error_context(err, "the record on '%s' cannot be used", remote->name);
 }
 
 /* One that cannot be used is none: the run writes it anew. */
 static bool read_earlier_record(tbk_arena *arena, const tbk_remote *remote, const char *path,
-                                const tbk_report *report, const tbk_value **out, tbk_error *err)
+                                const tbk_report *report, tbk_host_record *out, tbk_error *err)
 {
     if (read_record(arena, remote, path, out, err))
         return true;
@@ -202,20 +221,19 @@ static bool read_earlier_record(tbk_arena *arena, const tbk_remote *remote, cons
 static bool run_recorded(tbk_arena *arena, const tbk_vm *vm, const char *record,
                          const char *const *argv, tbk_host_answer *out, tbk_error *err)
 {
-    const tbk_value *earlier = NULL;
-    const tbk_value *latest = NULL;
-    const char *earlier_run = NULL;
-    const char *latest_run = NULL;
+    tbk_host_record earlier, latest;
+    const char *run_id = NULL;
 
     *out = (tbk_host_answer){.value = NULL};
     if (!read_earlier_record(arena, vm->remote, record, vm->report, &earlier, err) ||
-        !tbk_value_optional_string(earlier, "run", &earlier_run, err) ||
         !run_followed(vm, argv, &out->exit_status, err) ||
         !read_record(arena, vm->remote, record, &latest, err) ||
-        (latest != NULL && !tbk_value_require_string(latest, "run", &latest_run, err)))
+        (latest.value != NULL && !tbk_value_require_string(latest.value, "run", &run_id, err)))
         return false;
-    if (latest_run != NULL && (earlier_run == NULL || strcmp(earlier_run, latest_run) != 0))
-        out->value = latest;
+    if (run_id != NULL && (earlier.run_id == NULL || strcmp(earlier.run_id, run_id) != 0)) {
+        out->value = latest.value;
+        out->record = latest;
+    }
     return true;
 }
 
@@ -355,15 +373,15 @@ bool tbk_host_run_engine(tbk_arena *arena, const tbk_vm *vm, const char *const *
     return true;
 }
 
-bool tbk_host_last_run(tbk_arena *arena, const tbk_vm *vm, const tbk_value **out, tbk_error *err)
+bool tbk_host_last_run(tbk_arena *arena, const tbk_vm *vm, tbk_host_record *out, tbk_error *err)
 {
     const char *environment = vm->workspace->environment.name;
 
     if (!read_record(arena, vm->remote, in_store(arena, vm, RUN_RECORD), out, err))
         return false;
     /* Another environment, or a run by hand, may have used the store last (store/last_run.h). */
-    if (*out == NULL || tbk_value_find(*out, "profiles") == NULL ||
-        strcmp(tbk_value_text_at(*out, "environment", ""), environment) == 0)
+    if (out->value == NULL || tbk_value_find(out->value, "profiles") == NULL ||
+        strcmp(tbk_value_text_at(out->value, "environment", ""), environment) == 0)
         return true;
     const char *name = tbk_arena_format(arena, RUN_RECORD_OF, environment);
     return read_record(arena, vm->remote, in_store(arena, vm, name), out, err);

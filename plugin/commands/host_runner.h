@@ -15,10 +15,23 @@
     "s/^.*[[:space:]]root[[:space:]]\\{1,\\}//p' \"$1\" 2>/dev/null | head -n 1\n"                 \
     "}\n"
 
+/* The record that the engine keeps of a run or a restore; members are NULL where it says nothing.
+ */
+typedef struct tbk_host_record {
+    const tbk_value *value; /* all of it; NULL = there is none */
+    const char *run_id, *set_id, *method;
+    int64_t held_ms, duration_ms;
+    /* Looked at for those who read them in the value. */
+    const char *method_reason, *profile, *finished, *success_set;
+    const char *error_name, *error_message, *error_fix;
+    int64_t exit_status;
+} tbk_host_record;
+
 /* How the hook or the engine ended, and what it said. */
 typedef struct tbk_host_answer {
     int exit_status;
     const tbk_value *value; /* the record of the run, or the engine's JSON; NULL = none */
+    tbk_host_record record; /* of a run */
 } tbk_host_answer;
 
 /*
@@ -50,9 +63,8 @@ bool tbk_host_ask_sidecar(tbk_arena *arena, const tbk_remote *remote, const char
 bool tbk_host_run_engine(tbk_arena *arena, const tbk_vm *vm, const char *const *arguments,
                          uint32_t timeout_ms, tbk_host_answer *out, tbk_error *err) TBK_MUST_CHECK;
 
-/* The record of the environment's last run that the engine keeps in the store; *out is NULL where
- * there is none. */
-bool tbk_host_last_run(tbk_arena *arena, const tbk_vm *vm, const tbk_value **out,
+/* The record of the environment's last run, from the store. */
+bool tbk_host_last_run(tbk_arena *arena, const tbk_vm *vm, tbk_host_record *out,
                        tbk_error *err) TBK_MUST_CHECK;
 
 /* Fails as the run or engine on the VM failed: with the message of its record or answer where

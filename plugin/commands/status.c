@@ -319,10 +319,12 @@ static void look_at_config(status *self)
 static bool look(status *self, tbk_error *err)
 {
     const tbk_vm *vm = self->vm;
+    tbk_host_record record;
 
     if (!tbk_vm_look(self->arena, vm, &self->facts, err) ||
-        !tbk_host_last_run(self->arena, vm, &self->record, err))
+        !tbk_host_last_run(self->arena, vm, &record, err))
         return false;
+    self->record = record.value;
     look_at_installation(self);
     look_at_tracker(self);
     look_at_sidecar(self);

@@ -11,39 +11,29 @@
 #define CRON_ONCE_FILE TBK_CRON_FILE "-verify"
 
 /* Enters a finished run into the report, and remembers its set. */
-static bool note_run(tbk_verify_job *self, const char *trigger, const tbk_host_answer *answer,
-                     tbk_error *err)
+static void note_run(tbk_verify_job *self, const char *trigger, const tbk_host_answer *answer)
 {
     tbk_arena *arena = self->arena;
-    const tbk_value *record = answer->value;
+    const tbk_host_record *record = &answer->record;
+    const char *set_id = record->set_id;
+    const char *method = record->method != NULL ? record->method : "unknown";
     tbk_value *run = tbk_value_map(arena);
-    const char *set_id = NULL;
-    const char *run_id = NULL;
-    const char *method = NULL;
-    int64_t held_ms = 0;
-    int64_t duration_ms = 0;
     tbk_error why = {0};
 
-    bool ok = tbk_host_outcome(answer->exit_status, record, &why);
-    if (record != NULL && (!tbk_value_optional_string(record, "set", &set_id, err) ||
-                           !tbk_value_optional_string(record, "run", &run_id, err) ||
-                           !tbk_value_optional_string(record, "method", &method, err) ||
-                           !tbk_value_optional_integer(record, "held_ms", &held_ms, err) ||
-                           !tbk_value_optional_integer(record, "duration_ms", &duration_ms, err)))
-        return false;
+    bool ok = tbk_host_outcome(answer->exit_status, record->value, &why);
     bool new_set = set_id != NULL && (self->set_id == NULL || strcmp(set_id, self->set_id) != 0);
     tbk_value_set_string(arena, run, "trigger", trigger);
-    tbk_value_set_string(arena, run, "run", run_id);
+    tbk_value_set_string(arena, run, "run", record->run_id);
     tbk_value_set_string(arena, run, "set", set_id);
     tbk_value_set_integer(arena, run, "exit_status", answer->exit_status);
-    tbk_value_set_integer(arena, run, "held_ms", held_ms);
-    tbk_value_set_integer(arena, run, "duration_ms", duration_ms);
+    tbk_value_set_integer(arena, run, "held_ms", record->held_ms);
+    tbk_value_set_integer(arena, run, "duration_ms", record->duration_ms);
     tbk_value_append(arena, self->runs, run);
     if (ok && new_set)
         tbk_verify_check(self, trigger, true,
                          "set %s by '%s'; the tracker was held for %" PRId64 " ms of %" PRId64
                          " ms",
-                         set_id, method != NULL ? method : "unknown", held_ms, duration_ms);
+                         set_id, method, record->held_ms, record->duration_ms);
     else
         tbk_verify_check(self, trigger, false, "%s%s%s",
                          ok ? "no new set was recorded" : why.message,
@@ -51,16 +41,17 @@ static bool note_run(tbk_verify_job *self, const char *trigger, const tbk_host_a
     if (!ok && self->outcome == TBK_E_OK)
         self->outcome = why.code;
     self->set_id = ok ? set_id : NULL;
-    self->run_id = run_id;
-    return true;
+    self->run_id = record->run_id;
 }
 
 bool tbk_verify_run_hook(tbk_verify_job *self, tbk_error *err)
 {
     tbk_host_answer answer;
 
-    return tbk_host_run_hook(self->arena, self->vm, "", &answer, err) &&
-           note_run(self, "backup run", &answer, err);
+    if (!tbk_host_run_hook(self->arena, self->vm, "", &answer, err))
+        return false;
+    note_run(self, "backup run", &answer);
+    return true;
 }
 
 bool tbk_verify_run_sidecar(tbk_verify_job *self, tbk_error *err)
@@ -68,8 +59,10 @@ bool tbk_verify_run_sidecar(tbk_verify_job *self, tbk_error *err)
     const char *const arguments[] = {"backup", "--log", "json", NULL};
     tbk_host_answer answer;
 
-    return tbk_host_run_sidecar(self->arena, self->vm, arguments, &answer, err) &&
-           note_run(self, "backup run", &answer, err);
+    if (!tbk_host_run_sidecar(self->arena, self->vm, arguments, &answer, err))
+        return false;
+    note_run(self, "backup run", &answer);
+    return true;
 }
 
 /* Asked here, since Docker asks only now and then. */
@@ -130,26 +123,26 @@ static bool unschedule(tbk_verify_job *self, tbk_error *err)
                          &result, err);
 }
 
-/* *out_record is NULL when no run ended within the limit. */
-static bool await_next_run(tbk_verify_job *self, const tbk_value **out_record, tbk_error *err)
+/* out->value is NULL when no run ended within the limit. */
+static bool await_next_run(tbk_verify_job *self, tbk_host_record *out, tbk_error *err)
 {
     const struct timespec pause = {.tv_sec = 1};
     int64_t start_ms = tbk_clock_monotonic_ms();
 
-    *out_record = NULL;
+    *out = (tbk_host_record){.value = NULL};
     while (tbk_clock_monotonic_ms() - start_ms < CRON_RUN_LIMIT_MS) {
-        const tbk_value *record = NULL;
+        tbk_host_record record;
         const char *run_id = NULL;
         (void)nanosleep(&pause, NULL);
         if (!tbk_report_go_on(self->vm->report, err) ||
             !tbk_host_last_run(self->arena, self->vm, &record, err))
             return false;
-        if (record == NULL)
+        if (record.value == NULL)
             continue;
-        if (!tbk_value_require_string(record, "run", &run_id, err))
+        if (!tbk_value_require_string(record.value, "run", &run_id, err))
             return false;
         if (self->run_id == NULL || strcmp(run_id, self->run_id) != 0) {
-            *out_record = record;
+            *out = record;
             return true;
         }
     }
@@ -163,16 +156,17 @@ bool tbk_verify_await_cron(tbk_verify_job *self, tbk_error *err)
     tbk_error ignored;
 
     /* A schedule whose answer did not come may have been made. */
-    bool ok = schedule_once(self, err) && await_next_run(self, &answer.value, err);
+    bool ok = schedule_once(self, err) && await_next_run(self, &answer.record, err);
     if (!unschedule(self, ok ? err : &ignored) || !ok)
         return false;
-    if (answer.value != NULL) {
-        if (!tbk_value_require_integer(answer.value, "exit_status", &exit_status, err))
-            return false;
-        answer.exit_status = (int)exit_status;
-        return note_run(self, "run fired by cron", &answer, err);
+    if (answer.record.value == NULL) {
+        tbk_verify_check(self, "run fired by cron", false, "cron started no run within %d minutes",
+                         CRON_RUN_LIMIT_MS / 60000);
+        return true;
     }
-    tbk_verify_check(self, "run fired by cron", false, "cron started no run within %d minutes",
-                     CRON_RUN_LIMIT_MS / 60000);
+    if (!tbk_value_require_integer(answer.record.value, "exit_status", &exit_status, err))
+        return false;
+    answer.exit_status = (int)exit_status;
+    note_run(self, "run fired by cron", &answer);
     return true;
 }

@@ -11,7 +11,8 @@ typedef struct scene {
     tbk_arena *arena;
     const char *words; /* after the script's name, separated by blanks */
     const char *log;
-    const char *told; /* the reported lines, each with a line break */
+    const char *record; /* of a run, in the store */
+    const char *told;   /* the reported lines, each with a line break */
     tbk_workspace workspace;
     tbk_remote remote;
     tbk_report report;
@@ -22,11 +23,12 @@ static bool answer(void *self, const tbk_remote_command *command, tbk_remote_res
                    tbk_error *err)
 {
     scene *it = self;
-    (void)result;
     if (command->on_output != NULL)
         return command->on_output(command->on_output_self, it->log, strlen(it->log), err);
-    if (strcmp(command->argv[3], "record") == 0)
+    if (strcmp(command->argv[3], "record") == 0) {
+        tbk_text_append(&result->output, it->record);
         return true;
+    }
     it->words = "";
     for (const char *const *word = command->argv + 4; *word != NULL; word++)
         it->words = tbk_arena_format(it->arena, "%s %s", it->words, *word);
@@ -45,7 +47,7 @@ static int set_up(void **state)
     scene *it = calloc(1, sizeof *it);
     assert_non_null(it);
     it->arena = tbk_arena_new();
-    it->words = it->log = it->told = "";
+    it->words = it->log = it->record = it->told = "";
     it->workspace.options.store = "/store";
     it->workspace.environment.name = "x";
     it->remote = (tbk_remote){.self = it, .name = "vm", .run = answer};
@@ -101,6 +103,47 @@ static void tells_the_last_line_of_a_log_without_its_end(void **state)
     assert_string_equal(follow(it, ""), "");
 }
 
+static void reads_the_record_of_a_run(void **state)
+{
+    scene *it = *state;
+    tbk_host_record found;
+    tbk_error err;
+    assert_succeeds(tbk_host_last_run(it->arena, &it->vm, &found, &err), err);
+    assert_null(found.value);
+    it->record = "{\"run\":\"r\",\"set\":\"20260216T175643Z\",\"method\":null,\"held_ms\":5,"
+                 "\"error\":null,\"more\":[]}";
+    assert_succeeds(tbk_host_last_run(it->arena, &it->vm, &found, &err), err);
+    assert_non_null(found.value);
+    assert_string_equal(found.run_id, "r");
+    assert_string_equal(found.set_id, "20260216T175643Z");
+    assert_null(found.method);
+    assert_int_equal(found.held_ms, 5);
+    assert_int_equal(found.duration_ms, 0);
+}
+
+static void refuses_a_record_that_cannot_be_one(void **state)
+{
+    scene *it = *state;
+    static const char *const cases[][2] = {
+        {"Welcome", "not valid JSON"},
+        {"[1]", "must be a map, but it is a list"},
+        {"{\"run\":5}", "'run' must be text"},
+        {"{\"set\":\"../x\"}", "'set' is not the id of a backup set"},
+        {"{\"error\":\"x\"}", "'error' must be a map"},
+        {"{\"error\":{\"message\":[]}}", "'error.message' must be text"},
+        {"{\"held_ms\":\"5\"}", "'held_ms' must be a whole number"},
+        {"{\"profiles\":{\"full\":{\"finished_s\":-1}}}", "'finished_s' is -1"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tbk_host_record found;
+        tbk_error err;
+        it->record = cases[i][0];
+        assert_fails(tbk_host_last_run(it->arena, &it->vm, &found, &err), err, TBK_E_REMOTE,
+                     cases[i][1]);
+        assert_null(found.value);
+    }
+}
+
 /* What the shell finds in the crontab; without its line break. */
 static void read_command(const char *crontab, char out[256])
 {
@@ -146,6 +189,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(gives_the_engine_every_argument),
         TEST(tells_the_last_line_of_a_log_without_its_end),
+        TEST(reads_the_record_of_a_run),
+        TEST(refuses_a_record_that_cannot_be_one),
         TEST(finds_the_command_of_a_backup_in_the_crontab),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
