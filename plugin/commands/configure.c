@@ -294,7 +294,8 @@ static bool report_schedule(configuration *self, tbk_error *err)
         warn(self, "the mode was given for this command only; write 'mode' into the options "
                    "file, or give --mode to every command");
     return look_at_database(self, err) &&
-           tbk_schedule_report(self->arena, self->vm->workspace, &self->facts, self->result, err);
+           tbk_schedule_report(self->arena, self->vm->workspace, &self->facts, self->result,
+                               self->warnings, err);
 }
 
 static bool configure_all(configuration *self, tbk_error *err)

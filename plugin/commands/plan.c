@@ -241,9 +241,12 @@ static bool is_possible(plan *self, tbk_error *err)
 
 static bool look(plan *self, tbk_error *err)
 {
+    tbk_value *warnings = tbk_value_list(self->arena);
     if (!tbk_vm_look(self->arena, self->vm, &self->facts, err) ||
-        !tbk_schedule_report(self->arena, self->vm->workspace, &self->facts, self->result, err))
+        !tbk_schedule_report(self->arena, self->vm->workspace, &self->facts, self->result, warnings,
+                             err))
         return false;
+    tbk_value_set(self->arena, self->result, "remarks", warnings);
     tbk_vm_items(self->arena, self->vm, &self->facts, &self->items);
     tbk_error refused = {.code = TBK_E_OK};
     bool possible = is_possible(self, &refused);

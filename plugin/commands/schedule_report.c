@@ -22,16 +22,6 @@ static const char *local_time(tbk_arena *arena, int64_t civil_s, int64_t offset_
                             minutes / 60, minutes % 60);
 }
 
-static tbk_value *list_in(tbk_arena *arena, tbk_value *result, const char *key)
-{
-    for (tbk_member *member = result->first; member != NULL; member = member->next)
-        if (strcmp(member->key, key) == 0)
-            return member->value;
-    tbk_value *list = tbk_value_list(arena);
-    tbk_value_set(arena, result, key, list);
-    return list;
-}
-
 /* The container has no time zone. */
 static int64_t offset_of(const tbk_workspace *workspace, const tbk_host_facts *facts)
 {
@@ -55,11 +45,30 @@ static bool report_full(tbk_arena *arena, const tbk_workspace *workspace,
     return true;
 }
 
-bool tbk_schedule_report(tbk_arena *arena, const tbk_workspace *workspace,
-                         const tbk_host_facts *facts, tbk_value *result, tbk_error *err)
+static void warn_of(tbk_arena *arena, const tbk_workspace *workspace, const tbk_host_facts *facts,
+                    const tbk_schedule *schedule, tbk_value *warnings)
 {
-    const char *warnings[TBK_SCHEDULE_REMARKS_MAX];
-    size_t warning_count = 0;
+    const char *remarks[TBK_SCHEDULE_REMARKS_MAX];
+    size_t count = 0;
+
+    /* Those are about local time and missed runs, of which the sidecar knows nothing. */
+    if (workspace->options.mode == TBK_MODE_WINDOW)
+        tbk_schedule_warnings(schedule, arena, remarks, &count);
+    for (size_t i = 0; i < count; i++)
+        tbk_value_append(arena, warnings, tbk_value_string(arena, remarks[i]));
+    if (facts->native_cron || workspace->environment.has_native_backup)
+        tbk_value_append(
+            arena, warnings,
+            tbk_value_string(
+                arena,
+                "the deployer's own backup is configured too: two schedulers stop the tracker; "
+                "remove /etc/cron.d/tracker-backup on the VM to keep only this one"));
+}
+
+bool tbk_schedule_report(tbk_arena *arena, const tbk_workspace *workspace,
+                         const tbk_host_facts *facts, tbk_value *result, tbk_value *warnings,
+                         tbk_error *err)
+{
     tbk_schedule schedule;
     tbk_value *next_runs = tbk_value_list(arena);
 
@@ -74,21 +83,8 @@ bool tbk_schedule_report(tbk_arena *arena, const tbk_workspace *workspace,
         tbk_value_append(arena, next_runs,
                          tbk_value_string(arena, local_time(arena, civil_s, offset_s)));
     }
-
     if (!report_full(arena, workspace, facts, result, err))
         return false;
-    tbk_value *all_warnings = list_in(arena, result, "remarks");
-    /* Those are about local time and missed runs, of which the sidecar knows nothing. */
-    if (workspace->options.mode == TBK_MODE_WINDOW)
-        tbk_schedule_warnings(&schedule, arena, warnings, &warning_count);
-    for (size_t i = 0; i < warning_count; i++)
-        tbk_value_append(arena, all_warnings, tbk_value_string(arena, warnings[i]));
-    if (facts->native_cron || workspace->environment.has_native_backup)
-        tbk_value_append(
-            arena, all_warnings,
-            tbk_value_string(
-                arena,
-                "the deployer's own backup is configured too: two schedulers stop the tracker; "
-                "remove /etc/cron.d/tracker-backup on the VM to keep only this one"));
+    warn_of(arena, workspace, facts, &schedule, warnings);
     return true;
 }

@@ -6,11 +6,10 @@
 #include "commands/host_facts.h"
 #include "commands/workspace.h"
 
-/* Sets "schedule", "next_runs" (five, "2026-02-16T03:00:00+01:00", in mode
- * sidecar in UTC), where there is one
- * "full_schedule" and "next_full_run", and appends to "remarks". */
+/* Sets "schedule", "next_runs" (five, "2026-02-16T03:00:00+01:00", in mode sidecar in UTC), and
+ * where there is one "full_schedule" and "next_full_run"; appends warnings to the list. */
 bool tbk_schedule_report(tbk_arena *arena, const tbk_workspace *workspace,
-                         const tbk_host_facts *facts, tbk_value *result,
+                         const tbk_host_facts *facts, tbk_value *result, tbk_value *warnings,
                          tbk_error *err) TBK_MUST_CHECK;
 
 #endif

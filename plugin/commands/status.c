@@ -332,7 +332,8 @@ static bool look(status *self, tbk_error *err)
     look_at_config(self);
     return look_at_database(self, err) && look_for_previous(self, err) &&
            look_at_last_run(self, err) &&
-           tbk_schedule_report(self->arena, vm->workspace, &self->facts, self->result, err);
+           tbk_schedule_report(self->arena, vm->workspace, &self->facts, self->result,
+                               self->warnings, err);
 }
 
 static bool conclude(const status *self, tbk_error *err)

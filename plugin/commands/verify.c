@@ -6,6 +6,7 @@
 #include "commands/database_use.h"
 #include "commands/schedule_report.h"
 #include "commands/verify_internal.h"
+#include "domain/document.h"
 
 #include <inttypes.h>
 
@@ -15,6 +16,37 @@
 
 /* --- the report --- */
 
+#define AT(member) TBK_AT(tbk_verify_report, member)
+#define AT_VALUE(member) TBK_AT_VALUE(tbk_verify_report, member)
+#define OMITTED .need = TBK_FIELD_OMITTED
+static const tbk_field report_fields[] = {
+    {"schema", TBK_FIELD_VERSION, .most = REPORT_SCHEMA},
+    {"environment", TBK_FIELD_TEXT, AT(environment)},
+    {"host", TBK_FIELD_TEXT, AT(host)},
+    {"at", TBK_FIELD_TEXT, AT(at)},
+    {"proved", TBK_FIELD_BOOL, AT(proved)},
+    {"checks", TBK_FIELD_VALUE, AT_VALUE(checks)},
+    {"runs", TBK_FIELD_VALUE, AT_VALUE(runs)},
+    {"remarks", TBK_FIELD_VALUE, AT_VALUE(warnings)},
+    {"tracker_before", TBK_FIELD_TEXT, AT(tracker_before), OMITTED},
+    {"proof_on_vm", TBK_FIELD_VALUE, AT_VALUE(proof_on_vm), OMITTED},
+    {"manifest", TBK_FIELD_VALUE, AT_VALUE(manifest), OMITTED},
+    {"proof_here", TBK_FIELD_VALUE, AT_VALUE(proof_here), OMITTED},
+    {"live_tables", TBK_FIELD_VALUE, AT_VALUE(live_tables), OMITTED},
+    {"tracker_after", TBK_FIELD_TEXT, AT(tracker_after), OMITTED},
+    {"healthy_after_ms", TBK_FIELD_INTEGER, AT(healthy_after_ms), OMITTED, .otherwise = -1},
+    {.kind = TBK_FIELD_END},
+};
+
+static tbk_value *report_to_value(tbk_arena *arena, const tbk_verify_report *report)
+{
+    tbk_value *value = tbk_fields_to_value(arena, report_fields, report);
+
+    for (const tbk_member *member = report->schedule->first; member != NULL; member = member->next)
+        tbk_value_add(arena, value, member->key, member->value);
+    return value;
+}
+
 void tbk_verify_note(tbk_verify_job *self, const char *name, tbk_check_state state,
                      const char *detail)
 {
@@ -23,7 +55,7 @@ void tbk_verify_note(tbk_verify_job *self, const char *name, tbk_check_state sta
     tbk_value_set_string(self->arena, check, "name", name);
     tbk_value_set_string(self->arena, check, "state", tbk_check_state_name(state));
     tbk_value_set_string(self->arena, check, "detail", detail);
-    tbk_value_append(self->arena, self->checks, check);
+    tbk_value_append(self->arena, self->report.checks, check);
     tbk_report_log(self->vm->report, state == TBK_CHECK_FAILED ? TBK_LOG_ERROR : TBK_LOG_INFO,
                    "verify", "%s: %s%s%s", name, tbk_check_state_name(state),
                    detail[0] != '\0' ? ", " : "", detail);
@@ -58,13 +90,6 @@ void tbk_verify_check(tbk_verify_job *self, const char *name, bool ok, const cha
         tbk_verify_note(self, name, TBK_CHECK_OK, detail);
     else
         tbk_verify_failed(self, name, detail);
-}
-
-static void warn(tbk_verify_job *self, const char *text)
-{
-    for (tbk_member *member = self->result->first; member != NULL; member = member->next)
-        if (strcmp(member->key, "remarks") == 0)
-            tbk_value_append(self->arena, member->value, tbk_value_string(self->arena, text));
 }
 
 /* --- the steps --- */
@@ -120,8 +145,7 @@ static bool check_installation(tbk_verify_job *self, tbk_error *err)
     if (self->facts.tracker_id[0] == '\0')
         return tbk_fail(err, TBK_E_SKIPPED, "run the deployer's 'release' and 'run' first",
                         "there is no tracker on the VM yet, so there is nothing to verify");
-    tbk_value_set_string(self->arena, self->result, "tracker_before",
-                         tbk_host_facts_tracker(self->arena, &self->facts));
+    self->report.tracker_before = tbk_host_facts_tracker(self->arena, &self->facts);
     if (tbk_vm_mode(self->vm) == TBK_MODE_SIDECAR)
         tbk_verify_check(self, "sidecar", strcmp(self->facts.sidecar_state, "running") == 0, "%s",
                          self->facts.sidecar_state[0] != '\0' ? self->facts.sidecar_state
@@ -140,13 +164,11 @@ static bool check_tracker(tbk_verify_job *self, bool ran_before, tbk_error *err)
                               &self->facts, err))
         return false;
     int64_t waited_ms = tbk_clock_monotonic_ms() - start_ms;
-    tbk_value_set_string(self->arena, self->result, "tracker_after",
-                         tbk_host_facts_tracker(self->arena, &self->facts));
-    tbk_value_set_integer(self->arena, self->result, "healthy_after_ms", waited_ms);
+    self->report.tracker_after = tbk_host_facts_tracker(self->arena, &self->facts);
+    self->report.healthy_after_ms = waited_ms;
     if (ran_before)
         tbk_verify_check(self, "tracker", tbk_host_facts_tracker_is_well(&self->facts),
-                         "%s after %" PRId64 " ms",
-                         tbk_host_facts_tracker(self->arena, &self->facts), waited_ms);
+                         "%s after %" PRId64 " ms", self->report.tracker_after, waited_ms);
     else
         tbk_verify_check(self, "tracker", strcmp(self->facts.tracker_state, "running") != 0,
                          "it was not running before, and is %s now", self->facts.tracker_state);
@@ -179,13 +201,17 @@ static bool check_tracker_that_ran(tbk_verify_job *self, tbk_error *err)
 
 static bool check_tracker_that_was_stopped(tbk_verify_job *self, tbk_error *err)
 {
-    warn(self, "the tracker was not running; its database was saved as it is");
+    tbk_value_append(
+        self->arena, self->report.warnings,
+        tbk_value_string(self->arena,
+                         "the tracker was not running; its database was saved as it is"));
     return check_tracker(self, false, err);
 }
 
 static bool check_schedule(tbk_verify_job *self, tbk_error *err)
 {
-    if (!tbk_schedule_report(self->arena, self->vm->workspace, &self->facts, self->result, err))
+    if (!tbk_schedule_report(self->arena, self->vm->workspace, &self->facts, self->report.schedule,
+                             self->report.warnings, err))
         return false;
     tbk_verify_note(self, "one scheduler",
                     self->facts.native_cron ? TBK_CHECK_WARNING : TBK_CHECK_OK,
@@ -251,30 +277,24 @@ bool tbk_verify(tbk_arena *arena, const tbk_verify_input *input, tbk_value **out
                 tbk_error *err)
 {
     char at[TBK_CLOCK_TEXT_SIZE];
-    const tbk_workspace *workspace = input->vm.workspace;
     tbk_verify_job self = {.arena = arena,
                            .vm = &input->vm,
                            .wait_for_cron = input->wait_for_cron,
                            .fetch_all = input->fetch_all,
-                           .result = tbk_value_map(arena),
-                           .checks = tbk_value_list(arena),
-                           .runs = tbk_value_list(arena)};
+                           .report = {.environment = input->vm.workspace->environment.name,
+                                      .host = input->vm.remote->name,
+                                      .at = at,
+                                      .checks = tbk_value_list(arena),
+                                      .runs = tbk_value_list(arena),
+                                      .warnings = tbk_value_list(arena),
+                                      .healthy_after_ms = -1,
+                                      .schedule = tbk_value_map(arena)}};
 
     if (input->wait_for_cron && tbk_vm_mode(&input->vm) == TBK_MODE_SIDECAR)
         return tbk_fail(err, TBK_E_CONFIG, "leave it out: the sidecar has a schedule of its own",
                         "cron starts nothing in mode sidecar, so there is nothing to wait for");
-    *out_result = self.result;
     tbk_clock_format(tbk_clock_now_s(), at);
-    tbk_value_set_integer(arena, self.result, "schema", REPORT_SCHEMA);
-    tbk_value_set_string(arena, self.result, "environment", workspace->environment.name);
-    tbk_value_set_string(arena, self.result, "host", input->vm.remote->name);
-    tbk_value_set_string(arena, self.result, "at", at);
-    tbk_value_set(arena, self.result, "proved", tbk_value_bool(arena, false));
-    tbk_value_set(arena, self.result, "checks", self.checks);
-    tbk_value_set(arena, self.result, "runs", self.runs);
-    tbk_value_set(arena, self.result, "remarks", tbk_value_list(arena));
-    if (!verify_all(&self, err) || !conclude(&self, err))
-        return false;
-    tbk_value_set_bool(arena, self.result, "proved", true);
-    return true;
+    self.report.proved = verify_all(&self, err) && conclude(&self, err);
+    *out_result = report_to_value(arena, &self.report);
+    return self.report.proved;
 }

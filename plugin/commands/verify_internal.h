@@ -8,14 +8,23 @@
 #include "commands/verify.h"
 #include "domain/manifest.h"
 
+/* docs/schemas/report.schema.json; what is NULL is not told. */
+typedef struct tbk_verify_report {
+    const char *environment, *host, *at;
+    bool proved;
+    tbk_value *checks, *runs, *warnings; /* lists */
+    const char *tracker_before, *tracker_after;
+    int64_t healthy_after_ms; /* -1 before it was waited for */
+    const tbk_value *proof_on_vm, *manifest, *proof_here, *live_tables;
+    tbk_value *schedule; /* a map (commands/schedule_report.h), whose keys are the report's */
+} tbk_verify_report;
+
 typedef struct tbk_verify_job {
     tbk_arena *arena;
     const tbk_vm *vm;
     bool wait_for_cron, fetch_all; /* as the input has them */
     tbk_host_facts facts;
-    tbk_value *result;
-    tbk_value *checks;
-    tbk_value *runs;
+    tbk_verify_report report;
     const char *set_id;           /* of the latest run */
     const char *run_id;           /* of the latest run */
     const tbk_manifest *manifest; /* of that set, fetched; NULL = not yet */

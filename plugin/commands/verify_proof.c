@@ -41,11 +41,7 @@ bool tbk_verify_prove_on_vm(tbk_verify_job *self, tbk_error *err)
         tbk_verify_unknown(self, "proof on the VM", ended);
     if (answer.value == NULL || tbk_value_find(answer.value, "proof") == NULL)
         return true;
-    const tbk_value *proof = NULL;
-    if (!tbk_value_require_map(answer.value, "proof", &proof, err))
-        return false;
-    tbk_value_set(self->arena, self->result, "proof_on_vm", tbk_value_share(self->arena, proof));
-    return true;
+    return tbk_value_require_map(answer.value, "proof", &self->report.proof_on_vm, err);
 }
 
 /* --- the proof on this machine --- */
@@ -131,7 +127,7 @@ static void note_proof_here(tbk_verify_job *self, const tbk_proof *proof)
         tbk_verify_check(
             self, "proof on this machine", true,
             "fetched, and all checksums are right; there is no server here to restore it into");
-    tbk_value_set(self->arena, self->result, "proof_here", tbk_proof_to_value(self->arena, proof));
+    self->report.proof_here = tbk_proof_to_value(self->arena, proof);
 }
 
 /* A file can be opened anywhere; a server's dump needs a server. */
@@ -175,8 +171,7 @@ static bool prove_fetched(tbk_verify_job *self, const char *directory, tbk_error
         return false;
     self->manifest = manifest;
     note_config(self, manifest);
-    tbk_value_set(self->arena, self->result, "manifest",
-                  tbk_manifest_to_value(self->arena, manifest));
+    self->report.manifest = tbk_manifest_to_value(self->arena, manifest);
     if (!self->fetch_all && tbk_manifest_stored_bytes(manifest) > limit_bytes) {
         tbk_verify_note(self, "proof on this machine", TBK_CHECK_SKIPPED,
                         tbk_arena_format(self->arena,
@@ -241,7 +236,6 @@ bool tbk_verify_compare_live(tbk_verify_job *self, tbk_error *err)
         return tbk_error_context(err, "comparing with the live database");
     note_live(self, "credentials", &found.credentials);
     note_live(self, "live database", &found.database);
-    if (found.tables != NULL)
-        tbk_value_set(self->arena, self->result, "live_tables", found.tables);
+    self->report.live_tables = found.tables;
     return true;
 }

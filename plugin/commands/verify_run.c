@@ -28,7 +28,7 @@ static void note_run(tbk_verify_job *self, const char *trigger, const tbk_host_a
     tbk_value_set_integer(arena, run, "exit_status", answer->exit_status);
     tbk_value_set_integer(arena, run, "held_ms", record->held_ms);
     tbk_value_set_integer(arena, run, "duration_ms", record->duration_ms);
-    tbk_value_append(arena, self->runs, run);
+    tbk_value_append(arena, self->report.runs, run);
     if (ok && new_set)
         tbk_verify_check(self, trigger, true,
                          "set %s by '%s'; the tracker was held for %" PRId64 " ms of %" PRId64
