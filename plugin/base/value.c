@@ -284,7 +284,9 @@ bool tbk_value_look(const tbk_value *map, const char *path, bool *out_is_there, 
 {
     walk at = walk_path(map, path);
     *out_is_there = at.value != NULL;
-    return at.not_map == NULL || fail_type(at.not_map, path, at.not_map_length, TBK_VALUE_MAP, err);
+    if (at.not_map != NULL)
+        return fail_type(at.not_map, path, at.not_map_length, TBK_VALUE_MAP, err);
+    return true;
 }
 
 bool tbk_value_require_string(const tbk_value *map, const char *path, const char **out,

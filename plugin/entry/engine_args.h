@@ -25,7 +25,7 @@ typedef struct engine_args {
     tbk_rules rules;   /* by hand; none = the default ones */
     int64_t keep_days; /* 0 = the default */
     int64_t keep_last; /* 0 = the default */
-    bool has_level;
+    bool has_level, has_rate_limit;
     int64_t compression_level;
     bool has_rate_limit;
     int64_t rate_limit_mib; /* 0 = none */

@@ -32,7 +32,7 @@ playbook() {
     echo "$output" >&2
     [ "$status" = 0 ]
     [[ $output == *"Proved: set "* ]]
-    check_restored "$(sets | tail -n 1)"
+    check_restored "$(newest)"
 }
 
 @test "the verify playbook fails when the engine's image is gone" {

@@ -88,13 +88,13 @@ setup_file() { start_machine e2e-first --phase provisioned; }
     printf '%s\n' "$output" "$stderr" >&2
     [ "$status" = 0 ]
     [[ $output == *"Everything is proved."* ]]
-    check_restored "$(sets | tail -n 1)"
+    check_restored "$(newest)"
 }
 
 @test "the report and the set's files keep their schemas" {
     report=$workspace/build/standin/torrust-backup/last-verify.json
     [ "$(stat -c %a "$report")" = 600 ]
-    set=$(sets | tail -n 1)
+    set=$(newest)
     keeps_schema report "$report"
     for name in manifest proof; do
         on_vm cat "$store/$set/$name.json" >"$BATS_TEST_TMPDIR/$name.json"
@@ -103,7 +103,7 @@ setup_file() { start_machine e2e-first --phase provisioned; }
 }
 
 @test "a set is readable by its owner and group only, the metrics by all, and they belong to the database's owner" {
-    set=$(sets | tail -n 1)
+    set=$(newest)
     owner=$(on_vm stat -c %u $database)
     [ "$(on_vm find $store -perm /006)" = "$store/.state/torrust_backup.prom" ]
     [ "$(on_vm find $store -perm /001 | sort | xargs)" = "$store $store/.state" ]
@@ -111,7 +111,7 @@ setup_file() { start_machine e2e-first --phase provisioned; }
 }
 
 @test "the configuration is in the set: .env, compose file, tracker's configuration" {
-    set=$(sets | tail -n 1)
+    set=$(newest)
     on_vm cat "$store/$set/config.tar.zst" | zstd -dc | tar -tf - >"$BATS_TEST_TMPDIR/names"
     grep -x '.*\.env' "$BATS_TEST_TMPDIR/names"
     grep 'docker-compose.yml' "$BATS_TEST_TMPDIR/names"
@@ -164,7 +164,7 @@ setup_file() { start_machine e2e-first --phase provisioned; }
         tb configure 2>/dev/null
         for n in {1..8}; do
             on_vm $hook >"$BATS_TEST_TMPDIR/log" || { tail -n 5 "$BATS_TEST_TMPDIR/log"; return 1; }
-            set=$(sets | tail -n 1)
+            set=$(newest)
             check_restored "$set" || { echo "$method $n: $set is torn"; return 1; }
             on_vm rm -r "${store:?}/$set"
         done
@@ -183,7 +183,7 @@ setup_file() { start_machine e2e-first --phase provisioned; }
     sleep 2 # it writes
     for n in {1..5}; do
         on_vm $hook >/dev/null
-        check_restored "$(sets | tail -n 1)"
+        check_restored "$(newest)"
     done
 }
 
@@ -193,7 +193,7 @@ setup_file() { start_machine e2e-first --phase provisioned; }
     run tb run
     [ "$status" = 0 ]
     [ "$(tracker_state)" = exited ]
-    check_restored "$(sets | tail -n 1)"
+    check_restored "$(newest)"
     on_vm docker start tracker >/dev/null
     wait_until 120 tracker_runs
 }

@@ -48,7 +48,7 @@ copy_of_stopped() {
 
 @test "an older set is restored step by step, and the tracker goes on from it" {
     first=$(sets | head -n 1)
-    [ "$first" != "$(sets | tail -n 1)" ]
+    [ "$first" != "$(newest)" ]
     restored "$first" "$BATS_TEST_TMPDIR/first.db"
     in_set=$(last_transaction "$BATS_TEST_TMPDIR/first.db")
     [ "$(marks $database)" = 1 ]
@@ -98,7 +98,7 @@ $hook; echo \"the hook: \$?\"" >"$BATS_TEST_TMPDIR/output"
 }
 
 @test "a damaged set is found before anything is touched" {
-    set=$(sets | tail -n 1)
+    set=$(newest)
     before=$(on_vm stat -c '%i' $database)
     on_vm cp "$store/$set/database.db.zst" /root/whole
     printf wrong | on_vm dd of="$store/$set/database.db.zst" bs=1 seek=5000 conv=notrunc status=none

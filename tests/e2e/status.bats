@@ -124,7 +124,7 @@ replace_database() { sh_on_vm "cp -p $database $database.new && mv $database.new
 }
 
 @test "a run that failed is shown with its own words, beside the last good set" {
-    good=$(sets | tail -n 1)
+    good=$(newest)
     sh_on_vm "cp -a $store /root/sets && mount -t tmpfs -o size=1m,mode=0750,uid=1000,gid=1000 tmpfs $store && cp -a /root/sets/.state $store"
     expect 22 "free" run
     expect 1 "free" status

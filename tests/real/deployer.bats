@@ -85,7 +85,7 @@ END
 @test "pause: every confirmed info-hash is in the set, while a client announces" {
     announce_while tb verify
     note_silence "published tracker, pause"
-    compare_set "$(sets | tail -n 1)"
+    compare_set "$(newest)"
 }
 
 @test "stop: every confirmed info-hash is in the set, while a client announces" {
@@ -93,7 +93,7 @@ END
     tb configure
     announce_while tb verify
     note_silence "published tracker, stop"
-    compare_set "$(sets | tail -n 1)"
+    compare_set "$(newest)"
     rm "$workspace/envs/real.backup.yml"
     tb configure
 }
@@ -106,7 +106,7 @@ END
     [ "$(last_run | jq -r .method)" = hot ]
     [ "$(jq '[.runs[].held_ms] | max' "$workspace/build/real/torrust-backup/last-verify.json")" = 0 ]
     [ "$(jq '.longest_silence_ms < 1000 and .confirmed > 100' "$BATS_TEST_TMPDIR/summary.json")" = true ]
-    compare_set "$(sets | tail -n 1)"
+    compare_set "$(newest)"
     on_vm $hook --journal-mode delete >/dev/null
     wait_until 120 tracker_runs
 }
@@ -127,7 +127,7 @@ END
     tb configure
     announce_while tb verify
     [ "$(last_run | jq -r '.profile + " " + .method')" = "essential hot" ]
-    compare_set "$(sets | tail -n 1)"
+    compare_set "$(newest)"
     [ "$(sqlite3 "$BATS_TEST_TMPDIR/restored.db" 'SELECT count(*) FROM torrents WHERE completed = 0')" = 0 ]
     on_vm docker kill --signal INT tracker >/dev/null
     on_vm timeout 60 docker wait tracker >/dev/null
@@ -171,7 +171,7 @@ END
 
 @test "a run that cron fires is proved too" {
     announce_while tb verify --wait-for-cron
-    compare_set "$(sets | tail -n 1)"
+    compare_set "$(newest)"
 }
 
 @test "the deployer's own test still passes" {

@@ -292,14 +292,18 @@ static void values_of_no_file_are_named_by_their_key(void **state)
 static void names_are_read_as_they_are_written(void **state)
 {
     (void)state;
-    static const tbk_names *const all[] = {&tbk_method_names,       &tbk_hold_policy_names,
-                                           &tbk_database_tls_names, &tbk_mode_names,
-                                           &tbk_journal_mode_names, &tbk_ssh_program_names};
+    static const tbk_names *const all[] = {&tbk_method_names,
+                                           &tbk_hold_policy_names,
+                                           &tbk_database_tls_names,
+                                           &tbk_mode_names,
+                                           &tbk_journal_mode_names,
+                                           &tbk_ssh_program_names,
+                                           NULL};
     tbk_error err;
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        for (unsigned value = all[i]->first; value < all[i]->count; value++) {
-            unsigned read = all[i]->count;
-            assert_succeeds(tbk_names_parse(all[i], tbk_names_of(all[i], value), &read, &err), err);
+    for (const tbk_names *const *names = all; *names != NULL; names++)
+        for (unsigned value = (*names)->first; value < (*names)->count; value++) {
+            unsigned read = (*names)->count;
+            assert_succeeds(tbk_names_parse(*names, tbk_names_of(*names, value), &read, &err), err);
             assert_int_equal(read, value);
         }
 }
