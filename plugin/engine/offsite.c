@@ -15,11 +15,29 @@
 #include <unistd.h>
 
 #define LOCK_NAME "lock"
+#define LOCK_WAIT_MS 30000
 #define STALE_LOCK_S (30 * 60)
 #define PRUNE_EVERY_DAYS 7
 #define PHASE "offsite"
 
 /* --- our folder --- */
+
+/* A short one is waited for; an upload is not. */
+static bool take_lock(const offsite_work *work, tbk_error *err)
+{
+    const struct timespec pause = {.tv_nsec = 200000000};
+    int64_t end_ms = tbk_clock_monotonic_ms() + LOCK_WAIT_MS;
+    while (flock(work->lock, LOCK_EX | LOCK_NB) != 0) {
+        if (tbk_clock_monotonic_ms() >= end_ms)
+            return tbk_fail(err, TBK_E_LOCKED,
+                            "wait until it has ended: 'torrust-backup status' tells",
+                            "another process of this machine works off-site");
+        if (!tbk_report_go_on(work->report, err))
+            return false;
+        (void)nanosleep(&pause, NULL);
+    }
+    return true;
+}
 
 bool offsite_begin(offsite_work *work, tbk_arena *arena, const tbk_offsite_request *request,
                    tbk_error *err)
@@ -36,10 +54,8 @@ bool offsite_begin(offsite_work *work, tbk_arena *arena, const tbk_offsite_reque
                               "run 'torrust-backup configure' again: it gives the folder to the "
                               "user that goes off-site",
                               "cannot write in '%s'", request->folder);
-    if (flock(work->lock, LOCK_EX | LOCK_NB) != 0)
-        return tbk_fail(err, TBK_E_LOCKED, "wait until it has ended, and try again",
-                        "another process of this machine works off-site");
-    return tbk_offsite_state_read(arena, request->folder, &work->state, err);
+    return take_lock(work, err) &&
+           tbk_offsite_state_read(arena, request->folder, &work->state, err);
 }
 
 void offsite_end(offsite_work *work)

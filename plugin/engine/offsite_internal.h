@@ -10,7 +10,7 @@
 #include "engine/offsite_state.h"
 
 #define TBK_OFFSITE_TAG "torrust-backup"
-#define TBK_OFFSITE_BYTES_TAG "bytes=" /* of the database, before the number */
+#define TBK_OFFSITE_BYTES_TAG "bytes-" /* of the database, before the number */
 
 typedef struct offsite_work {
     tbk_arena *arena;

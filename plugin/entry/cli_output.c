@@ -119,10 +119,12 @@ static void print_offsite(FILE *out, const tbk_value *result)
 {
     const tbk_member *item = tbk_value_members_at(result, "sets");
 
-    if (tbk_value_find(result, "sets") == NULL) {
-        (void)fprintf(out, "Done:       %s\n", tbk_value_text_at(result, "action", "-"));
+    const char *action = tbk_value_text_at(result, "action", NULL);
+
+    if (action != NULL)
+        (void)fprintf(out, "Done:       %s\n", action);
+    if (tbk_value_find(result, "sets") == NULL)
         return;
-    }
     (void)fprintf(out, "Repository: %s\n", tbk_value_text_at(result, "repository", "-"));
     if (item == NULL)
         (void)fprintf(out, "There is no set off-site yet.\n");

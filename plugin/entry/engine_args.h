@@ -27,7 +27,6 @@ typedef struct engine_args {
     int64_t keep_last; /* 0 = the default */
     bool has_level, has_rate_limit;
     int64_t compression_level;
-    bool has_rate_limit;
     int64_t rate_limit_mib; /* 0 = none */
     tbk_proof_level proof_level;
     int64_t port;              /* serve, health */
