@@ -5,6 +5,7 @@
 #include "commands/database_use.h"
 #include "commands/host_facts.h"
 #include "commands/mode_switch.h"
+#include "commands/offsite.h"
 #include "commands/outbound.h"
 #include "commands/rules_check.h"
 #include "commands/schedule_report.h"
@@ -204,6 +205,18 @@ static bool apply_sidecar(configuration *self, tbk_item *item, tbk_error *err)
     return true;
 }
 
+/* What would fail each night is said now. */
+static bool look_at_repository(configuration *self, tbk_error *err)
+{
+    const char *problem = NULL;
+
+    if (!tbk_offsite_probe(self->arena, self->vm, &problem, err))
+        return false;
+    if (problem != NULL)
+        warn(self, problem);
+    return true;
+}
+
 static bool apply_outbound(configuration *self, tbk_item *item, tbk_error *err)
 {
     tbk_service_step step = TBK_SERVICE_IN_PLACE;
@@ -212,8 +225,10 @@ static bool apply_outbound(configuration *self, tbk_item *item, tbk_error *err)
         return false;
     tbk_item_take_step(item, step);
     if (item->action == TBK_ACTION_WAIT)
-        warn(self, "nothing goes off-site yet: there is no store on the VM; run 'torrust-backup "
-                   "configure' again after the first backup");
+        warn(self, "nothing goes off-site yet: there is no store on the VM; 'torrust-backup "
+                   "verify' starts it after the first backup, or run 'configure' again");
+    else if (!self->dry_run)
+        return look_at_repository(self, err);
     return true;
 }
 

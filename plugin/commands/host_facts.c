@@ -23,9 +23,12 @@ static const char FACTS_SCRIPT[] =
     "say cron \"$(pgrep -x cron || pgrep -x crond)\"\n"
     "say image \"$(docker image inspect -f '{{.Id}}' \"$image\")\"\n"
     "say outbound_image \"$(docker image inspect -f '{{.Id}}' \"$outbound\")\"\n"
-    "say outbound \"$(ls " TBK_SECRETS_FILE " 2>/dev/null; "
-    "docker ps -aq --filter label=com.docker.compose.project=torrust-backup "
-    "--filter label=com.docker.compose.service=outbound)\"\n"
+    "service=$(docker ps -aq --filter label=com.docker.compose.project=torrust-backup "
+    "--filter label=com.docker.compose.service=outbound "
+    "--filter label=com.docker.compose.oneoff=False | head -n 1)\n"
+    "say outbound \"$service$(ls " TBK_SECRETS_FILE " 2>/dev/null)\"\n"
+    "[ -z \"$service\" ] || say outbound_state \"$(docker inspect -f '{{.State.Status}}' "
+    "\"$service\")\"\n"
     /* Which process has the lock file open, not which locked it: flock(1) did, and is gone,
      * and trying the lock would make a run that cron starts at this moment find it taken. Before
      * the tracker is looked at: a hold that ends in between must not look like one without a run.
@@ -119,6 +122,7 @@ static void read_word(tbk_arena *arena, const char *name, const char *value, tbk
                  {"tracker_health", &out->tracker_health},
                  {"sidecar_state", &out->sidecar_state},
                  {"sidecar_health", &out->sidecar_health},
+                 {"outbound_state", &out->outbound_state},
                  {"window_file", &out->found.window_file}};
     const struct {
         const char *name;
@@ -212,6 +216,7 @@ bool tbk_vm_look(tbk_arena *arena, const tbk_vm *vm, tbk_host_facts *out, tbk_er
                             .tracker_health = "",
                             .sidecar_state = "",
                             .sidecar_health = "",
+                            .outbound_state = "",
                             .found = {.window_file = ""},
                             .store_free_bytes = -1};
     if (!tbk_remote_do(remote, "looking at the VM", &command, &result, err)) {

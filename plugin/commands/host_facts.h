@@ -20,6 +20,7 @@ typedef struct tbk_host_facts {
     bool native_cron;          /* the deployer's own backup is scheduled */
     const char *sidecar_state; /* of its container, as tracker_state; "" = there is none */
     const char *sidecar_health; /* as tracker_health */
+    const char *outbound_state; /* of the container that works off-site, as tracker_state */
     int64_t store_free_bytes;   /* -1 = there is no store yet */
     int64_t now_s;              /* the VM's wall clock */
     int64_t utc_offset_s;       /* of its local time, which cron uses */

@@ -20,6 +20,11 @@ bool tbk_offsite_act(tbk_arena *arena, const tbk_vm *vm, tbk_offsite_action acti
 bool tbk_offsite_bring(tbk_arena *arena, const tbk_vm *vm, const char *from, const char *set,
                        const char **out_folder, tbk_error *err) TBK_MUST_CHECK;
 
+/* Whether the repository answers, takes the password and is there: a sentence for people where it
+ * does not, with what to do; else NULL. */
+bool tbk_offsite_probe(tbk_arena *arena, const tbk_vm *vm, const char **out_problem,
+                       tbk_error *err) TBK_MUST_CHECK;
+
 /* Whether it is one; whose the sets are, NULL where they are our own. */
 bool tbk_offsite_source(const char *from, const char **out_name, tbk_error *err) TBK_MUST_CHECK;
 

@@ -6,6 +6,7 @@
 #include "commands/database_use.h"
 #include "commands/host_facts.h"
 #include "commands/host_runner.h"
+#include "commands/offsite_status.h"
 #include "commands/schedule_report.h"
 #include "domain/schedule.h"
 #include "store/last_run.h"
@@ -306,6 +307,21 @@ static bool look_for_previous(status *self, tbk_error *err)
     return true;
 }
 
+static bool look_off_site(status *self, tbk_error *err)
+{
+    const tbk_offsite_look look = {.facts = &self->facts,
+                                   .local_s = tbk_value_integer_at(self->record, "last_success_s"),
+                                   .problems = self->problems,
+                                   .warnings = self->warnings};
+    tbk_value *offsite = NULL;
+
+    if (!tbk_offsite_status(self->arena, self->vm, &look, &offsite, err))
+        return false;
+    if (offsite != NULL)
+        tbk_value_set(self->arena, self->result, "offsite", offsite);
+    return true;
+}
+
 /* What the last set lacks; where that is more than a link, the run has ended with 3 as well. */
 static void look_at_config(status *self)
 {
@@ -331,7 +347,7 @@ static bool look(status *self, tbk_error *err)
     judge_tracker(self);
     look_at_config(self);
     return look_at_database(self, err) && look_for_previous(self, err) &&
-           look_at_last_run(self, err) &&
+           look_at_last_run(self, err) && look_off_site(self, err) &&
            tbk_schedule_report(self->arena, vm->workspace, &self->facts, self->result,
                                self->warnings, err);
 }

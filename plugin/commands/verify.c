@@ -11,7 +11,7 @@
 #include <inttypes.h>
 
 #define REPORT_SCHEMA 1
-#define STEPS 6u /* and one more for a live server, and when cron is waited for */
+#define STEPS 6u /* and one each for a live server, off-site, and when cron is waited for */
 #define HEALTHY_LIMIT_MS 120000
 
 /* --- the report --- */
@@ -181,10 +181,16 @@ static bool check_tracker(tbk_verify_job *self, bool ran_before, tbk_error *err)
 
 /* --- all of it --- */
 
+static bool goes_offsite(const tbk_verify_job *self)
+{
+    return self->vm->workspace->options.offsite.repository != NULL;
+}
+
 static bool step(tbk_verify_job *self, const char *title,
                  bool (*work)(tbk_verify_job *, tbk_error *), tbk_error *err)
 {
-    uint32_t total = STEPS + (self->wait_for_cron ? 1u : 0) + (has_server(self) ? 1u : 0);
+    uint32_t total = STEPS + (self->wait_for_cron ? 1u : 0) + (has_server(self) ? 1u : 0) +
+                     (goes_offsite(self) ? 1u : 0);
     uint32_t number = ++self->step;
 
     tbk_report_step_started(self->vm->report, number, total, title);
@@ -241,7 +247,10 @@ static bool verify_backup(tbk_verify_job *self, tbk_error *err)
         return false;
     if (self->first_failed == NULL && !tbk_verify_endpoints(self, err))
         return false;
-    return self->first_failed != NULL || prove_all(self, err);
+    if (self->first_failed == NULL && !prove_all(self, err))
+        return false;
+    return self->first_failed != NULL || !goes_offsite(self) ||
+           step(self, "Following it off-site", tbk_verify_follow_offsite, err);
 }
 
 static bool verify_all(tbk_verify_job *self, tbk_error *err)

@@ -63,4 +63,9 @@ bool tbk_verify_prove_here(tbk_verify_job *self, tbk_error *err) TBK_MUST_CHECK;
 /* The set's rows compared with those of the live server. */
 bool tbk_verify_compare_live(tbk_verify_job *self, tbk_error *err) TBK_MUST_CHECK;
 
+/* --- step: verify_offsite.c --- */
+
+/* The set goes off-site, and is seen there. Starts the service where it waited for a first set. */
+bool tbk_verify_follow_offsite(tbk_verify_job *self, tbk_error *err) TBK_MUST_CHECK;
+
 #endif

@@ -63,11 +63,19 @@ static const tbk_field state_fields[] = {
 
 static const char *const NO_HOSTS[] = {NULL};
 
+bool tbk_offsite_state_parse(tbk_arena *arena, const char *bytes, size_t length, const char *source,
+                             tbk_offsite_state *out, tbk_error *err)
+{
+    const tbk_value *document = NULL;
+    *out = (tbk_offsite_state){.hosts = (const char **)(uintptr_t)NO_HOSTS};
+    return tbk_json_parse(arena, bytes, length, source, &document, err) &&
+           tbk_fields_read(arena, document, state_fields, out, err);
+}
+
 bool tbk_offsite_state_read(tbk_arena *arena, const char *folder, tbk_offsite_state *out,
                             tbk_error *err)
 {
     const char *path = tbk_arena_format(arena, "%s/" STATE_NAME, folder);
-    const tbk_value *document = NULL;
     char *bytes = NULL;
     size_t length = 0;
     *out = (tbk_offsite_state){.hosts = (const char **)(uintptr_t)NO_HOSTS};
@@ -75,8 +83,7 @@ bool tbk_offsite_state_read(tbk_arena *arena, const char *folder, tbk_offsite_st
         return true;
     if (!tbk_file_read(arena, path, STATE_BYTES_MAX, &bytes, &length, err))
         return false;
-    if (tbk_json_parse(arena, bytes, length, path, &document, err) &&
-        tbk_fields_read(arena, document, state_fields, out, err))
+    if (tbk_offsite_state_parse(arena, bytes, length, path, out, err))
         return true;
     (void)snprintf(err->fix, sizeof err->fix,
                    "remove it: what is off-site is looked at anew, and nothing is lost");

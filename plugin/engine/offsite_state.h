@@ -46,6 +46,9 @@ typedef struct tbk_offsite_state {
 /* One that is missing is an empty one. Fails with TBK_E_CORRUPT, TBK_E_IO. */
 bool tbk_offsite_state_read(tbk_arena *arena, const char *folder, tbk_offsite_state *out,
                             tbk_error *err) TBK_MUST_CHECK;
+/* The same of what was read elsewhere. Text is borrowed from bytes. */
+bool tbk_offsite_state_parse(tbk_arena *arena, const char *bytes, size_t length, const char *source,
+                             tbk_offsite_state *out, tbk_error *err) TBK_MUST_CHECK;
 /* Both files, whole. */
 bool tbk_offsite_state_write(tbk_arena *arena, const char *folder, const tbk_offsite_state *state,
                              tbk_error *err) TBK_MUST_CHECK;

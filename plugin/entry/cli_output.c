@@ -3,6 +3,7 @@
 #include "entry/cli_output.h"
 
 #include "adapters/console.h"
+#include "base/clock.h"
 #include "entry/text_forecast.h"
 #include "entry/text_restored.h"
 #include "entry/text_sets.h"
@@ -177,6 +178,30 @@ static void print_acknowledged(FILE *out, const tbk_value *result)
         (void)fprintf(out, "  %s\n", tbk_value_text_at(item->value, "reason", ""));
 }
 
+static void print_time(FILE *out, const char *before, int64_t time_s)
+{
+    char text[TBK_CLOCK_TEXT_SIZE];
+
+    if (time_s > 0 && time_s <= TBK_CLOCK_LAST_S) {
+        tbk_clock_format(time_s, text);
+        (void)fprintf(out, "%s%s", before, text);
+    }
+}
+
+static void print_offsite_state(FILE *out, const tbk_value *offsite)
+{
+    int64_t waiting = tbk_value_integer_at(offsite, "waiting");
+
+    if (offsite == NULL)
+        return;
+    (void)fprintf(out, "Off-site:   %s", tbk_value_text_at(offsite, "newest", "no set yet"));
+    print_time(out, ", checked ", tbk_value_integer_at(offsite, "checked_s"));
+    print_time(out, ", read back ", tbk_value_integer_at(offsite, "read_back_s"));
+    if (waiting > 0)
+        (void)fprintf(out, ", %" PRId64 " to be sent", waiting);
+    (void)fputs("\n", out);
+}
+
 static void print_status(FILE *out, const tbk_value *result)
 {
     (void)fprintf(out, "Health:     %s\n", tbk_value_text_at(result, "health", ""));
@@ -197,6 +222,7 @@ static void print_status(FILE *out, const tbk_value *result)
     if (tbk_value_integer_at(result, "last_run.exit_status") != 0)
         (void)fprintf(out, "Last good:  %s\n",
                       tbk_value_text_at(result, "last_run.last_success_set", "none"));
+    print_offsite_state(out, tbk_value_find(result, "offsite"));
     if (tbk_value_find(result, "store_free_bytes") != NULL)
         print_bytes(out, "Store free: ", tbk_value_integer_at(result, "store_free_bytes"));
     print_schedule(out, result);

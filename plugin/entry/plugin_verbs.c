@@ -463,7 +463,8 @@ static bool open_session(session *self, const tbk_request_v1 *request, tbk_verb 
            (verb != TBK_VERB_RESTORE ||
             check_restore_options(&self->options, self->dry_run, err)) &&
            open_workspace(self, err) && read_images(self, err) &&
-           tbk_outbound_read_secrets(self->arena, &self->workspace, &self->secrets, err) &&
+           (!VERBS[verb].needs_vm ||
+            tbk_outbound_read_secrets(self->arena, &self->workspace, &self->secrets, err)) &&
            render(self, err);
 }
 

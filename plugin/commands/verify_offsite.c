@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* Follows a set off-site: what is only configured is no copy. */
+#include "commands/offsite.h"
+#include "commands/outbound.h"
+#include "commands/verify_internal.h"
+
+#include <string.h>
+
+#define CHECK "off-site"
+
+static bool is_listed(const tbk_value *result, const char *set)
+{
+    for (const tbk_member *item = tbk_value_members_at(result, "sets"); item != NULL;
+         item = item->next)
+        if (strcmp(tbk_value_text_at(item->value, "id", ""), set) == 0)
+            return true;
+    return false;
+}
+
+/* Whether the options have such a set go there; of full ones perhaps not this one. */
+static bool is_certain(const tbk_verify_job *self)
+{
+    const tbk_offsite_settings *settings = &self->vm->workspace->options.offsite;
+    tbk_profile profile = self->manifest != NULL ? self->manifest->profile : TBK_PROFILE_FULL;
+    return (settings->take == TBK_TAKE_ALL ||
+            (settings->take == TBK_TAKE_ESSENTIAL) == (profile == TBK_PROFILE_ESSENTIAL)) &&
+           (profile == TBK_PROFILE_ESSENTIAL || settings->full_every_days == 0);
+}
+
+/* The service is at it already, or this is: either way the set is there when it has ended. */
+static bool send(tbk_verify_job *self, tbk_value **out_list, tbk_error *err)
+{
+    tbk_value *ignored = NULL;
+    return tbk_offsite_act(self->arena, self->vm, TBK_OFFSITE_SYNC, &ignored, err) &&
+           tbk_offsite_act(self->arena, self->vm, TBK_OFFSITE_LIST, out_list, err);
+}
+
+static bool follow(tbk_verify_job *self, tbk_error *err)
+{
+    tbk_value *list = NULL;
+    tbk_error why = {.code = TBK_E_OK};
+    if (!send(self, &list, &why)) {
+        if (!tbk_report_go_on(self->vm->report, err))
+            return false;
+        tbk_verify_unknown(self, CHECK,
+                           tbk_arena_format(self->arena, "%s%s%s", why.message,
+                                            why.fix[0] != '\0' ? "; " : "", why.fix));
+        return true;
+    }
+    bool is_there = self->set_id != NULL && is_listed(list, self->set_id);
+    if (is_there || is_certain(self))
+        tbk_verify_check(self, CHECK, is_there, "set %s is %sin '%s'", self->set_id,
+                         is_there ? "" : "not ", self->vm->workspace->options.offsite.repository);
+    else
+        tbk_verify_note(self, CHECK, TBK_CHECK_OK,
+                        "the repository answers; this set is not one of those that go there");
+    return true;
+}
+
+bool tbk_verify_follow_offsite(tbk_verify_job *self, tbk_error *err)
+{
+    tbk_service_step step = TBK_SERVICE_IN_PLACE;
+    return tbk_outbound_apply(self->vm, false, &step, err) && follow(self, err);
+}

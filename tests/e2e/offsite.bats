@@ -1,0 +1,234 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Off-site with restic: sets leave the VM by themselves, come back, and bring a tracker back on another VM. The
+# repository is a REST server at this end of the machine's cable, which outlives the machine.
+bats_require_minimum_version 1.5.0
+load ../skip
+load common
+
+port=8765
+secret=planted-repository-password
+user_secret=planted-server-password
+outbound=torrust-backup-outbound-1
+outbound_dir=/var/lib/torrust-backup-outbound
+secrets_dir=/etc/torrust-backup-outbound
+
+setup_file() {
+    export TBK_REST_PASSWORD=$user_secret
+    start_machine e2e-offsite --rows 3000
+    tools=$("$source_dir/tests/offsite/tools")
+    export restic=$tools/bin/restic
+    serve_rest "$machine"
+}
+
+teardown_file() {
+    stop_rest "$machine"
+    stop_machine
+    stop_other e2e-offsite-new
+}
+
+host_ip() { cat "$("$vm" path "$1")/host_ip"; }
+# All that is stored is in one folder, whichever machine it is served to.
+serve_rest() {
+    mkdir -p "$BATS_FILE_TMPDIR/repository" "$BATS_FILE_TMPDIR/rest-$1"
+    ln -sfn "$BATS_FILE_TMPDIR/repository" "$BATS_FILE_TMPDIR/rest-$1/data"
+    TBK_OFFSITE_ADDRESS=$(host_ip "$1") "$source_dir/tests/offsite/server" start rest "$BATS_FILE_TMPDIR/rest-$1" $port "${@:2}"
+}
+stop_rest() { "$source_dir/tests/offsite/server" stop "$BATS_FILE_TMPDIR/rest-$1"; }
+
+# write_options [LINE...]: more of the section 'offsite'.
+write_options() {
+    {
+        printf 'offsite:\n  repository: rest:http://%s:%s/torrust\n' "$(host_ip "$machine")" $port
+        [ $# = 0 ] || printf '  %s\n' "$@"
+    } >"$workspace/envs/standin.backup.yml"
+}
+write_secrets() {
+    (umask 077 && printf "RESTIC_PASSWORD='%s'\nRESTIC_REST_USERNAME=operator\nRESTIC_REST_PASSWORD='%s'\n" "${1:-$secret}" \
+        "$user_secret" >"$workspace/envs/standin.offsite.env")
+}
+# The repository as restic sees it, without anything of ours.
+by_restic() { RESTIC_PASSWORD=$secret "$restic" -r "$BATS_FILE_TMPDIR/repository/torrust" --no-cache "$@"; }
+sets_there() { by_restic snapshots --no-lock --json | jq -r '.[].paths[0] | split("/") | last' | sort; }
+is_there() { sets_there | grep -qx "$1"; }
+state_of() { on_vm cat $outbound_dir/state.json | jq -r "$1"; }
+is_state() { [ "$(state_of "$1")" = "$2" ]; }
+
+@test "secrets that are missing, open to others or of no use are refused before anything is changed" {
+    write_options
+    run -2 tb configure
+    [[ $output == *"standin.offsite.env"* ]]
+    write_secrets
+    chmod 644 "$workspace/envs/standin.offsite.env"
+    run -2 tb configure
+    [[ $output == *"others can read"* ]]
+    (umask 077 && rm "$workspace/envs/standin.offsite.env" && echo "PATH=$secret" >"$workspace/envs/standin.offsite.env")
+    run -2 tb configure
+    [[ $output == *"'PATH' is not for this file"* ]]
+    [[ $output != *"$secret"* ]]
+    on_vm test ! -e /opt/torrust-backup
+    on_vm test ! -e $secrets_dir
+}
+
+@test "configure installs it, and says what keeps it from working" {
+    write_secrets
+    run -0 tb configure
+    [[ $output == *"waits for a first backup"* ]]
+    [ "$(on_vm stat -c '%a %u:%g' $secrets_dir $secrets_dir/secrets)" = $'700 0:0\n600 0:0' ]
+    tb run
+    run -0 tb configure
+    [[ $output == *"offsite init"* ]]
+    run ! grep -r "$secret" "$workspace/build"
+    run -0 tb plan
+    [[ $output != *"$secret"* ]]
+}
+
+@test "nothing is made unless it is asked for; then a first backup is followed off-site" {
+    run -10 tb offsite list
+    run -0 tb offsite init
+    run -0 tb verify
+    [[ $output == *"off-site"*"is in 'rest:"* ]]
+    [ "$(jq -r '.checks[] | select(.name == "off-site") | .state' "$workspace/build/standin/torrust-backup/last-verify.json")" = ok ]
+    is_there "$(newest)"
+    [ "$(sets_there)" = "$(sets)" ]
+}
+
+@test "a set goes by itself, and what is off-site is told" {
+    tb run
+    wait_until 120 is_there "$(newest)"
+    wait_until 60 is_state .newest "$(newest)"
+    keeps_schema offsite-state <(on_vm cat $outbound_dir/state.json)
+    run -0 tb offsite list
+    [[ $output == *"$(newest)"*"standin"* ]]
+    run -0 tb status
+    [[ $output == *"Off-site:   $(newest), checked "*", read back "* ]]
+    sh_on_vm "grep -q '^torrust_backup_offsite_waiting_sets 0$' $outbound_dir/torrust_backup_offsite.prom"
+}
+
+@test "it has the store to read, a network of its own, no Docker, and works as a user that can do nothing" {
+    [ "$(on_vm docker inspect -f '{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}' $outbound)" = 'torrust-backup_outbound ' ]
+    [ "$(on_vm docker inspect -f '{{range .Mounts}}{{.Destination}}:{{.RW}}{{println}}{{end}}' $outbound | sort | xargs)" = \
+        "/etc/torrust-backup-outbound:false /etc/torrust-backup:false $store:false $outbound_dir:true" ]
+    [ "$(on_vm docker inspect -f '{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.CapAdd}}' $outbound)" = \
+        'true [ALL] [DAC_READ_SEARCH SETUID SETGID]' ] ||
+        [ "$(on_vm docker inspect -f '{{.HostConfig.CapAdd}}' $outbound)" = '[CAP_DAC_READ_SEARCH CAP_SETGID CAP_SETUID]' ]
+    # A slow upload, to be looked at in its middle.
+    write_options 'limit_upload_kib: 20'
+    tb configure >/dev/null
+    tb run >/dev/null
+    wait_until 60 on_vm pgrep -x restic
+    pid=$(on_vm pgrep -xo restic)
+    [ "$(sh_on_vm "awk '/^Uid|^CapEff|^NoNewPrivs/ {print \$2}' /proc/$pid/status" | xargs)" = '65042 0000000000000000 1' ]
+    # What is planted is in no argument, log or description; only root and that user could read the process's own memory.
+    sh_on_vm "! cat /proc/[0-9]*/cmdline | tr '\0' '\n' | grep -e $secret -e $user_secret"
+    run ! grep -e "$secret" -e "$user_secret" <(on_vm docker inspect $outbound; on_vm docker logs $outbound 2>&1; on_vm cat $outbound_dir/state.json)
+}
+
+@test "killed in an upload, and the machine with it: the next try finishes, and no lock is left" {
+    wait_until 60 on_vm pgrep -x restic
+    on_vm docker kill $outbound >/dev/null
+    "$vm" crash "$machine"
+    "$vm" boot "$machine"
+    wait_until 120 tracker_runs
+    write_options
+    tb configure >/dev/null
+    wait_until 180 is_there "$(newest)"
+    wait_until 60 is_state .exit_status 0
+    [ -z "$(by_restic list locks --no-lock)" ]
+    by_restic check --read-data
+}
+
+@test "a repository that does not answer delays no backup, is told, and is caught up with" {
+    stop_rest "$machine"
+    run -0 tb run
+    wait_until 180 is_state .exit_status 1
+    run -0 tb status
+    [[ $output == *"off-site: "* ]]
+    serve_rest "$machine"
+    tb offsite sync
+    is_there "$(newest)"
+    run -0 tb status
+}
+
+@test "a wrong password and a repository that is gone are alarms, and nothing is begun anew" {
+    write_secrets another-password
+    run -0 tb configure
+    [[ $output == *"nothing can go off-site"* ]]
+    run -12 tb offsite sync
+    run -1 tb status
+    write_secrets
+    tb configure >/dev/null
+    mv "$BATS_FILE_TMPDIR/repository/torrust" "$BATS_FILE_TMPDIR/hidden"
+    run -10 tb offsite sync
+    [[ $output == *"it was there before"* ]]
+    run -1 tb status
+    rm -rf "$BATS_FILE_TMPDIR/repository/torrust"
+    mv "$BATS_FILE_TMPDIR/hidden" "$BATS_FILE_TMPDIR/repository/torrust"
+    tb offsite sync
+    run -0 tb status
+}
+
+@test "a set that damage made unreadable there is found by the drill, and sent again" {
+    run -0 tb offsite drill
+    pack=$(find "$BATS_FILE_TMPDIR/repository/torrust/data" -type f -size +100k | head -n 1)
+    cp "$pack" "$BATS_FILE_TMPDIR/pack"
+    chmod u+w "$pack"
+    printf 'damage' | dd of="$pack" bs=1 seek=1000 conv=notrunc status=none
+    run -21 tb offsite check
+    run -1 tb status
+    cp "$BATS_FILE_TMPDIR/pack" "$pack"
+    run -0 tb offsite sync
+}
+
+@test "a set comes back from there after the store is lost" {
+    set=$(newest)
+    sh_on_vm "rm -rf $store/2*"
+    run -10 tb restore --set "$set"
+    run -0 tb restore --from offsite --set "$set" --dry-run
+    run -0 tb restore --from offsite --set latest
+    [[ $output == *"Set:        $set"* ]]
+    [[ $output == *"running, healthy"* ]]
+    run -10 tb restore --from offsite --set 20200101T000000Z
+    run -2 tb restore --from nowhere --set "$set"
+}
+
+@test "without anything of ours: restic, sha256sum, zstd" {
+    set=$(sets_there | tail -n 1)
+    snapshot=$(by_restic snapshots --no-lock --json | jq -r --arg set "/$set" '.[] | select(.paths[0] | endswith($set)) | .id')
+    by_restic restore "$snapshot:/$set" --no-lock --target "$BATS_TEST_TMPDIR/$set"
+    (cd "$BATS_TEST_TMPDIR/$set" && sha256sum --quiet -c SHA256SUMS)
+    zstd -dq "$BATS_TEST_TMPDIR/$set/database.db.zst" -o "$BATS_TEST_TMPDIR/tracker.db"
+    [ "$(sqlite3 "$BATS_TEST_TMPDIR/tracker.db" 'PRAGMA integrity_check')" = ok ]
+}
+
+@test "the VM is gone: another one, of another uid, serves what the first one had saved" {
+    set=$(sets_there | tail -n 1)
+    snapshot=$(by_restic snapshots --no-lock --json | jq -r --arg set "/$set" '.[] | select(.paths[0] | endswith($set)) | .id')
+    by_restic dump --no-lock "$snapshot" "/$set/database.db.zst" | zstd -dc >"$BATS_TEST_TMPDIR/saved.db"
+    saved=$(sqlite3 "$BATS_TEST_TMPDIR/saved.db" 'SELECT count(*) FROM torrents')
+    "$vm" stop "$machine"
+    machine=e2e-offsite-new workspace=$BATS_FILE_TMPDIR/new-workspace
+    mkdir -p "$workspace/envs"
+    "$vm" start "$machine" --uid 1001
+    "$source_dir/tests/standin/deploy" "$machine" "$workspace" --rows 10
+    serve_rest "$machine"
+    write_options 'name: standin-new'
+    write_secrets
+    tb configure
+    run -0 tb offsite list
+    [[ $output == *"$set"*" standin"* ]]
+    run -0 tb restore --from offsite:standin --set "$set"
+    [[ $output == *"running, healthy"* ]]
+    on_vm docker kill --signal INT tracker >/dev/null && on_vm timeout 60 docker wait tracker >/dev/null
+    on_vm cat "$database" >"$BATS_TEST_TMPDIR/now.db"
+    [ "$(sqlite3 "$BATS_TEST_TMPDIR/now.db" 'SELECT count(*) FROM torrents')" -ge "$saved" ]
+    sqlite3 "$BATS_TEST_TMPDIR/now.db" "ATTACH '$BATS_TEST_TMPDIR/saved.db' AS saved" \
+        'SELECT count(*) FROM saved.torrents WHERE info_hash NOT IN (SELECT info_hash FROM main.torrents)' | grep -qx 0
+    on_vm docker start tracker >/dev/null
+    wait_until 120 tracker_runs
+    # Its own sets go to a history of their own.
+    run -0 tb verify
+    [ "$(by_restic snapshots --no-lock --json --host standin-new | jq length)" = 1 ]
+    stop_rest "$machine"
+    stop_other e2e-offsite-new
+}
