@@ -129,6 +129,8 @@ static bool take_error_output(void *self, const char *bytes, size_t length, tbk_
     tbk_command_io *io = self;
     size_t room = ERROR_OUTPUT_LIMIT_BYTES - io->result->error_output.length;
     (void)err;
+    if (io->on_error_output != NULL)
+        io->on_error_output(io->on_error_output_self, bytes, length);
     tbk_text_append_bytes(&io->result->error_output, bytes, length < room ? length : room);
     return true;
 }

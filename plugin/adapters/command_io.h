@@ -16,7 +16,10 @@ typedef struct tbk_command_io {
     const tbk_remote_command *command;
     tbk_remote_result *result;
     const tbk_report *report; /* who may cancel; may be NULL */
-    bool framed;              /* the line was one with marks */
+    /* Gets standard error as it comes, beside the result; NULL: nobody does. Set it after begin. */
+    void (*on_error_output)(void *self, const char *bytes, size_t length);
+    void *on_error_output_self;
+    bool framed; /* the line was one with marks */
     tbk_framing framing;
     tbk_framed_stream output, error_output;
     int64_t marked_ms;   /* when both streams had ended; 0 = they have not */

@@ -17,6 +17,8 @@
 
 extern char **environ;
 
+static const tbk_process_setting AS_OURS;
+
 /* Our ends of a child's three pipes. */
 typedef struct child {
     pid_t process;
@@ -81,32 +83,41 @@ static int spawn_attributes(posix_spawnattr_t *attributes)
     return status != 0 ? status : posix_spawnattr_setflags(attributes, flags);
 }
 
-static int spawn_descriptors(posix_spawn_file_actions_t *actions, int in, int out, int error)
+static int spawn_actions(posix_spawn_file_actions_t *actions, const char *folder, int in, int out,
+                         int error)
 {
     int status = posix_spawn_file_actions_adddup2(actions, in, STDIN_FILENO);
     if (status == 0)
         status = posix_spawn_file_actions_adddup2(actions, out, STDOUT_FILENO);
     if (status == 0)
         status = posix_spawn_file_actions_adddup2(actions, error, STDERR_FILENO);
+    if (status == 0 && folder != NULL)
+        status = posix_spawn_file_actions_addchdir_np(actions, folder);
     return status != 0 ? status
                        : posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1);
 }
 
-static bool spawn(const char *const *argv, int in, int out, int error, pid_t *out_process,
-                  tbk_error *err)
+/* What posix_spawn takes is not const for history's sake; it changes nothing. */
+static char *const *words_of(const char *const *words) { return (char *const *)(uintptr_t)words; }
+
+static bool spawn(const char *const *argv, const tbk_process_setting *setting, const int fds[3],
+                  pid_t *out_process, tbk_error *err)
 {
+    const char *const *variables = setting->environment;
     posix_spawnattr_t attributes;
     posix_spawn_file_actions_t actions;
     tbk_memory_must(posix_spawnattr_init(&attributes) == 0);
     tbk_memory_must(posix_spawn_file_actions_init(&actions) == 0);
     int status = spawn_attributes(&attributes);
     if (status == 0)
-        status = spawn_descriptors(&actions, in, out, error);
-    if (status == 0) /* posix_spawn's words are not const for history's sake; it changes nothing */
-        status = posix_spawnp(out_process, argv[0], &actions, &attributes,
-                              (char *const *)(uintptr_t)argv, environ);
+        status = spawn_actions(&actions, setting->folder, fds[0], fds[1], fds[2]);
+    if (status == 0)
+        status = posix_spawnp(out_process, argv[0], &actions, &attributes, words_of(argv),
+                              variables != NULL ? words_of(variables) : environ);
     (void)posix_spawn_file_actions_destroy(&actions);
     (void)posix_spawnattr_destroy(&attributes);
+    if (status == ENOENT && setting->folder != NULL && access(setting->folder, X_OK) != 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot enter '%s'", setting->folder);
     if (status == ENOENT)
         return tbk_fail(err, TBK_E_CONFIG, "install it, or correct PATH",
                         "the program '%s' is not on this machine", argv[0]);
@@ -122,7 +133,8 @@ static void child_close(child *it)
     close_fd(&it->error_fd);
 }
 
-static bool child_start(const char *const *argv, child *it, tbk_error *err)
+static bool child_start(const char *const *argv, const tbk_process_setting *setting, child *it,
+                        tbk_error *err)
 {
     tbk_auto_fd int in = -1;
     tbk_auto_fd int out = -1;
@@ -130,7 +142,7 @@ static bool child_start(const char *const *argv, child *it, tbk_error *err)
     bool started = make_pipe(&in, &it->input_fd, err) && make_pipe(&it->output_fd, &out, err) &&
                    make_pipe(&it->error_fd, &error, err) && never_block(it->input_fd, err) &&
                    never_block(it->output_fd, err) && never_block(it->error_fd, err) &&
-                   spawn(argv, in, out, error, &it->process, err);
+                   spawn(argv, setting, (const int[]){in, out, error}, &it->process, err);
     if (!started)
         child_close(it);
     return started;
@@ -199,6 +211,56 @@ static bool child_converse(child *it, tbk_command_io *io, tbk_error *err)
     return true;
 }
 
+static void pause_briefly(void)
+{
+    const struct timespec pause = {.tv_nsec = 5000000};
+    (void)nanosleep(&pause, NULL);
+}
+
+bool tbk_process_ended(pid_t process)
+{
+    pid_t ended = waitpid(process, NULL, WNOHANG);
+    return ended == process || (ended < 0 && errno == ECHILD);
+}
+
+static bool ended_within(pid_t process, int64_t limit_ms)
+{
+    int64_t end_ms = tbk_clock_monotonic_ms() + limit_ms;
+    while (!tbk_process_ended(process)) {
+        if (tbk_clock_monotonic_ms() >= end_ms)
+            return false;
+        pause_briefly();
+    }
+    return true;
+}
+
+/* Drops what there is, but never all of what has no end. */
+static void discard(int fd, char *buffer)
+{
+    int times = 16;
+    while (fd >= 0 && times > 0 && read(fd, buffer, TBK_EXCHANGE_BUFFER_BYTES) > 0)
+        times--;
+}
+
+/* One that tidies up needs its own children for that (restic its ssh): they go after it. */
+static void child_stop(child *it, uint32_t tidy_ms, char *buffer)
+{
+    int64_t end_ms = tbk_clock_monotonic_ms() + (tidy_ms != 0 ? tidy_ms : STOP_WAIT_MS);
+    bool ended = false;
+    close_fd(&it->input_fd);
+    (void)kill(tidy_ms != 0 ? it->process : -it->process, SIGTERM);
+    while (!(ended = tbk_process_ended(it->process)) && tbk_clock_monotonic_ms() < end_ms) {
+        discard(it->output_fd, buffer);
+        discard(it->error_fd, buffer);
+        pause_briefly();
+    }
+    if (!ended || tidy_ms != 0)
+        (void)kill(-it->process, SIGKILL);
+    if (!ended)
+        (void)ended_within(it->process, STOP_WAIT_MS);
+    child_close(it);
+}
+
 /* A program may close its outputs and run on. */
 static bool child_wait(child *it, tbk_command_io *io, int *out_exit_status, tbk_error *err)
 {
@@ -224,17 +286,23 @@ static bool child_wait(child *it, tbk_command_io *io, int *out_exit_status, tbk_
     }
 }
 
+bool tbk_process_run_with(const char *const *argv, const tbk_process_setting *setting,
+                          tbk_command_io *io, int *out_exit_status, tbk_error *err)
+{
+    child it = {.input_fd = -1, .output_fd = -1, .error_fd = -1};
+    if (!child_start(argv, setting, &it, err))
+        return false;
+    bool ended = child_converse(&it, io, err) && child_wait(&it, io, out_exit_status, err);
+    if (!ended)
+        child_stop(&it, setting->tidy_ms, io->received);
+    child_close(&it);
+    return ended;
+}
+
 bool tbk_process_run(const char *const *argv, tbk_command_io *io, int *out_exit_status,
                      tbk_error *err)
 {
-    child it = {.input_fd = -1, .output_fd = -1, .error_fd = -1};
-    if (!child_start(argv, &it, err))
-        return false;
-    bool ended = child_converse(&it, io, err) && child_wait(&it, io, out_exit_status, err);
-    child_close(&it);
-    if (!ended)
-        tbk_process_stop(it.process);
-    return ended;
+    return tbk_process_run_with(argv, &AS_OURS, io, out_exit_status, err);
 }
 
 bool tbk_process_start(const char *const *argv, int error_fd, int *out_input_fd, pid_t *out_process,
@@ -246,7 +314,8 @@ bool tbk_process_start(const char *const *argv, int error_fd, int *out_input_fd,
     tbk_auto_fd int error = fcntl(error_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     if (output < 0 || !move_up(&output) || error < 0)
         return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot prepare '%s'", argv[0]);
-    if (!make_pipe(&in, &input, err) || !spawn(argv, in, output, error, out_process, err))
+    if (!make_pipe(&in, &input, err) ||
+        !spawn(argv, &AS_OURS, (const int[]){in, output, error}, out_process, err))
         return false;
     *out_input_fd = input;
     input = -1;
@@ -260,25 +329,7 @@ bool tbk_process_start_on(const char *const *argv, int fd, int error_fd, pid_t *
     tbk_auto_fd int error = fcntl(error_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     if (both < 0 || error < 0)
         return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "cannot prepare '%s'", argv[0]);
-    return spawn(argv, both, both, error, out_process, err);
-}
-
-bool tbk_process_ended(pid_t process)
-{
-    pid_t ended = waitpid(process, NULL, WNOHANG);
-    return ended == process || (ended < 0 && errno == ECHILD);
-}
-
-static bool ended_within(pid_t process, int64_t limit_ms)
-{
-    int64_t end_ms = tbk_clock_monotonic_ms() + limit_ms;
-    while (!tbk_process_ended(process)) {
-        if (tbk_clock_monotonic_ms() >= end_ms)
-            return false;
-        const struct timespec pause = {.tv_nsec = 5000000};
-        (void)nanosleep(&pause, NULL);
-    }
-    return true;
+    return spawn(argv, &AS_OURS, (const int[]){both, both, error}, out_process, err);
 }
 
 void tbk_process_stop(pid_t process)

@@ -15,6 +15,19 @@
 bool tbk_process_run(const char *const *argv, tbk_command_io *io, int *out_exit_status,
                      tbk_error *err) TBK_MUST_CHECK;
 
+/* How a program is run that wants more than ours has. */
+typedef struct tbk_process_setting {
+    const char *const *environment; /* NAME=VALUE, NULL at the end; NULL = ours */
+    const char *folder;             /* to work in; NULL = ours */
+    uint32_t tidy_ms; /* TERM goes to it alone, and KILL to its process group only when it has ended
+                       * or so long has passed; 0 = TERM to all, after two seconds KILL */
+} tbk_process_setting;
+
+/* As tbk_process_run. The program is looked for in our own PATH. While it is being stopped, what it
+ * prints is taken and dropped: a pipe that is closed would end it before it has tidied up. */
+bool tbk_process_run_with(const char *const *argv, const tbk_process_setting *setting,
+                          tbk_command_io *io, int *out_exit_status, tbk_error *err) TBK_MUST_CHECK;
+
 /* Starts a program with a pipe for its input, its output going nowhere and its errors to error_fd.
  * *out_input_fd is the caller's; the program sees its end when we die, too. */
 bool tbk_process_start(const char *const *argv, int error_fd, int *out_input_fd, pid_t *out_process,
