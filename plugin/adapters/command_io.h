@@ -29,7 +29,7 @@ typedef struct tbk_command_io {
     size_t chunk_length;
     char *buffer;     /* what was read from input_fd; NULL without one */
     char *received;   /* for the adapter to read into; as large */
-    bool input_ended; /* chunk is the last one */
+    bool input_ended; /* nothing comes behind chunk */
     uint64_t sent_bytes;
     uint64_t to_send_bytes; /* 0 = not known */
 } tbk_command_io;
@@ -48,7 +48,7 @@ static inline bool tbk_command_io_all_sent(const tbk_command_io *io)
     return io->input_ended && io->chunk_length == 0;
 }
 void tbk_command_io_sent(tbk_command_io *io, size_t length);
-/* Drops the rest of the input when the command no longer reads it. */
+/* Drops the rest of the input: nobody reads it any more. */
 void tbk_command_io_drop_input(tbk_command_io *io);
 
 /* What came from the command. */
@@ -64,7 +64,7 @@ bool tbk_command_io_is_over(const tbk_command_io *io);
 bool tbk_command_io_finish(tbk_command_io *io, bool *out_known, tbk_error *err) TBK_MUST_CHECK;
 
 /* Waits until one of the descriptors is ready, input_fd when chunk is empty, a limit comes near, or
- * a fifth of a second has passed, to look for a cancel. Negative descriptors are ignored; fds has
+ * a fifth of a second has passed for one who may cancel. Negative descriptors are ignored; fds has
  * room for one more than count. Fails with TBK_E_TIMEOUT, TBK_E_INTERRUPTED. */
 bool tbk_command_io_wait(const tbk_command_io *io, struct pollfd *fds, nfds_t count, int longest_ms,
                          tbk_error *err) TBK_MUST_CHECK;

@@ -108,17 +108,19 @@ static const char *time_text(tbk_arena *arena, int64_t time_s)
 static bool forget_ids(const tbk_restic *it, const char *const *ids, bool is_cleanup,
                        tbk_error *err);
 
-/* A snapshot that is not whole is none. */
-static bool fail_not_whole(const tbk_restic *it, const tbk_restic_call *call,
-                           const tbk_restic_words *words, const char *snapshot, tbk_error *err)
+/* A snapshot that is not whole is none. Which file it was is said before the end. */
+static bool fail_not_whole(const tbk_restic *it, const tbk_restic_words *words,
+                           const char *snapshot, tbk_error *err)
 {
     tbk_error left;
     const char *const ids[] = {snapshot, NULL};
-    (void)tbk_restic_fail(it, call, words, 1, err);
+    (void)tbk_fail(err, TBK_E_FAILED, "look whether the set is still in the store, and whole",
+                   "not all of the set could be read: %s",
+                   words->last[0] != '\0' ? words->last : words->fatal);
     if (snapshot != NULL && !forget_ids(it, ids, true, &left))
         return tbk_error_context(err, "a snapshot that is not whole stays there (%s)",
                                  left.message);
-    return tbk_error_context(err, "not all of the set could be read");
+    return false;
 }
 
 static bool send_set(void *self, tbk_arena *arena, const tbk_repository_set *set,
@@ -147,7 +149,7 @@ static bool send_set(void *self, tbk_arena *arena, const tbk_repository_set *set
     if (!tbk_restic_run(it, &call, &words, &status, err))
         return false;
     if (status == 3)
-        return fail_not_whole(it, &call, &words, into.sent.snapshot, err);
+        return fail_not_whole(it, &words, into.sent.snapshot, err);
     if (status != 0)
         return tbk_restic_fail(it, &call, &words, status, err);
     if (into.sent.snapshot == NULL)

@@ -153,6 +153,8 @@ static void note(const tbk_restic_words *it, const char *text, char *out, size_t
     tbk_auto_text shown = {0};
     tbk_restic_words_show(it->variables, text, &shown);
     (void)snprintf(out, size, "%s", tbk_text_string(&shown));
+    for (size_t length = strlen(out); !tbk_text_is_utf8(out, length);) /* cut in a character */
+        out[--length] = '\0';
 }
 
 static void take_text(tbk_restic_words *it, const char *text)

@@ -407,11 +407,35 @@ static void finds_a_damaged_pack(void **state)
                    "cannot restore");
 }
 
+/* Mounts of this process alone, so that nothing stays mounted. */
+static bool may_mount(void)
+{
+    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
+static void keeps_no_set_that_it_could_not_read_whole(void **state)
+{
+    (void)state;
+    char file[128];
+    (void)snprintf(file, sizeof file, "%s/store/%s/manifest.json", offsite_scratch, SET_NEW);
+    if (!may_mount())
+        skip_because("only root can make a file that fails to be read");
+    init();
+    assert_int_equal(mount("/proc/self/mem", file, NULL, MS_BIND, NULL), 0);
+    bool sent = send_slowly();
+    assert_int_equal(umount(file), 0);
+    assert_false(sent);
+    assert_int_equal(err.code, TBK_E_FAILED);
+    assert_contains(err.message, "not all of the set could be read");
+    assert_contains(err.message, "manifest.json");
+    assert_null(list());
+    assert_null(locks());
+}
+
 static void tells_that_the_disk_is_full(void **state)
 {
     (void)state;
-    /* Of this process alone, so that nothing stays mounted. */
-    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+    if (!may_mount())
         skip_because("only root can mount a small disk");
     (void)mkdir(in_scratch("full"), 0700);
     assert_int_equal(mount("tmpfs", in_scratch("full"), "tmpfs", 0, "size=2m"), 0);
@@ -601,6 +625,7 @@ static int test_folder(void)
                                        TEST(wants_a_restic_that_is_new_enough),
                                        TEST(refuses_settings_that_give_secrets_away),
                                        TEST(shows_no_secret_of_its_environment),
+                                       TEST(keeps_no_set_that_it_could_not_read_whole),
                                        TEST(tells_that_the_disk_is_full)};
     where = &FOLDER;
     return cmocka_run_group_tests_name("folder", tests, begin_place, end_place);

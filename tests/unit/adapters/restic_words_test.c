@@ -122,6 +122,22 @@ static void nothing_reaches_a_terminal(void **state)
     assert_string_equal(reason, "a[31m b cd");
 }
 
+static void a_long_reason_ends_with_a_whole_character(void **state)
+{
+    (void)state;
+    static char line[2048];
+    for (size_t lead = 0; lead < 4; lead++) {
+        line[0] = '\0';
+        for (size_t at = 0; at < lead; at++)
+            line[at] = 'x';
+        for (size_t at = lead; at < 1200; at += 3)
+            memcpy(line + at, "\xe2\x82\xac", 4);
+        (void)code_of(1, line);
+        assert_true(strlen(reason) > 300);
+        assert_true(tbk_text_is_utf8(reason, strlen(reason)));
+    }
+}
+
 static void a_flood_is_heard_in_part(void **state)
 {
     (void)state;
@@ -146,6 +162,7 @@ int main(void)
         cmocka_unit_test(no_secret_is_shown),
         cmocka_unit_test(no_half_of_a_secret_is_shown_where_a_line_is_cut),
         cmocka_unit_test(nothing_reaches_a_terminal),
+        cmocka_unit_test(a_long_reason_ends_with_a_whole_character),
         cmocka_unit_test(a_flood_is_heard_in_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
