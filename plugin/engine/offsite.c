@@ -72,18 +72,25 @@ bool offsite_save(offsite_work *work, tbk_error *err)
 
 /* --- the repository --- */
 
+bool offsite_reach(const tbk_repository *repository, tbk_arena *arena, bool was_there,
+                   const char **out_id, tbk_error *err)
+{
+    if (repository->identify(repository->self, arena, out_id, err))
+        return true;
+    if (err->code == TBK_E_NOT_FOUND)
+        (void)snprintf(err->fix, sizeof err->fix, "%s",
+                       was_there ? "it was there before: look for a disk that is not mounted, or a "
+                                   "typo in 'offsite.repository'"
+                                 : "make it: torrust-backup offsite init ENVIRONMENT");
+    return false;
+}
+
 bool offsite_identify(offsite_work *work, tbk_error *err)
 {
     const char *id = NULL;
     const char *known = work->state.repository;
-    if (!work->repository->identify(work->repository->self, work->arena, &id, err)) {
-        if (err->code == TBK_E_NOT_FOUND)
-            (void)snprintf(err->fix, sizeof err->fix, "%s",
-                           known != NULL ? "it was there before: look for a disk that is not "
-                                           "mounted, or a typo in 'offsite.repository'"
-                                         : "make it: torrust-backup offsite init ENVIRONMENT");
+    if (!offsite_reach(work->repository, work->arena, known != NULL, &id, err))
         return false;
-    }
     if (known != NULL && strcmp(known, id) != 0)
         return tbk_fail(err, TBK_E_CONFIG,
                         "see where the one of before is; if the change is meant: torrust-backup "

@@ -69,7 +69,8 @@ bool tbk_offsite_list(tbk_arena *arena, const tbk_offsite_request *request, tbk_
 {
     const tbk_repository *it = request->repository;
     tbk_snapshot *snapshots = NULL;
-    if (!it->list(it->self, arena, &snapshots, err))
+    const char *id = NULL;
+    if (!offsite_reach(it, arena, false, &id, err) || !it->list(it->self, arena, &snapshots, err))
         return false;
     tbk_value *list = tbk_value_list(arena);
     for (const tbk_snapshot *at = snapshots; at != NULL; at = at->next) {

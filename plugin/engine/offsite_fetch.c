@@ -30,7 +30,8 @@ static bool find_set(tbk_arena *arena, const tbk_offsite_request *request, const
     const tbk_repository *it = request->repository;
     bool is_latest = strcmp(set, "latest") == 0;
     tbk_snapshot *snapshots = NULL;
-    if (!it->list(it->self, arena, &snapshots, err))
+    const char *id = NULL;
+    if (!offsite_reach(it, arena, false, &id, err) || !it->list(it->self, arena, &snapshots, err))
         return false;
     for (const tbk_snapshot *at = snapshots; at != NULL; at = at->next) {
         bool is_it = is_latest ? !tbk_retention_is_future(at->time_s, request->now_s)

@@ -31,6 +31,10 @@ void offsite_end(offsite_work *work);
 #define auto_offsite_work __attribute__((cleanup(offsite_end))) offsite_work
 bool offsite_save(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
 
+/* Whether it answers, is there and takes the password: within a limit, unlike all else that is
+ * asked of an address that is wrong. */
+bool offsite_reach(const tbk_repository *repository, tbk_arena *arena, bool was_there,
+                   const char **out_id, tbk_error *err) TBK_MUST_CHECK;
 /* Proves that it is the repository of before, and tells it apart from another one. */
 bool offsite_identify(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
 /* Removes what locks this VM has left. */

@@ -47,6 +47,8 @@ write_secrets() {
     (umask 077 && printf "RESTIC_PASSWORD='%s'\nRESTIC_REST_USERNAME=operator\nRESTIC_REST_PASSWORD='%s'\n" "${1:-$secret}" \
         "$user_secret" >"$workspace/envs/standin.offsite.env")
 }
+# The action, on the environment.
+offsite() { (cd "$workspace" && timeout 600 "$backup" offsite "$1" standin); }
 # The repository as restic sees it, without anything of ours.
 by_restic() { RESTIC_PASSWORD=$secret "$restic" -r "$BATS_FILE_TMPDIR/repository/torrust" --no-cache "$@"; }
 sets_there() { by_restic snapshots --no-lock --json | jq -r '.[].paths[0] | split("/") | last' | sort; }
@@ -84,8 +86,8 @@ is_state() { [ "$(state_of "$1")" = "$2" ]; }
 }
 
 @test "nothing is made unless it is asked for; then a first backup is followed off-site" {
-    run -10 tb offsite list
-    run -0 tb offsite init
+    run -10 offsite list
+    run -0 offsite init
     run -0 tb verify
     [[ $output == *"off-site"*"is in 'rest:"* ]]
     [ "$(jq -r '.checks[] | select(.name == "off-site") | .state' "$workspace/build/standin/torrust-backup/last-verify.json")" = ok ]
@@ -98,7 +100,7 @@ is_state() { [ "$(state_of "$1")" = "$2" ]; }
     wait_until 120 is_there "$(newest)"
     wait_until 60 is_state .newest "$(newest)"
     keeps_schema offsite-state <(on_vm cat $outbound_dir/state.json)
-    run -0 tb offsite list
+    run -0 offsite list
     [[ $output == *"$(newest)"*"standin"* ]]
     run -0 tb status
     [[ $output == *"Off-site:   $(newest), checked "*", read back "* ]]
@@ -145,7 +147,7 @@ is_state() { [ "$(state_of "$1")" = "$2" ]; }
     run -0 tb status
     [[ $output == *"off-site: "* ]]
     serve_rest "$machine"
-    tb offsite sync
+    offsite sync
     is_there "$(newest)"
     run -0 tb status
 }
@@ -154,30 +156,30 @@ is_state() { [ "$(state_of "$1")" = "$2" ]; }
     write_secrets another-password
     run -0 tb configure
     [[ $output == *"nothing can go off-site"* ]]
-    run -12 tb offsite sync
+    run -12 offsite sync
     run -1 tb status
     write_secrets
     tb configure >/dev/null
     mv "$BATS_FILE_TMPDIR/repository/torrust" "$BATS_FILE_TMPDIR/hidden"
-    run -10 tb offsite sync
+    run -10 offsite sync
     [[ $output == *"it was there before"* ]]
     run -1 tb status
     rm -rf "$BATS_FILE_TMPDIR/repository/torrust"
     mv "$BATS_FILE_TMPDIR/hidden" "$BATS_FILE_TMPDIR/repository/torrust"
-    tb offsite sync
+    offsite sync
     run -0 tb status
 }
 
 @test "a set that damage made unreadable there is found by the drill, and sent again" {
-    run -0 tb offsite drill
+    run -0 offsite drill
     pack=$(find "$BATS_FILE_TMPDIR/repository/torrust/data" -type f -size +100k | head -n 1)
     cp "$pack" "$BATS_FILE_TMPDIR/pack"
     chmod u+w "$pack"
     printf 'damage' | dd of="$pack" bs=1 seek=1000 conv=notrunc status=none
-    run -21 tb offsite check
+    run -21 offsite check
     run -1 tb status
     cp "$BATS_FILE_TMPDIR/pack" "$pack"
-    run -0 tb offsite sync
+    run -0 offsite sync
 }
 
 @test "a set comes back from there after the store is lost" {
@@ -215,7 +217,7 @@ is_state() { [ "$(state_of "$1")" = "$2" ]; }
     write_options 'name: standin-new'
     write_secrets
     tb configure
-    run -0 tb offsite list
+    run -0 offsite list
     [[ $output == *"$set"*" standin"* ]]
     run -0 tb restore --from offsite:standin --set "$set"
     [[ $output == *"running, healthy"* ]]
