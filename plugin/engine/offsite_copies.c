@@ -106,10 +106,11 @@ static const char *compare_files(tbk_arena *arena, const tbk_manifest *manifest,
     return NULL;
 }
 
-/* What is damaged or gone is an answer; that nothing could be looked at is none. */
+/* What is damaged or gone is an answer; that nothing could be looked at is none, nor is what a newer
+ * version wrote. */
 static bool is_answer(tbk_error_code code)
 {
-    return code == TBK_E_CORRUPT || code == TBK_E_NOT_FOUND || code == TBK_E_UNSUPPORTED;
+    return code == TBK_E_CORRUPT || code == TBK_E_NOT_FOUND;
 }
 
 bool offsite_examine(tbk_arena *arena, const tbk_repository *repository,
@@ -214,10 +215,16 @@ bool offsite_look(offsite_work *work, tbk_error *err)
     for (const tbk_snapshot *at = work->snapshots; at != NULL; at = at->next) {
         if (strcmp(at->name, work->settings->name) != 0)
             continue;
-        if (!tbk_report_go_on(work->report, err) ||
-            !look_at(work, at, &work->copies.list[work->copies.count], err))
+        if (!tbk_report_go_on(work->report, err))
             return false;
-        work->copies.count++;
+        if (look_at(work, at, &work->copies.list[work->copies.count], err))
+            work->copies.count++;
+        else if (err->code != TBK_E_UNSUPPORTED)
+            return false;
+        else /* it is nothing that is decided about */
+            tbk_report_log(work->report, TBK_LOG_WARNING, "offsite",
+                           "the copy %.8s of set %s is left alone: %s", at->id, at->set,
+                           err->message);
     }
     note_newest(work);
     return true;
