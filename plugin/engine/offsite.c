@@ -265,7 +265,8 @@ static bool send_sets(offsite_work *work, tbk_error *err)
 static bool may_remove(offsite_work *work)
 {
     tbk_offsite_state *state = &work->state;
-    state->brake = tbk_offsite_brake(work->arena, &work->copies, state->accepted_s);
+    const tbk_offsite_copies past = offsite_past_copies(work);
+    state->brake = tbk_offsite_brake(work->arena, &past, state->accepted_s);
     if (state->brake != NULL)
         tbk_report_log(work->report, TBK_LOG_WARNING, PHASE,
                        "nothing is removed off-site: %s; if that is as it should be: "

@@ -191,15 +191,30 @@ static bool look_at(offsite_work *work, const tbk_snapshot *snapshot, tbk_offsit
     return true;
 }
 
+/* Without those from the future: of them nothing follows for today. */
+tbk_offsite_copies offsite_past_copies(const offsite_work *work)
+{
+    tbk_offsite_copies past = work->copies;
+    for (; past.count > 0 && tbk_retention_is_future(past.list->time_s, work->request->now_s);
+         past.count--)
+        past.list++;
+    return past;
+}
+
+const tbk_snapshot *offsite_newest_whole(const offsite_work *work)
+{
+    const tbk_offsite_copies past = offsite_past_copies(work);
+    for (size_t i = 0; i < past.count; i++)
+        if (past.list[i].is_whole)
+            return offsite_find_snapshot(work, past.list[i].snapshot);
+    return NULL;
+}
+
 static void note_newest(offsite_work *work)
 {
-    work->state.newest = NULL;
-    work->state.newest_s = 0;
-    for (size_t i = 0; i < work->copies.count && work->state.newest == NULL; i++)
-        if (work->copies.list[i].is_whole) {
-            work->state.newest = work->copies.list[i].id;
-            work->state.newest_s = work->copies.list[i].time_s;
-        }
+    const tbk_snapshot *newest = offsite_newest_whole(work);
+    work->state.newest = newest != NULL ? newest->set : NULL;
+    work->state.newest_s = newest != NULL ? newest->time_s : 0;
 }
 
 bool offsite_look(offsite_work *work, tbk_error *err)

@@ -33,14 +33,6 @@ bool offsite_check(offsite_work *work, tbk_error *err)
     return tbk_error_context(err, "the repository is damaged");
 }
 
-const tbk_snapshot *offsite_newest_whole(const offsite_work *work)
-{
-    for (size_t i = 0; i < work->copies.count; i++)
-        if (work->copies.list[i].is_whole)
-            return offsite_find_snapshot(work, work->copies.list[i].snapshot);
-    return NULL;
-}
-
 bool offsite_drill(offsite_work *work, tbk_error *err)
 {
     tbk_offsite_state *state = &work->state;
