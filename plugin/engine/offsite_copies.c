@@ -106,8 +106,8 @@ static const char *compare_files(tbk_arena *arena, const tbk_manifest *manifest,
     return NULL;
 }
 
-/* What is damaged or gone is an answer; that nothing could be looked at is none, nor is what a newer
- * version wrote. */
+/* What is damaged or gone is an answer; that nothing could be looked at is none, nor is that a
+ * newer version wrote it. */
 static bool is_answer(tbk_error_code code)
 {
     return code == TBK_E_CORRUPT || code == TBK_E_NOT_FOUND;
@@ -183,7 +183,7 @@ static bool look_at(offsite_work *work, const tbk_snapshot *snapshot, tbk_offsit
             remember(work, snapshot, &manifest);
     }
     const tbk_offsite_known *known = tbk_offsite_state_find(&work->state, snapshot->id);
-    out->is_whole = known != NULL;
+    out->is_whole = known != NULL && known->damage == NULL;
     if (known != NULL) {
         out->profile = known->profile;
         out->database_bytes = (uint64_t)known->database_bytes;

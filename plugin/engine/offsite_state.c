@@ -21,6 +21,7 @@
 static const tbk_field known_fields[] = {
     {"snapshot", TBK_FIELD_TEXT, AT(snapshot)},
     {"set", TBK_FIELD_TEXT, AT(set)},
+    {"damage", TBK_FIELD_TEXT, AT(damage), .need = TBK_FIELD_OMITTED},
     {"profile", TBK_FIELD_NAME, AT(profile), .names = &tbk_profile_names},
     {"database_bytes", TBK_FIELD_INTEGER, AT(database_bytes)},
     {"stored_bytes", TBK_FIELD_INTEGER, AT(stored_bytes)},

@@ -13,9 +13,10 @@
 #include "domain/option_values.h"
 #include "domain/settings.h"
 
-/* A copy that was looked at, and is whole. */
+/* A copy that was looked at: it is whole, or could not be read back. */
 typedef struct tbk_offsite_known {
     const char *snapshot, *set;
+    const char *damage; /* NULL: it is whole */
     tbk_profile profile;
     int64_t database_bytes, stored_bytes;
 } tbk_offsite_known;
