@@ -208,6 +208,9 @@ static bool send_set(offsite_work *work, const tbk_stored_set *set, tbk_error *e
     tbk_repository_sent sent = {.snapshot = NULL};
     int64_t started_ms = tbk_clock_monotonic_ms();
     tbk_report_log(work->report, TBK_LOG_INFO, PHASE, "set %s goes off-site", set->id);
+    work->state.sending = set->id;
+    if (!offsite_save(work, err))
+        return false;
     if (!work->repository->send(work->repository->self, work->arena, &request, &sent, err))
         return tbk_error_context(err, "sending set %s", set->id);
     if (!offsite_look(work, err))
@@ -215,6 +218,7 @@ static bool send_set(offsite_work *work, const tbk_stored_set *set, tbk_error *e
     if (tbk_offsite_state_find(&work->state, sent.snapshot) == NULL)
         return tbk_fail(err, TBK_E_UNPROVED, "it is sent anew at the next try",
                         "set %s was sent, but is not there whole", set->id);
+    work->state.sending = NULL;
     work->state.sent_s = (tbk_clock_monotonic_ms() - started_ms) / 1000;
     work->state.sent_bytes = (int64_t)sent.added_bytes;
     tbk_report_log(work->report, TBK_LOG_INFO, PHASE, "set %s is off-site: %" PRIu64 " bytes more",
@@ -226,7 +230,7 @@ static bool send_set(offsite_work *work, const tbk_stored_set *set, tbk_error *e
 static bool mend_index(offsite_work *work, tbk_error *err)
 {
     tbk_error ignored;
-    if (work->state.exit_status == 0)
+    if (work->state.sending == NULL)
         return true;
     if (work->repository->repair_index(work->repository->self, &ignored))
         return true;

@@ -40,6 +40,7 @@ static const tbk_field state_fields[] = {
     {"exit_status", TBK_FIELD_INTEGER, AT(exit_status)},
     {"error", TBK_FIELD_TEXT, AT(error), OPTIONAL},
     {"fix", TBK_FIELD_TEXT, AT(fix), OPTIONAL},
+    {"sending", TBK_FIELD_TEXT, AT(sending), .need = TBK_FIELD_OMITTED},
     {"waiting", TBK_FIELD_INTEGER, AT(waiting)},
     {"newest", TBK_FIELD_TEXT, AT(newest), OPTIONAL},
     {"newest_s", TBK_FIELD_INTEGER, AT(newest_s)},
