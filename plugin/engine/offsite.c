@@ -129,6 +129,14 @@ bool offsite_tidy_locks(offsite_work *work, tbk_error *err)
     return true;
 }
 
+/* What a bad check or drill says is a reason to keep all that there is. */
+static bool trusts_repository(const offsite_work *work)
+{
+    const tbk_offsite_state *state = &work->state;
+    return work->settings->access == TBK_ACCESS_READ_WRITE &&
+           state->check_s == state->check_good_s && state->drill_s == state->drill_good_s;
+}
+
 /* --- sets --- */
 
 typedef struct store_sets {
@@ -202,6 +210,21 @@ static int64_t count_waiting(const offsite_work *work, const store_sets *sets)
     }
 }
 
+/* For the next try: what is forgotten holds its space until it is given back, which otherwise
+ * follows a good copy only, and there will be none. */
+static void make_room(offsite_work *work)
+{
+    tbk_error ignored;
+    if (!trusts_repository(work))
+        return;
+    tbk_report_log(work->report, TBK_LOG_INFO, PHASE, "there is no room: space is given back");
+    if (work->repository->prune(work->repository->self, &ignored))
+        work->state.prune_s = work->request->now_s;
+    else
+        tbk_report_log(work->report, TBK_LOG_WARNING, PHASE, "no space could be given back: %s",
+                       ignored.message);
+}
+
 static bool send_set(offsite_work *work, const tbk_stored_set *set, tbk_error *err)
 {
     const char *bytes = tbk_arena_format(work->arena, TBK_OFFSITE_BYTES_TAG "%" PRIu64,
@@ -215,13 +238,20 @@ static bool send_set(offsite_work *work, const tbk_stored_set *set, tbk_error *e
     tbk_repository_sent sent = {.snapshot = NULL};
     int64_t started_ms = tbk_clock_monotonic_ms();
     tbk_report_log(work->report, TBK_LOG_INFO, PHASE, "set %s goes off-site", set->id);
-    if (!work->repository->send(work->repository->self, work->arena, &request, &sent, err))
+    work->state.sending = set->id;
+    if (!offsite_save(work, err))
+        return false;
+    if (!work->repository->send(work->repository->self, work->arena, &request, &sent, err)) {
+        if (err->code == TBK_E_SPACE)
+            make_room(work);
         return tbk_error_context(err, "sending set %s", set->id);
+    }
     if (!offsite_look(work, err))
         return false;
     if (tbk_offsite_state_find(&work->state, sent.snapshot) == NULL)
         return tbk_fail(err, TBK_E_UNPROVED, "it is sent anew at the next try",
                         "set %s was sent, but is not there whole", set->id);
+    work->state.sending = NULL;
     work->state.sent_s = (tbk_clock_monotonic_ms() - started_ms) / 1000;
     work->state.sent_bytes = (int64_t)sent.added_bytes;
     tbk_report_log(work->report, TBK_LOG_INFO, PHASE, "set %s is off-site: %" PRIu64 " bytes more",
@@ -233,7 +263,7 @@ static bool send_set(offsite_work *work, const tbk_stored_set *set, tbk_error *e
 static bool mend_index(offsite_work *work, tbk_error *err)
 {
     tbk_error ignored;
-    if (work->state.exit_status == 0)
+    if (work->state.sending == NULL)
         return true;
     if (work->repository->repair_index(work->repository->self, &ignored))
         return true;
@@ -268,18 +298,17 @@ static bool send_sets(offsite_work *work, tbk_error *err)
 
 /* --- removal --- */
 
-/* What a bad check or drill says is a reason to keep all that there is. */
 static bool may_remove(offsite_work *work)
 {
     tbk_offsite_state *state = &work->state;
-    state->brake = tbk_offsite_brake(work->arena, &work->copies, state->accepted_s);
+    const tbk_offsite_copies past = offsite_past_copies(work);
+    state->brake = tbk_offsite_brake(work->arena, &past, state->accepted_s);
     if (state->brake != NULL)
         tbk_report_log(work->report, TBK_LOG_WARNING, PHASE,
                        "nothing is removed off-site: %s; if that is as it should be: "
                        "torrust-backup offsite accept ENVIRONMENT",
                        state->brake);
-    return state->brake == NULL && work->settings->access == TBK_ACCESS_READ_WRITE &&
-           state->check_s == state->check_good_s && state->drill_s == state->drill_good_s;
+    return state->brake == NULL && trusts_repository(work);
 }
 
 /* The store's own brake stops removal here too. */

@@ -106,10 +106,11 @@ static const char *compare_files(tbk_arena *arena, const tbk_manifest *manifest,
     return NULL;
 }
 
-/* What is damaged or gone is an answer; that nothing could be looked at is none. */
+/* What is damaged or gone is an answer; that nothing could be looked at is none, nor is that a
+ * newer version wrote it. */
 static bool is_answer(tbk_error_code code)
 {
-    return code == TBK_E_CORRUPT || code == TBK_E_NOT_FOUND || code == TBK_E_UNSUPPORTED;
+    return code == TBK_E_CORRUPT || code == TBK_E_NOT_FOUND;
 }
 
 bool offsite_examine(tbk_arena *arena, const tbk_repository *repository,
@@ -182,7 +183,7 @@ static bool look_at(offsite_work *work, const tbk_snapshot *snapshot, tbk_offsit
             remember(work, snapshot, &manifest);
     }
     const tbk_offsite_known *known = tbk_offsite_state_find(&work->state, snapshot->id);
-    out->is_whole = known != NULL;
+    out->is_whole = known != NULL && known->damage == NULL;
     if (known != NULL) {
         out->profile = known->profile;
         out->database_bytes = (uint64_t)known->database_bytes;
@@ -190,15 +191,30 @@ static bool look_at(offsite_work *work, const tbk_snapshot *snapshot, tbk_offsit
     return true;
 }
 
+/* Without those from the future: of them nothing follows for today. */
+tbk_offsite_copies offsite_past_copies(const offsite_work *work)
+{
+    tbk_offsite_copies past = work->copies;
+    for (; past.count > 0 && tbk_retention_is_future(past.list->time_s, work->request->now_s);
+         past.count--)
+        past.list++;
+    return past;
+}
+
+const tbk_snapshot *offsite_newest_whole(const offsite_work *work)
+{
+    const tbk_offsite_copies past = offsite_past_copies(work);
+    for (size_t i = 0; i < past.count; i++)
+        if (past.list[i].is_whole)
+            return offsite_find_snapshot(work, past.list[i].snapshot);
+    return NULL;
+}
+
 static void note_newest(offsite_work *work)
 {
-    work->state.newest = NULL;
-    work->state.newest_s = 0;
-    for (size_t i = 0; i < work->copies.count && work->state.newest == NULL; i++)
-        if (work->copies.list[i].is_whole) {
-            work->state.newest = work->copies.list[i].id;
-            work->state.newest_s = work->copies.list[i].time_s;
-        }
+    const tbk_snapshot *newest = offsite_newest_whole(work);
+    work->state.newest = newest != NULL ? newest->set : NULL;
+    work->state.newest_s = newest != NULL ? newest->time_s : 0;
 }
 
 bool offsite_look(offsite_work *work, tbk_error *err)
@@ -214,10 +230,16 @@ bool offsite_look(offsite_work *work, tbk_error *err)
     for (const tbk_snapshot *at = work->snapshots; at != NULL; at = at->next) {
         if (strcmp(at->name, work->settings->name) != 0)
             continue;
-        if (!tbk_report_go_on(work->report, err) ||
-            !look_at(work, at, &work->copies.list[work->copies.count], err))
+        if (!tbk_report_go_on(work->report, err))
             return false;
-        work->copies.count++;
+        if (look_at(work, at, &work->copies.list[work->copies.count], err))
+            work->copies.count++;
+        else if (err->code != TBK_E_UNSUPPORTED)
+            return false;
+        else /* it is nothing that is decided about */
+            tbk_report_log(work->report, TBK_LOG_WARNING, "offsite",
+                           "the copy %.8s of set %s is left alone: %s", at->id, at->set,
+                           err->message);
     }
     note_newest(work);
     return true;

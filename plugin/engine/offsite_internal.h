@@ -42,6 +42,10 @@ bool offsite_tidy_locks(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
 
 /* Lists the snapshots, and looks at each of our name that was not looked at yet. */
 bool offsite_look(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
+/* A part of the copies: those that are not from the future. */
+tbk_offsite_copies offsite_past_copies(const offsite_work *work);
+/* Of those; NULL: there is none. */
+const tbk_snapshot *offsite_newest_whole(const offsite_work *work);
 /* Whether all files of the set are in the snapshot, in the sizes that its manifest says.
  * *out_reason is NULL, or what is not as it should be. The manifest lives in the arena. */
 bool offsite_examine(tbk_arena *arena, const tbk_repository *repository,
@@ -58,9 +62,6 @@ bool offsite_look_there(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
  * TBK_E_UNPROVED. */
 bool offsite_check(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
 bool offsite_drill(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
-/* NULL: there is none. */
-const tbk_snapshot *offsite_newest_whole(const offsite_work *work);
-
 const tbk_snapshot *offsite_find_snapshot(const offsite_work *work, const char *id);
 /* By its tags. */
 tbk_profile offsite_profile_of(const tbk_snapshot *snapshot);

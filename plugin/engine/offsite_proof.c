@@ -3,8 +3,21 @@
 #include "engine/offsite_internal.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #define PHASE "offsite"
+
+/* Whatever was known to be whole may not be any more; what is known to be damaged is. */
+static void doubt_all(tbk_offsite_state *state, tbk_arena *arena)
+{
+    tbk_offsite_known *known = tbk_arena_alloc(arena, (state->known_count + 1) * sizeof *known);
+    size_t count = 0;
+    for (size_t i = 0; i < state->known_count; i++)
+        if (state->known[i].damage != NULL)
+            known[count++] = state->known[i];
+    state->known = known;
+    state->known_count = count;
+}
 
 bool offsite_check(offsite_work *work, tbk_error *err)
 {
@@ -24,8 +37,7 @@ bool offsite_check(offsite_work *work, tbk_error *err)
         state->check_good_s = state->check_s;
         return true;
     }
-    /* Whatever was known to be whole may not be any more. */
-    state->known_count = 0;
+    doubt_all(state, work->arena);
     err->code = TBK_E_UNPROVED;
     (void)snprintf(err->fix, sizeof err->fix,
                    "'restic repair' mends what can be; sets that are still on the VM are sent "
@@ -33,12 +45,21 @@ bool offsite_check(offsite_work *work, tbk_error *err)
     return tbk_error_context(err, "the repository is damaged");
 }
 
-const tbk_snapshot *offsite_newest_whole(const offsite_work *work)
+/* Its sizes are right: only this remembers that it is not whole. */
+static void note_damage(offsite_work *work, const tbk_snapshot *snapshot, const char *reason)
 {
-    for (size_t i = 0; i < work->copies.count; i++)
-        if (work->copies.list[i].is_whole)
-            return offsite_find_snapshot(work, work->copies.list[i].snapshot);
-    return NULL;
+    doubt_all(&work->state, work->arena);
+    tbk_offsite_state *state = &work->state;
+    tbk_offsite_known *known =
+        tbk_arena_alloc(work->arena, (state->known_count + 1) * sizeof *known);
+    memcpy(known, state->known, state->known_count * sizeof *known);
+    known[state->known_count++] =
+        (tbk_offsite_known){.snapshot = snapshot->id,
+                            .set = snapshot->set,
+                            .damage = reason,
+                            .profile = offsite_profile_of(snapshot),
+                            .database_bytes = (int64_t)offsite_bytes_of(snapshot)};
+    state->known = known;
 }
 
 bool offsite_drill(offsite_work *work, tbk_error *err)
@@ -58,7 +79,7 @@ bool offsite_drill(offsite_work *work, tbk_error *err)
         state->drill_good_s = state->drill_s;
         return true;
     }
-    state->known_count = 0;
+    note_damage(work, snapshot, reason);
     return tbk_fail(err, TBK_E_UNPROVED, "the set is sent anew if the VM still has it",
                     "set %s off-site is not what was sent: %s", snapshot->set, reason);
 }

@@ -21,6 +21,7 @@
 static const tbk_field known_fields[] = {
     {"snapshot", TBK_FIELD_TEXT, AT(snapshot)},
     {"set", TBK_FIELD_TEXT, AT(set)},
+    {"damage", TBK_FIELD_TEXT, AT(damage), .need = TBK_FIELD_OMITTED},
     {"profile", TBK_FIELD_NAME, AT(profile), .names = &tbk_profile_names},
     {"database_bytes", TBK_FIELD_INTEGER, AT(database_bytes)},
     {"stored_bytes", TBK_FIELD_INTEGER, AT(stored_bytes)},
@@ -39,6 +40,7 @@ static const tbk_field state_fields[] = {
     {"exit_status", TBK_FIELD_INTEGER, AT(exit_status)},
     {"error", TBK_FIELD_TEXT, AT(error), OPTIONAL},
     {"fix", TBK_FIELD_TEXT, AT(fix), OPTIONAL},
+    {"sending", TBK_FIELD_TEXT, AT(sending), .need = TBK_FIELD_OMITTED},
     {"waiting", TBK_FIELD_INTEGER, AT(waiting)},
     {"newest", TBK_FIELD_TEXT, AT(newest), OPTIONAL},
     {"newest_s", TBK_FIELD_INTEGER, AT(newest_s)},

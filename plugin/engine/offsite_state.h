@@ -13,9 +13,10 @@
 #include "domain/option_values.h"
 #include "domain/settings.h"
 
-/* A copy that was looked at, and is whole. */
+/* A copy that was looked at: it is whole, or could not be read back. */
 typedef struct tbk_offsite_known {
     const char *snapshot, *set;
+    const char *damage; /* NULL: it is whole */
     tbk_profile profile;
     int64_t database_bytes, stored_bytes;
 } tbk_offsite_known;
@@ -30,8 +31,9 @@ typedef struct tbk_offsite_state {
     int64_t attempt_s, success_s; /* of a synchronization; of one that did all that was due */
     int64_t exit_status;          /* of the last one, with its error */
     const char *error, *fix;
-    int64_t waiting;    /* sets that are to be sent yet */
-    const char *newest; /* the newest set that is there whole */
+    const char *sending; /* a set whose upload was begun, and has not ended well */
+    int64_t waiting;     /* sets that are to be sent yet */
+    const char *newest;  /* the newest set that is there whole */
     int64_t newest_s;
     int64_t sent_s, sent_bytes; /* the last one: how long it took, what it added */
     int64_t check_s, check_good_s, check_part;
