@@ -9,7 +9,8 @@
 #define PASSWORD "RESTIC_PASSWORD"
 #define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 
-/* What is set by us, and what would run or load something else. */
+/* What is set by us, what would run or load something else, and names of files: none of those gets
+ * into the container. */
 static bool is_refused(const char *name)
 {
     static const char *const refused[] = {"PATH",
@@ -20,7 +21,11 @@ static bool is_refused(const char *name)
                                           "RESTIC_REPOSITORY_FILE",
                                           "RESTIC_CACHE_DIR",
                                           "RESTIC_PASSWORD_FILE",
-                                          "RESTIC_PASSWORD_COMMAND"};
+                                          "RESTIC_PASSWORD_COMMAND",
+                                          "RESTIC_CACERT",
+                                          "RESTIC_TLS_CLIENT_CERT",
+                                          "GOOGLE_APPLICATION_CREDENTIALS",
+                                          "AWS_SHARED_CREDENTIALS_FILE"};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
         if (strcmp(name, refused[i]) == 0)
             return true;

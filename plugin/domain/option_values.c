@@ -171,15 +171,24 @@ bool tbk_options_check_store(const char *store, tbk_error *err)
 #define FILE_MAX_BYTES 1000
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
 
-/* "://user:password@", in whatever back end: an address is shown, and stands in files that all may
+/* "user:password@", in whatever back end: an address is shown, and stands in files that all may
  * read. */
 static bool has_password(const char *repository)
 {
-    const char *authority = strstr(repository, "://");
-    if (authority == NULL)
-        return false;
-    const char *user = authority + 3, *at = strchr(user, '@');
+    const char *authority = strstr(repository, "://"), *back_end = strchr(repository, ':');
+    const char *user = authority != NULL ? authority + 3 : back_end != NULL ? back_end + 1 : "";
+    const char *at = strchr(user, '@');
     return at != NULL && memchr(user, ':', (size_t)(at - user)) != NULL;
+}
+
+/* A folder is mounted by its path alone; programs besides ssh are not there. */
+static bool is_out_of_reach(const char *repository)
+{
+    static const char *const refused[] = {"local:", "rclone:"};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        if (strncmp(repository, refused[i], strlen(refused[i])) == 0)
+            return true;
+    return false;
 }
 
 bool tbk_options_check_repository(const char *repository, tbk_error *err)
@@ -197,7 +206,12 @@ bool tbk_options_check_repository(const char *repository, tbk_error *err)
                         "rest:https://host:8000/path, s3:https://host/bucket, or what restic "
                         "knows besides",
                         "'%.200s' is no repository", repository);
-    return repository[0] != '/' || tbk_path_check_absolute(repository, err);
+    if (is_out_of_reach(repository))
+        return tbk_fail(err, TBK_E_CONFIG,
+                        "write a folder's absolute path, or a back end that restic reaches by "
+                        "itself",
+                        "'%.200s' is out of reach for the container that goes there", repository);
+    return repository[0] != '/' || tbk_options_check_store(repository, err);
 }
 
 bool tbk_options_check_offsite_name(const char *name, tbk_error *err)

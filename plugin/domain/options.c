@@ -3,6 +3,7 @@
 #include "domain/options.h"
 
 #include "domain/option_table.h"
+#include "domain/path.h"
 #include "domain/place.h"
 #include "domain/schedule.h"
 
@@ -275,6 +276,11 @@ static bool check_tls(const tbk_options *options, tbk_driver driver, tbk_error *
 static bool check_offsite(const tbk_options *options, tbk_error *err)
 {
     const char *repository = options->offsite.repository;
+    if (repository != NULL && (tbk_path_is_within(repository, options->store) ||
+                               tbk_path_is_within(options->store, repository)))
+        return tbk_fail(err, TBK_E_CONFIG, "name a folder of another disk",
+                        "the repository '%s' and the store '%s' lie in one another", repository,
+                        options->store);
     if (repository == NULL || strncmp(repository, "sftp:", 5) != 0)
         return true;
     if (options->offsite_ssh_key == NULL)

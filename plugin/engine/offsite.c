@@ -229,8 +229,7 @@ static bool send_set(offsite_work *work, const tbk_stored_set *set, tbk_error *e
 {
     const char *bytes = tbk_arena_format(work->arena, TBK_OFFSITE_BYTES_TAG "%" PRIu64,
                                          tbk_manifest_database_bytes(set->manifest));
-    const char *const tags[] = {TBK_OFFSITE_TAG, tbk_profile_name(set->manifest->profile), bytes,
-                                NULL};
+    const char *const tags[] = {tbk_profile_name(set->manifest->profile), bytes, NULL};
     const tbk_repository_set request = {.store = work->request->config->store,
                                         .id = set->id,
                                         .name = work->settings->name,
@@ -263,7 +262,8 @@ static bool send_set(offsite_work *work, const tbk_stored_set *set, tbk_error *e
 static bool mend_index(offsite_work *work, tbk_error *err)
 {
     tbk_error ignored;
-    if (work->state.sending == NULL)
+    /* Where nothing can be removed, each try would leave an index more. */
+    if (work->state.sending == NULL || work->settings->access == TBK_ACCESS_APPEND_ONLY)
         return true;
     if (work->repository->repair_index(work->repository->self, &ignored))
         return true;
@@ -383,10 +383,14 @@ static bool prove(offsite_work *work, tbk_error *err)
     const tbk_offsite_settings *settings = work->settings;
     if (offsite_newest_whole(work) == NULL)
         return true;
-    return (!is_due(work, work->state.check_s, settings->check_every_days) ||
-            offsite_check(work, err)) &&
-           (!is_due(work, work->state.drill_s, settings->drill_every_days) ||
-            offsite_drill(work, err));
+    const tbk_offsite_state *state = &work->state;
+    /* What was bad is looked at again after a day, and stays an error until it is good. */
+    int64_t check_days = state->check_error != NULL ? 1 : settings->check_every_days;
+    int64_t drill_days = state->drill_error != NULL ? 1 : settings->drill_every_days;
+    return (is_due(work, state->check_s, check_days) ? offsite_check(work, err)
+                                                     : offsite_judge_check(state, err)) &&
+           (is_due(work, state->drill_s, drill_days) ? offsite_drill(work, err)
+                                                     : offsite_judge_drill(state, err));
 }
 
 static bool do_all(offsite_work *work, tbk_error *err)

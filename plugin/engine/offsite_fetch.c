@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -21,26 +22,66 @@
 #define PHASE "offsite"
 #define SPARE_BYTES ((uint64_t)64 << 20)
 #define DAY_S 86400
+#define LOCK_WAIT_MS 30000
+
+/* --- one at a time --- */
+
+/* Of fetching, and of tidying: what is fetched is not removed while it is looked at. */
+static int lock_incoming(const char *parent, bool waits, tbk_error *err)
+{
+    const struct timespec pause = {.tv_nsec = 200000000};
+    int64_t end_ms = tbk_clock_monotonic_ms() + (waits ? LOCK_WAIT_MS : 0);
+    tbk_auto_fd int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        (void)tbk_fail_errno(err, TBK_E_IO, errno, NULL, "opening '%s'", parent);
+        return -1;
+    }
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (tbk_clock_monotonic_ms() >= end_ms) {
+            (void)tbk_fail(err, TBK_E_LOCKED, "wait until it has ended, and try again",
+                           "another set is being fetched");
+            return -1;
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+    int locked = fd;
+    fd = -1;
+    return locked;
+}
 
 /* --- which --- */
 
+static bool is_wanted(const tbk_snapshot *at, const char *name, const char *set, int64_t now_s)
+{
+    bool is_latest = strcmp(set, "latest") == 0;
+    return strcmp(at->name, name) == 0 &&
+           (is_latest ? !tbk_retention_is_future(at->time_s, now_s) : strcmp(at->set, set) == 0);
+}
+
+/* The first that is whole: of one set there may be several, and the latest may have been cut off.
+ */
 static bool find_set(tbk_arena *arena, const tbk_offsite_request *request, const char *name,
-                     const char *set, const tbk_snapshot **out, tbk_error *err)
+                     const char *set, const tbk_snapshot **out, tbk_manifest *out_manifest,
+                     tbk_error *err)
 {
     const tbk_repository *it = request->repository;
-    bool is_latest = strcmp(set, "latest") == 0;
     tbk_snapshot *snapshots = NULL;
-    const char *id = NULL;
+    const char *id = NULL, *reason = NULL, *damaged = NULL;
     if (!offsite_reach(it, arena, false, &id, err) || !it->list(it->self, arena, &snapshots, err))
         return false;
     for (const tbk_snapshot *at = snapshots; at != NULL; at = at->next) {
-        bool is_it = is_latest ? !tbk_retention_is_future(at->time_s, request->now_s)
-                               : strcmp(at->set, set) == 0;
-        if (is_it && strcmp(at->name, name) == 0) {
-            *out = at;
+        if (!is_wanted(at, name, set, request->now_s))
+            continue;
+        if (!offsite_examine(arena, it, at, out_manifest, &reason, err))
+            return false;
+        *out = at;
+        if (reason == NULL)
             return true;
-        }
+        damaged = damaged != NULL ? damaged
+                                  : tbk_arena_format(arena, "set %s off-site: %s", at->set, reason);
     }
+    if (damaged != NULL)
+        return tbk_fail(err, TBK_E_UNPROVED, "fetch another set", "%s", damaged);
     return tbk_fail(err, TBK_E_NOT_FOUND, "'torrust-backup offsite list' shows what is there",
                     "there is no set '%s' of '%s' in '%s'", set, name,
                     request->config->offsite.repository);
@@ -107,32 +148,40 @@ static bool publish(const char *parent, const char *from, const char *to, tbk_er
     return true;
 }
 
-bool tbk_offsite_fetch(tbk_arena *arena, const tbk_offsite_request *request, const char *name,
-                       const char *set, const char **out_path, tbk_error *err)
+static bool fetch(tbk_arena *arena, const tbk_offsite_request *request,
+                  const tbk_snapshot *snapshot, const tbk_manifest *manifest, const char *path,
+                  tbk_error *err)
 {
     const char *parent = tbk_arena_format(arena, "%s/" INCOMING, request->folder);
-    const tbk_snapshot *snapshot = NULL;
-    const char *reason = NULL;
-    tbk_manifest manifest;
-    if (!find_set(arena, request, name, set, &snapshot, err) ||
-        !offsite_examine(arena, request->repository, snapshot, &manifest, &reason, err))
-        return false;
-    if (reason != NULL)
-        return tbk_fail(err, TBK_E_UNPROVED, "fetch another set", "set %s off-site: %s",
-                        snapshot->set, reason);
-    const char *path = tbk_arena_format(arena, "%s/%s", parent, snapshot->set);
     const char *partial = tbk_arena_format(arena, "%s" PARTIAL, path);
-    tbk_error ignored;
-    *out_path = path;
-    if (access(path, F_OK) == 0 && prove(arena, request, path, &ignored))
-        return true; /* it is there from before */
-    if (!tbk_directory_make(parent, 0755, err) || !tbk_directory_make(partial, 0750, err) ||
-        !check_space(parent, tbk_manifest_stored_bytes(&manifest), err))
+    if (!tbk_directory_make(partial, 0750, err) ||
+        !check_space(parent, tbk_manifest_stored_bytes(manifest), err))
         return false;
     tbk_report_log(request->report, TBK_LOG_INFO, PHASE, "set %s is fetched", snapshot->set);
     return request->repository->restore(request->repository->self, snapshot, partial, err) &&
            seal(partial, err) && prove(arena, request, partial, err) &&
            tbk_directory_remove_at(AT_FDCWD, path, err) && publish(parent, partial, path, err);
+}
+
+bool tbk_offsite_fetch(tbk_arena *arena, const tbk_offsite_request *request, const char *name,
+                       const char *set, const char **out_path, tbk_error *err)
+{
+    const char *parent = tbk_arena_format(arena, "%s/" INCOMING, request->folder);
+    const tbk_snapshot *snapshot = NULL;
+    tbk_manifest manifest;
+    tbk_error ignored;
+    if (!find_set(arena, request, name, set, &snapshot, &manifest, err) ||
+        !tbk_directory_make(parent, 0755, err))
+        return false;
+    tbk_auto_fd int lock = lock_incoming(parent, true, err);
+    if (lock < 0)
+        return false;
+    *out_path = tbk_arena_format(arena, "%s/%s", parent, snapshot->set);
+    if (access(*out_path, F_OK) == 0 && prove(arena, request, *out_path, &ignored)) {
+        (void)utimensat(AT_FDCWD, *out_path, NULL, 0); /* its days begin anew */
+        return true;
+    }
+    return fetch(arena, request, snapshot, &manifest, *out_path, err);
 }
 
 /* --- afterwards --- */
@@ -142,9 +191,11 @@ void offsite_tidy_incoming(const offsite_work *work)
     const char *path = tbk_arena_format(work->arena, "%s/" INCOMING, work->request->folder);
     int64_t keep_s = work->request->config->keep_days * DAY_S;
     tbk_auto(DIR) *folder = opendir(path);
+    tbk_error busy;
     if (folder == NULL)
         return;
-    for (const struct dirent *item; (item = readdir(folder)) != NULL;) {
+    tbk_auto_fd int lock = lock_incoming(path, false, &busy);
+    for (const struct dirent *item; lock >= 0 && (item = readdir(folder)) != NULL;) {
         struct stat status;
         tbk_error ignored;
         if (item->d_name[0] == '.' ||

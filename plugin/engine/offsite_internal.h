@@ -9,7 +9,6 @@
 #include "engine/offsite.h"
 #include "engine/offsite_state.h"
 
-#define TBK_OFFSITE_TAG "torrust-backup"
 #define TBK_OFFSITE_BYTES_TAG "bytes-" /* of the database, before the number */
 
 typedef struct offsite_work {
@@ -62,6 +61,9 @@ bool offsite_look_there(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
  * TBK_E_UNPROVED. */
 bool offsite_check(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
 bool offsite_drill(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
+/* By the last of each. */
+bool offsite_judge_check(const tbk_offsite_state *state, tbk_error *err) TBK_MUST_CHECK;
+bool offsite_judge_drill(const tbk_offsite_state *state, tbk_error *err) TBK_MUST_CHECK;
 const tbk_snapshot *offsite_find_snapshot(const offsite_work *work, const char *id);
 /* By its tags. */
 tbk_profile offsite_profile_of(const tbk_snapshot *snapshot);

@@ -19,6 +19,24 @@ static void doubt_all(tbk_offsite_state *state, tbk_arena *arena)
     state->known_count = count;
 }
 
+/* restic takes a damaged piece for one that it has, so that sending a set again mends nothing. */
+static const char *const REPAIR =
+    "docs/offsite.md says how to repair the repository; what is still on the VM is sent again then";
+
+bool offsite_judge_check(const tbk_offsite_state *state, tbk_error *err)
+{
+    return state->check_error == NULL ||
+           tbk_fail(err, TBK_E_UNPROVED, REPAIR, "the repository is damaged: %s",
+                    state->check_error);
+}
+
+bool offsite_judge_drill(const tbk_offsite_state *state, tbk_error *err)
+{
+    return state->drill_error == NULL ||
+           tbk_fail(err, TBK_E_UNPROVED, REPAIR, "set %s off-site is not what was sent: %s",
+                    state->drill_set, state->drill_error);
+}
+
 bool offsite_check(offsite_work *work, tbk_error *err)
 {
     tbk_offsite_state *state = &work->state;
@@ -38,11 +56,7 @@ bool offsite_check(offsite_work *work, tbk_error *err)
         return true;
     }
     doubt_all(state, work->arena);
-    err->code = TBK_E_UNPROVED;
-    (void)snprintf(err->fix, sizeof err->fix,
-                   "'restic repair' mends what can be; sets that are still on the VM are sent "
-                   "again then; docs/offsite.md says how");
-    return tbk_error_context(err, "the repository is damaged");
+    return offsite_judge_check(state, err);
 }
 
 /* Its sizes are right: only this remembers that it is not whole. */
@@ -80,6 +94,5 @@ bool offsite_drill(offsite_work *work, tbk_error *err)
         return true;
     }
     note_damage(work, snapshot, reason);
-    return tbk_fail(err, TBK_E_UNPROVED, "the set is sent anew if the VM still has it",
-                    "set %s off-site is not what was sent: %s", snapshot->set, reason);
+    return offsite_judge_drill(state, err);
 }

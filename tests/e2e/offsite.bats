@@ -122,7 +122,9 @@ is_state() { [ "$(state_of "$1")" = "$2" ]; }
     pid=$(on_vm pgrep -xo restic)
     [ "$(sh_on_vm "awk '/^Uid|^CapEff|^NoNewPrivs/ {print \$2}' /proc/$pid/status" | xargs)" = '65042 0000000000000000 1' ]
     # What is planted is in no argument, log or description; only root and that user could read the process's own memory.
-    sh_on_vm "! cat /proc/[0-9]*/cmdline | tr '\0' '\n' | grep -e $secret -e $user_secret"
+    sh_on_vm 'cat /proc/[0-9]*/cmdline' | tr '\0' '\n' >"$BATS_TEST_TMPDIR/arguments"
+    grep -q restic "$BATS_TEST_TMPDIR/arguments"
+    run ! grep -e "$secret" -e "$user_secret" "$BATS_TEST_TMPDIR/arguments"
     run ! grep -e "$secret" -e "$user_secret" <(on_vm docker inspect $outbound; on_vm docker logs $outbound 2>&1; on_vm cat $outbound_dir/state.json)
 }
 
