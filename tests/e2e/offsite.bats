@@ -54,6 +54,7 @@ by_restic() { RESTIC_PASSWORD=$secret "$restic" -r "$BATS_FILE_TMPDIR/repository
 sets_there() { by_restic snapshots --no-lock --json | jq -r '.[].paths[0] | split("/") | last' | sort; }
 is_there() { sets_there | grep -qx "$1"; }
 state_of() { on_vm cat $outbound_dir/state.json | jq -r "$1"; }
+is_idle() { ! on_vm pgrep -x restic >/dev/null && is_state .waiting 0; }
 is_state() { [ "$(state_of "$1")" = "$2" ]; }
 
 @test "secrets that are missing, open to others or of no use are refused before anything is changed" {
@@ -118,7 +119,7 @@ is_state() { [ "$(state_of "$1")" = "$2" ]; }
     write_options 'limit_upload_kib: 20'
     tb configure >/dev/null
     tb run >/dev/null
-    wait_until 60 on_vm pgrep -x restic
+    wait_until 60 on_vm pgrep -x restic >/dev/null
     pid=$(on_vm pgrep -xo restic)
     [ "$(sh_on_vm "awk '/^Uid|^CapEff|^NoNewPrivs/ {print \$2}' /proc/$pid/status" | xargs)" = '65042 0000000000000000 1' ]
     # What is planted is in no argument, log or description; only root and that user could read the process's own memory.
@@ -129,7 +130,7 @@ is_state() { [ "$(state_of "$1")" = "$2" ]; }
 }
 
 @test "killed in an upload, and the machine with it: the next try finishes, and no lock is left" {
-    wait_until 60 on_vm pgrep -x restic
+    wait_until 60 on_vm pgrep -x restic >/dev/null
     on_vm docker kill $outbound >/dev/null
     "$vm" crash "$machine"
     "$vm" boot "$machine"
@@ -143,6 +144,7 @@ is_state() { [ "$(state_of "$1")" = "$2" ]; }
 }
 
 @test "a repository that does not answer delays no backup, is told, and is caught up with" {
+    wait_until 120 is_idle
     stop_rest "$machine"
     run -0 tb run
     wait_until 180 is_state .exit_status 1

@@ -124,10 +124,11 @@ static const tbk_rendered_file *find_file(const tbk_rendering *rendering, const 
     return NULL;
 }
 
-static const char *const case_names[] = {
-    "sqlite-minimal",  "sqlite-odd-name-and-schedule", "sqlite-everything", "mysql",
-    "store-elsewhere", "native-backup-configured",     "hostile-values",    "sidecar",
-    "mysql-sidecar"};
+static const char *const case_names[] = {"sqlite-minimal",    "sqlite-odd-name-and-schedule",
+                                         "sqlite-everything", "mysql",
+                                         "store-elsewhere",   "native-backup-configured",
+                                         "hostile-values",    "sidecar",
+                                         "mysql-sidecar",     "offsite"};
 #define CASES (sizeof case_names / sizeof *case_names)
 
 static void every_case_is_listed(void **state)
@@ -479,13 +480,41 @@ static void container_sees_the_deployment_and_the_store(void **state)
     tbk_rendering rendering;
     const tbk_value *document;
     render_case("sqlite-minimal", &from, &rendering);
-    assert_string_equal(
-        mounts_of(compose_service(&rendering, &document)),
-        "/opt/torrust:ro /opt/torrust/storage:rw /etc/torrust-backup/engine.yml:ro ");
+    assert_string_equal(mounts_of(compose_service(&rendering, &document)),
+                        "/opt/torrust:ro /opt/torrust/storage:rw /etc/torrust-backup/engine.yml:ro "
+                        "/var/lib/torrust-backup-outbound:ro ");
     render_case("store-elsewhere", &from, &rendering);
     assert_string_equal(mounts_of(compose_service(&rendering, &document)),
                         "/opt/torrust:ro /opt/torrust/storage:rw /srv/torrust-backups:rw "
-                        "/etc/torrust-backup/engine.yml:ro ");
+                        "/etc/torrust-backup/engine.yml:ro /var/lib/torrust-backup-outbound:ro ");
+}
+
+/* It can read the sets, and reaches nothing of the tracker's. */
+static void what_goes_off_site_has_a_way_out_and_nothing_else(void **state)
+{
+    (void)state;
+    golden_case from;
+    tbk_rendering rendering;
+    const tbk_value *document;
+    bool flag = false;
+    tbk_error err;
+    render_case("offsite", &from, &rendering);
+    const tbk_value *service = find_service(&rendering, "services.outbound", &document);
+    assert_texts(service, "command", "outbound ");
+    assert_text(service, "image", OUTBOUND_IMAGE);
+    assert_text(service, "user", "0:0");
+    assert_texts(service, "cap_drop", "ALL ");
+    assert_texts(service, "cap_add", "DAC_READ_SEARCH SETUID SETGID ");
+    assert_texts(service, "security_opt", "no-new-privileges:true ");
+    assert_texts(service, "networks", "outbound ");
+    NEED(tbk_value_require_bool(service, "read_only", &flag, &err));
+    assert_true(flag);
+    assert_string_equal(mounts_of(service),
+                        "/opt/torrust/storage/backup/sets:ro /var/lib/torrust-backup-outbound:rw "
+                        "/etc/torrust-backup-outbound:ro /etc/torrust-backup:ro "
+                        "/mnt/disk/torrust:rw ");
+    const tbk_value *backup = find_service(&rendering, "services.backup", &document);
+    assert_texts(backup, "networks", "database ");
 }
 
 /* Compose replaces $NAME and makes $ of $$; what is left must be the path. */
@@ -795,6 +824,7 @@ int main(void)
         TEST(sidecar_of_mysql_reaches_the_database_too),
         TEST(sidecar_has_no_hook_and_its_own_schedules),
         TEST(container_sees_the_deployment_and_the_store),
+        TEST(what_goes_off_site_has_a_way_out_and_nothing_else),
         TEST(a_dollar_in_a_path_is_no_variable),
         TEST(crontab_has_the_schedule_and_two_recoveries),
         TEST(shells_can_read_the_scripts),
