@@ -22,29 +22,6 @@
 #define SPARE_BYTES ((uint64_t)64 << 20)
 #define DAY_S 86400
 
-/* --- which --- */
-
-static bool find_set(tbk_arena *arena, const tbk_offsite_request *request, const char *name,
-                     const char *set, const tbk_snapshot **out, tbk_error *err)
-{
-    const tbk_repository *it = request->repository;
-    bool is_latest = strcmp(set, "latest") == 0;
-    tbk_snapshot *snapshots = NULL;
-    if (!it->list(it->self, arena, &snapshots, err))
-        return false;
-    for (const tbk_snapshot *at = snapshots; at != NULL; at = at->next) {
-        bool is_it = is_latest ? !tbk_retention_is_future(at->time_s, request->now_s)
-                               : strcmp(at->set, set) == 0;
-        if (is_it && strcmp(at->name, name) == 0) {
-            *out = at;
-            return true;
-        }
-    }
-    return tbk_fail(err, TBK_E_NOT_FOUND, "'torrust-backup offsite list' shows what is there",
-                    "there is no set '%s' of '%s' in '%s'", set, name,
-                    request->config->offsite.repository);
-}
-
 /* --- the folder --- */
 
 static bool check_space(const char *folder, uint64_t needed_bytes, tbk_error *err)
@@ -53,10 +30,40 @@ static bool check_space(const char *folder, uint64_t needed_bytes, tbk_error *er
     if (statvfs(folder, &space) != 0)
         return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "looking at '%s'", folder);
     uint64_t free_bytes = (uint64_t)space.f_bavail * space.f_frsize;
-    return free_bytes >= needed_bytes + SPARE_BYTES ||
+    return (free_bytes >= SPARE_BYTES && free_bytes - SPARE_BYTES >= needed_bytes) ||
            tbk_fail(err, TBK_E_SPACE, "make room on the file system of '" INCOMING "'",
                     "the set needs %" PRIu64 " bytes in '%s', where %" PRIu64 " are free",
                     needed_bytes, folder, free_bytes);
+}
+
+/* All that the snapshot has; its manifest may tell of less. */
+static bool sum_files(tbk_arena *arena, const tbk_repository *repository,
+                      const tbk_snapshot *snapshot, uint64_t *out_bytes, tbk_error *err)
+{
+    tbk_snapshot_file *files = NULL;
+    *out_bytes = 0;
+    if (!repository->files(repository->self, arena, snapshot, &files, err))
+        return false;
+    for (const tbk_snapshot_file *file = files; file != NULL; file = file->next)
+        *out_bytes += file->size_bytes;
+    return true;
+}
+
+/* Its age counts from now: a restore gives a folder the time that it had when it was sent. */
+static bool make_young(const char *path, int64_t now_s, tbk_error *err)
+{
+    const struct timespec times[2] = {{.tv_sec = (time_t)now_s}, {.tv_sec = (time_t)now_s}};
+    return utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW) == 0 ||
+           tbk_fail_errno(err, TBK_E_IO, errno, NULL, "writing '%s'", path);
+}
+
+static bool open_file(int folder, const char *name, int *out_fd, tbk_error *err)
+{
+    if (tbk_file_open_at(folder, name, out_fd, err))
+        return true;
+    if (err->code == TBK_E_CONFIG) /* a link, or no file at all */
+        err->code = TBK_E_UNPROVED;
+    return tbk_error_context(err, "what was fetched is not what was stored");
 }
 
 /* The store's group may read it, as it may read a set of the store. */
@@ -69,7 +76,7 @@ static bool seal(const char *path, tbk_error *err)
         tbk_auto_fd int fd = -1;
         if (item->d_name[0] == '.')
             continue;
-        if (!tbk_file_open_at(dirfd(folder), item->d_name, &fd, err))
+        if (!open_file(dirfd(folder), item->d_name, &fd, err))
             return false;
         if (fchmod(fd, 0640) != 0 || fsync(fd) != 0)
             return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "writing '%s/%s'", path,
@@ -80,16 +87,18 @@ static bool seal(const char *path, tbk_error *err)
     return true;
 }
 
+/* Against the manifest of the very snapshot: what another one of this id has brought is another
+ * set.
+ */
 static bool prove(tbk_arena *arena, const tbk_offsite_request *request, const char *path,
-                  tbk_error *err)
+                  const tbk_manifest *manifest, tbk_error *err)
 {
     tbk_auto(tbk_set) *set = NULL;
-    tbk_manifest manifest;
     tbk_proof proof;
-    if (!tbk_set_open(path, &set, err) || !tbk_set_read_manifest(set, arena, &manifest, err))
+    if (!tbk_set_open(path, &set, err))
         return false;
     const tbk_prove_request prove = {.set = set,
-                                     .manifest = &manifest,
+                                     .manifest = manifest,
                                      .level = TBK_PROOF_CHECKSUMS,
                                      .now_s = request->now_s,
                                      .report = request->report};
@@ -106,32 +115,94 @@ static bool publish(const char *parent, const char *from, const char *to, tbk_er
     return true;
 }
 
-bool tbk_offsite_fetch(tbk_arena *arena, const tbk_offsite_request *request, const char *name,
-                       const char *set, const char **out_path, tbk_error *err)
+/* With what came before, whatever that was: all of it is compared afterwards. */
+static bool download(tbk_arena *arena, const tbk_offsite_request *request,
+                     const tbk_snapshot *snapshot, const char *folder, tbk_error *err)
+{
+    const tbk_repository *it = request->repository;
+    uint64_t bytes = 0;
+    if (!tbk_directory_make(folder, 0750, err) || !make_young(folder, request->now_s, err) ||
+        !sum_files(arena, it, snapshot, &bytes, err) || !check_space(folder, bytes, err))
+        return false;
+    tbk_report_log(request->report, TBK_LOG_INFO, PHASE, "set %s is fetched", snapshot->set);
+    return it->restore(it->self, snapshot, folder, err) && make_young(folder, request->now_s, err);
+}
+
+static bool bring(tbk_arena *arena, const tbk_offsite_request *request,
+                  const tbk_snapshot *snapshot, const tbk_manifest *manifest, const char **out_path,
+                  tbk_error *err)
 {
     const char *parent = tbk_arena_format(arena, "%s/" INCOMING, request->folder);
-    const tbk_snapshot *snapshot = NULL;
-    const char *reason = NULL;
-    tbk_manifest manifest;
-    if (!find_set(arena, request, name, set, &snapshot, err) ||
-        !offsite_examine(arena, request->repository, snapshot, &manifest, &reason, err))
-        return false;
-    if (reason != NULL)
-        return tbk_fail(err, TBK_E_UNPROVED, "fetch another set", "set %s off-site: %s",
-                        snapshot->set, reason);
     const char *path = tbk_arena_format(arena, "%s/%s", parent, snapshot->set);
     const char *partial = tbk_arena_format(arena, "%s" PARTIAL, path);
     tbk_error ignored;
     *out_path = path;
-    if (access(path, F_OK) == 0 && prove(arena, request, path, &ignored))
-        return true; /* it is there from before */
-    if (!tbk_directory_make(parent, 0755, err) || !tbk_directory_make(partial, 0750, err) ||
-        !check_space(parent, tbk_manifest_stored_bytes(&manifest), err))
+    if (access(path, F_OK) == 0 && prove(arena, request, path, manifest, &ignored))
+        return make_young(path, request->now_s, err); /* it is there from before */
+    if (!tbk_directory_make(parent, 0755, err) || !download(arena, request, snapshot, partial, err))
         return false;
-    tbk_report_log(request->report, TBK_LOG_INFO, PHASE, "set %s is fetched", snapshot->set);
-    return request->repository->restore(request->repository->self, snapshot, partial, err) &&
-           seal(partial, err) && prove(arena, request, partial, err) &&
-           tbk_directory_remove_at(AT_FDCWD, path, err) && publish(parent, partial, path, err);
+    if (seal(partial, err) && prove(arena, request, partial, manifest, err))
+        return tbk_directory_remove_at(AT_FDCWD, path, err) && publish(parent, partial, path, err);
+    if (err->code != TBK_E_INTERRUPTED) /* what is wrong there must not stay for the next one */
+        (void)!tbk_directory_remove_at(AT_FDCWD, partial, &ignored);
+    return false;
+}
+
+/* --- which --- */
+
+/* set: NULL is the latest. */
+static bool is_wanted(const tbk_snapshot *snapshot, const char *name, const char *set,
+                      int64_t now_s)
+{
+    return strcmp(snapshot->name, name) == 0 &&
+           (set == NULL ? !tbk_retention_is_future(snapshot->time_s, now_s)
+                        : strcmp(snapshot->set, set) == 0);
+}
+
+/* *out_set is its set from when it is known to be whole: of any other one nothing is fetched. */
+static bool try_copy(tbk_arena *arena, const tbk_offsite_request *request,
+                     const tbk_snapshot *snapshot, const char **out_set, const char **out_path,
+                     tbk_error *err)
+{
+    const char *reason = NULL;
+    tbk_manifest manifest;
+    if (!offsite_examine(arena, request->repository, snapshot, &manifest, &reason, err))
+        return false;
+    if (reason != NULL)
+        return tbk_fail(err, TBK_E_UNPROVED, "fetch another set", "set %s off-site: %s",
+                        snapshot->set, reason);
+    *out_set = snapshot->set;
+    return bring(arena, request, snapshot, &manifest, out_path, err);
+}
+
+/* A set may be there several times: it was sent anew because one copy is not whole. */
+bool tbk_offsite_fetch(tbk_arena *arena, const tbk_offsite_request *request, const char *name,
+                       const char *set, const char **out_path, tbk_error *err)
+{
+    const tbk_repository *it = request->repository;
+    const char *wanted = strcmp(set, "latest") == 0 ? NULL : set;
+    tbk_snapshot *snapshots = NULL;
+    bool was_tried = false;
+    tbk_error why;
+    if (!it->list(it->self, arena, &snapshots, err))
+        return false;
+    for (const tbk_snapshot *at = snapshots; at != NULL; at = at->next) {
+        if (!is_wanted(at, name, wanted, request->now_s))
+            continue;
+        if (try_copy(arena, request, at, &wanted, out_path, &why))
+            return true;
+        if (!was_tried || why.code != TBK_E_UNPROVED)
+            *err = why;
+        if (why.code != TBK_E_UNPROVED)
+            return false;
+        was_tried = true;
+        tbk_report_log(request->report, TBK_LOG_WARNING, PHASE, "%s", why.message);
+    }
+    return was_tried
+               ? false
+               : tbk_fail(err, TBK_E_NOT_FOUND, "'torrust-backup offsite list' shows what is there",
+                          "there is no set '%s' of '%s' in '%s'", set, name,
+                          request->config->offsite.repository);
 }
 
 /* --- afterwards --- */
