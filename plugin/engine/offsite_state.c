@@ -78,7 +78,8 @@ bool tbk_offsite_state_read(tbk_arena *arena, const char *folder, tbk_offsite_st
     if (!tbk_file_read(arena, path, STATE_BYTES_MAX, &bytes, &length, err))
         return false;
     if (tbk_json_parse(arena, bytes, length, path, &document, err) &&
-        tbk_fields_read(arena, document, state_fields, out, err))
+        (tbk_fields_read(arena, document, state_fields, out, err) ||
+         tbk_error_context(err, "'%s'", path)))
         return true;
     (void)snprintf(err->fix, sizeof err->fix,
                    "remove it: what is off-site is looked at anew, and nothing is lost");
