@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PIECE_BYTES 4096 /* so small that a kill often comes between two */
+#define PIECE_BYTES 4096
 #define STALE_S 1800
 #define TAGS_MOST 8
 
@@ -41,7 +41,8 @@ static void write_text(const char *path, const char *text)
 }
 
 /* In small pieces, of most_bytes at most. */
-static uint64_t copy_file(const char *from, const char *to, uint64_t most_bytes)
+static uint64_t copy_file(const fake_repository *self, const char *from, const char *to,
+                          uint64_t most_bytes)
 {
     char piece[PIECE_BYTES];
     uint64_t done = 0;
@@ -54,6 +55,7 @@ static uint64_t copy_file(const char *from, const char *to, uint64_t most_bytes)
         if (got == 0)
             break;
         done += (uint64_t)got;
+        (void)usleep(self->piece_us);
     }
     (void)close(in);
     (void)close(out);
@@ -70,7 +72,8 @@ static uint64_t size_of(const char *path)
 static bool is_database(const char *name) { return strncmp(name, "database.", 9) == 0; }
 
 /* Whether it is there, and how much came: half of the database where that is to break. */
-static uint64_t copy_folder(const char *from, const char *to, bool half, bool skips_database)
+static uint64_t copy_folder(const fake_repository *self, const char *from, const char *to,
+                            bool half, bool skips_database)
 {
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     uint64_t bytes = 0;
@@ -81,17 +84,23 @@ static uint64_t copy_folder(const char *from, const char *to, bool half, bool sk
         bool is_it = is_database(item->d_name);
         if (item->d_name[0] == '.' || (is_it && skips_database))
             continue;
-        bytes += copy_file(source, tbk_arena_format(arena, "%s/%s", to, item->d_name),
+        bytes += copy_file(self, source, tbk_arena_format(arena, "%s/%s", to, item->d_name),
                            is_it && half ? size_of(source) / 2 : UINT64_MAX);
     }
     (void)closedir(folder);
     return bytes;
 }
 
-static void remove_tree(const char *path)
+/* One after the other; the folder stays. */
+static void clear_folder(const char *path)
 {
     tbk_error err;
-    must(tbk_directory_remove_at(AT_FDCWD, path, &err), path);
+    DIR *folder = opendir(path);
+    must(folder != NULL, path);
+    for (const struct dirent *item; (item = readdir(folder)) != NULL;)
+        if (item->d_name[0] != '.')
+            must(tbk_directory_remove_at(dirfd(folder), item->d_name, &err), path);
+    (void)closedir(folder);
 }
 
 static size_t count_in(const fake_repository *self, const char *name)
@@ -256,9 +265,11 @@ static bool read_file(void *self, const tbk_snapshot *snapshot, const char *file
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return tbk_fail(err, TBK_E_NOT_FOUND, NULL, "there is no '%s' in it", file);
-    while ((got = read(fd, piece, sizeof piece)) > 0)
+    while ((got = read(fd, piece, sizeof piece)) > 0) {
+        (void)usleep(((fake_repository *)self)->piece_us);
         if (!take(taker, piece, (size_t)got, err))
             break;
+    }
     (void)close(fd);
     return got == 0;
 }
@@ -376,7 +387,7 @@ static bool send_set(void *self, tbk_arena *arena, const tbk_repository_set *set
     if (!begin(self, "send", err) || !lock_it(it, false, err))
         return false;
     must(mkdir(pack, 0700) == 0, pack);
-    uint64_t bytes = copy_folder(tbk_arena_format(arena, "%s/%s", set->store, set->id),
+    uint64_t bytes = copy_folder(it, tbk_arena_format(arena, "%s/%s", set->store, set->id),
                                  tbk_arena_format(arena, "%s/%s", pack, set->id),
                                  it->breaks_upload || it->is_full, it->cuts_upload);
     if (it->breaks_upload)
@@ -398,7 +409,7 @@ static bool restore(void *self, const tbk_snapshot *snapshot, const char *folder
     if (!begin(self, "restore", err))
         return false;
     fake_repository_path(it, snapshot, ".", path);
-    (void)copy_folder(path, folder, it->breaks_download, false);
+    (void)copy_folder(it, path, folder, it->breaks_download, false);
     if (it->breaks_download)
         return tbk_fail(err, TBK_E_NETWORK, NULL, "the connection broke");
     if (it->extra != NULL)
@@ -428,8 +439,7 @@ static bool prune(void *self, tbk_error *err)
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     if (!begin(self, "prune", err) || !lock_it(it, true, err))
         return false;
-    remove_tree(path_of(arena, it, "packs"));
-    must(mkdir(path_of(arena, it, "packs"), 0700) == 0, "packs");
+    clear_folder(path_of(arena, it, "packs"));
     it->is_full = false;
     unlock_it(it);
     return true;
@@ -504,7 +514,7 @@ void fake_repository_put(const fake_repository *self, const char *store, const c
     const char *id = new_id(arena);
     const char *pack = tbk_arena_format(arena, "%s/packs/%s", self->folder, id);
     must(mkdir(pack, 0700) == 0, pack);
-    (void)copy_folder(tbk_arena_format(arena, "%s/%s", store, set),
+    (void)copy_folder(self, tbk_arena_format(arena, "%s/%s", store, set),
                       tbk_arena_format(arena, "%s/%s", pack, as_set), false, false);
     publish(arena, self, &it, id);
 }

@@ -15,6 +15,8 @@
 
 #include "ports/repository.h"
 
+#include <unistd.h>
+
 typedef struct fake_repository {
     char folder[128];
     const char *host; /* of the locks that it takes */
@@ -25,6 +27,7 @@ typedef struct fake_repository {
     bool cuts_upload;     /* the snapshot has no database, and nothing is said */
     bool breaks_download; /* after half of the database */
     bool keeps_all;       /* what is to go stays, and nothing is said */
+    useconds_t piece_us;  /* how long each 4 KiB take; so kills come between two */
     const char *extra;    /* NULL, or a command that a restore ends with, in its folder */
     char calls[4096];     /* what it was asked for: "identify locks list " */
 } fake_repository;
