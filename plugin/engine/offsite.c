@@ -288,8 +288,10 @@ static bool send_sets(offsite_work *work, tbk_error *err)
             return false;
         work->state.waiting = count_waiting(work, &sets);
         const tbk_offsite_set *next = next_set(work, &sets);
-        if (next == NULL)
+        if (next == NULL) {
+            work->state.sending = NULL; /* that of a run that was killed has arrived, or is gone */
             return true;
+        }
         if ((is_first && !mend_index(work, err)) || !tbk_report_go_on(work->report, err) ||
             !send_set(work, sets.stored[next - sets.list], err))
             return false;

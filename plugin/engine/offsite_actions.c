@@ -2,6 +2,8 @@
 /* What an operator asks for besides: one thing at a time. */
 #include "engine/offsite_internal.h"
 
+#include <string.h>
+
 bool tbk_offsite_check(tbk_arena *arena, const tbk_offsite_request *request, tbk_error *err)
 {
     auto_offsite_work work;
@@ -42,6 +44,9 @@ bool tbk_offsite_init(tbk_arena *arena, const tbk_offsite_request *request, tbk_
         if (!it->init(it->self, err) || !it->identify(it->self, arena, &id, err))
             return false;
     }
+    const char *known = work.state.repository;
+    if (known == NULL || strcmp(known, id) != 0)
+        work.state = (tbk_offsite_state){.hosts = work.state.hosts}; /* it was of another one */
     work.state.repository = id;
     tbk_offsite_state_add_host(arena, &work.state, request->host);
     return offsite_save(&work, err);

@@ -27,10 +27,10 @@
 /* --- one at a time --- */
 
 /* Of fetching, and of tidying: what is fetched is not removed while it is looked at. */
-static int lock_incoming(const char *parent, bool waits, tbk_error *err)
+static int lock_incoming(const char *parent, int64_t limit_ms, tbk_error *err)
 {
     const struct timespec pause = {.tv_nsec = 200000000};
-    int64_t end_ms = tbk_clock_monotonic_ms() + (waits ? LOCK_WAIT_MS : 0);
+    int64_t end_ms = tbk_clock_monotonic_ms() + limit_ms;
     tbk_auto_fd int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
         (void)tbk_fail_errno(err, TBK_E_IO, errno, NULL, "opening '%s'", parent);
@@ -49,44 +49,6 @@ static int lock_incoming(const char *parent, bool waits, tbk_error *err)
     return locked;
 }
 
-/* --- which --- */
-
-static bool is_wanted(const tbk_snapshot *at, const char *name, const char *set, int64_t now_s)
-{
-    bool is_latest = strcmp(set, "latest") == 0;
-    return strcmp(at->name, name) == 0 &&
-           (is_latest ? !tbk_retention_is_future(at->time_s, now_s) : strcmp(at->set, set) == 0);
-}
-
-/* The first that is whole: of one set there may be several, and the latest may have been cut off.
- */
-static bool find_set(tbk_arena *arena, const tbk_offsite_request *request, const char *name,
-                     const char *set, const tbk_snapshot **out, tbk_manifest *out_manifest,
-                     tbk_error *err)
-{
-    const tbk_repository *it = request->repository;
-    tbk_snapshot *snapshots = NULL;
-    const char *id = NULL, *reason = NULL, *damaged = NULL;
-    if (!offsite_reach(it, arena, false, &id, err) || !it->list(it->self, arena, &snapshots, err))
-        return false;
-    for (const tbk_snapshot *at = snapshots; at != NULL; at = at->next) {
-        if (!is_wanted(at, name, set, request->now_s))
-            continue;
-        if (!offsite_examine(arena, it, at, out_manifest, &reason, err))
-            return false;
-        *out = at;
-        if (reason == NULL)
-            return true;
-        damaged = damaged != NULL ? damaged
-                                  : tbk_arena_format(arena, "set %s off-site: %s", at->set, reason);
-    }
-    if (damaged != NULL)
-        return tbk_fail(err, TBK_E_UNPROVED, "fetch another set", "%s", damaged);
-    return tbk_fail(err, TBK_E_NOT_FOUND, "'torrust-backup offsite list' shows what is there",
-                    "there is no set '%s' of '%s' in '%s'", set, name,
-                    request->config->offsite.repository);
-}
-
 /* --- the folder --- */
 
 static bool check_space(const char *folder, uint64_t needed_bytes, tbk_error *err)
@@ -95,10 +57,40 @@ static bool check_space(const char *folder, uint64_t needed_bytes, tbk_error *er
     if (statvfs(folder, &space) != 0)
         return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "looking at '%s'", folder);
     uint64_t free_bytes = (uint64_t)space.f_bavail * space.f_frsize;
-    return free_bytes >= needed_bytes + SPARE_BYTES ||
+    return (free_bytes >= SPARE_BYTES && free_bytes - SPARE_BYTES >= needed_bytes) ||
            tbk_fail(err, TBK_E_SPACE, "make room on the file system of '" INCOMING "'",
                     "the set needs %" PRIu64 " bytes in '%s', where %" PRIu64 " are free",
                     needed_bytes, folder, free_bytes);
+}
+
+/* All that the snapshot has; its manifest may tell of less. */
+static bool sum_files(tbk_arena *arena, const tbk_repository *repository,
+                      const tbk_snapshot *snapshot, uint64_t *out_bytes, tbk_error *err)
+{
+    tbk_snapshot_file *files = NULL;
+    *out_bytes = 0;
+    if (!repository->files(repository->self, arena, snapshot, &files, err))
+        return false;
+    for (const tbk_snapshot_file *file = files; file != NULL; file = file->next)
+        *out_bytes += file->size_bytes;
+    return true;
+}
+
+/* Its age counts from now: a restore gives a folder the time that it had when it was sent. */
+static bool make_young(const char *path, int64_t now_s, tbk_error *err)
+{
+    const struct timespec times[2] = {{.tv_sec = (time_t)now_s}, {.tv_sec = (time_t)now_s}};
+    return utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW) == 0 ||
+           tbk_fail_errno(err, TBK_E_IO, errno, NULL, "writing '%s'", path);
+}
+
+static bool open_file(int folder, const char *name, int *out_fd, tbk_error *err)
+{
+    if (tbk_file_open_at(folder, name, out_fd, err))
+        return true;
+    if (err->code == TBK_E_CONFIG) /* a link, or no file at all */
+        err->code = TBK_E_UNPROVED;
+    return tbk_error_context(err, "what was fetched is not what was stored");
 }
 
 /* The store's group may read it, as it may read a set of the store. */
@@ -111,7 +103,7 @@ static bool seal(const char *path, tbk_error *err)
         tbk_auto_fd int fd = -1;
         if (item->d_name[0] == '.')
             continue;
-        if (!tbk_file_open_at(dirfd(folder), item->d_name, &fd, err))
+        if (!open_file(dirfd(folder), item->d_name, &fd, err))
             return false;
         if (fchmod(fd, 0640) != 0 || fsync(fd) != 0)
             return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "writing '%s/%s'", path,
@@ -122,16 +114,18 @@ static bool seal(const char *path, tbk_error *err)
     return true;
 }
 
+/* Against the manifest of the very snapshot: what another one of this id has brought is another
+ * set.
+ */
 static bool prove(tbk_arena *arena, const tbk_offsite_request *request, const char *path,
-                  tbk_error *err)
+                  const tbk_manifest *manifest, tbk_error *err)
 {
     tbk_auto(tbk_set) *set = NULL;
-    tbk_manifest manifest;
     tbk_proof proof;
-    if (!tbk_set_open(path, &set, err) || !tbk_set_read_manifest(set, arena, &manifest, err))
+    if (!tbk_set_open(path, &set, err))
         return false;
     const tbk_prove_request prove = {.set = set,
-                                     .manifest = &manifest,
+                                     .manifest = manifest,
                                      .level = TBK_PROOF_CHECKSUMS,
                                      .now_s = request->now_s,
                                      .report = request->report};
@@ -148,40 +142,100 @@ static bool publish(const char *parent, const char *from, const char *to, tbk_er
     return true;
 }
 
-static bool fetch(tbk_arena *arena, const tbk_offsite_request *request,
-                  const tbk_snapshot *snapshot, const tbk_manifest *manifest, const char *path,
+/* With what came before, whatever that was: all of it is compared afterwards. */
+static bool download(tbk_arena *arena, const tbk_offsite_request *request,
+                     const tbk_snapshot *snapshot, const char *folder, tbk_error *err)
+{
+    const tbk_repository *it = request->repository;
+    uint64_t bytes = 0;
+    if (!tbk_directory_make(folder, 0750, err) || !make_young(folder, request->now_s, err) ||
+        !sum_files(arena, it, snapshot, &bytes, err) || !check_space(folder, bytes, err))
+        return false;
+    tbk_report_log(request->report, TBK_LOG_INFO, PHASE, "set %s is fetched", snapshot->set);
+    return it->restore(it->self, snapshot, folder, err) && make_young(folder, request->now_s, err);
+}
+
+static bool bring(tbk_arena *arena, const tbk_offsite_request *request,
+                  const tbk_snapshot *snapshot, const tbk_manifest *manifest, const char **out_path,
                   tbk_error *err)
 {
     const char *parent = tbk_arena_format(arena, "%s/" INCOMING, request->folder);
+    const char *path = tbk_arena_format(arena, "%s/%s", parent, snapshot->set);
     const char *partial = tbk_arena_format(arena, "%s" PARTIAL, path);
-    if (!tbk_directory_make(partial, 0750, err) ||
-        !check_space(parent, tbk_manifest_stored_bytes(manifest), err))
+    tbk_error ignored;
+    *out_path = path;
+    if (!tbk_directory_make(parent, 0755, err))
         return false;
-    tbk_report_log(request->report, TBK_LOG_INFO, PHASE, "set %s is fetched", snapshot->set);
-    return request->repository->restore(request->repository->self, snapshot, partial, err) &&
-           seal(partial, err) && prove(arena, request, partial, err) &&
-           tbk_directory_remove_at(AT_FDCWD, path, err) && publish(parent, partial, path, err);
+    tbk_auto_fd int lock = lock_incoming(parent, LOCK_WAIT_MS, err);
+    if (lock < 0)
+        return false;
+    if (access(path, F_OK) == 0 && prove(arena, request, path, manifest, &ignored))
+        return make_young(path, request->now_s, err); /* it is there from before */
+    if (!download(arena, request, snapshot, partial, err))
+        return false;
+    if (seal(partial, err) && prove(arena, request, partial, manifest, err))
+        return tbk_directory_remove_at(AT_FDCWD, path, err) && publish(parent, partial, path, err);
+    if (err->code != TBK_E_INTERRUPTED) /* what is wrong there must not stay for the next one */
+        (void)!tbk_directory_remove_at(AT_FDCWD, partial, &ignored);
+    return false;
 }
 
+/* --- which --- */
+
+/* set: NULL is the latest. */
+static bool is_wanted(const tbk_snapshot *snapshot, const char *name, const char *set,
+                      int64_t now_s)
+{
+    return strcmp(snapshot->name, name) == 0 &&
+           (set == NULL ? !tbk_retention_is_future(snapshot->time_s, now_s)
+                        : strcmp(snapshot->set, set) == 0);
+}
+
+/* *out_set is its set from when it is known to be whole: of any other one nothing is fetched. */
+static bool try_copy(tbk_arena *arena, const tbk_offsite_request *request,
+                     const tbk_snapshot *snapshot, const char **out_set, const char **out_path,
+                     tbk_error *err)
+{
+    const char *reason = NULL;
+    tbk_manifest manifest;
+    if (!offsite_examine(arena, request->repository, snapshot, &manifest, &reason, err))
+        return false;
+    if (reason != NULL)
+        return tbk_fail(err, TBK_E_UNPROVED, "fetch another set", "set %s off-site: %s",
+                        snapshot->set, reason);
+    *out_set = snapshot->set;
+    return bring(arena, request, snapshot, &manifest, out_path, err);
+}
+
+/* A set may be there several times: it was sent anew because one copy is not whole. */
 bool tbk_offsite_fetch(tbk_arena *arena, const tbk_offsite_request *request, const char *name,
                        const char *set, const char **out_path, tbk_error *err)
 {
-    const char *parent = tbk_arena_format(arena, "%s/" INCOMING, request->folder);
-    const tbk_snapshot *snapshot = NULL;
-    tbk_manifest manifest;
-    tbk_error ignored;
-    if (!find_set(arena, request, name, set, &snapshot, &manifest, err) ||
-        !tbk_directory_make(parent, 0755, err))
+    const tbk_repository *it = request->repository;
+    const char *wanted = strcmp(set, "latest") == 0 ? NULL : set;
+    tbk_snapshot *snapshots = NULL;
+    const char *id = NULL;
+    bool was_tried = false;
+    tbk_error why;
+    if (!offsite_reach(it, arena, false, &id, err) || !it->list(it->self, arena, &snapshots, err))
         return false;
-    tbk_auto_fd int lock = lock_incoming(parent, true, err);
-    if (lock < 0)
-        return false;
-    *out_path = tbk_arena_format(arena, "%s/%s", parent, snapshot->set);
-    if (access(*out_path, F_OK) == 0 && prove(arena, request, *out_path, &ignored)) {
-        (void)utimensat(AT_FDCWD, *out_path, NULL, 0); /* its days begin anew */
-        return true;
+    for (const tbk_snapshot *at = snapshots; at != NULL; at = at->next) {
+        if (!is_wanted(at, name, wanted, request->now_s))
+            continue;
+        if (try_copy(arena, request, at, &wanted, out_path, &why))
+            return true;
+        if (!was_tried || why.code != TBK_E_UNPROVED)
+            *err = why;
+        if (why.code != TBK_E_UNPROVED)
+            return false;
+        was_tried = true;
+        tbk_report_log(request->report, TBK_LOG_WARNING, PHASE, "%s", why.message);
     }
-    return fetch(arena, request, snapshot, &manifest, *out_path, err);
+    return was_tried
+               ? false
+               : tbk_fail(err, TBK_E_NOT_FOUND, "'torrust-backup offsite list' shows what is there",
+                          "there is no set '%s' of '%s' in '%s'", set, name,
+                          request->config->offsite.repository);
 }
 
 /* --- afterwards --- */
@@ -194,7 +248,7 @@ void offsite_tidy_incoming(const offsite_work *work)
     tbk_error busy;
     if (folder == NULL)
         return;
-    tbk_auto_fd int lock = lock_incoming(path, false, &busy);
+    tbk_auto_fd int lock = lock_incoming(path, 0, &busy);
     for (const struct dirent *item; lock >= 0 && (item = readdir(folder)) != NULL;) {
         struct stat status;
         tbk_error ignored;

@@ -71,7 +71,8 @@ bool tbk_offsite_state_parse(tbk_arena *arena, const char *bytes, size_t length,
     const tbk_value *document = NULL;
     *out = (tbk_offsite_state){.hosts = (const char **)(uintptr_t)NO_HOSTS};
     return tbk_json_parse(arena, bytes, length, source, &document, err) &&
-           tbk_fields_read(arena, document, state_fields, out, err);
+           (tbk_fields_read(arena, document, state_fields, out, err) ||
+            tbk_error_context(err, "'%s'", source));
 }
 
 bool tbk_offsite_state_read(tbk_arena *arena, const char *folder, tbk_offsite_state *out,

@@ -226,6 +226,83 @@ static void so_many_sets_are_kept_as_it_says(void **state)
     assert_int_equal(config.keep_last, 12);
 }
 
+#define OFFSITE                                                                                    \
+    "{\"repository\":\"rest:https://host/\",\"name\":\"main\",\"take\":\"full\","                  \
+    "\"access\":\"append_only\",\"full_every_days\":2,\"limit_upload_kib\":3,\"keep_last\":4,"     \
+    "\"keep_daily\":5,\"keep_weekly\":6,\"keep_monthly\":7,\"check_every_days\":8,"                \
+    "\"check_parts\":9,\"drill_every_days\":10}"
+
+static void what_goes_off_site_is_read(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_value *document = json_of(arena, config_json);
+    tbk_engine_config config;
+    tbk_error err;
+    const tbk_offsite_settings *offsite = &config.offsite;
+    assert_succeeds(tbk_engine_config_read(arena, document, &config, &err), err);
+    assert_null(offsite->repository); /* nothing is said of it */
+    put(arena, document, "offsite", "{\"repository\":\"/mnt/disk\"}");
+    assert_succeeds(tbk_engine_config_read(arena, document, &config, &err), err);
+    assert_string_equal(offsite->repository, "/mnt/disk");
+    assert_string_equal(offsite->name, "demo"); /* the environment's */
+    assert_int_equal(offsite->take, TBK_TAKE_ALL);
+    assert_int_equal(offsite->access, TBK_ACCESS_READ_WRITE);
+    assert_int_equal(offsite->keep_daily, 7);
+    assert_int_equal(offsite->check_parts, 26);
+    put(arena, document, "offsite", OFFSITE);
+    assert_succeeds(tbk_engine_config_read(arena, document, &config, &err), err);
+    assert_string_equal(offsite->repository, "rest:https://host/");
+    assert_string_equal(offsite->name, "main");
+    assert_int_equal(offsite->take, TBK_TAKE_FULL);
+    assert_int_equal(offsite->access, TBK_ACCESS_APPEND_ONLY);
+    const int64_t found[] = {
+        offsite->full_every_days,  offsite->limit_upload_kib, offsite->keep_last,
+        offsite->keep_daily,       offsite->keep_weekly,      offsite->keep_monthly,
+        offsite->check_every_days, offsite->check_parts,      offsite->drill_every_days};
+    for (int64_t i = 0; i < 9; i++)
+        assert_int_equal(found[i], i + 2);
+}
+
+static void bad_offsite_configuration_is_refused(void **state)
+{
+    (void)state;
+    static const refusal cases[] = {
+        {"offsite", "5", "'offsite' must be a map"},
+        {"offsite", "{}", "'offsite.repository' is missing"},
+        {"offsite", "{\"name\":\"a\"}", "'offsite.repository' is missing"},
+        {"offsite.colour", "1", "unknown key 'colour'"},
+        {"offsite.secrets", "\"/a\"", "unknown key 'secrets'"},
+        {"offsite.repository", "5", "'offsite.repository' must be text"},
+        {"offsite.repository", "\"a\"", "'offsite.repository': 'a' is no repository"},
+        {"offsite.repository", "\"rest:https://a:b@h/\"", "has a password in it"},
+        {"offsite.name", "5", "'offsite.name' must be text"},
+        {"offsite.name", "\"a/b\"", "'offsite.name': 'a/b' cannot be a name off-site"},
+        {"offsite.take", "\"most\"", "'offsite.take'"},
+        {"offsite.access", "\"none\"", "'offsite.access'"},
+        {"offsite.full_every_days", "-1", "'offsite.full_every_days' is -1"},
+        {"offsite.limit_upload_kib", "\"1\"", "'offsite.limit_upload_kib' must be"},
+        {"offsite.keep_last", "0", "'offsite.keep_last' is 0; 1 to 10000 are possible"},
+        {"offsite.keep_daily", "-1", "'offsite.keep_daily' is -1"},
+        {"offsite.keep_weekly", "-1", "'offsite.keep_weekly' is -1"},
+        {"offsite.keep_monthly", "-1", "'offsite.keep_monthly' is -1"},
+        {"offsite.check_every_days", "-1", "'offsite.check_every_days' is -1"},
+        {"offsite.check_parts", "0", "'offsite.check_parts' is 0; 1 to 1000 are possible"},
+        {"offsite.drill_every_days", "3651", "'offsite.drill_every_days' is 3651"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tbk_auto(tbk_arena) *arena = tbk_arena_new();
+        tbk_value *document = json_of(arena, config_json);
+        tbk_engine_config config = {.keep_days = 99};
+        tbk_error err;
+        put(arena, document, "offsite", OFFSITE);
+        put(arena, document, cases[i].path, cases[i].json);
+        assert_fails(tbk_engine_config_read(arena, document, &config, &err), err, TBK_E_CONFIG,
+                     cases[i].message);
+        assert_int_equal(config.keep_days, 99);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +313,8 @@ int main(void)
         cmocka_unit_test(a_sidecar_that_could_not_work_is_refused),
         cmocka_unit_test(bad_configuration_is_refused),
         cmocka_unit_test(so_many_sets_are_kept_as_it_says),
+        cmocka_unit_test(what_goes_off_site_is_read),
+        cmocka_unit_test(bad_offsite_configuration_is_refused),
         cmocka_unit_test(values_of_no_file_are_named_by_their_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 /* Options: defaults, what the file may say, and what is refused with file and line. */
 #include "unit/domain/documents.h"
 
+#include "base/memory.h"
 #include "domain/options.h"
 
 static const tbk_environment without_native = {.name = "demo"};
@@ -102,10 +103,203 @@ static void every_key_is_read(void **state)
     assert_succeeds(tbk_options_check(&options, TBK_DRIVER_MYSQL, &err), err);
 }
 
+#define SFTP "offsite: {repository: 'sftp:b@host:/srv'"
+
+static void every_key_of_offsite_is_read(void **state)
+{
+    (void)state;
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_options options = defaults();
+    tbk_error err;
+    assert_succeeds(tbk_options_read(yaml_of(arena, "offsite:\n"
+                                                    "  repository: sftp:b@host.example:/srv/b\n"
+                                                    "  secrets: /home/op/secrets\n"
+                                                    "  ssh_key: keys/offsite\n"
+                                                    "  known_hosts: keys/known\n"
+                                                    "  name: Tracker-1.a_b\n"
+                                                    "  take: essential\n"
+                                                    "  full_every_days: 7\n"
+                                                    "  access: append_only\n"
+                                                    "  limit_upload_kib: 5000\n"
+                                                    "  keep_last: 1\n"
+                                                    "  keep_daily: 2\n"
+                                                    "  keep_weekly: 0\n"
+                                                    "  keep_monthly: 4\n"
+                                                    "  check_every_days: 5\n"
+                                                    "  check_parts: 6\n"
+                                                    "  drill_every_days: 0\n"),
+                                     &options, &err),
+                    err);
+    const tbk_offsite_settings *offsite = &options.offsite;
+    assert_string_equal(offsite->repository, "sftp:b@host.example:/srv/b");
+    assert_string_equal(options.offsite_secrets, "/home/op/secrets");
+    assert_string_equal(options.offsite_ssh_key, "keys/offsite");
+    assert_string_equal(options.offsite_known_hosts, "keys/known");
+    assert_string_equal(offsite->name, "Tracker-1.a_b");
+    assert_int_equal(offsite->take, TBK_TAKE_ESSENTIAL);
+    assert_int_equal(offsite->full_every_days, 7);
+    assert_int_equal(offsite->access, TBK_ACCESS_APPEND_ONLY);
+    assert_int_equal(offsite->limit_upload_kib, 5000);
+    assert_int_equal(offsite->keep_last, 1);
+    assert_int_equal(offsite->keep_daily, 2);
+    assert_int_equal(offsite->keep_weekly, 0);
+    assert_int_equal(offsite->keep_monthly, 4);
+    assert_int_equal(offsite->check_every_days, 5);
+    assert_int_equal(offsite->check_parts, 6);
+    assert_int_equal(offsite->drill_every_days, 0);
+    assert_succeeds(tbk_options_check(&options, TBK_DRIVER_SQLITE, &err), err);
+}
+
+static void nothing_goes_off_site_unless_it_is_said(void **state)
+{
+    (void)state;
+    tbk_options options = defaults();
+    assert_null(options.offsite.repository);
+    assert_null(options.offsite.name);
+    assert_null(options.offsite_secrets);
+    assert_int_equal(options.offsite.take, TBK_TAKE_ALL);
+    assert_int_equal(options.offsite.access, TBK_ACCESS_READ_WRITE);
+    assert_int_equal(options.offsite.full_every_days, 0);
+    assert_int_equal(options.offsite.keep_last, 3);
+    assert_int_equal(options.offsite.keep_daily, 7);
+    assert_int_equal(options.offsite.keep_weekly, 4);
+    assert_int_equal(options.offsite.keep_monthly, 12);
+    assert_int_equal(options.offsite.check_every_days, 7);
+    assert_int_equal(options.offsite.check_parts, 26);
+    assert_int_equal(options.offsite.drill_every_days, 30);
+}
+
+static void repositories_are_what_restic_knows(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"/mnt/disk/repository",
+                                       "rest:https://host:8000/path",
+                                       "rest:https://user@host:8000/p",
+                                       "s3:https://host/bucket",
+                                       "s3:host/bucket",
+                                       "b2:bucket:path/to",
+                                       "azure:container:/",
+                                       "rclone:remote:path",
+                                       "sftp://b@host:2222//srv",
+                                       "rest:http://[::1]:8000/a/b"};
+    static const char *const bad[][2] = {
+        {"", "'' is no repository"},
+        {"relative/path", "'relative/path' is no repository"},
+        {":host", "':host' is no repository"},
+        {"/srv/../etc", "the part '..'"},
+        {"/srv//a", "empty part"},
+        {"rest:https://a\nb", "is no repository"},
+        {"rest:https://user:word@host/", "the repository's address has a password in it"},
+        {"s3:https://key:secret@host/bucket", "the repository's address has a password in it"},
+        {"sftp://u:p@host/", "the repository's address has a password in it"},
+    };
+    char *longest = tbk_memory_new(502);
+    memset(longest, '/', 501);
+    memcpy(longest, "s3:", 3);
+    tbk_error err;
+    assert_fails(tbk_options_check_repository(longest, &err), err, TBK_E_CONFIG, "no repository");
+    longest[500] = '\0';
+    assert_succeeds(tbk_options_check_repository(longest, &err), err);
+    free(longest);
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        assert_succeeds(tbk_options_check_repository(good[i], &err), err);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_fails(tbk_options_check_repository(bad[i][0], &err), err, TBK_E_CONFIG, bad[i][1]);
+        assert_null(strstr(err.message, "secret"));
+    }
+}
+
+static void names_and_files_of_offsite_are_checked(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"", "-a", "a b", "a/b", "../a", "a,b", "\xc3\xbc"};
+    char text[1002];
+    tbk_error err;
+    memset(text, 'a', sizeof text);
+    text[1001] = '\0';
+    assert_fails(tbk_options_check_file(text, &err), err, TBK_E_CONFIG, "is no path of a file");
+    text[1000] = '\0';
+    assert_succeeds(tbk_options_check_file(text, &err), err);
+    assert_fails(tbk_options_check_file("", &err), err, TBK_E_CONFIG, "'' is no path of a file");
+    assert_fails(tbk_options_check_file("a\tb", &err), err, TBK_E_CONFIG, "is no path of a file");
+    text[65] = '\0';
+    assert_fails(tbk_options_check_offsite_name(text, &err), err, TBK_E_CONFIG, "cannot be a name");
+    text[64] = '\0';
+    assert_succeeds(tbk_options_check_offsite_name(text, &err), err);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_fails(tbk_options_check_offsite_name(names[i], &err), err, TBK_E_CONFIG,
+                     "cannot be a name off-site");
+}
+
+static void bad_offsite_options_are_refused(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"offsite: {}", "'offsite.repository' is missing"},
+        {"offsite: {name: a}", "file.yml:1: 'offsite.repository' is missing"},
+        {"offsite: {repository: }", "'offsite.repository' is missing"},
+        {"offsite: 5", "'offsite' must be a map"},
+        {"offsite: [a]", "'offsite' must be a map"},
+        {"offsite: {repository: 5}", "'offsite.repository' must be text"},
+        {SFTP ", colour: 1}", "in 'offsite': file.yml:1: unknown key 'colour'"},
+        {SFTP ", password: x}", "in 'offsite': file.yml:1: unknown key 'password'"},
+        {SFTP ", name: 'a b'}", "'offsite.name': 'a b' cannot be a name off-site"},
+        {SFTP ", take: most}", "'offsite.take': "},
+        {SFTP ", access: none}", "'offsite.access': "},
+        {SFTP ", secrets: ''}", "'offsite.secrets': '' is no path of a file"},
+        {SFTP ", ssh_key: 5}", "'offsite.ssh_key' must be text"},
+        {SFTP ", known_hosts: []}", "'offsite.known_hosts' must be text"},
+        {SFTP ", full_every_days: -1}", "'offsite.full_every_days': -1 is not possible"},
+        {SFTP ", limit_upload_kib: 1.5}", "'offsite.limit_upload_kib' must be a whole number"},
+        {SFTP ", keep_last: 0}", "'offsite.keep_last': 0 is not possible; 1 to 10000 sets are"},
+        {SFTP ", keep_daily: -1}", "'offsite.keep_daily': -1 is not possible"},
+        {SFTP ", keep_weekly: 10001}", "'offsite.keep_weekly': 10001 is not possible"},
+        {SFTP ", keep_monthly: '1'}", "'offsite.keep_monthly' must be a whole number"},
+        {SFTP ", check_every_days: 3651}", "'offsite.check_every_days': 3651 is not possible"},
+        {SFTP ", check_parts: 0}", "'offsite.check_parts': 0 is not possible"},
+        {SFTP ", drill_every_days: -1}", "'offsite.drill_every_days': -1 is not possible"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tbk_auto(tbk_arena) *arena = tbk_arena_new();
+        tbk_options options = defaults();
+        tbk_options before = options;
+        tbk_error err;
+        assert_fails(tbk_options_read(yaml_of(arena, cases[i][0]), &options, &err), err,
+                     TBK_E_CONFIG, cases[i][1]);
+        assert_memory_equal(&options, &before, sizeof options);
+    }
+}
+
+/* What only shows once all is read. */
+static void sftp_needs_a_key_and_the_servers(void **state)
+{
+    (void)state;
+    tbk_options options = defaults();
+    tbk_error err;
+    options.offsite.repository = "sftp:b@host:/srv";
+    assert_fails(tbk_options_check(&options, TBK_DRIVER_SQLITE, &err), err, TBK_E_CONFIG,
+                 "'offsite.ssh_key' is missing: the VM logs in to 'sftp:b@host:/srv' with it");
+    assert_non_null(strstr(err.fix, "ssh-keygen"));
+    options.offsite_ssh_key = "key";
+    assert_fails(tbk_options_check(&options, TBK_DRIVER_SQLITE, &err), err, TBK_E_CONFIG,
+                 "'offsite.known_hosts' is missing: the VM knows 'sftp:b@host:/srv' by it");
+    assert_non_null(strstr(err.fix, "ssh-keyscan"));
+    options.offsite_known_hosts = "known";
+    assert_succeeds(tbk_options_check(&options, TBK_DRIVER_SQLITE, &err), err);
+    options.offsite_ssh_key = options.offsite_known_hosts = NULL;
+    options.offsite.repository = "rest:https://host:8000/";
+    assert_succeeds(tbk_options_check(&options, TBK_DRIVER_SQLITE, &err), err);
+    options.offsite.repository = "rest:https://a:b@host:8000/";
+    assert_fails(tbk_options_check(&options, TBK_DRIVER_SQLITE, &err), err, TBK_E_CONFIG,
+                 "'offsite.repository': the repository's address has a password in it");
+    assert_null(strstr(err.message, "a:b"));
+}
+
 static void file_may_be_empty_or_say_little(void **state)
 {
     (void)state;
-    static const char *const cases[] = {"", "# nothing\n", "{}", "ssh:\nverify:\nschedule:\n"};
+    static const char *const cases[] = {"", "# nothing\n", "{}",
+                                        "ssh:\nverify:\nschedule:\noffsite:\n"};
     tbk_error err;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         tbk_auto(tbk_arena) *arena = tbk_arena_new();
@@ -292,13 +486,10 @@ static void values_of_no_file_are_named_by_their_key(void **state)
 static void names_are_read_as_they_are_written(void **state)
 {
     (void)state;
-    static const tbk_names *const all[] = {&tbk_method_names,
-                                           &tbk_hold_policy_names,
-                                           &tbk_database_tls_names,
-                                           &tbk_mode_names,
-                                           &tbk_journal_mode_names,
-                                           &tbk_ssh_program_names,
-                                           NULL};
+    static const tbk_names *const all[] = {
+        &tbk_method_names,       &tbk_hold_policy_names,    &tbk_database_tls_names,
+        &tbk_mode_names,         &tbk_journal_mode_names,   &tbk_ssh_program_names,
+        &tbk_offsite_take_names, &tbk_offsite_access_names, NULL};
     tbk_error err;
     for (const tbk_names *const *names = all; *names != NULL; names++)
         for (unsigned value = (*names)->first; value < (*names)->count; value++) {
@@ -439,6 +630,12 @@ int main(void)
         cmocka_unit_test(defaults_pass_their_own_check),
         cmocka_unit_test(native_backup_gives_schedule_and_retention),
         cmocka_unit_test(every_key_is_read),
+        cmocka_unit_test(every_key_of_offsite_is_read),
+        cmocka_unit_test(nothing_goes_off_site_unless_it_is_said),
+        cmocka_unit_test(repositories_are_what_restic_knows),
+        cmocka_unit_test(names_and_files_of_offsite_are_checked),
+        cmocka_unit_test(bad_offsite_options_are_refused),
+        cmocka_unit_test(sftp_needs_a_key_and_the_servers),
         cmocka_unit_test(file_may_be_empty_or_say_little),
         cmocka_unit_test(bad_options_are_refused_with_file_and_line),
         cmocka_unit_test(stores_beside_foreign_folders_are_fine),
