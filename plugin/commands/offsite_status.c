@@ -127,6 +127,12 @@ static void judge(const judgement *self)
         add(self, is_hopeless ? self->look->problems : self->look->warnings, "off-site: %s%s%s",
             state->error, state->fix != NULL && state->fix[0] != '\0' ? "; " : "",
             state->fix != NULL ? state->fix : "");
+    if (state->error == NULL && state->check_error != NULL)
+        add(self, self->look->problems, "the repository off-site is damaged: %s",
+            state->check_error);
+    if (state->error == NULL && state->drill_error != NULL)
+        add(self, self->look->problems, "set %s off-site is not what was sent: %s",
+            state->drill_set, state->drill_error);
     judge_age(self);
     judge_proof(self, "the check of the repository", state->check_good_s,
                 settings->check_every_days);

@@ -157,7 +157,7 @@ static bool parse_arguments(int argc, char **argv, invocation *out)
         return usage("there is no command", out->command);
     if (out->verb == TBK_VERB_VERSION && out->environment != NULL)
         return usage("'version' takes no environment, but there is", out->environment);
-    return check_action(out) && check_options(out);
+    return check_options(out) && check_action(out);
 }
 
 /* The plugin, which may run in any host's directory, wants the whole path. */

@@ -52,7 +52,7 @@ refused() {
     refused "not with 'plan'" plan minimal --dry-run
     refused "--method goes with 'run', not with 'verify'" verify minimal --method stop
     refused "--journal-mode goes with 'run', not with 'plan'" plan minimal --journal-mode wal
-    refused "and 'acknowledge', not with 'render'" render minimal --ssh-host 192.0.2.1
+    refused "and 'offsite', not with 'render'" render minimal --ssh-host 192.0.2.1
     refused "not with 'version'" version --working-dir .
     refused "not with 'help'" help --mode window
 }
@@ -77,10 +77,11 @@ plan $vm
 configure $vm dry-run
 verify $vm fetch-all wait-for-cron
 run $vm journal-mode method profile
-restore $vm dry-run forget-kept set
+restore $vm dry-run forget-kept from set
 list $vm
 status $vm
 acknowledge $vm
+offsite $vm action
 version
 help
 END
@@ -92,11 +93,13 @@ backup config hook journal-mode keep-days keep-last level log method profile rat
 list config store
 check config set store
 prove config level set store
-restore config dry-run forget-kept hook set
+restore config dry-run forget-kept from hook set
 plan config sqlite store
 serve config port
 health port show
 acknowledge config store
+offsite config log name set
+outbound config
 version
 END
     run "$TBK_BUILD/bin/torrust-backup-engine" backup --help
@@ -105,15 +108,17 @@ END
 }
 
 @test "each command takes the options that its help shows, and refuses all others by name" {
-    local commands="render plan configure verify run restore list status acknowledge version" count=0
+    local commands="render plan configure verify run restore list status acknowledge offsite version" count=0
     cd "$BATS_TEST_TMPDIR"
     help_options torrust-backup | grep -v -e '^help ' -e '^version ' -e '^plugin ' >options
     for command in $commands; do
         environment=$([ "$command" = version ] || echo minimal)
+        [ "$command" != offsite ] || environment="list minimal"
         help_options torrust-backup "$command" >taken
         while read -r option argument; do
             value=${argument:+22}
             [ "$option" != output-format ] || value=json
+            [ "$option" != action ] || value=list
             # A plugin that is not there: what is taken ends with 1 before anything is done.
             # shellcheck disable=SC2086 # none or one
             run "$TBK_BUILD/bin/torrust-backup" "$command" $environment --plugin nowhere.so "--$option" $value
@@ -128,7 +133,7 @@ END
             count=$((count + 1))
         done <options
     done
-    [ $count = 200 ]
+    [ $count = 242 ]
 }
 
 # possible COMMAND OPTION: a value that the engine takes.
@@ -146,7 +151,7 @@ possible() {
 }
 
 @test "each command of the engine takes the options that its help shows, and refuses all others by name" {
-    local commands="backup list check prove restore plan serve health acknowledge version" count=0
+    local commands="backup list check prove restore plan serve health acknowledge offsite outbound version" count=0
     cd "$BATS_TEST_TMPDIR"
     help_options torrust-backup-engine | grep -v '^help ' | sort -u -k1,1 >options
     for command in $commands; do
@@ -164,7 +169,7 @@ possible() {
             count=$((count + 1))
         done <options
     done
-    [ $count = 200 ]
+    [ $count = 264 ]
 }
 
 @test "values out of range, unknown words" {

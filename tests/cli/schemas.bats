@@ -113,7 +113,8 @@ import json, sys
 def walk(properties, wrap):
     for name, property in properties.items():
         if "properties" in property:
-            walk(property["properties"], lambda text, name=name: f"{name}: {{{text}}}")
+            needed = "repository: /srv/a, " if "repository" in property.get("required", []) else ""
+            walk(property["properties"], lambda text, name=name, needed=needed: f"{name}: {{{needed}{text}}}")
         elif "minimum" in property:
             low, high = property["minimum"], property["maximum"]
             for value, status in (low - 1, 2), (low, 0), (high, 0), (high + 1, 2):
@@ -127,7 +128,7 @@ END
         [ "$status" = "$expected" ]
         count=$((count + 1))
     done <"$BATS_TEST_TMPDIR/limits"
-    [ "$count" = 32 ]
+    [ "$count" = 68 ]
 }
 
 @test "defaults: the schema's are the program's" {

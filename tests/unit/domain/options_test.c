@@ -179,7 +179,7 @@ static void repositories_are_what_restic_knows(void **state)
                                        "s3:host/bucket",
                                        "b2:bucket:path/to",
                                        "azure:container:/",
-                                       "rclone:remote:path",
+                                       "b2:bucket:path",
                                        "sftp://b@host:2222//srv",
                                        "rest:http://[::1]:8000/a/b"};
     static const char *const bad[][2] = {
@@ -192,6 +192,10 @@ static void repositories_are_what_restic_knows(void **state)
         {"rest:https://user:word@host/", "the repository's address has a password in it"},
         {"s3:https://key:secret@host/bucket", "the repository's address has a password in it"},
         {"sftp://u:p@host/", "the repository's address has a password in it"},
+        {"sftp:u:secret@host:/srv", "the repository's address has a password in it"},
+        {"local:/srv/a", "is out of reach for the container that goes there"},
+        {"rclone:remote:path", "is out of reach for the container that goes there"},
+        {"/etc/torrust", "lies in '/etc'"},
     };
     char *longest = tbk_memory_new(502);
     memset(longest, '/', 501);

@@ -283,7 +283,8 @@ static void nothing_is_removed_after_a_bad_check(void **state)
     assert_non_null(strstr(state_of(self)->check_error, "a pack is not"));
     self->repository.check_finds_damage = false;
     self->now_s += 3600;
-    assert_succeeds(sync_now(self), self->err); /* none is due, and nobody knows better */
+    /* None is due, and nothing is known to be better. */
+    assert_fails(sync_now(self), self->err, TBK_E_UNPROVED, "the repository is damaged");
     assert_true(called(self, "list files read files read "));
     assert_false(called(self, "forget"));
     assert_false(called(self, "prune"));
@@ -327,12 +328,12 @@ static void a_copy_that_cannot_be_read_back_is_sent_anew(void **state)
     assert_int_equal(self->state.drill_s, START_S + 3600);
     assert_int_equal(self->state.drill_good_s, START_S);
     self->now_s += 60;
-    assert_succeeds(sync_now(self), self->err);
+    assert_fails(sync_now(self), self->err, TBK_E_UNPROVED, "is not what was sent");
     assert_true(called(self, "send"));
     assert_false(called(self, "forget"));
     assert_int_equal(fake_repository_count(&self->repository, NULL), 2);
     self->now_s += 60;
-    assert_succeeds(sync_now(self), self->err);
+    assert_fails(sync_now(self), self->err, TBK_E_UNPROVED, "is not what was sent");
     assert_false(called(self, "send"));
     assert_succeeds(run(self, tbk_offsite_drill), self->err); /* of the new copy */
     assert_succeeds(sync_now(self), self->err);
