@@ -16,7 +16,8 @@ typedef struct tbk_command_io {
     const tbk_remote_command *command;
     tbk_remote_result *result;
     const tbk_report *report; /* can cancel; may be NULL */
-    /* Gets standard error as it comes, beside the result; NULL: nothing does. Set it after begin. */
+    /* Gets standard error as it comes, beside the result; NULL: nothing does. Set it after begin.
+     */
     void (*on_error_output)(void *self, const char *bytes, size_t length);
     void *on_error_output_self;
     bool framed; /* the line was one with marks */

@@ -5,8 +5,8 @@
 #include "commands/database_use.h"
 #include "commands/host_facts.h"
 #include "commands/mode_switch.h"
-#include "commands/offsite.h"
 #include "commands/outbound.h"
+#include "commands/outbound_client.h"
 #include "commands/rules_check.h"
 #include "commands/schedule_report.h"
 

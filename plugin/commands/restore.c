@@ -6,7 +6,7 @@
 #include "commands/database_use.h"
 #include "commands/host_facts.h"
 #include "commands/host_runner.h"
-#include "commands/offsite.h"
+#include "commands/outbound_client.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Follows a set off-site: what is only configured is no copy. */
-#include "commands/offsite.h"
 #include "commands/outbound.h"
+#include "commands/outbound_client.h"
 #include "commands/verify_internal.h"
 
 #include <string.h>

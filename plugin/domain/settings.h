@@ -7,7 +7,7 @@
 #include "domain/option_values.h"
 #include "domain/rules.h"
 
-/* What leaves the VM; domain/offsite.h decides by them. */
+/* What leaves the VM; domain/offsite_policy.h decides by them. */
 typedef struct tbk_offsite_settings {
     const char *repository; /* as restic has it; NULL: nothing goes off-site */
     const char *name;       /* what sets are filed under; NULL: the environment's */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Off-site: sets go into a repository, stay there as long as our own retention says, are looked at
- * and read back, and come back for a restore. domain/offsite.h decides; the repository port does.
+ * and read back, and come back for a restore. domain/offsite_policy.h decides; the repository port
+ * does.
  *
  * Nothing here writes to the store, or takes its lock: a network that is slow or dead never delays
  * a backup. What is done is looked at afterwards, since an exit status is no proof.

@@ -4,7 +4,7 @@
 #define TBK_ENGINE_OFFSITE_INTERNAL_H
 
 #include "domain/manifest.h"
-#include "domain/offsite.h"
+#include "domain/offsite_policy.h"
 #include "domain/retention.h"
 #include "engine/offsite.h"
 #include "engine/offsite_state.h"

@@ -6,7 +6,7 @@
  * nothing along when it dies.
  */
 #include "base/clock.h"
-#include "domain/offsite.h"
+#include "domain/offsite_policy.h"
 #include "entry/engine_commands.h"
 #include "entry/engine_offsite.h"
 #include "entry/engine_privileges.h"

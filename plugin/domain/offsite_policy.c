@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What goes off-site, what stays there and what goes. */
-#include "domain/offsite.h"
+#include "domain/offsite_policy.h"
 
 #include "domain/retention.h"
 

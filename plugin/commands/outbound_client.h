@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the operator asks of the service `outbound`: one action, or a set for a restore. */
-#ifndef TBK_COMMANDS_OFFSITE_H
-#define TBK_COMMANDS_OFFSITE_H
+#ifndef TBK_COMMANDS_OUTBOUND_CLIENT_H
+#define TBK_COMMANDS_OUTBOUND_CLIENT_H
 
 #include "commands/vm.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Runs the engine in the container of `outbound`, and understands its answer. */
-#include "commands/offsite.h"
+#include "commands/outbound_client.h"
 
 #include "base/clock.h"
 #include "commands/host_runner.h"

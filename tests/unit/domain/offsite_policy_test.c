@@ -2,7 +2,7 @@
 /* What goes off-site, what stays there, what goes, and when. */
 #include "unit/arena.h"
 
-#include "domain/offsite.h"
+#include "domain/offsite_policy.h"
 
 #define DAY_S INT64_C(86400)
 #define NOW_S (INT64_C(20000) * DAY_S) /* 2024-10-04, a Friday */

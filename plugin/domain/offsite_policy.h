@@ -3,8 +3,8 @@
  * What goes off-site, what stays there and what goes: decided from names, times and proofs, without
  * touching a store or a repository.
  */
-#ifndef TBK_DOMAIN_OFFSITE_H
-#define TBK_DOMAIN_OFFSITE_H
+#ifndef TBK_DOMAIN_OFFSITE_POLICY_H
+#define TBK_DOMAIN_OFFSITE_POLICY_H
 
 #include "base/arena.h"
 #include "domain/settings.h"
