@@ -158,7 +158,7 @@ static bool list_store(const offsite_work *work, const tbk_store *store, store_s
     for (const tbk_stored_set *set = sets; set != NULL; set = set->next)
         count++;
     *out = (store_sets){.list = tbk_arena_alloc(work->arena, (count + 1) * sizeof *out->list),
-                        .stored = tbk_arena_alloc(work->arena, (count + 1) * sizeof *out->stored)};
+                        .stored = tbk_arena_alloc(work->arena, (count + 1) * sizeof(void *))};
     for (const tbk_stored_set *set = sets; set != NULL; set = set->next) {
         if (!is_ours(work, set))
             continue;

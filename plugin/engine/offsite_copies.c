@@ -273,7 +273,7 @@ static bool read_file_back(offsite_work *work, const tbk_snapshot *snapshot,
 bool offsite_read_back(offsite_work *work, const tbk_snapshot *snapshot, const char **out_reason,
                        tbk_error *err)
 {
-    tbk_manifest manifest;
+    tbk_manifest manifest = {.file_count = 0}; /* where it could not be read */
     if (!offsite_examine(work->arena, work->repository, snapshot, &manifest, out_reason, err))
         return false;
     for (size_t i = 0; i < manifest.file_count && *out_reason == NULL; i++)
