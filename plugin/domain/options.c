@@ -186,8 +186,7 @@ static bool check_keys(const tbk_value *document, tbk_error *err)
 static bool check_has_repository(const tbk_value *document, tbk_error *err)
 {
     const tbk_value *section = tbk_value_find(document, "offsite");
-    return section == NULL || section->type != TBK_VALUE_MAP ||
-           tbk_value_find(section, "repository") != NULL ||
+    return section == NULL || tbk_value_find(section, "repository") != NULL ||
            tbk_value_fail(section, err,
                           "write where sets go, such as 'repository: sftp:user@host:/path', or "
                           "leave the section out",

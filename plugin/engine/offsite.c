@@ -165,7 +165,7 @@ static bool list_store(const offsite_work *work, const tbk_store *store, store_s
     for (const tbk_stored_set *set = sets; set != NULL; set = set->next)
         count++;
     *out = (store_sets){.list = tbk_arena_alloc(work->arena, (count + 1) * sizeof *out->list),
-                        .stored = tbk_arena_alloc(work->arena, (count + 1) * sizeof *out->stored)};
+                        .stored = tbk_arena_alloc(work->arena, (count + 1) * sizeof(void *))};
     for (const tbk_stored_set *set = sets; set != NULL; set = set->next) {
         if (!is_ours(work, set))
             continue;
@@ -395,9 +395,22 @@ static bool prove(offsite_work *work, tbk_error *err)
                                                      : offsite_judge_drill(state, err));
 }
 
+/* By what is remembered, for the days on which the repository cannot be asked. */
+static void expect_waiting(offsite_work *work)
+{
+    tbk_auto(tbk_store) *store = NULL;
+    tbk_error ignored;
+    store_sets sets;
+    offsite_recall(work);
+    if (tbk_store_open(work->request->config->store, TBK_STORE_READ, &store, &ignored) &&
+        list_store(work, store, &sets, &ignored))
+        work->state.waiting = count_waiting(work, &sets);
+}
+
 static bool do_all(offsite_work *work, tbk_error *err)
 {
     offsite_tidy_incoming(work);
+    expect_waiting(work);
     return offsite_look_there(work, err) && send_sets(work, err) && prove(work, err) &&
            remove_old(work, err);
 }

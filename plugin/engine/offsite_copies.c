@@ -3,6 +3,7 @@
  * by others: it is compared, and never believed. */
 #include "engine/offsite_internal.h"
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/number.h"
 
@@ -162,6 +163,27 @@ static void forget_gone(offsite_work *work)
     state->known_count = count;
 }
 
+/* The newest first, as ids are times: a few are sorted by insertion. */
+void offsite_recall(offsite_work *work)
+{
+    const tbk_offsite_state *state = &work->state;
+    tbk_offsite_copies *copies = &work->copies;
+    *copies = (tbk_offsite_copies){
+        .list = tbk_arena_alloc(work->arena, (state->known_count + 1) * sizeof *copies->list)};
+    for (size_t i = 0; i < state->known_count; i++) {
+        const tbk_offsite_known *known = &state->known[i];
+        tbk_offsite_copy copy = {
+            .id = known->set, .profile = known->profile, .is_whole = known->damage == NULL};
+        size_t at = copies->count;
+        if (!copy.is_whole || !tbk_clock_parse_compact(known->set, &copy.time_s))
+            continue;
+        for (; at > 0 && copies->list[at - 1].time_s < copy.time_s; at--)
+            copies->list[at] = copies->list[at - 1];
+        copies->list[at] = copy;
+        copies->count++;
+    }
+}
+
 static bool look_at(offsite_work *work, const tbk_snapshot *snapshot, tbk_offsite_copy *out,
                     tbk_error *err)
 {
@@ -273,7 +295,7 @@ static bool read_file_back(offsite_work *work, const tbk_snapshot *snapshot,
 bool offsite_read_back(offsite_work *work, const tbk_snapshot *snapshot, const char **out_reason,
                        tbk_error *err)
 {
-    tbk_manifest manifest;
+    tbk_manifest manifest = {.file_count = 0}; /* where it could not be read */
     if (!offsite_examine(work->arena, work->repository, snapshot, &manifest, out_reason, err))
         return false;
     for (size_t i = 0; i < manifest.file_count && *out_reason == NULL; i++)

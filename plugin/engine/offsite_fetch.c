@@ -21,6 +21,7 @@
 #define PARTIAL ".partial"
 #define PHASE "offsite"
 #define SPARE_BYTES ((uint64_t)64 << 20)
+#define BLOCK_BYTES 512 /* what stat(2) counts in */
 #define DAY_S 86400
 #define LOCK_WAIT_MS 30000
 
@@ -59,20 +60,31 @@ static bool check_space(const char *folder, uint64_t needed_bytes, tbk_error *er
     uint64_t free_bytes = (uint64_t)space.f_bavail * space.f_frsize;
     return (free_bytes >= SPARE_BYTES && free_bytes - SPARE_BYTES >= needed_bytes) ||
            tbk_fail(err, TBK_E_SPACE, "make room on the file system of '" INCOMING "'",
-                    "the set needs %" PRIu64 " bytes in '%s', where %" PRIu64 " are free",
+                    "the set needs %" PRIu64 " more bytes in '%s', where %" PRIu64 " are free",
                     needed_bytes, folder, free_bytes);
 }
 
-/* All that the snapshot has; its manifest may tell of less. */
-static bool sum_files(tbk_arena *arena, const tbk_repository *repository,
-                      const tbk_snapshot *snapshot, uint64_t *out_bytes, tbk_error *err)
+/* Of a file that came before, when a fetch broke. */
+static uint64_t bytes_there(tbk_arena *arena, const char *folder, const char *name)
+{
+    struct stat status;
+    const char *path = tbk_arena_format(arena, "%s/%s", folder, name);
+    return lstat(path, &status) == 0 ? (uint64_t)status.st_blocks * BLOCK_BYTES : 0;
+}
+
+/* For all that the snapshot has, of which its manifest may tell less, and that is not there yet. */
+static bool count_needed(tbk_arena *arena, const tbk_repository *repository,
+                         const tbk_snapshot *snapshot, const char *folder, uint64_t *out_bytes,
+                         tbk_error *err)
 {
     tbk_snapshot_file *files = NULL;
     *out_bytes = 0;
     if (!repository->files(repository->self, arena, snapshot, &files, err))
         return false;
-    for (const tbk_snapshot_file *file = files; file != NULL; file = file->next)
-        *out_bytes += file->size_bytes;
+    for (const tbk_snapshot_file *file = files; file != NULL; file = file->next) {
+        uint64_t there = bytes_there(arena, folder, file->name);
+        *out_bytes += file->size_bytes > there ? file->size_bytes - there : 0;
+    }
     return true;
 }
 
@@ -149,7 +161,7 @@ static bool download(tbk_arena *arena, const tbk_offsite_request *request,
     const tbk_repository *it = request->repository;
     uint64_t bytes = 0;
     if (!tbk_directory_make(folder, 0750, err) || !make_young(folder, request->now_s, err) ||
-        !sum_files(arena, it, snapshot, &bytes, err) || !check_space(folder, bytes, err))
+        !count_needed(arena, it, snapshot, folder, &bytes, err) || !check_space(folder, bytes, err))
         return false;
     tbk_report_log(request->report, TBK_LOG_INFO, PHASE, "set %s is fetched", snapshot->set);
     return it->restore(it->self, snapshot, folder, err) && make_young(folder, request->now_s, err);

@@ -39,6 +39,8 @@ bool offsite_identify(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
 /* Removes what locks this VM has left. */
 bool offsite_tidy_locks(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
 
+/* The copies that were there at the last look, those that are whole. */
+void offsite_recall(offsite_work *work);
 /* Lists the snapshots, and looks at each of our name that was not looked at yet. */
 bool offsite_look(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
 /* A part of the copies: those that are not from the future. */

@@ -296,7 +296,7 @@ static bool locks(void *self, tbk_arena *arena, tbk_repository_lock **out, tbk_e
     for (const struct dirent *item; (item = readdir(folder)) != NULL;) {
         tbk_repository_lock *lock = tbk_arena_alloc(arena, sizeof *lock);
         char host[101];
-        int exclusive;
+        int exclusive = 0;
         if (item->d_name[0] == '.')
             continue;
         FILE *file = fopen(

@@ -203,6 +203,7 @@ static void what_goes_off_site_is_more_to_install(void **state)
                         "outbound the container that takes sets off-site: create ()\n");
     tbk_item *outbound = &it->items.list[it->items.count - 1];
     assert_true(tbk_item_is_service(outbound));
+    assert_false(tbk_item_is_service(outbound - 1)); /* a file, which is wanted */
     tbk_item_take_step(outbound, TBK_SERVICE_WAITS);
     assert_string_equal(outbound->reason, "it waits for a first backup");
     assert_string_equal(drift(it, true),
@@ -221,6 +222,8 @@ static void what_went_off_site_and_is_not_to_any_more_goes(void **state)
     it->found.has_outbound = true;
     assert_string_equal(changes(it), "outbound what takes sets off-site: its container, its "
                                      "secrets: remove ()\n");
+    for (size_t i = 0; i < it->items.count; i++) /* one that is to go is not started */
+        assert_false(tbk_item_is_service(&it->items.list[i]));
     assert_non_null(
         strstr(tbk_items_other_mode(it->arena, &it->items), "sets still go off-site from the VM"));
 }

@@ -94,7 +94,8 @@ static void of_full_sets_one_in_so_many_days_goes(void **state)
     (void)there(AGO_S(6), TBK_PROFILE_FULL, false);
     (void)there(AGO_S(6), TBK_PROFILE_ESSENTIAL, true);
     assert_string_equal(next(sets, 3), sets[1].id);
-    copies.list[0].time_s = AGO_S(7) + 3600; /* a run that was late by an hour */
+    assert_string_equal(next(sets + 2, 1), "none"); /* too soon before it, too */
+    copies.list[0].time_s = AGO_S(7) + 3600;        /* a run that was late by an hour */
     assert_string_equal(next(sets, 3), sets[0].id);
 }
 

@@ -2,7 +2,7 @@
 /* One synchronization: what is sent, looked at, remembered, proved, removed and unlocked. */
 #include "unit/engine/offsite_fixture.h"
 
-#include "store/store.h"
+#include <sys/file.h>
 
 /* --- what is sent --- */
 
@@ -580,6 +580,38 @@ static void work_stops_when_it_is_asked_to(void **state)
     assert_int_equal(state_of(self)->exit_status, 130);
 }
 
+/* One at a time; the other one's state is left alone. */
+static void only_one_process_works_off_site(void **state)
+{
+    offsite *self = *state;
+    (void)begin_with_a_set(self);
+    const char *lock = tbk_arena_format(self->arena, "%s/lock", self->home);
+    int fd = open(lock, O_RDWR | O_CLOEXEC);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+    self->report.cancelled = at_once; /* or it would wait for half a minute */
+    assert_fails(sync_now(self), self->err, TBK_E_INTERRUPTED, "");
+    assert_string_equal(self->repository.calls, "");
+    assert_int_equal(state_of(self)->attempt_s, 0);
+    (void)close(fd);
+    self->report.cancelled = NULL;
+    assert_succeeds(sync_now(self), self->err);
+    self->home = "/nowhere/at/all";
+    assert_fails(sync_now(self), self->err, TBK_E_IO, "cannot write in '/nowhere/at/all'");
+}
+
+/* Nothing that a state could say of a repository is believed where it cannot be read. */
+static void a_spoilt_state_stops_all(void **state)
+{
+    offsite *self = *state;
+    (void)begin_with_a_set(self);
+    const char *path = tbk_arena_format(self->arena, "%s/state.json", self->home);
+    assert_succeeds(tbk_file_publish(path, "{", 1, 0644, &self->err), self->err);
+    assert_fails(sync_now(self), self->err, TBK_E_CORRUPT, "state.json");
+    assert_string_equal(self->repository.calls, "");
+    assert_int_equal(unlink(path), 0);
+    assert_succeeds(sync_now(self), self->err);
+}
+
 static void what_is_there_is_listed(void **state)
 {
     offsite *self = *state;
@@ -638,6 +670,8 @@ int main(void)
         TEST(a_repository_that_vanished_is_missed),
         TEST(another_repository_is_an_alarm_until_it_is_meant),
         TEST(work_stops_when_it_is_asked_to),
+        TEST(only_one_process_works_off_site),
+        TEST(a_spoilt_state_stops_all),
         TEST(what_is_there_is_listed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

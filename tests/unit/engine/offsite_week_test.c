@@ -69,7 +69,7 @@ static void lose_repository(offsite *self, const char *before)
     const char *away = tbk_arena_format(self->arena, "%s/away", self->folder);
     assert_int_equal(rename(self->repository.folder, away), 0);
     assert_fails(sync_beside_a_run(self), self->err, TBK_E_NOT_FOUND, "there is no repository");
-    assert_state(self, 10, "there is no repository", 0, before);
+    assert_state(self, 10, "there is no repository", 1, before);
     assert_non_null(strstr(self->state.fix, "a disk that is not mounted"));
     assert_int_equal(rename(away, self->repository.folder), 0);
 }
@@ -88,7 +88,7 @@ static void a_week_with_all_that_can_go_wrong(void **state)
     days[2] = next_day(self);
     self->repository.is_unreachable = true;
     assert_fails(sync_beside_a_run(self), self->err, TBK_E_NETWORK, "does not answer");
-    assert_state(self, 1, "does not answer", 0, days[0]);
+    assert_state(self, 1, "does not answer", 1, days[0]);
     self->repository.is_unreachable = false;
     break_upload(self, days[0]);
     assert_all_is_well(self, self->state.sending);
@@ -108,7 +108,7 @@ static void a_week_with_all_that_can_go_wrong(void **state)
     days[6] = next_day(self);
     self->repository.refuses_password = true;
     assert_fails(sync_beside_a_run(self), self->err, TBK_E_KEY, "the password");
-    assert_state(self, 12, "the password is not the repository's", 0, days[5]);
+    assert_state(self, 12, "the password is not the repository's", 1, days[5]);
     self->repository.refuses_password = false;
     assert_all_is_well(self, days[6]);
     days[7] = next_day(self);
