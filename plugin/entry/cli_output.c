@@ -156,6 +156,20 @@ static void print_restore(FILE *out, const tbk_value *result)
     (void)fprintf(out, "Tracker:    %s\n", tbk_value_text_at(result, "tracker", "not waited for"));
 }
 
+static void print_rescue(FILE *out, const tbk_value *result)
+{
+    for (const tbk_member *item = tbk_value_members_at(result, "steps"); item != NULL;
+         item = item->next)
+        (void)fprintf(out, "Step:       %s, %.1f s%s\n", tbk_value_text_at(item->value, "name", ""),
+                      (double)tbk_value_integer_at(item->value, "duration_ms") / 1000,
+                      tbk_value_true_at(item->value, "ok") ? "" : ", FAILED");
+    if (tbk_value_find(result, "restore") != NULL)
+        print_restore(out, tbk_value_find(result, "restore"));
+    if (tbk_value_true_at(result, "complete") && !tbk_value_true_at(result, "rehearsal"))
+        (void)fprintf(out,
+                      "The tracker serves the restored database. Next: torrust-backup verify\n");
+}
+
 static void print_list(FILE *out, const tbk_value *result)
 {
     const tbk_member *item = tbk_value_members_at(result, "sets");
@@ -317,6 +331,7 @@ void cli_print_result(FILE *out, const char *command, const tbk_value *result)
                     {"list", print_list},
                     {"restore", print_restore},
                     {"offsite", print_offsite},
+                    {"rescue", print_rescue},
                     {"status", print_status},
                     {"version", print_version},
                     {"acknowledge", print_acknowledged}};

@@ -10,41 +10,11 @@
 #include "commands/outbound.h"
 #include "commands/outbound_client.h"
 #include "commands/plan.h"
-#include "commands/restore.h"
 #include "commands/status.h"
 #include "commands/verify.h"
-#include "commands/workspace.h"
 #include "domain/option_table.h"
+#include "entry/plugin_session.h"
 #include "render/render.h"
-
-typedef struct options {
-    tbk_workspace_overrides overrides;
-    const char *host_key;
-    const char *method; /* run: another one than the configured; NULL = as configured */
-    const char *journal_mode;
-    const char *profile;
-    bool wait_for_cron;
-    bool fetch_all;
-    const char *set;  /* restore */
-    const char *from; /* restore; NULL = the store */
-    unsigned action;  /* offsite: tbk_offsite_action */
-    bool purge_previous;
-} options;
-
-/* All that a verb works with; remote is open only for verbs that need it. */
-typedef struct session {
-    tbk_arena *arena;
-    const tbk_report *report;
-    options options;
-    bool dry_run;
-    const char *working_dir, *environment, *data_path;
-    tbk_workspace workspace;
-    tbk_image image, outbound_image;
-    tbk_secrets secrets;
-    tbk_rendering rendering;
-    tbk_remote remote;
-    tbk_value *result;
-} session;
 
 /* Refuses an option that the verb does not use, rather than ignoring it. */
 static bool check_given(const tbk_value *given, tbk_verb verb, tbk_error *err)
@@ -76,7 +46,7 @@ static bool read_action(const tbk_value *value, unsigned *out, tbk_error *err)
            (name == NULL || tbk_names_parse(&tbk_option_action_names, name, out, err));
 }
 
-static bool read_options(tbk_arena *arena, const char *json, tbk_verb verb, options *out,
+static bool read_options(tbk_arena *arena, const char *json, tbk_verb verb, plugin_options *out,
                          tbk_error *err)
 {
     const tbk_value *value = NULL;
@@ -106,10 +76,11 @@ static bool read_options(tbk_arena *arena, const char *json, tbk_verb verb, opti
            tbk_value_optional_string(value, "set", &out->set, err) &&
            tbk_value_optional_string(value, "from", &out->from, err) &&
            read_action(value, &out->action, err) &&
+           tbk_value_optional_bool(value, "rehearse", &out->rehearse, err) &&
            tbk_value_optional_bool(value, "forget_kept", &out->purge_previous, err);
 }
 
-static bool check_run_options(const options *given, tbk_error *err)
+static bool check_run_options(const plugin_options *given, tbk_error *err)
 {
     tbk_method method;
     tbk_journal_mode mode;
@@ -122,11 +93,8 @@ static bool check_run_options(const options *given, tbk_error *err)
 }
 
 /* The set is never guessed: the caller names it, or asks for the newest. */
-static bool check_restore_options(const options *given, bool dry_run, tbk_error *err)
+static bool check_restore_options(const plugin_options *given, bool dry_run, tbk_error *err)
 {
-    const char *name = NULL;
-    if (given->from != NULL && !tbk_offsite_source(given->from, &name, err))
-        return false;
     if (given->purge_previous && (given->set != NULL || given->from != NULL || dry_run))
         return tbk_fail(err, TBK_E_USAGE, "do one after the other",
                         "--forget-kept restores nothing");
@@ -135,7 +103,13 @@ static bool check_restore_options(const options *given, bool dry_run, tbk_error 
                     "which set is to be restored?");
 }
 
-static bool render(session *self, tbk_error *err)
+static bool check_source(const plugin_options *given, tbk_error *err)
+{
+    const char *name = NULL;
+    return given->from == NULL || tbk_offsite_source(given->from, &name, err);
+}
+
+bool plugin_render(plugin_session *self, tbk_error *err)
 {
     const tbk_render_input input = {
         .environment = &self->workspace.environment,
@@ -148,7 +122,13 @@ static bool render(session *self, tbk_error *err)
     return tbk_render(self->arena, &input, &self->rendering, err);
 }
 
-static bool reach_vm(session *self, tbk_error *err)
+bool plugin_open_workspace(plugin_session *self, tbk_error *err)
+{
+    return tbk_workspace_open(self->arena, self->working_dir, self->environment,
+                              &self->options.overrides, &self->workspace, err);
+}
+
+static bool reach_vm(plugin_session *self, tbk_error *err)
 {
     const tbk_environment *environment = &self->workspace.environment;
     const tbk_ssh_target target = {.host = environment->ssh_host,
@@ -165,7 +145,7 @@ static bool reach_vm(session *self, tbk_error *err)
 
 /* --- the verbs --- */
 
-static bool verb_render(session *self, tbk_error *err)
+static bool verb_render(plugin_session *self, tbk_error *err)
 {
     tbk_value *files = tbk_value_list(self->arena);
 
@@ -187,7 +167,7 @@ static bool verb_render(session *self, tbk_error *err)
     return true;
 }
 
-static tbk_vm vm_of(const session *self)
+tbk_vm plugin_vm_of(const plugin_session *self)
 {
     return (tbk_vm){.workspace = &self->workspace,
                     .rendering = &self->rendering,
@@ -198,25 +178,25 @@ static tbk_vm vm_of(const session *self)
                     .report = self->report};
 }
 
-static bool verb_configure(session *self, tbk_error *err)
+static bool verb_configure(plugin_session *self, tbk_error *err)
 {
-    const tbk_configure_input input = {.vm = vm_of(self), .dry_run = self->dry_run};
+    const tbk_configure_input input = {.vm = plugin_vm_of(self), .dry_run = self->dry_run};
 
     return verb_render(self, err) && tbk_configure(self->arena, &input, &self->result, err);
 }
 
-static bool verb_verify(session *self, tbk_error *err)
+static bool verb_verify(plugin_session *self, tbk_error *err)
 {
-    const tbk_verify_input input = {.vm = vm_of(self),
+    const tbk_verify_input input = {.vm = plugin_vm_of(self),
                                     .wait_for_cron = self->options.wait_for_cron,
                                     .fetch_all = self->options.fetch_all};
 
     return tbk_verify(self->arena, &input, &self->result, err);
 }
 
-static bool verb_plan(session *self, tbk_error *err)
+static bool verb_plan(plugin_session *self, tbk_error *err)
 {
-    const tbk_vm vm = vm_of(self);
+    const tbk_vm vm = plugin_vm_of(self);
 
     return tbk_plan(self->arena, &vm, &self->result, err);
 }
@@ -229,9 +209,9 @@ static void add_argument(tbk_text *arguments, const char *name, const char *valu
     tbk_text_append_shell_word(arguments, value);
 }
 
-static bool run_in_window(session *self, tbk_host_answer *out, tbk_error *err)
+static bool run_in_window(plugin_session *self, tbk_host_answer *out, tbk_error *err)
 {
-    const tbk_vm vm = vm_of(self);
+    const tbk_vm vm = plugin_vm_of(self);
     tbk_auto_text arguments = {0};
 
     add_argument(&arguments, "--method", self->options.method);
@@ -240,9 +220,9 @@ static bool run_in_window(session *self, tbk_host_answer *out, tbk_error *err)
     return tbk_host_run_hook(self->arena, &vm, tbk_text_string(&arguments), out, err);
 }
 
-static bool run_in_sidecar(session *self, tbk_host_answer *out, tbk_error *err)
+static bool run_in_sidecar(plugin_session *self, tbk_host_answer *out, tbk_error *err)
 {
-    const tbk_vm vm = vm_of(self);
+    const tbk_vm vm = plugin_vm_of(self);
     const char *arguments[8] = {"backup", "--log", "json"};
     size_t count = 3;
 
@@ -262,7 +242,7 @@ static bool run_in_sidecar(session *self, tbk_host_answer *out, tbk_error *err)
     return tbk_host_run_sidecar(self->arena, &vm, arguments, out, err);
 }
 
-static bool verb_run(session *self, tbk_error *err)
+static bool verb_run(plugin_session *self, tbk_error *err)
 {
     tbk_host_answer answer;
     bool is_sidecar = self->workspace.options.mode == TBK_MODE_SIDECAR;
@@ -276,134 +256,49 @@ static bool verb_run(session *self, tbk_error *err)
     return tbk_host_outcome(answer.exit_status, answer.value, err);
 }
 
-static bool verb_status(session *self, tbk_error *err)
+static bool verb_status(plugin_session *self, tbk_error *err)
 {
-    const tbk_vm vm = vm_of(self);
+    const tbk_vm vm = plugin_vm_of(self);
 
     return tbk_status(self->arena, &vm, &self->result, err);
 }
 
-static bool verb_list(session *self, tbk_error *err)
+static bool verb_list(plugin_session *self, tbk_error *err)
 {
-    const tbk_vm vm = vm_of(self);
+    const tbk_vm vm = plugin_vm_of(self);
 
     return tbk_status_sets(self->arena, &vm, &self->result, err);
 }
 
-static bool verb_acknowledge(session *self, tbk_error *err)
+static bool verb_acknowledge(plugin_session *self, tbk_error *err)
 {
-    const tbk_vm vm = vm_of(self);
+    const tbk_vm vm = plugin_vm_of(self);
 
     return tbk_status_acknowledge(self->arena, &vm, &self->result, err);
 }
 
-static bool verb_offsite(session *self, tbk_error *err)
+static bool verb_offsite(plugin_session *self, tbk_error *err)
 {
-    const tbk_vm vm = vm_of(self);
+    const tbk_vm vm = plugin_vm_of(self);
 
     return tbk_offsite_act(self->arena, &vm, (tbk_offsite_action)self->options.action,
                            &self->result, err);
 }
 
-static bool restore(session *self, tbk_error *err)
-{
-    const tbk_restore_input input = {.vm = vm_of(self),
-                                     .set = self->options.set,
-                                     .from = self->options.from,
-                                     .dry_run = self->dry_run,
-                                     .purge_previous = self->options.purge_previous};
-
-    return tbk_restore(self->arena, &input, &self->result, err);
-}
-
-static bool open_workspace(session *self, tbk_error *err)
-{
-    return tbk_workspace_open(self->arena, self->working_dir, self->environment,
-                              &self->options.overrides, &self->workspace, err);
-}
-
-static bool install(session *self, tbk_error *err)
-{
-    const tbk_configure_input input = {.vm = vm_of(self), .dry_run = self->dry_run};
-    tbk_value *ignored = NULL;
-
-    return tbk_configure(self->arena, &input, &ignored, err);
-}
-
-/* Whether something may still go on on the VM: then its hook stays. */
-static bool may_go_on(tbk_error_code code)
-{
-    return code == TBK_E_INTERRUPTED || code == TBK_E_NETWORK || code == TBK_E_TIMEOUT;
-}
-
-static bool fail_to_go_back(const char *what, tbk_error *err)
-{
-    (void)snprintf(err->fix, sizeof err->fix,
-                   "run 'torrust-backup configure' when the VM is idle: that brings the sidecar "
-                   "back; until then the maintenance window backs up");
-    return tbk_error_context(err, "%s", what);
-}
-
-static bool go_back_to_sidecar(session *self, bool restored, tbk_error *err)
-{
-    const tbk_error why = *err;
-
-    if (!restored && may_go_on(err->code))
-        return fail_to_go_back("the maintenance window may stand in the sidecar's place now, and "
-                               "the restore",
-                               err);
-    tbk_report_log(self->report, TBK_LOG_INFO, "restore", "the sidecar comes back");
-    if (!install(self, err)) {
-        if (!restored)
-            (void)tbk_error_context(err, "%s; then", why.message);
-        return fail_to_go_back(restored ? "the set is in place, but the sidecar is not back"
-                                        : "the sidecar is not back after a restore that failed",
-                               err);
-    }
-    *err = why;
-    return restored;
-}
-
-/* The sidecar cannot stop the tracker; the hook of the maintenance window can. So that is installed
- * for the time of the restore: the way that an operator would go by hand, in one command. */
-static bool restore_from_sidecar(session *self, tbk_error *err)
-{
-    session window = *self;
-
-    window.options.overrides.mode = tbk_mode_name(TBK_MODE_WINDOW);
-    if (!open_workspace(&window, err) || !render(&window, err))
-        return tbk_error_context(err, "a restore needs the maintenance window for its time");
-    tbk_report_log(self->report, TBK_LOG_INFO, "restore",
-                   "the sidecar cannot stop the tracker: the maintenance window is installed for "
-                   "the time of the restore");
-    *err = (tbk_error){.code = TBK_E_OK};
-    bool restored = install(&window, err) && restore(&window, err);
-    self->result = window.result;
-    return go_back_to_sidecar(self, restored, err);
-}
-
-static bool verb_restore(session *self, tbk_error *err)
-{
-    bool is_real = !self->dry_run && !self->options.purge_previous;
-
-    if (is_real && self->workspace.options.mode == TBK_MODE_SIDECAR)
-        return restore_from_sidecar(self, err);
-    return restore(self, err);
-}
-
 static const struct verb {
     bool needs_vm;
-    bool (*run)(session *self, tbk_error *err);
+    bool (*run)(plugin_session *self, tbk_error *err);
 } VERBS[TBK_VERB_COUNT] = {[TBK_VERB_RENDER] = {false, verb_render},
                            [TBK_VERB_PLAN] = {true, verb_plan},
                            [TBK_VERB_CONFIGURE] = {true, verb_configure},
                            [TBK_VERB_VERIFY] = {true, verb_verify},
                            [TBK_VERB_RUN] = {true, verb_run},
-                           [TBK_VERB_RESTORE] = {true, verb_restore},
+                           [TBK_VERB_RESTORE] = {true, plugin_verb_restore},
                            [TBK_VERB_LIST] = {true, verb_list},
                            [TBK_VERB_STATUS] = {true, verb_status},
                            [TBK_VERB_ACKNOWLEDGE] = {true, verb_acknowledge},
-                           [TBK_VERB_OFFSITE] = {true, verb_offsite}};
+                           [TBK_VERB_OFFSITE] = {true, verb_offsite},
+                           [TBK_VERB_RESCUE] = {true, plugin_verb_rescue}};
 
 static bool find_verb(const char *name, tbk_verb *out, tbk_error *err)
 {
@@ -430,7 +325,7 @@ static tbk_value *describe_version(tbk_arena *arena)
 }
 
 /* The host may have had no room for it; a verb need not be repeated for its answer. */
-static bool keep_result(const session *self, const char *verb, tbk_error *err)
+static bool keep_result(const plugin_session *self, const char *verb, tbk_error *err)
 {
     tbk_auto_text text = {0};
     char name[64];
@@ -441,7 +336,7 @@ static bool keep_result(const session *self, const char *verb, tbk_error *err)
 }
 
 /* The second one only where it is needed: a build may leave it out. */
-static bool read_images(session *self, tbk_error *err)
+static bool read_images(plugin_session *self, tbk_error *err)
 {
     self->outbound_image = (tbk_image){.tag = ""};
     return tbk_image_read(self->arena, self->data_path, TBK_ENGINE_IMAGE, &self->image, err) &&
@@ -450,7 +345,7 @@ static bool read_images(session *self, tbk_error *err)
                            err));
 }
 
-static bool open_session(session *self, const tbk_request_v1 *request, tbk_verb verb,
+static bool open_session(plugin_session *self, const tbk_request_v1 *request, tbk_verb verb,
                          tbk_error *err)
 {
     if (request->environment == NULL)
@@ -462,19 +357,20 @@ static bool open_session(session *self, const tbk_request_v1 *request, tbk_verb 
            check_run_options(&self->options, err) &&
            (verb != TBK_VERB_RESTORE ||
             check_restore_options(&self->options, self->dry_run, err)) &&
-           open_workspace(self, err) && read_images(self, err) &&
+           check_source(&self->options, err) && plugin_open_workspace(self, err) &&
+           read_images(self, err) &&
            (!VERBS[verb].needs_vm ||
             tbk_outbound_read_secrets(self->arena, &self->workspace, &self->secrets, err)) &&
-           render(self, err);
+           plugin_render(self, err);
 }
 
 bool tbk_verb_run(tbk_arena *arena, const tbk_request_v1 *request, const char *data_path,
                   const tbk_report *report, tbk_value **out_result, tbk_error *err)
 {
-    session self = {.arena = arena,
-                    .report = report,
-                    .data_path = data_path,
-                    .dry_run = (request->flags & TBK_DRY_RUN) != 0};
+    plugin_session self = {.arena = arena,
+                           .report = report,
+                           .data_path = data_path,
+                           .dry_run = (request->flags & TBK_DRY_RUN) != 0};
     const tbk_option *dry_run = &tbk_option_table[TBK_OPTION_DRY_RUN];
     tbk_verb verb;
     tbk_error not_kept;

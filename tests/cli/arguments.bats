@@ -52,7 +52,7 @@ refused() {
     refused "not with 'plan'" plan minimal --dry-run
     refused "--method goes with 'run', not with 'verify'" verify minimal --method stop
     refused "--journal-mode goes with 'run', not with 'plan'" plan minimal --journal-mode wal
-    refused "and 'offsite', not with 'render'" render minimal --ssh-host 192.0.2.1
+    refused "and 'rescue', not with 'render'" render minimal --ssh-host 192.0.2.1
     refused "not with 'version'" version --working-dir .
     refused "not with 'help'" help --mode window
 }
@@ -82,6 +82,7 @@ list $vm
 status $vm
 acknowledge $vm
 offsite $vm action
+rescue $vm from rehearse set
 version
 help
 END
@@ -108,7 +109,7 @@ END
 }
 
 @test "each command takes the options that its help shows, and refuses all others by name" {
-    local commands="render plan configure verify run restore list status acknowledge offsite version" count=0
+    local commands="render plan configure verify run restore list status acknowledge offsite rescue version" count=0
     cd "$BATS_TEST_TMPDIR"
     help_options torrust-backup | grep -v -e '^help ' -e '^version ' -e '^plugin ' >options
     for command in $commands; do
@@ -133,7 +134,7 @@ END
             count=$((count + 1))
         done <options
     done
-    [ $count = 242 ]
+    [ $count = 276 ]
 }
 
 # possible COMMAND OPTION: a value that the engine takes.

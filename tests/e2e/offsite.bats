@@ -210,7 +210,19 @@ is_state() { [ "$(state_of "$1")" = "$2" ]; }
     [ "$(sqlite3 "$BATS_TEST_TMPDIR/tracker.db" 'PRAGMA integrity_check')" = ok ]
 }
 
-@test "the VM is gone: another one, of another uid, serves what the first one had saved" {
+# by_the_page OLD NEW: what docs/disaster.md says, word by word.
+by_the_page() {
+    local command
+    grep '^torrust-backup rescue\|^torrust-backup verify' "$source_dir/docs/disaster.md" >"$BATS_TEST_TMPDIR/page"
+    [ "$(wc -l <"$BATS_TEST_TMPDIR/page")" = 3 ]
+    while read -r command; do
+        command=${command//OLD/$1}
+        # shellcheck disable=SC2086 # the words of the page
+        (cd "$workspace" && timeout 600 "${backup%/*}"/${command//NEW/$2} </dev/null)
+    done <"$BATS_TEST_TMPDIR/page"
+}
+
+@test "the VM is gone: by the page for that day, another one of another uid serves what the first one had saved" {
     set=$(sets_there | tail -n 1)
     snapshot=$(by_restic snapshots --no-lock --json | jq -r --arg set "/$set" '.[] | select(.paths[0] | endswith($set)) | .id')
     by_restic dump --no-lock "$snapshot" "/$set/database.db.zst" | zstd -dc >"$BATS_TEST_TMPDIR/saved.db"
@@ -223,11 +235,12 @@ is_state() { [ "$(state_of "$1")" = "$2" ]; }
     serve_rest "$machine"
     write_options 'name: standin-new'
     write_secrets
-    tb configure
+    run -0 by_the_page standin standin
+    echo "$output"
+    [[ $output == *"Step:       install, "*"Step:       restore, "*"running, healthy"*"serves the restored database"* ]]
+    [ "$(jq -r .restore.set "$workspace/build/standin/torrust-backup/last-rescue.json")" = "$set" ]
     run -0 offsite list
     [[ $output == *"$set"*" standin"* ]]
-    run -0 tb restore --from offsite:standin --set "$set"
-    [[ $output == *"running, healthy"* ]]
     on_vm docker kill --signal INT tracker >/dev/null && on_vm timeout 60 docker wait tracker >/dev/null
     on_vm cat "$database" >"$BATS_TEST_TMPDIR/now.db"
     [ "$(sqlite3 "$BATS_TEST_TMPDIR/now.db" 'SELECT count(*) FROM torrents')" -ge "$saved" ]
@@ -236,7 +249,6 @@ is_state() { [ "$(state_of "$1")" = "$2" ]; }
     on_vm docker start tracker >/dev/null
     wait_until 120 tracker_runs
     # Its own sets go to a history of their own.
-    run -0 tb verify
     [ "$(by_restic snapshots --no-lock --json --host standin-new | jq length)" = 1 ]
     stop_rest "$machine"
     stop_other e2e-offsite-new
