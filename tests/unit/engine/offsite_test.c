@@ -479,6 +479,17 @@ static void stale_locks_of_others_are_removed_gently(void **state)
     assert_int_equal(fake_repository_count_locks(&self->repository), 0);
 }
 
+static void locks_of_ours_go_once_stale_ones_of_others_are_gone(void **state)
+{
+    offsite *self = *state;
+    (void)begin_with_a_set(self);
+    fake_repository_lock(&self->repository, HOST, START_S - 5, false);
+    fake_repository_lock(&self->repository, "stranger", START_S - 1801, true);
+    assert_succeeds(sync_now(self), self->err);
+    assert_non_null(strstr(self->repository.calls, "locks unlock locks unlock-all list "));
+    assert_int_equal(fake_repository_count_locks(&self->repository), 0);
+}
+
 static void an_operator_may_remove_all_locks(void **state)
 {
     offsite *self = *state;
@@ -664,6 +675,7 @@ int main(void)
         TEST(locks_of_earlier_containers_are_ours),
         TEST(young_locks_of_others_are_never_removed),
         TEST(stale_locks_of_others_are_removed_gently),
+        TEST(locks_of_ours_go_once_stale_ones_of_others_are_gone),
         TEST(an_operator_may_remove_all_locks),
         TEST(a_repository_is_made_only_when_asked),
         TEST(no_repository_is_made_where_none_can_be_seen),
