@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define MANIFEST_BYTES_MAX (1u << 20)
+#define MANIFEST_BYTES_MAX (16u << 20)
 
 /* --- tags --- */
 
