@@ -47,7 +47,7 @@ static uint64_t copy_file(const fake_repository *self, const char *from, const c
     char piece[PIECE_BYTES];
     uint64_t done = 0;
     int in = open(from, O_RDONLY | O_CLOEXEC);
-    int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     must(in >= 0 && out >= 0, to);
     while (done < most_bytes) {
         ssize_t got = read(in, piece, sizeof piece);

@@ -2,6 +2,8 @@
 /* A set comes back: which one, whole or not at all, and how long it stays. */
 #include "unit/engine/offsite_fixture.h"
 
+#include "base/file.h"
+
 #include <sys/statvfs.h>
 
 static uint64_t free_now_bytes; /* 0: what there really is */
@@ -59,6 +61,13 @@ static mode_t mode_of(const char *path)
     struct stat status;
     assert_int_equal(stat(path, &status), 0);
     return status.st_mode & 07777;
+}
+
+static int64_t size_of(const char *path)
+{
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    return status.st_size;
 }
 
 /* --- which --- */
@@ -174,9 +183,9 @@ static void hostile_content_is_refused_and_not_kept(void **state)
 {
     offsite *self = *state;
     static const char *const commands[] = {
-        "ln -sf /etc/passwd database.db.zst",
-        "ln -sf /etc/passwd SHA256SUMS",
-        "ln -s /etc/passwd more",
+        "ln -sf \"$VICTIM\" database.db.zst",
+        "ln -sf \"$VICTIM\" SHA256SUMS",
+        "ln -s \"$VICTIM\" more",
         "mkdir more",
         "mkfifo more",
         "rm SHA256SUMS",
@@ -185,12 +194,16 @@ static void hostile_content_is_refused_and_not_kept(void **state)
         "truncate -s -1 database.db.zst",
     };
     const char *id = begin_with_a_copy(self);
+    const char *victim = tbk_arena_format(self->arena, "%s/victim", self->folder);
+    assert_succeeds(tbk_file_publish(victim, "1", 1, 0604, &self->err), self->err);
+    assert_int_equal(setenv("VICTIM", victim, 1), 0);
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         self->repository.extra = commands[i];
         if (fetch(self, id))
             fail_msg("%s: it was fetched", commands[i]);
         assert_nothing_came(self, id);
-        assert_int_equal(mode_of("/etc/passwd"), 0644);
+        assert_int_equal(mode_of(victim), 0604);
+        assert_int_equal(size_of(victim), 1);
         self->repository.extra = NULL; /* and nothing of it stands in the way of the next */
         assert_succeeds(fetch(self, id), self->err);
         assert_true(is_same_as(self, self->config.store, id));
