@@ -16,6 +16,7 @@
 #define SLACK_S (6 * 3600)
 /* So much later than it is due, a check or a drill is missing. */
 #define LATE_DAYS 2
+#define SILENT_S (3 * 3600)
 
 typedef struct judgement {
     tbk_arena *arena;
@@ -38,7 +39,8 @@ static void TBK_PRINTF(3, 4) add(const judgement *self, tbk_value *list, const c
 static bool read_state(judgement *self, tbk_error *err)
 {
     const char *limit = tbk_arena_format(self->arena, "%d", STATE_BYTES_MAX);
-    static const char script[] = "[ ! -f \"$1\" ] || head -c \"$2\" \"$1\"";
+    static const char script[] =
+        "[ ! -f \"$1\" ] || [ -L \"$1\" ] || timeout 20 head -c \"$2\" \"$1\"";
     const tbk_remote_command command = {
         .argv = (const char *const[]){"sh", "-c", script, "state", STATE_FILE, limit, NULL},
         .as_root = true,
@@ -117,6 +119,18 @@ static void judge_container(const judgement *self)
             "what takes sets off-site is '%s'; run 'torrust-backup configure'", state);
 }
 
+/* It works each hour at least; a run that died before it could say why says nothing. */
+static void judge_attempts(const judgement *self)
+{
+    int64_t now_s = self->look->facts->now_s;
+    int64_t since_s = self->state.attempt_s > 0 ? self->state.attempt_s : self->look->local_s;
+    if (self->look->local_s > 0 && self->state.sending == NULL && now_s - since_s > SILENT_S)
+        add(self, self->look->problems,
+            "what takes sets off-site has not said anything for %" PRId64
+            " hours; on the VM: sudo docker logs torrust-backup-outbound-1",
+            (now_s - since_s) / 3600);
+}
+
 static void judge(const judgement *self)
 {
     const tbk_offsite_settings *settings = &self->vm->workspace->options.offsite;
@@ -133,6 +147,7 @@ static void judge(const judgement *self)
     if (state->error == NULL && state->drill_error != NULL)
         add(self, self->look->problems, "set %s off-site is not what was sent: %s",
             state->drill_set, state->drill_error);
+    judge_attempts(self);
     judge_age(self);
     judge_proof(self, "the check of the repository", state->check_good_s,
                 settings->check_every_days);

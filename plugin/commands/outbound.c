@@ -97,7 +97,8 @@ static const char APPLY_SCRIPT[] =
     "[ -d \"$store\" ] || { echo waits; exit; }\n"
     "[ ! -L \"$store\" ] || { echo 'the store is a link, which could lead anywhere' >&2; exit 1; "
     "}\n"
-    "id=$(timeout 20 docker ps -q " SERVICE_FILTERS " | head -n 1) || exit\n"
+    "id=$(timeout 20 docker ps -q " SERVICE_FILTERS
+    " --filter label=com.docker.compose.oneoff=False | head -n 1) || exit\n"
     "[ -n \"$id\" ] && [ -f \"$file\" ] &&\n"
     "    has=$(timeout 20 docker inspect -f\\\n"
     "        '{{index .Config.Labels \"com.docker.compose.config-hash\"}}' \"$id\") &&\n"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Follows a set off-site: what is only configured is no copy. */
+#include "base/clock.h"
 #include "commands/outbound.h"
 #include "commands/outbound_client.h"
 #include "commands/verify_internal.h"
@@ -7,12 +8,15 @@
 #include <string.h>
 
 #define CHECK "off-site"
+#define UPLOAD_LIMIT_MS (6 * 3600 * 1000)
 
 static bool is_listed(const tbk_value *result, const char *set)
 {
+    const char *name = tbk_value_text_at(result, "name", "");
     for (const tbk_member *item = tbk_value_members_at(result, "sets"); item != NULL;
          item = item->next)
-        if (strcmp(tbk_value_text_at(item->value, "id", ""), set) == 0)
+        if (strcmp(tbk_value_text_at(item->value, "id", ""), set) == 0 &&
+            strcmp(tbk_value_text_at(item->value, "name", ""), name) == 0)
             return true;
     return false;
 }
@@ -27,12 +31,19 @@ static bool is_certain(const tbk_verify_job *self)
            (profile == TBK_PROFILE_ESSENTIAL || settings->full_every_days == 0);
 }
 
-/* The service is at it already, or this is: either way the set is there when it has ended. */
+/* The service may be at it already: then its upload is waited for, which may take long. */
 static bool send(tbk_verify_job *self, tbk_value **out_list, tbk_error *err)
 {
+    int64_t end_ms = tbk_clock_monotonic_ms() + UPLOAD_LIMIT_MS;
     tbk_value *ignored = NULL;
-    return tbk_offsite_act(self->arena, self->vm, TBK_OFFSITE_SYNC, &ignored, err) &&
-           tbk_offsite_act(self->arena, self->vm, TBK_OFFSITE_LIST, out_list, err);
+    while (!tbk_offsite_act(self->arena, self->vm, TBK_OFFSITE_SYNC, &ignored, err)) {
+        if (err->code != TBK_E_LOCKED || tbk_clock_monotonic_ms() >= end_ms)
+            return false;
+        if (!tbk_report_go_on(self->vm->report, err))
+            return false;
+        tbk_report_log(self->vm->report, TBK_LOG_INFO, "verify", "the set is being sent");
+    }
+    return tbk_offsite_act(self->arena, self->vm, TBK_OFFSITE_LIST, out_list, err);
 }
 
 static bool follow(tbk_verify_job *self, tbk_error *err)

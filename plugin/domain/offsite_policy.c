@@ -133,6 +133,14 @@ static void keep_by(const keep_rule *rule, tbk_profile profile, const tbk_offsit
     }
 }
 
+static bool is_replaced(const tbk_offsite_copies *copies, const tbk_offsite_copy *broken)
+{
+    for (size_t i = 0; i < copies->count; i++)
+        if (copies->list[i].is_whole && strcmp(copies->list[i].id, broken->id) == 0)
+            return true;
+    return false;
+}
+
 void tbk_offsite_retain(const tbk_offsite_settings *settings, const tbk_offsite_copies *copies,
                         int64_t now_s)
 {
@@ -144,10 +152,12 @@ void tbk_offsite_retain(const tbk_offsite_settings *settings, const tbk_offsite_
                                {month_of, settings->keep_monthly, "the newest of its month"}};
     for (size_t i = 0; i < copies->count; i++) {
         tbk_offsite_copy *copy = &copies->list[i];
-        copy->keep = copy->is_whole && tbk_retention_is_future(copy->time_s, now_s);
-        copy->reason = copy->keep       ? "from the future: a clock was wrong"
-                       : copy->is_whole ? "older than what is kept"
-                                        : "not whole";
+        copy->keep = copy->is_whole ? tbk_retention_is_future(copy->time_s, now_s)
+                                    : !is_replaced(copies, copy);
+        copy->reason = !copy->is_whole && copy->keep ? "not whole, and the only one of its set"
+                       : !copy->is_whole             ? "not whole, and there is a whole one"
+                       : copy->keep                  ? "from the future: a clock was wrong"
+                                                     : "older than what is kept";
     }
     for (size_t p = 0; p < sizeof profiles / sizeof *profiles; p++)
         for (size_t r = 0; r < sizeof rules / sizeof *rules; r++)

@@ -47,8 +47,9 @@ const tbk_offsite_set *tbk_offsite_next(tbk_arena *arena, const tbk_offsite_sett
  * Fills keep and reason of each copy; full and essential ones for themselves. Kept are the
  * keep_last newest, the newest of each of the keep_daily newest days, keep_weekly weeks (from
  * Monday on) and keep_monthly months that have one (UTC), those from the future, and the newest
- * whole one, always. One that is not whole is not kept: it counts for nothing, and its set is sent
- * anew.
+ * whole one, always.
+ * One that is not whole counts for nothing, and its set is sent anew; it goes once a whole one of
+ * its set is there, and stays until then: the look that found it so may have been wrong.
  */
 void tbk_offsite_retain(const tbk_offsite_settings *settings, const tbk_offsite_copies *copies,
                         int64_t now_s);

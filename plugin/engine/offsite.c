@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 #include "engine/offsite_internal.h"
-#include "store/brake.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -17,7 +16,6 @@
 #define LOCK_NAME "lock"
 #define LOCK_WAIT_MS 30000
 #define STALE_LOCK_S (30 * 60)
-#define PRUNE_EVERY_DAYS 7
 #define PHASE "offsite"
 
 /* --- our folder --- */
@@ -147,14 +145,6 @@ bool offsite_tidy_locks(offsite_work *work, tbk_error *err)
     return true;
 }
 
-/* What a bad check or drill says is a reason to keep all that there is. */
-static bool trusts_repository(const offsite_work *work)
-{
-    const tbk_offsite_state *state = &work->state;
-    return work->settings->access == TBK_ACCESS_READ_WRITE &&
-           state->check_s == state->check_good_s && state->drill_s == state->drill_good_s;
-}
-
 /* --- sets --- */
 
 typedef struct store_sets {
@@ -228,21 +218,6 @@ static int64_t count_waiting(const offsite_work *work, const store_sets *sets)
     }
 }
 
-/* For the next try: what is forgotten holds its space until it is given back, which otherwise
- * follows a good copy only, and there will be none. */
-static void make_room(offsite_work *work)
-{
-    tbk_error ignored;
-    if (!trusts_repository(work))
-        return;
-    tbk_report_log(work->report, TBK_LOG_INFO, PHASE, "there is no room: space is given back");
-    if (work->repository->prune(work->repository->self, &ignored))
-        work->state.prune_s = work->request->now_s;
-    else
-        tbk_report_log(work->report, TBK_LOG_WARNING, PHASE, "no space could be given back: %s",
-                       ignored.message);
-}
-
 static bool send_set(offsite_work *work, const tbk_stored_set *set, tbk_error *err)
 {
     const char *bytes = tbk_arena_format(work->arena, TBK_OFFSITE_BYTES_TAG "%" PRIu64,
@@ -260,7 +235,7 @@ static bool send_set(offsite_work *work, const tbk_stored_set *set, tbk_error *e
         return false;
     if (!work->repository->send(work->repository->self, work->arena, &request, &sent, err)) {
         if (err->code == TBK_E_SPACE)
-            make_room(work);
+            offsite_make_room(work);
         return tbk_error_context(err, "sending set %s", set->id);
     }
     if (!offsite_look(work, err))
@@ -304,6 +279,7 @@ static bool send_sets(offsite_work *work, tbk_error *err)
     for (;; is_first = false) {
         if (!list_store(work, store, &sets, err))
             return false;
+        work->store_sets = sets.count;
         work->state.waiting = count_waiting(work, &sets);
         const tbk_offsite_set *next = next_set(work, &sets);
         if (next == NULL) {
@@ -314,76 +290,6 @@ static bool send_sets(offsite_work *work, tbk_error *err)
             !send_set(work, sets.stored[next - sets.list], err))
             return false;
     }
-}
-
-/* --- removal --- */
-
-static bool may_remove(offsite_work *work)
-{
-    tbk_offsite_state *state = &work->state;
-    const tbk_offsite_copies past = offsite_past_copies(work);
-    state->brake = tbk_offsite_brake(work->arena, &past, state->accepted_s);
-    if (state->brake != NULL)
-        tbk_report_log(work->report, TBK_LOG_WARNING, PHASE,
-                       "nothing is removed off-site: %s; if that is as it should be: "
-                       "torrust-backup offsite accept ENVIRONMENT",
-                       state->brake);
-    return state->brake == NULL && trusts_repository(work);
-}
-
-/* The store's own brake stops removal here too. */
-static bool store_brakes(const offsite_work *work)
-{
-    tbk_auto(tbk_store) *store = NULL;
-    tbk_error ignored;
-    tbk_brakes brakes = {.list = NULL};
-    if (!tbk_store_open(work->request->config->store, TBK_STORE_READ, &store, &ignored))
-        return true;
-    tbk_brakes_read(store, work->arena, &brakes);
-    return brakes.damage != NULL || brakes.count > 0;
-}
-
-static const char *const *dropped(offsite_work *work, size_t *out_count)
-{
-    const char **ids = tbk_arena_alloc(work->arena, (work->copies.count + 1) * sizeof *ids);
-    size_t count = 0;
-    tbk_offsite_retain(work->settings, &work->copies, work->request->now_s);
-    for (size_t i = 0; i < work->copies.count; i++) {
-        const tbk_offsite_copy *copy = &work->copies.list[i];
-        if (copy->keep)
-            continue;
-        tbk_report_log(work->report, TBK_LOG_INFO, PHASE, "set %s is removed off-site: %s",
-                       copy->id, copy->reason);
-        ids[count++] = copy->snapshot;
-    }
-    ids[count] = NULL;
-    *out_count = count;
-    return ids;
-}
-
-static bool remove_old(offsite_work *work, tbk_error *err)
-{
-    size_t count = 0;
-    if (!may_remove(work) || store_brakes(work) || offsite_newest_whole(work) == NULL)
-        return true;
-    const char *const *ids = dropped(work, &count);
-    if (count > 0 &&
-        (!work->repository->forget(work->repository->self, ids, err) || !offsite_look(work, err)))
-        return tbk_error_context(err, "removing old sets off-site");
-    for (size_t i = 0; i < count; i++)
-        if (offsite_find_snapshot(work, ids[i]) != NULL)
-            return tbk_fail(err, TBK_E_PARTIAL,
-                            "write 'access: append_only' into 'offsite', and remove old sets by "
-                            "other credentials",
-                            "sets that were to be removed off-site are still there: the "
-                            "credentials may only add");
-    if (!tbk_offsite_is_due(work->state.prune_s, PRUNE_EVERY_DAYS, work->request->now_s) ||
-        (count == 0 && work->state.prune_s == 0))
-        return true;
-    if (!work->repository->prune(work->repository->self, err))
-        return tbk_error_context(err, "giving back space off-site");
-    work->state.prune_s = work->request->now_s;
-    return true;
 }
 
 /* --- all of it --- */
@@ -422,7 +328,8 @@ static void expect_waiting(offsite_work *work)
     offsite_recall(work);
     if (tbk_store_open(work->request->config->store, TBK_STORE_READ, &store, &ignored) &&
         list_store(work, store, &sets, &ignored))
-        work->state.waiting = count_waiting(work, &sets);
+        work->store_sets = sets.count;
+    work->state.waiting = count_waiting(work, &sets);
 }
 
 static bool do_all(offsite_work *work, tbk_error *err)
@@ -430,7 +337,7 @@ static bool do_all(offsite_work *work, tbk_error *err)
     offsite_tidy_incoming(work);
     expect_waiting(work);
     return offsite_look_there(work, err) && send_sets(work, err) && prove(work, err) &&
-           remove_old(work, err);
+           offsite_remove_old(work, err);
 }
 
 /* What became of it stands in the state, whatever that was. */

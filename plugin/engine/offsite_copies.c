@@ -107,12 +107,9 @@ static const char *compare_files(tbk_arena *arena, const tbk_manifest *manifest,
     return NULL;
 }
 
-/* What is damaged or gone is an answer; that nothing could be looked at is none, nor is that a
- * newer version wrote it. */
-static bool is_answer(tbk_error_code code)
-{
-    return code == TBK_E_CORRUPT || code == TBK_E_NOT_FOUND;
-}
+/* What is damaged is an answer; that nothing could be looked at is none. A server with a disk that
+ * is not mounted says "not found" as well. */
+static bool is_answer(tbk_error_code code) { return code == TBK_E_CORRUPT; }
 
 bool offsite_examine(tbk_arena *arena, const tbk_repository *repository,
                      const tbk_snapshot *snapshot, tbk_manifest *out_manifest,
@@ -120,8 +117,15 @@ bool offsite_examine(tbk_arena *arena, const tbk_repository *repository,
 {
     tbk_snapshot_file *files = NULL;
     *out_reason = NULL;
-    if (!repository->files(repository->self, arena, snapshot, &files, err) ||
-        !read_manifest(arena, repository, snapshot, out_manifest, err)) {
+    if (!repository->files(repository->self, arena, snapshot, &files, err)) {
+        *out_reason = tbk_arena_copy(arena, err->message);
+        return is_answer(err->code);
+    }
+    if (find_file(files, TBK_SET_MANIFEST_FILE) == NULL) {
+        *out_reason = TBK_SET_MANIFEST_FILE " is missing";
+        return true;
+    }
+    if (!read_manifest(arena, repository, snapshot, out_manifest, err)) {
         *out_reason = tbk_arena_copy(arena, err->message);
         return is_answer(err->code);
     }

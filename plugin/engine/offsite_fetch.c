@@ -28,7 +28,8 @@
 /* --- one at a time --- */
 
 /* Of fetching, and of tidying: what is fetched is not removed while it is looked at. */
-static int lock_incoming(const char *parent, int64_t limit_ms, tbk_error *err)
+static int lock_incoming(const char *parent, int64_t limit_ms, const tbk_report *report,
+                         tbk_error *err)
 {
     const struct timespec pause = {.tv_nsec = 200000000};
     int64_t end_ms = tbk_clock_monotonic_ms() + limit_ms;
@@ -43,6 +44,8 @@ static int lock_incoming(const char *parent, int64_t limit_ms, tbk_error *err)
                            "another set is being fetched");
             return -1;
         }
+        if (!tbk_report_go_on(report, err))
+            return -1;
         (void)nanosleep(&pause, NULL);
     }
     int locked = fd;
@@ -83,7 +86,9 @@ static bool count_needed(tbk_arena *arena, const tbk_repository *repository,
         return false;
     for (const tbk_snapshot_file *file = files; file != NULL; file = file->next) {
         uint64_t there = bytes_there(arena, folder, file->name);
-        *out_bytes += file->size_bytes > there ? file->size_bytes - there : 0;
+        uint64_t more = file->size_bytes > there ? file->size_bytes - there : 0;
+        *out_bytes = more < UINT64_MAX - SPARE_BYTES - *out_bytes ? *out_bytes + more
+                                                                  : UINT64_MAX - SPARE_BYTES;
     }
     return true;
 }
@@ -178,7 +183,7 @@ static bool bring(tbk_arena *arena, const tbk_offsite_request *request,
     *out_path = path;
     if (!tbk_directory_make(parent, 0755, err))
         return false;
-    tbk_auto_fd int lock = lock_incoming(parent, LOCK_WAIT_MS, err);
+    tbk_auto_fd int lock = lock_incoming(parent, LOCK_WAIT_MS, request->report, err);
     if (lock < 0)
         return false;
     if (access(path, F_OK) == 0 && prove(arena, request, path, manifest, &ignored))
@@ -260,7 +265,7 @@ void offsite_tidy_incoming(const offsite_work *work)
     tbk_error busy;
     if (folder == NULL)
         return;
-    tbk_auto_fd int lock = lock_incoming(path, 0, &busy);
+    tbk_auto_fd int lock = lock_incoming(path, 0, NULL, &busy);
     for (const struct dirent *item; lock >= 0 && (item = readdir(folder)) != NULL;) {
         struct stat status;
         tbk_error ignored;

@@ -21,6 +21,7 @@ typedef struct offsite_work {
     int lock;                  /* of our folder */
     tbk_snapshot *snapshots;   /* of all names */
     tbk_offsite_copies copies; /* those of our name */
+    size_t store_sets;         /* of ours, in the store */
 } offsite_work;
 
 /* Takes the folder's lock, and reads the state. Fails with TBK_E_LOCKED. */
@@ -70,6 +71,14 @@ const tbk_snapshot *offsite_find_snapshot(const offsite_work *work, const char *
 /* By its tags. */
 tbk_profile offsite_profile_of(const tbk_snapshot *snapshot);
 uint64_t offsite_bytes_of(const tbk_snapshot *snapshot);
+
+/* --- offsite_removal.c --- */
+
+/* What retention drops, unless there is a reason to keep all. Fails with TBK_E_PARTIAL, too. */
+bool offsite_remove_old(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
+/* The same for the next try, where the repository is full: without a good copy before it, but
+ * never the newest whole one. */
+void offsite_make_room(offsite_work *work);
 
 /* What is fetched is removed after some days. */
 void offsite_tidy_incoming(const offsite_work *work);

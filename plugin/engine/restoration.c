@@ -81,6 +81,10 @@ static bool open_fetched(restoring *self, tbk_stored_set **out, tbk_error *err)
     if (!tbk_set_open(self->request->from, &self->files, err) ||
         !tbk_set_read_manifest(self->files, self->arena, manifest, err))
         return false;
+    const char *name = strrchr(self->request->from, '/');
+    if (name == NULL || strcmp(name + 1, manifest->id) != 0)
+        return tbk_fail(err, TBK_E_UNPROVED, "fetch it again", "'%s' holds the set %s",
+                        self->request->from, manifest->id);
     *set = (tbk_stored_set){.id = manifest->id, .path = self->request->from, .manifest = manifest};
     *out = set;
     return true;
@@ -150,7 +154,11 @@ static bool unpack_to_file(restoring *self, const char *path, int in, tbk_error 
     if (out < 0)
         return tbk_fail_errno(err, errno == ENOSPC ? TBK_E_SPACE : TBK_E_IO, errno, NULL,
                               "cannot write '%s'", path);
-    return tbk_archive_extract(in, stored_file(self), out, "restore", self->report, &found, err);
+    if (!tbk_archive_extract(in, stored_file(self), out, "restore", self->report, &found, err))
+        return false;
+    return tbk_digest_equal(&found.raw, &stored_file(self)->raw) ||
+           tbk_fail(err, TBK_E_UNPROVED, "restore it again, or another set",
+                    "set %s changed while it was restored", self->set->id);
 }
 
 static bool restore_to_staging(restoring *self, tbk_error *err)

@@ -20,6 +20,7 @@
 #define LOOK_EVERY_S 15 /* at the store */
 #define EVERY_S 3600 /* checks and drills are due by the day; this finds them, and what changed */
 #define STOP_WAIT_MS 35000
+#define TIDY_MS 25000
 #define PHASE "outbound"
 
 typedef struct outbound {
@@ -76,11 +77,50 @@ static void start_run(outbound *self)
         self->next_s = tbk_clock_now_s() + tbk_offsite_retry_s(1);
 }
 
+/* It has become another user, and this process has no right to signal others: a child that becomes
+ * the same one does it. */
+static void as_outbound(void (*work)(pid_t process, int number), pid_t process, int number)
+{
+    tbk_error ignored;
+    pid_t helper = geteuid() == 0 ? fork() : -1;
+    if (helper == 0) {
+        if (engine_privileges_become_outbound(NULL, &ignored))
+            work(process, number);
+        _exit(0);
+    }
+    if (helper > 0)
+        (void)waitpid(helper, NULL, 0);
+}
+
+static void send_signal(pid_t process, int number) { (void)kill(process, number); }
+
+static void signal_run(const outbound *self, int number)
+{
+    (void)kill(self->run, number);
+    as_outbound(send_signal, self->run, number);
+}
+
+/* All that this user has in the container. restic is given its time to tidy up. */
+static void end_all(pid_t process, int number)
+{
+    const struct timespec pause = {.tv_nsec = 100000000};
+    int64_t end_ms = tbk_clock_monotonic_ms() + TIDY_MS;
+    (void)process;
+    (void)kill(-1, number);
+    while (kill(-1, 0) == 0 && tbk_clock_monotonic_ms() < end_ms)
+        (void)nanosleep(&pause, NULL);
+    (void)kill(-1, SIGKILL);
+}
+
 static void note_run(outbound *self, int wait_status)
 {
     int exit_status =
         WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
     self->run = 0;
+    /* One that was killed has left restic behind, at work in a repository that the next one would
+     * take for free. */
+    if (WIFSIGNALED(wait_status))
+        as_outbound(end_all, 0, SIGTERM);
     self->failures = exit_status == 0 ? 0 : self->failures + 1;
     self->next_s =
         tbk_clock_now_s() + (exit_status == 0 ? EVERY_S : tbk_offsite_retry_s(self->failures));
@@ -96,26 +136,6 @@ static void reap(outbound *self)
     for (pid_t ended; (ended = waitpid(-1, &status, WNOHANG)) > 0;)
         if (ended == self->run)
             note_run(self, status);
-}
-
-/* It has become another user, and this process has no right to signal others: a child that becomes
- * the same one does it. Its own children, restic and ssh, are ended by it. */
-static void signal_run(const outbound *self, int number)
-{
-    tbk_auto(tbk_arena) *arena = tbk_arena_new();
-    tbk_engine_config config;
-    tbk_error ignored;
-    (void)kill(self->run, number);
-    if (geteuid() != 0 || !engine_config_load(arena, self->args->config, &config, &ignored))
-        return;
-    pid_t helper = fork();
-    if (helper == 0) {
-        if (engine_privileges_become_outbound(config.store, &ignored))
-            (void)kill(self->run, number);
-        _exit(0);
-    }
-    if (helper > 0)
-        (void)waitpid(helper, NULL, 0);
 }
 
 /* Returns the number of a signal; 0 when the time was over. */

@@ -112,6 +112,8 @@ bool engine_privileges_become_outbound(const char *store, tbk_error *err)
     struct stat status;
     if (geteuid() != 0)
         return true;
+    if (store == NULL)
+        return drop_privileges(TBK_OUTBOUND_USER, TBK_OUTBOUND_USER, err);
     tbk_auto_fd int place = tbk_safe_path_open(store, err);
     if (place < 0)
         return false;

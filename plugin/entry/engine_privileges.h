@@ -21,7 +21,8 @@ bool engine_privileges_become_owner(const char *store, bool drop_all,
 bool engine_privileges_become_nobody(tbk_error *err) TBK_MUST_CHECK;
 
 /* The same for what speaks to the network: a user of its own (TBK_OUTBOUND_USER), with the group of
- * the store, which may read sets and write none. TBK_E_NOT_FOUND where there is no store. */
+ * the store, which may read sets and write none; NULL: with its own group. TBK_E_NOT_FOUND where
+ * there is no store. */
 bool engine_privileges_become_outbound(const char *store, tbk_error *err) TBK_MUST_CHECK;
 
 #endif

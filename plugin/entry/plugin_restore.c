@@ -4,6 +4,7 @@
 #include "commands/configure.h"
 #include "commands/outbound.h"
 #include "commands/restore.h"
+#include "commands/status.h"
 #include "entry/plugin_session.h"
 
 static bool restore(plugin_session *self, tbk_error *err)
@@ -114,6 +115,26 @@ static bool step(rescue *self, const char *name, const char *title,
     return ok;
 }
 
+/* A set is guessed for an empty machine only: where backups were made, the newest may be the new
+ * tracker's own, and the machine another one than was meant. */
+static bool check_new(plugin_session *self, tbk_error *err)
+{
+    const tbk_vm vm = plugin_vm_of(self);
+    tbk_value *list = NULL;
+    tbk_error why = {.code = TBK_E_OK};
+
+    if (!tbk_status_sets(self->arena, &vm, &list, &why)) {
+        if (why.code != TBK_E_NOT_FOUND)
+            *err = why;
+        return why.code == TBK_E_NOT_FOUND; /* no store yet */
+    }
+    return tbk_value_members_at(list, "sets") == NULL ||
+           tbk_fail(err, TBK_E_USAGE,
+                    "name the set with --set ID ('torrust-backup offsite list' shows them); what "
+                    "this tracker has now is kept beside, and no more served",
+                    "'%s' has backup sets of its own: it is no new machine", self->environment);
+}
+
 /* Now there is a store, for which it may have waited. */
 static bool go_on_off_site(plugin_session *self, tbk_error *err)
 {
@@ -134,13 +155,14 @@ bool plugin_verb_rescue(plugin_session *self, tbk_error *err)
 
     if (self->options.from == NULL)
         self->options.from = "offsite";
-    if (self->options.set == NULL)
+    bool is_guess = self->options.set == NULL;
+    if (is_guess)
         self->options.set = "latest";
     installing.dry_run = false; /* without it there is nothing to fetch with */
     work.session = &installing;
     bool ok = step(&work, "install", "Installing the backup", install, err);
     work.session = self;
-    ok = ok &&
+    ok = ok && (!is_guess || check_new(self, err)) &&
          step(&work, "restore",
               self->dry_run ? "Fetching and proving the set, beside the real database"
                             : "Fetching and proving the set, and putting it in place",

@@ -147,9 +147,11 @@ static void the_newest_whole_copy_always_stays(void **state)
     (void)there(AGO_S(400), TBK_PROFILE_FULL, true);
     (void)there(AGO_S(401), TBK_PROFILE_FULL, true);
     (void)there(AGO_S(500), TBK_PROFILE_ESSENTIAL, true);
-    assert_string_equal(kept(), "-9 400 500 ");
+    (void)there(AGO_S(400), TBK_PROFILE_FULL, false);
+    assert_string_equal(kept(), "-9 1 400 500 ");
     assert_string_equal(copies.list[0].reason, "from the future: a clock was wrong");
-    assert_string_equal(copies.list[1].reason, "not whole");
+    assert_string_equal(copies.list[1].reason, "not whole, and the only one of its set");
+    assert_string_equal(copies.list[5].reason, "not whole, and there is a whole one");
 }
 
 static void a_database_that_shrank_stops_removal(void **state)

@@ -100,7 +100,7 @@ static void copies_are_compared_with_their_manifest(void **state)
         const char *command, *reason;
     } cases[] = {
         {"rm SHA256SUMS", "SHA256SUMS is missing"},
-        {"rm manifest.json", "there is no 'manifest.json' in it"},
+        {"rm manifest.json", "manifest.json is missing"},
         {"truncate -s -1 database.db.zst", "database.db.zst has "},
         {"echo '{' >manifest.json", "manifest.json"},
         {"head -c 20000000 /dev/zero >manifest.json", "larger than any of ours"},
@@ -422,8 +422,10 @@ static void the_newest_whole_copy_always_stays(void **state)
     assert_succeeds(sync_now(self), self->err);
     self->now_s += 3000 * (int64_t)DAY_S;
     fake_repository_put(&self->repository, self->config.store, id, NAME, "20340101T000000Z");
-    assert_succeeds(sync_now(self), self->err); /* the other one is not what its name says */
-    assert_string_equal(sets_there(self), tbk_arena_format(self->arena, "%s ", id));
+    /* The other one is not what its name says; the look that found it so may have been wrong. */
+    assert_succeeds(sync_now(self), self->err);
+    assert_string_equal(sets_there(self),
+                        tbk_arena_format(self->arena, "20340101T000000Z %s ", id));
 }
 
 /* --- locks --- */
