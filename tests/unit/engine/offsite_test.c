@@ -272,6 +272,45 @@ static void a_full_repository_gives_back_what_was_forgotten(void **state)
     assert_int_equal(fake_repository_count(&self->repository, NULL), 1);
 }
 
+/* Fewer copies are to be kept, since there is no room: that may not wait for a good upload. */
+static void a_full_repository_forgets_what_retention_drops(void **state)
+{
+    offsite *self = *state;
+    self->config.offsite.keep_last = 2;
+    (void)begin_with_a_set(self);
+    assert_succeeds(sync_now(self), self->err);
+    self->now_s += DAY_S;
+    (void)make_set(self);
+    assert_succeeds(sync_now(self), self->err);
+    assert_int_equal(fake_repository_count(&self->repository, NULL), 2);
+    keep_one(self);
+    self->now_s += DAY_S;
+    (void)make_set(self);
+    self->repository.is_full = true;
+    assert_fails(sync_now(self), self->err, TBK_E_SPACE, "no space left");
+    assert_true(called(self, "forget"));
+    assert_true(called(self, "prune"));
+    assert_int_equal(fake_repository_count(&self->repository, NULL), 1);
+}
+
+/* Its disk may not be mounted: then nothing is known of what was saved since. */
+static void a_store_that_shows_no_set_is_no_reason_to_remove_any(void **state)
+{
+    offsite *self = *state;
+    self->config.offsite.keep_last = 2;
+    (void)begin_with_a_set(self);
+    assert_succeeds(sync_now(self), self->err);
+    self->now_s += DAY_S;
+    (void)make_set(self);
+    assert_succeeds(sync_now(self), self->err);
+    keep_one(self);
+    self->now_s += DAY_S;
+    assert_int_equal(system(tbk_arena_format(self->arena, "rm -r '%s'/2*", self->config.store)), 0);
+    assert_succeeds(sync_now(self), self->err);
+    assert_false(called(self, "forget"));
+    assert_int_equal(fake_repository_count(&self->repository, NULL), 2);
+}
+
 static void nothing_is_removed_after_a_bad_check(void **state)
 {
     offsite *self = *state;
@@ -664,6 +703,8 @@ int main(void)
         TEST(space_is_given_back_once_a_week),
         TEST(the_index_is_mended_after_an_upload_that_did_not_end),
         TEST(a_full_repository_gives_back_what_was_forgotten),
+        TEST(a_full_repository_forgets_what_retention_drops),
+        TEST(a_store_that_shows_no_set_is_no_reason_to_remove_any),
         TEST(nothing_is_removed_after_a_bad_check),
         TEST(parts_are_read_in_turn),
         TEST(a_copy_that_cannot_be_read_back_is_sent_anew),
