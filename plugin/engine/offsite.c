@@ -272,7 +272,7 @@ static bool mend_index(offsite_work *work, tbk_error *err)
 static bool send_sets(offsite_work *work, tbk_error *err)
 {
     tbk_auto(tbk_store) *store = NULL;
-    store_sets sets;
+    store_sets sets = {.count = 0};
     bool is_first = true;
     if (!tbk_store_open(work->request->config->store, TBK_STORE_READ, &store, err))
         return false;
@@ -324,7 +324,7 @@ static void expect_waiting(offsite_work *work)
 {
     tbk_auto(tbk_store) *store = NULL;
     tbk_error ignored;
-    store_sets sets;
+    store_sets sets = {.count = 0};
     offsite_recall(work);
     if (tbk_store_open(work->request->config->store, TBK_STORE_READ, &store, &ignored) &&
         list_store(work, store, &sets, &ignored))

@@ -36,7 +36,7 @@ listing() {
     run -0 --separate-stderr tb plan
     echo "$output"
     [[ $output == *"new "*"/opt/torrust-backup/compose.yml"*"lines"* ]]
-    [[ $output == *"11 to change: torrust-backup configure standin"*"No forecast of a backup: the backup is not installed yet"* ]]
+    [[ $output == *"12 to change: torrust-backup configure standin"*"No forecast of a backup: the backup is not installed yet"* ]]
     [ "$(plan '[.items[] | select(.state != "new")] | length')" = 0 ]
     [[ $(plan '.items[] | select(.target == "/etc/cron.d/torrust-backup").diff') == \
         $'--- /dev/null\n+++ /etc/cron.d/torrust-backup\n@@ -0,0 +1,13 @@\n+'* ]]
