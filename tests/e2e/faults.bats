@@ -182,11 +182,12 @@ store_is_visible_whole() {
     for delay in 0.15 0.3 0.6; do
         on_vm docker image rm "$tag" >/dev/null 2>&1 || true
         on_vm rm -f $hook /etc/cron.d/torrust-backup
-        (set +e; limit=120 tb configure >"$BATS_TEST_TMPDIR/configure.log" 2>&1 3>&-; echo $? >"$BATS_TEST_TMPDIR/configure.status") 3>&- &
+        (set +e; limit=300 tb configure >"$BATS_TEST_TMPDIR/configure.log" 2>&1 3>&-; echo $? >"$BATS_TEST_TMPDIR/configure.status") 3>&- &
         sleep "$delay"
         # The session's process dies: to the command that receives the file it looks like its end.
         on_vm sh -c "pkill -KILL -f 'sshd.*torrust'" || true
         wait "$!"
+        cat "$BATS_TEST_TMPDIR/configure.log" "$BATS_TEST_TMPDIR/configure.status"
         [[ $(cat "$BATS_TEST_TMPDIR/configure.status") =~ ^[01]$ ]]
         if on_vm test -e $hook; then on_vm sh -n $hook; fi
         tb configure
