@@ -188,8 +188,8 @@ is_state() { [ "$(state_of "$1")" = "$2" ]; }
     cp "$BATS_FILE_TMPDIR/pack" "$pack"
     run -21 offsite sync # once found, it is only believed to be mended when it was looked at again
     run -0 offsite check
-    run -0 tb status
     run -0 offsite sync
+    run -0 tb status
 }
 
 @test "a set comes back from there after the store is lost" {

@@ -274,6 +274,22 @@ static void bad_offsite_options_are_refused(void **state)
     }
 }
 
+static void a_repository_and_the_store_are_apart(void **state)
+{
+    (void)state;
+    static const char *const places[] = {"/srv/backup", "/srv/backup/repository", "/srv"};
+    tbk_options options = defaults();
+    tbk_error err;
+    options.store = "/srv/backup";
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        options.offsite.repository = places[i];
+        assert_fails(tbk_options_check(&options, TBK_DRIVER_SQLITE, &err), err, TBK_E_CONFIG,
+                     "lie in one another");
+    }
+    options.offsite.repository = "/srv/other";
+    assert_succeeds(tbk_options_check(&options, TBK_DRIVER_SQLITE, &err), err);
+}
+
 /* What only shows once all is read. */
 static void sftp_needs_a_key_and_the_servers(void **state)
 {
@@ -639,6 +655,7 @@ int main(void)
         cmocka_unit_test(repositories_are_what_restic_knows),
         cmocka_unit_test(names_and_files_of_offsite_are_checked),
         cmocka_unit_test(bad_offsite_options_are_refused),
+        cmocka_unit_test(a_repository_and_the_store_are_apart),
         cmocka_unit_test(sftp_needs_a_key_and_the_servers),
         cmocka_unit_test(file_may_be_empty_or_say_little),
         cmocka_unit_test(bad_options_are_refused_with_file_and_line),
