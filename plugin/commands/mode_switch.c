@@ -128,6 +128,13 @@ static const char SIDECAR_SCRIPT[] =
     "    " TBK_AID_FILE " >&2 || exit\n"
     "timeout 150 docker compose --progress quiet -f \"$file\" up -d sidecar >&2 && echo to-start\n";
 
+tbk_service_step tbk_service_step_of(const char *word)
+{
+    return tbk_text_starts_with(word, "in-place") ? TBK_SERVICE_IN_PLACE
+           : tbk_text_starts_with(word, "waits")  ? TBK_SERVICE_WAITS
+                                                  : TBK_SERVICE_TO_START;
+}
+
 static bool run_sidecar_script(tbk_arena *arena, const tbk_vm *vm, const char *action,
                                tbk_service_step *out, tbk_error *err)
 {
@@ -142,10 +149,7 @@ static bool run_sidecar_script(tbk_arena *arena, const tbk_vm *vm, const char *a
     tbk_auto_remote_result result = {0};
     if (!tbk_remote_do(vm->remote, "starting the sidecar", &command, &result, err))
         return false;
-    const char *word = tbk_text_string(&result.output);
-    *out = tbk_text_starts_with(word, "in-place") ? TBK_SERVICE_IN_PLACE
-           : tbk_text_starts_with(word, "waits")  ? TBK_SERVICE_WAITS
-                                                  : TBK_SERVICE_TO_START;
+    *out = tbk_service_step_of(tbk_text_string(&result.output));
     return true;
 }
 

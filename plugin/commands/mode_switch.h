@@ -10,6 +10,9 @@
  * out. One that is not there yet, or is empty, is not looked at. Needs the image. */
 bool tbk_sidecar_check_database(tbk_arena *arena, const tbk_vm *vm, tbk_error *err) TBK_MUST_CHECK;
 
+/* What a script says that a service needs, by its one word. */
+tbk_service_step tbk_service_step_of(const char *word);
+
 /* What is to be done, done with `start`: the store is made for the database's owner, and the
  * service started; a running one whose compose file has changed is made anew. */
 bool tbk_sidecar_look(tbk_arena *arena, const tbk_vm *vm, tbk_service_step *out,

@@ -3,6 +3,7 @@
 #include "commands/outbound.h"
 
 #include "base/file.h"
+#include "commands/mode_switch.h"
 #include "domain/offsite_secrets.h"
 
 #include <errno.h>
@@ -121,10 +122,7 @@ bool tbk_outbound_apply(const tbk_vm *vm, bool look_only, tbk_service_step *out,
     tbk_auto_remote_result result = {0};
     if (!tbk_remote_do(vm->remote, "starting what takes sets off-site", &command, &result, err))
         return false;
-    const char *word = tbk_text_string(&result.output);
-    *out = tbk_text_starts_with(word, "in-place") ? TBK_SERVICE_IN_PLACE
-           : tbk_text_starts_with(word, "waits")  ? TBK_SERVICE_WAITS
-                                                  : TBK_SERVICE_TO_START;
+    *out = tbk_service_step_of(tbk_text_string(&result.output));
     return true;
 }
 

@@ -14,23 +14,20 @@
 #include <unistd.h>
 
 #define LOCK_NAME "lock"
-#define LOCK_WAIT_MS 30000
 #define STALE_LOCK_S (30 * 60)
 #define PHASE "offsite"
 
 /* --- our folder --- */
 
-/* A short one is waited for; an upload is not. */
-static bool take_lock(const offsite_work *work, tbk_error *err)
+bool offsite_lock(int fd, int64_t limit_ms, const tbk_report *report, const char *holder,
+                  const char *fix, tbk_error *err)
 {
     const struct timespec pause = {.tv_nsec = 200000000};
-    int64_t end_ms = tbk_clock_monotonic_ms() + LOCK_WAIT_MS;
-    while (flock(work->lock, LOCK_EX | LOCK_NB) != 0) {
+    int64_t end_ms = tbk_clock_monotonic_ms() + limit_ms;
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         if (tbk_clock_monotonic_ms() >= end_ms)
-            return tbk_fail(err, TBK_E_LOCKED,
-                            "wait until it has ended: 'torrust-backup status' tells",
-                            "another process of this machine works off-site");
-        if (!tbk_report_go_on(work->report, err))
+            return tbk_fail(err, TBK_E_LOCKED, fix, "%s", holder);
+        if (!tbk_report_go_on(report, err))
             return false;
         (void)nanosleep(&pause, NULL);
     }
@@ -52,7 +49,9 @@ bool offsite_begin(offsite_work *work, tbk_arena *arena, const tbk_offsite_reque
                               "run 'torrust-backup configure' again: it gives the folder to the "
                               "user that goes off-site",
                               "cannot write in '%s'", request->folder);
-    return take_lock(work, err) &&
+    return offsite_lock(work->lock, OFFSITE_LOCK_WAIT_MS, request->report,
+                        "another process of this machine works off-site",
+                        "wait until it has ended: 'torrust-backup status' tells", err) &&
            tbk_offsite_state_read(arena, request->folder, &work->state, err);
 }
 

@@ -2,7 +2,6 @@
 /* A set comes back: into a folder beside, looked at, renamed. */
 #include "engine/offsite_internal.h"
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "engine/verification.h"
 #include "store/set.h"
@@ -12,7 +11,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -23,7 +21,6 @@
 #define SPARE_BYTES ((uint64_t)64 << 20)
 #define BLOCK_BYTES 512 /* what stat(2) counts in */
 #define DAY_S 86400
-#define LOCK_WAIT_MS 30000
 
 /* --- one at a time --- */
 
@@ -31,23 +28,14 @@
 static int lock_incoming(const char *parent, int64_t limit_ms, const tbk_report *report,
                          tbk_error *err)
 {
-    const struct timespec pause = {.tv_nsec = 200000000};
-    int64_t end_ms = tbk_clock_monotonic_ms() + limit_ms;
     tbk_auto_fd int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
         (void)tbk_fail_errno(err, TBK_E_IO, errno, NULL, "opening '%s'", parent);
         return -1;
     }
-    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        if (tbk_clock_monotonic_ms() >= end_ms) {
-            (void)tbk_fail(err, TBK_E_LOCKED, "wait until it has ended, and try again",
-                           "another set is being fetched");
-            return -1;
-        }
-        if (!tbk_report_go_on(report, err))
-            return -1;
-        (void)nanosleep(&pause, NULL);
-    }
+    if (!offsite_lock(fd, limit_ms, report, "another set is being fetched",
+                      "wait until it has ended, and try again", err))
+        return -1;
     int locked = fd;
     fd = -1;
     return locked;
@@ -183,7 +171,7 @@ static bool bring(tbk_arena *arena, const tbk_offsite_request *request,
     *out_path = path;
     if (!tbk_directory_make(parent, 0755, err))
         return false;
-    tbk_auto_fd int lock = lock_incoming(parent, LOCK_WAIT_MS, request->report, err);
+    tbk_auto_fd int lock = lock_incoming(parent, OFFSITE_LOCK_WAIT_MS, request->report, err);
     if (lock < 0)
         return false;
     if (access(path, F_OK) == 0 && prove(arena, request, path, manifest, &ignored))

@@ -28,6 +28,12 @@ typedef struct offsite_work {
 bool offsite_begin(offsite_work *work, tbk_arena *arena, const tbk_offsite_request *request,
                    tbk_error *err) TBK_MUST_CHECK;
 void offsite_end(offsite_work *work);
+/* A short work is waited for; an upload is not. */
+#define OFFSITE_LOCK_WAIT_MS 30000
+/* Waits for the lock of an open file or folder, and hears a signal. Fails with TBK_E_LOCKED, in the
+ * words of `holder` and `fix`. */
+bool offsite_lock(int fd, int64_t limit_ms, const tbk_report *report, const char *holder,
+                  const char *fix, tbk_error *err) TBK_MUST_CHECK;
 #define auto_offsite_work __attribute__((cleanup(offsite_end))) offsite_work
 bool offsite_save(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
 
