@@ -139,8 +139,9 @@ is_state() { [ "$(state_of "$1")" = "$2" ]; }
     tb configure >/dev/null
     wait_until 180 is_there "$(newest)"
     wait_until 60 is_state .exit_status 0
+    wait_until 120 is_idle
     [ -z "$(by_restic list locks --no-lock)" ]
-    by_restic check --read-data
+    by_restic check --read-data --retry-lock 2m # the service may be at it again
 }
 
 @test "a repository that does not answer delays no backup, is told, and is caught up with" {
