@@ -12,35 +12,9 @@
 
 /* --- what may be shown --- */
 
-/* The longest value that stands at the start of the text, so that of two with one beginning nothing
- * stays. */
-static size_t secret_at(const char *const *variables, const char *text)
+static void append_clean(const char *text, tbk_text *out)
 {
-    size_t longest = 0;
-    for (size_t i = 0; variables != NULL && variables[i] != NULL; i++) {
-        const char *equals = strchr(variables[i], '=');
-        const char *value = equals != NULL ? equals + 1 : "";
-        size_t length = strlen(value);
-        if (length >= SECRET_LEAST_BYTES && length > longest && strncmp(text, value, length) == 0)
-            longest = length;
-    }
-    return longest;
-}
-
-static void append_without_secrets(const char *const *variables, const char *text, tbk_text *out)
-{
-    while (*text != '\0') {
-        size_t secret = secret_at(variables, text);
-        if (secret > 0)
-            tbk_text_append(out, "***");
-        else
-            tbk_text_append_char(out, *text);
-        text += secret > 0 ? secret : 1;
-    }
-}
-
-static void append_clean(const char *text, size_t length, tbk_text *out)
-{
+    size_t length = strlen(text);
     for (size_t at = 0; at < length;) {
         bool is_hidden = false;
         size_t step = tbk_text_utf8_step(text + at, length - at);
@@ -56,11 +30,53 @@ static void append_clean(const char *text, size_t length, tbk_text *out)
     }
 }
 
+/* The values of the variables, as they would be shown. */
+static const char *const *secrets_of(tbk_arena *arena, const char *const *variables)
+{
+    size_t count = 0, found = 0;
+    while (variables != NULL && variables[count] != NULL)
+        count++;
+    const char **secrets = tbk_arena_alloc(arena, (count + 1) * sizeof *secrets);
+    for (size_t i = 0; i < count; i++) {
+        tbk_auto_text secret = {0};
+        const char *equals = strchr(variables[i], '=');
+        append_clean(equals != NULL ? equals + 1 : "", &secret);
+        if (secret.length >= SECRET_LEAST_BYTES)
+            secrets[found++] = tbk_arena_copy(arena, tbk_text_string(&secret));
+    }
+    secrets[found] = NULL;
+    return secrets;
+}
+
+/* The longest that stands at the start of the text, so that of two with one beginning nothing
+ * stays. */
+static size_t secret_at(const char *const *secrets, const char *text)
+{
+    size_t longest = 0;
+    for (size_t i = 0; secrets[i] != NULL; i++) {
+        size_t length = strlen(secrets[i]);
+        if (length > longest && strncmp(text, secrets[i], length) == 0)
+            longest = length;
+    }
+    return longest;
+}
+
+/* Secrets are looked for in what is shown, not in what was said, where something that is not shown
+ * may stand in one. */
 void tbk_restic_words_show(const char *const *variables, const char *text, tbk_text *out)
 {
-    tbk_auto_text open = {0};
-    append_without_secrets(variables, text, &open);
-    append_clean(tbk_text_string(&open), open.length, out);
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    const char *const *secrets = secrets_of(arena, variables);
+    tbk_auto_text clean = {0};
+    append_clean(text, &clean);
+    for (const char *at = tbk_text_string(&clean); *at != '\0';) {
+        size_t secret = secret_at(secrets, at);
+        if (secret > 0)
+            tbk_text_append(out, "***");
+        else
+            tbk_text_append_char(out, *at);
+        at += secret > 0 ? secret : 1;
+    }
 }
 
 /* --- what it means --- */

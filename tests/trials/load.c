@@ -33,6 +33,7 @@ typedef struct ledger {
     _Atomic int64_t begun;     /* the highest counter that was given to COMMIT */
     _Atomic int64_t committed; /* the highest one that came back from it */
     _Atomic int64_t refused;   /* transactions that SQLite called busy */
+    _Atomic int writing;       /* transactions under way */
     _Atomic int acting;        /* checkpoints and VACUUMs under way */
     _Atomic bool idle, still, stop, failed;
     char failure[512]; /* of the first that failed */
@@ -109,8 +110,11 @@ static bool write_until_stopped(const load *self, history_writer *writer, tbk_er
 {
     ledger *shared = self->shared;
     for (uint64_t i = 0; !atomic_load(&shared->stop); i++) {
+        /* Counted before it looks, as in repeat(): what it holds before it commits is no quiet. */
+        atomic_fetch_add(&shared->writing, 1);
         if (!atomic_load(&shared->idle) && !write_once(shared, writer, err))
             return false;
+        atomic_fetch_sub(&shared->writing, 1);
         uint64_t random = history_mix(self->plan.seed + (uint64_t)gettid(), i);
         load_sleep_us((int64_t)(random % (uint64_t)self->plan.pause_us));
     }
@@ -273,7 +277,8 @@ static bool has_been_quiet(load *self, int64_t milliseconds)
 {
     int64_t begun = load_begun(self);
     load_sleep_us(milliseconds * 1000);
-    return load_begun(self) == begun && load_committed(self) == begun;
+    return load_begun(self) == begun && load_committed(self) == begun &&
+           atomic_load(&self->shared->writing) == 0;
 }
 
 bool load_make_idle(load *self, tbk_error *err)

@@ -95,6 +95,18 @@ static void no_secret_is_shown(void **state)
     assert_string_equal(reason, "no ***");
 }
 
+/* What is not shown is no way to part a secret in two that stand side by side afterwards. */
+static void no_secret_comes_together_in_what_is_shown(void **state)
+{
+    (void)state;
+    (void)code_of(1, "it was open\x1b sesa\xe2\x80\x8bme\n");
+    assert_string_equal(reason, "it was ***");
+    (void)code_of(1, "it was o\x0c\x0cpen ses\x7f"
+                     "ame\n");
+    assert_string_equal(reason, "it was ***");
+    assert_null(strstr(said, "sesame"));
+}
+
 static void no_half_of_a_secret_is_shown_where_a_line_is_cut(void **state)
 {
     (void)state;
@@ -160,6 +172,7 @@ int main(void)
         cmocka_unit_test(words_tell_apart_what_ends_with_1),
         cmocka_unit_test(what_ssh_said_is_the_reason),
         cmocka_unit_test(no_secret_is_shown),
+        cmocka_unit_test(no_secret_comes_together_in_what_is_shown),
         cmocka_unit_test(no_half_of_a_secret_is_shown_where_a_line_is_cut),
         cmocka_unit_test(nothing_reaches_a_terminal),
         cmocka_unit_test(a_long_reason_ends_with_a_whole_character),
