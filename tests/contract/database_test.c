@@ -652,10 +652,13 @@ static void no_server(void **state)
     skip_because("no database server could be started (tests/servers/server)");
 }
 
-int main(void)
+/* Of the kinds that it is told, or of all. */
+int main(int argc, char **argv)
 {
     int failed = 0;
     for (now = KINDS; now < KINDS + sizeof KINDS / sizeof *KINDS; now++) {
+        if (argc > 1 && strcmp(argv[1], now->name) != 0)
+            continue;
         bool is_there =
             now->driver == TBK_DRIVER_SQLITE || test_server_start(&server, now->name, "");
         const struct CMUnitTest skipped[] = {cmocka_unit_test(no_server)};

@@ -12,10 +12,24 @@ STOP_LIMIT_S=120
 
 # --- disk ---
 
+# In memory, where there is plenty: what Docker and a backup sync to a disk, dozens of times a run, need not wait for it.
+MEMORY_FOR_DISKS_KIB=$((8 << 20))
+machine_disks() {
+    local available_kib
+    available_kib=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)
+    if [ "$available_kib" -ge "$MEMORY_FOR_DISKS_KIB" ] && [ "$(stat -f -c %T /dev/shm)" = tmpfs ]; then
+        echo /dev/shm/torrust-backup-tests
+    else
+        echo "$CACHE/disks"
+    fi
+}
+
 machine_disk_make() {
     local size=$1 fs=$2
-    mkdir -p "$CACHE/disks" "$DIR/disk" "$DIR/root"
-    echo "$CACHE/disks/$NAME-$(printf %s "$DIR" | sha256sum | cut -c1-8).img" >"$DIR/disk_path"
+    local disks
+    disks=$(machine_disks)
+    mkdir -p "$disks" "$DIR/disk" "$DIR/root"
+    echo "$disks/$NAME-$(printf %s "$DIR" | sha256sum | cut -c1-8).img" >"$DIR/disk_path"
     local image
     image=$(<"$DIR/disk_path")
     rm -f "$image"
