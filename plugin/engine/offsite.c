@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #define LOCK_NAME "lock"
-#define STALE_LOCK_S (30 * 60)
 #define PHASE "offsite"
 
 /* --- our folder --- */
@@ -98,50 +97,6 @@ bool offsite_identify(offsite_work *work, tbk_error *err)
     /* Before anything is written there: the lock that this process may leave must be known. */
     tbk_offsite_state_add_host(work->arena, &work->state, work->request->host);
     return offsite_save(work, err);
-}
-
-typedef struct lock_owners {
-    bool is_locked;
-    const char *foreign, *foreign_young; /* the host of one; NULL: there is none */
-} lock_owners;
-
-static bool look_at_locks(offsite_work *work, lock_owners *out, tbk_error *err)
-{
-    tbk_repository_lock *locks = NULL;
-    if (!work->repository->locks(work->repository->self, work->arena, &locks, err))
-        return false;
-    *out = (lock_owners){.is_locked = locks != NULL};
-    for (const tbk_repository_lock *lock = locks; lock != NULL; lock = lock->next) {
-        if (tbk_offsite_state_has_host(&work->state, lock->host))
-            continue;
-        out->foreign = lock->host;
-        if (work->request->now_s - lock->time_s <= STALE_LOCK_S)
-            out->foreign_young = lock->host;
-    }
-    return true;
-}
-
-/* With our folder's lock, whatever one of our containers has locked is a dead one's. Those of
- * others are looked at by their age only; restic asks the process of a lock of its own host whether
- * it lives, by a signal, and no other host has our name. Once theirs are gone, ours can go. */
-bool offsite_tidy_locks(offsite_work *work, tbk_error *err)
-{
-    lock_owners owners = {.foreign = NULL};
-    for (int pass = 0; pass < 2; pass++) {
-        if (!look_at_locks(work, &owners, err))
-            return false;
-        if (!owners.is_locked || owners.foreign_young != NULL)
-            break;
-        tbk_report_log(work->report, TBK_LOG_INFO, PHASE, "stale locks are removed");
-        if (!work->repository->unlock(work->repository->self, owners.foreign == NULL, err))
-            return false;
-        if (owners.foreign == NULL)
-            return true;
-    }
-    if (owners.foreign != NULL)
-        tbk_report_log(work->report, TBK_LOG_INFO, PHASE, "'%s' has locked the repository",
-                       owners.foreign_young != NULL ? owners.foreign_young : owners.foreign);
-    return true;
 }
 
 /* --- sets --- */

@@ -43,7 +43,7 @@ bool offsite_reach(const tbk_repository *repository, tbk_arena *arena, bool was_
                    const char **out_id, tbk_error *err) TBK_MUST_CHECK;
 /* Proves that it is the repository of before, and tells it apart from another one. */
 bool offsite_identify(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
-/* Removes what locks this VM has left. */
+/* Removes what locks this VM has left, and those of others that nobody holds any more. */
 bool offsite_tidy_locks(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
 
 /* The copies that were there at the last look, those that are whole. */

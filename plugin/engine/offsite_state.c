@@ -29,6 +29,14 @@ static const tbk_field known_fields[] = {
 };
 #undef AT
 
+#define AT(member) TBK_AT(tbk_offsite_seen, member)
+static const tbk_field lock_fields[] = {
+    {"id", TBK_FIELD_TEXT, AT(id)},
+    {"uptime_s", TBK_FIELD_INTEGER, AT(uptime_s)},
+    {.kind = TBK_FIELD_END},
+};
+#undef AT
+
 #define AT(member) TBK_AT(tbk_offsite_state, member)
 #define OPTIONAL .need = TBK_FIELD_OPTIONAL
 static const tbk_field state_fields[] = {
@@ -59,6 +67,8 @@ static const tbk_field state_fields[] = {
     {"brake", TBK_FIELD_TEXT, AT(brake), OPTIONAL},
     {"known", TBK_FIELD_LIST, .need = TBK_FIELD_REQUIRED,
      TBK_AT_LIST(tbk_offsite_state, known, known_count), .items = known_fields},
+    {"locks", TBK_FIELD_LIST, OPTIONAL, TBK_AT_LIST(tbk_offsite_state, locks, lock_count),
+     .items = lock_fields},
     {.kind = TBK_FIELD_END},
 };
 #undef AT

@@ -21,6 +21,12 @@ typedef struct tbk_offsite_known {
     int64_t database_bytes, stored_bytes;
 } tbk_offsite_known;
 
+/* A lock in the repository, and when it was first seen: by the machine's uptime. */
+typedef struct tbk_offsite_seen {
+    const char *id;
+    int64_t uptime_s;
+} tbk_offsite_seen;
+
 /* Times are of the wall clock, 0: never. Texts live in the arena; NULL: nothing. */
 typedef struct tbk_offsite_state {
     const char *repository; /* its own id; another one is an alarm */
@@ -28,6 +34,8 @@ typedef struct tbk_offsite_state {
                              * locks that they left are ours */
     const tbk_offsite_known *known;
     size_t known_count;
+    const tbk_offsite_seen *locks; /* those that were there at the last look */
+    size_t lock_count;
     int64_t attempt_s, success_s; /* of a synchronization; of one that did all that was due */
     int64_t exit_status;          /* of the last one, with its error */
     const char *error, *fix;

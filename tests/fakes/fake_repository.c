@@ -315,7 +315,7 @@ static bool locks(void *self, tbk_arena *arena, tbk_repository_lock **out, tbk_e
     return true;
 }
 
-static void remove_locks(fake_repository *self, int64_t before_s)
+static void remove_locks(const fake_repository *self, int64_t before_s)
 {
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     tbk_repository_lock *all = NULL;
@@ -327,6 +327,8 @@ static void remove_locks(fake_repository *self, int64_t before_s)
         if (lock->time_s < before_s)
             (void)unlink(tbk_arena_format(arena, "%s/locks/%s", self->folder, lock->id));
 }
+
+void fake_repository_remove_locks(const fake_repository *self) { remove_locks(self, INT64_MAX); }
 
 static bool unlock(void *self, bool all, tbk_error *err)
 {

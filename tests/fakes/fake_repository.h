@@ -39,6 +39,7 @@ tbk_repository fake_repository_port(fake_repository *self);
 /* As another process would leave it. */
 void fake_repository_lock(const fake_repository *self, const char *host, int64_t time_s,
                           bool is_exclusive);
+void fake_repository_remove_locks(const fake_repository *self);
 /* How many locks, snapshots (of that name; NULL: of all), and pieces of no snapshot it has. */
 size_t fake_repository_count_locks(const fake_repository *self);
 size_t fake_repository_count(const fake_repository *self, const char *name);

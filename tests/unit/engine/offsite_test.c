@@ -496,24 +496,78 @@ static void locks_of_earlier_containers_are_ours(void **state)
     assert_string_equal(self->state.hosts[1], "container-2");
 }
 
-static void young_locks_of_others_are_never_removed(void **state)
+static void locks_of_others_that_were_just_seen_are_never_removed(void **state)
 {
     offsite *self = *state;
     (void)begin_with_a_set(self);
-    fake_repository_lock(&self->repository, "stranger", START_S - 1700, true);
+    fake_repository_lock(&self->repository, "stranger", START_S - 5000, true);
     fake_repository_lock(&self->repository, HOST, START_S - 5000, false);
-    assert_fails(sync_now(self), self->err, TBK_E_LOCKED, "'stranger' has locked the repository");
+    for (int look = 0; look < 2; look++) {
+        assert_fails(sync_now(self), self->err, TBK_E_LOCKED,
+                     "'stranger' has locked the repository");
+        assert_false(called(self, "unlock"));
+        assert_int_equal(fake_repository_count_locks(&self->repository), 2);
+        assert_non_null(strstr(tbk_text_string(&self->log), "'stranger' has locked"));
+        assert_int_equal(state_of(self)->exit_status, 11);
+        assert_int_equal(self->state.lock_count, 2);
+        self->now_s += 1799;
+    }
+}
+
+/* Whatever the wall clock says of the times in them. */
+static void a_clock_that_is_ahead_makes_no_lock_stale(void **state)
+{
+    offsite *self = *state;
+    (void)begin_with_a_set(self);
+    self->now_s += 7200;
+    self->ahead_s = 7200;
+    for (int look = 0; look < 8; look++) {
+        fake_repository_lock(&self->repository, "stranger", self->now_s - 7200, true);
+        assert_fails(sync_now(self), self->err, TBK_E_LOCKED, "'stranger'");
+        assert_false(called(self, "unlock"));
+        fake_repository_remove_locks(&self->repository); /* it is refreshed: another one comes */
+        self->now_s += 300;
+    }
+    self->ahead_s += 3600; /* it is set, between two looks */
+    self->now_s += 3600;
+    fake_repository_lock(&self->repository, "stranger", self->now_s - self->ahead_s, true);
+    assert_fails(sync_now(self), self->err, TBK_E_LOCKED, "'stranger'");
+    self->ahead_s += 3600;
+    self->now_s += 3600;
+    assert_fails(sync_now(self), self->err, TBK_E_LOCKED, "'stranger'");
     assert_false(called(self, "unlock"));
-    assert_int_equal(fake_repository_count_locks(&self->repository), 2);
-    assert_non_null(strstr(tbk_text_string(&self->log), "'stranger' has locked"));
-    assert_int_equal(state_of(self)->exit_status, 11);
+}
+
+/* The time since the machine was started says less than what has passed, never more. */
+static void a_start_of_the_machine_makes_no_lock_stale(void **state)
+{
+    offsite *self = *state;
+    (void)begin_with_a_set(self);
+    fake_repository_lock(&self->repository, "stranger", START_S, true);
+    assert_fails(sync_now(self), self->err, TBK_E_LOCKED, "'stranger'");
+    self->now_s += 1800;
+    self->up_since_s = self->now_s - 60;
+    assert_fails(sync_now(self), self->err, TBK_E_LOCKED, "'stranger'");
+    self->now_s += 1799;
+    assert_fails(sync_now(self), self->err, TBK_E_LOCKED, "'stranger'");
+    self->now_s += 1;
+    assert_succeeds(sync_now(self), self->err);
+    assert_int_equal(state_of(self)->lock_count, 0);
+}
+
+/* Seen, and seen again after the whole period. */
+static void see_locks_become_stale(offsite *self)
+{
+    assert_fails(sync_now(self), self->err, TBK_E_LOCKED, "has locked the repository");
+    self->now_s += 1801;
 }
 
 static void stale_locks_of_others_are_removed_gently(void **state)
 {
     offsite *self = *state;
     (void)begin_with_a_set(self);
-    fake_repository_lock(&self->repository, "stranger", START_S - 1801, true);
+    fake_repository_lock(&self->repository, "stranger", START_S, true);
+    see_locks_become_stale(self);
     assert_succeeds(sync_now(self), self->err);
     assert_true(called(self, "unlock "));
     assert_false(called(self, "unlock-all"));
@@ -524,8 +578,9 @@ static void locks_of_ours_go_once_stale_ones_of_others_are_gone(void **state)
 {
     offsite *self = *state;
     (void)begin_with_a_set(self);
-    fake_repository_lock(&self->repository, HOST, START_S - 5, false);
-    fake_repository_lock(&self->repository, "stranger", START_S - 1801, true);
+    fake_repository_lock(&self->repository, "stranger", START_S, true);
+    see_locks_become_stale(self);
+    fake_repository_lock(&self->repository, HOST, self->now_s - 5, false);
     assert_succeeds(sync_now(self), self->err);
     assert_non_null(strstr(self->repository.calls, "locks unlock locks unlock-all list "));
     assert_int_equal(fake_repository_count_locks(&self->repository), 0);
@@ -716,7 +771,9 @@ int main(void)
         TEST(the_newest_whole_copy_always_stays),
         TEST(locks_of_ours_are_removed),
         TEST(locks_of_earlier_containers_are_ours),
-        TEST(young_locks_of_others_are_never_removed),
+        TEST(locks_of_others_that_were_just_seen_are_never_removed),
+        TEST(a_clock_that_is_ahead_makes_no_lock_stale),
+        TEST(a_start_of_the_machine_makes_no_lock_stale),
         TEST(stale_locks_of_others_are_removed_gently),
         TEST(locks_of_ours_go_once_stale_ones_of_others_are_gone),
         TEST(an_operator_may_remove_all_locks),
