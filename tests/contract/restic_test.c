@@ -16,6 +16,7 @@ static tbk_error err;
 static struct {
     int64_t cancel_at_ms; /* 0 = never */
     bool kill;            /* the child, once it has had a while */
+    bool stall;           /* the server, the same */
     unsigned seen;        /* children that had a planted secret in their environment */
     unsigned leaked;      /* processes that had one in their arguments */
     uint64_t most_bytes, total_bytes;
@@ -72,6 +73,14 @@ static long running_child(void)
     return child;
 }
 
+/* It is there, and takes what its buffers hold; that is all. */
+static void stall_server(bool is_stalled)
+{
+    assert_int_equal(run_line("kill -%s $(cat %s/server/pid)", is_stalled ? "STOP" : "CONT",
+                              offsite_scratch),
+                     0);
+}
+
 static bool look(void *self)
 {
     (void)self;
@@ -80,6 +89,8 @@ static bool look(void *self)
     bool is_late = tbk_clock_monotonic_ms() > watch.begin_ms + 3000;
     if (child > 0 && watch.kill && is_late)
         (void)kill((pid_t)child, SIGKILL);
+    if (child > 0 && watch.stall && is_late)
+        stall_server(true);
     return watch.cancel_at_ms != 0 && tbk_clock_monotonic_ms() >= watch.cancel_at_ms;
 }
 
@@ -382,6 +393,39 @@ static void ends_within_seconds_when_it_is_cancelled(void **state)
     assert_null(list());
 }
 
+/* Each piece takes longer than the limit: restic says the same of itself all the time. */
+static void goes_on_while_bytes_move(void **state)
+{
+    (void)state;
+    init();
+    settings.limit_upload_kib = 200;
+    settings.limit_stall_s = 4;
+    open_restic();
+    assert_succeeds(send_slowly(), err);
+    assert_true(tbk_clock_monotonic_ms() > watch.begin_ms + 8000);
+}
+
+static void ends_when_nothing_moves(void **state)
+{
+    (void)state;
+    init();
+    settings.limit_upload_kib = 200;
+    settings.limit_stall_s = 4;
+    open_restic();
+    begin_watch();
+    watch.stall = true;
+    bool sent = send_slowly();
+    watch.stall = false;
+    int64_t took_ms = tbk_clock_monotonic_ms() - watch.begin_ms;
+    stall_server(false);
+    assert_false(sent);
+    assert_int_equal(err.code, TBK_E_NETWORK);
+    assert_contains(err.message, "nothing has moved to or from the repository for 4 s");
+    assert_contains(err.fix, "hangs");
+    assert_true(took_ms < 60000);
+    assert_false(has_children());
+}
+
 /* --- what only a folder shows --- */
 
 static void finds_a_damaged_pack(void **state)
@@ -621,6 +665,7 @@ static int test_folder(void)
 {
     const struct CMUnitTest tests[] = {CONTRACT,
                                        TEST(finds_a_damaged_pack),
+                                       TEST(goes_on_while_bytes_move),
                                        TEST(leaves_out_what_is_not_ours),
                                        TEST(wants_a_restic_that_is_new_enough),
                                        TEST(refuses_settings_that_give_secrets_away),
@@ -642,6 +687,8 @@ static int test_sftp(void)
 static int test_rest(void)
 {
     const struct CMUnitTest tests[] = {CONTRACT, TEST(refuses_wrong_credentials),
+                                       TEST(goes_on_while_bytes_move),
+                                       TEST(ends_when_nothing_moves),
                                        TEST(keeps_what_an_append_only_server_keeps),
                                        TEST(tells_within_a_minute_that_nobody_answers)};
     where = &REST;
