@@ -172,7 +172,9 @@ static int64_t count_waiting(const offsite_work *work, const store_sets *sets)
     }
 }
 
-static bool send_set(offsite_work *work, const tbk_stored_set *set, tbk_error *err)
+/* *out_is_its_own: what failed is this set's alone, and others may go. */
+static bool send_set(offsite_work *work, const tbk_stored_set *set, bool *out_is_its_own,
+                     tbk_error *err)
 {
     const char *bytes = tbk_arena_format(work->arena, TBK_OFFSITE_BYTES_TAG "%" PRIu64,
                                          tbk_manifest_database_bytes(set->manifest));
@@ -183,6 +185,7 @@ static bool send_set(offsite_work *work, const tbk_stored_set *set, tbk_error *e
                                         .tags = tags};
     tbk_repository_sent sent = {.snapshot = NULL};
     int64_t started_ms = tbk_clock_monotonic_ms();
+    *out_is_its_own = false;
     tbk_report_log(work->report, TBK_LOG_INFO, PHASE, "set %s goes off-site", set->id);
     work->state.sending = set->id;
     if (!offsite_save(work, err))
@@ -190,11 +193,13 @@ static bool send_set(offsite_work *work, const tbk_stored_set *set, tbk_error *e
     if (!work->repository->send(work->repository->self, work->arena, &request, &sent, err)) {
         if (err->code == TBK_E_SPACE)
             offsite_make_room(work);
+        *out_is_its_own = err->code == TBK_E_IO;
         return tbk_error_context(err, "sending set %s", set->id);
     }
     if (!offsite_look(work, err))
         return false;
-    if (tbk_offsite_state_find(&work->state, sent.snapshot) == NULL)
+    *out_is_its_own = tbk_offsite_state_find(&work->state, sent.snapshot) == NULL;
+    if (*out_is_its_own)
         return tbk_fail(err, TBK_E_UNPROVED, "it is sent anew at the next try",
                         "set %s was sent, but is not there whole", set->id);
     work->state.sending = NULL;
@@ -203,6 +208,49 @@ static bool send_set(offsite_work *work, const tbk_stored_set *set, tbk_error *e
     tbk_report_log(work->report, TBK_LOG_INFO, PHASE, "set %s is off-site: %" PRIu64 " bytes more",
                    set->id, sent.added_bytes);
     return offsite_save(work, err);
+}
+
+/* One that cannot be read costs itself only: older ones go, and what is there is proved. */
+static void leave(offsite_work *work, const char *id, const tbk_error *why)
+{
+    const char **left = tbk_arena_alloc(work->arena, (work->left_count + 1) * sizeof *left);
+    if (work->left_count == 0)
+        work->left_why = *why;
+    else
+        memcpy(left, work->left, work->left_count * sizeof *left);
+    left[work->left_count++] = id;
+    work->left = left;
+    tbk_report_log(work->report, TBK_LOG_WARNING, PHASE, "set %s stays here: %s", id, why->message);
+}
+
+/* They wait as before, but not for this synchronization. */
+static void pass_over_left(const offsite_work *work, const store_sets *sets)
+{
+    for (size_t i = 0; i < sets->count; i++)
+        for (size_t j = 0; j < work->left_count; j++)
+            if (strcmp(sets->list[i].id, work->left[j]) == 0)
+                sets->list[i].is_proved = false;
+}
+
+static bool judge_left(const offsite_work *work, tbk_error *err)
+{
+    if (work->left_count == 0)
+        return true;
+    *err = work->left_why;
+    return work->left_count == 1 ? false
+                                 : tbk_error_context(err, "%zu sets stay here, of which this is the "
+                                                          "newest",
+                                                     work->left_count);
+}
+
+static bool send_or_leave(offsite_work *work, const tbk_stored_set *set, tbk_error *err)
+{
+    bool is_its_own = false;
+    if (send_set(work, set, &is_its_own, err))
+        return true;
+    if (is_its_own)
+        leave(work, set->id, err);
+    return is_its_own;
 }
 
 /* What arrived of an upload that did not end counts only once it is in the index. */
@@ -235,13 +283,14 @@ static bool send_sets(offsite_work *work, tbk_error *err)
             return false;
         work->store_sets = sets.count;
         work->state.waiting = count_waiting(work, &sets);
+        pass_over_left(work, &sets);
         const tbk_offsite_set *next = next_set(work, &sets);
         if (next == NULL) {
             work->state.sending = NULL; /* that of a run that was killed has arrived, or is gone */
             return true;
         }
         if ((is_first && !mend_index(work, err)) || !tbk_report_go_on(work->report, err) ||
-            !send_set(work, sets.stored[next - sets.list], err))
+            !send_or_leave(work, sets.stored[next - sets.list], err))
             return false;
     }
 }
@@ -291,7 +340,7 @@ static bool do_all(offsite_work *work, tbk_error *err)
     offsite_tidy_incoming(work);
     expect_waiting(work);
     return offsite_look_there(work, err) && send_sets(work, err) && prove(work, err) &&
-           offsite_remove_old(work, err);
+           offsite_remove_old(work, err) && judge_left(work, err);
 }
 
 /* What became of it stands in the state, whatever that was. */

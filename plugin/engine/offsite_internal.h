@@ -22,6 +22,9 @@ typedef struct offsite_work {
     tbk_snapshot *snapshots;   /* of all names */
     tbk_offsite_copies copies; /* those of our name */
     size_t store_sets;         /* of ours, in the store */
+    const char **left;         /* sets of the store that could not be sent, the newest first */
+    size_t left_count;
+    tbk_error left_why; /* of the first of them */
 } offsite_work;
 
 /* Takes the folder's lock, and reads the state. Fails with TBK_E_LOCKED. */

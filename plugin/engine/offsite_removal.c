@@ -4,6 +4,8 @@
 
 #include "store/brake.h"
 
+#include <string.h>
+
 #define PRUNE_EVERY_DAYS 7
 #define PHASE "offsite"
 
@@ -58,11 +60,18 @@ static const char *const *dropped(offsite_work *work, size_t *out_count)
     return ids;
 }
 
+/* A good copy comes before each removal: one that is newer than what could not be sent. */
+static bool lacks_the_newest(const offsite_work *work)
+{
+    const tbk_snapshot *newest = offsite_newest_whole(work);
+    return newest == NULL || (work->left_count > 0 && strcmp(work->left[0], newest->set) > 0);
+}
+
 /* Where the store shows no set, its disk may not be mounted, and nothing is known of it. */
 static bool has_reason_to_keep(offsite_work *work)
 {
     return !may_remove(work) || store_brakes(work) || work->store_sets == 0 ||
-           offsite_newest_whole(work) == NULL;
+           lacks_the_newest(work);
 }
 
 static bool forget_old(offsite_work *work, size_t *out_count, tbk_error *err)

@@ -70,7 +70,8 @@ typedef struct tbk_repository {
     /* The files of the set in the snapshot. */
     bool (*files)(void *self, tbk_arena *arena, const tbk_snapshot *snapshot,
                   tbk_snapshot_file **out, tbk_error *err);
-    /* No limit on the whole: it goes on while bytes move. */
+    /* No limit on the whole: it goes on while bytes move. Fails with TBK_E_IO where the set itself
+     * cannot be read, whole or at all: that says nothing of the repository. */
     bool (*send)(void *self, tbk_arena *arena, const tbk_repository_set *set,
                  tbk_repository_sent *out, tbk_error *err);
     /* One file's bytes as they come; `take` fails with its own error. */

@@ -335,8 +335,8 @@ static void refuses_what_is_no_set(void **state)
     init();
     assert_refused(port.send(port.self, arena, &sets[0], &sent, &err), TBK_E_USAGE, "no set's id");
     assert_refused(port.send(port.self, arena, &sets[1], &sent, &err), TBK_E_CONFIG, "a name");
-    assert_refused(port.send(port.self, arena, &sets[2], &sent, &err), TBK_E_FAILED,
-                   "do not exist");
+    assert_refused(port.send(port.self, arena, &sets[2], &sent, &err), TBK_E_IO,
+                   "does not exist");
     assert_refused(port.send(port.self, arena, &sets[3], &sent, &err), TBK_E_IO, "cannot enter");
     assert_refused(port.restore(port.self, &odd, "/nowhere", &err), TBK_E_USAGE, "no snapshot");
     assert_refused(port.forget(port.self, ids, &err), TBK_E_USAGE, "latest");
@@ -469,7 +469,7 @@ static void keeps_no_set_that_it_could_not_read_whole(void **state)
     bool sent = send_slowly();
     assert_int_equal(umount(file), 0);
     assert_false(sent);
-    assert_int_equal(err.code, TBK_E_FAILED);
+    assert_int_equal(err.code, TBK_E_IO);
     assert_contains(err.message, "not all of the set could be read");
     assert_contains(err.message, "manifest.json");
     assert_null(list());

@@ -388,6 +388,10 @@ static bool send_set(void *self, tbk_arena *arena, const tbk_repository_set *set
     const char *pack = tbk_arena_format(arena, "%s/packs/%s", it->folder, id);
     if (!begin(self, "send", err) || !lock_it(it, false, err))
         return false;
+    if (it->unreadable != NULL && strcmp(set->id, it->unreadable) == 0) {
+        unlock_it(it);
+        return tbk_fail(err, TBK_E_IO, "look at it", "not all of the set could be read");
+    }
     must(mkdir(pack, 0700) == 0, pack);
     uint64_t bytes = copy_folder(it, tbk_arena_format(arena, "%s/%s", set->store, set->id),
                                  tbk_arena_format(arena, "%s/%s", pack, set->id),

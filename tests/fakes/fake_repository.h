@@ -28,6 +28,7 @@ typedef struct fake_repository {
     bool breaks_download; /* after half of the database */
     bool keeps_all;       /* what is to go stays, and nothing is said */
     useconds_t piece_us;  /* how long each 4 KiB take; so kills come between two */
+    const char *unreadable; /* NULL, or the set that cannot be read */
     const char *extra;    /* NULL, or a command that a restore ends with, in its folder */
     char calls[4096];     /* what it was asked for: "identify locks list " */
 } fake_repository;

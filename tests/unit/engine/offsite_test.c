@@ -187,6 +187,51 @@ static void a_copy_from_the_future_is_kept_and_counts_for_nothing(void **state)
 
 /* --- in which order --- */
 
+/* Older ones go, and what is there is proved. */
+static void a_set_that_cannot_be_read_costs_itself_only(void **state)
+{
+    offsite *self = *state;
+    const char *older = begin_with_a_set(self);
+    self->now_s += DAY_S;
+    const char *bad = self->repository.unreadable = make_set(self);
+    assert_fails(sync_now(self), self->err, TBK_E_IO, "not all of the set could be read");
+    assert_string_equal(self->err.fix, "look at it");
+    assert_string_equal(sets_there(self), tbk_arena_format(self->arena, "%s ", older));
+    assert_int_equal(state_of(self)->exit_status, 1);
+    assert_non_null(strstr(self->state.error, bad));
+    assert_int_equal(self->state.waiting, 1);
+    assert_int_equal(self->state.check_good_s, self->now_s);
+    assert_string_equal(self->state.drill_set, older);
+    keep_one(self);
+    assert_fails(sync_now(self), self->err, TBK_E_IO, bad);
+    self->now_s += DAY_S;
+    const char *newer = make_set(self); /* now it is old, and not wanted any more */
+    assert_succeeds(sync_now(self), self->err);
+    assert_string_equal(sets_there(self), tbk_arena_format(self->arena, "%s ", newer));
+}
+
+/* Removal follows a good copy: of something newer. */
+static void an_old_set_that_cannot_be_read_stops_no_removal(void **state)
+{
+    offsite *self = *state;
+    const char *first = begin_with_a_set(self);
+    self->config.offsite.keep_last = 2;
+    self->config.offsite.keep_daily = self->config.offsite.keep_weekly = 0;
+    self->config.offsite.keep_monthly = 0;
+    assert_succeeds(sync_now(self), self->err);
+    self->now_s += DAY_S;
+    self->repository.unreadable = make_set(self);
+    assert_fails(sync_now(self), self->err, TBK_E_IO, self->repository.unreadable);
+    self->now_s += DAY_S;
+    const char *newest = make_set(self);
+    assert_fails(sync_now(self), self->err, TBK_E_IO, self->repository.unreadable);
+    assert_string_equal(sets_there(self), tbk_arena_format(self->arena, "%s %s ", newest, first));
+    fake_repository_put(&self->repository, self->config.store, first, NAME, first);
+    assert_fails(sync_now(self), self->err, TBK_E_IO, self->repository.unreadable);
+    assert_true(called(self, "forget"));
+    assert_int_equal(fake_repository_count(&self->repository, NULL), 2);
+}
+
 /* Two days; the first set is to go after the second has come. */
 static const char *two_days(offsite *self)
 {
@@ -754,6 +799,8 @@ int main(void)
         TEST(copies_of_a_newer_version_are_left_alone),
         TEST(names_in_one_repository_never_touch_each_other),
         TEST(a_copy_from_the_future_is_kept_and_counts_for_nothing),
+        TEST(a_set_that_cannot_be_read_costs_itself_only),
+        TEST(an_old_set_that_cannot_be_read_stops_no_removal),
         TEST(removal_follows_a_good_copy),
         TEST(space_is_given_back_once_a_week),
         TEST(the_index_is_mended_after_an_upload_that_did_not_end),
