@@ -199,6 +199,8 @@ static bool send_set(offsite_work *work, const tbk_stored_set *set, bool *out_is
     if (!offsite_look(work, err))
         return false;
     *out_is_its_own = tbk_offsite_state_find(&work->state, sent.snapshot) == NULL;
+    if (*out_is_its_own && !offsite_judge_gap(work->gap, err))
+        return false;
     if (*out_is_its_own)
         return tbk_fail(err, TBK_E_UNPROVED, "it is sent anew at the next try",
                         "set %s was sent, but is not there whole", set->id);
@@ -238,8 +240,9 @@ static bool judge_left(const offsite_work *work, tbk_error *err)
         return true;
     *err = work->left_why;
     return work->left_count == 1 ? false
-                                 : tbk_error_context(err, "%zu sets stay here, of which this is the "
-                                                          "newest",
+                                 : tbk_error_context(err,
+                                                     "%zu sets stay here, of which this is the "
+                                                     "newest",
                                                      work->left_count);
 }
 
@@ -340,7 +343,8 @@ static bool do_all(offsite_work *work, tbk_error *err)
     offsite_tidy_incoming(work);
     expect_waiting(work);
     return offsite_look_there(work, err) && send_sets(work, err) && prove(work, err) &&
-           offsite_remove_old(work, err) && judge_left(work, err);
+           offsite_remove_old(work, err) && judge_left(work, err) &&
+           offsite_judge_gap(work->gap, err);
 }
 
 /* What became of it stands in the state, whatever that was. */

@@ -243,16 +243,29 @@ static void note_newest(offsite_work *work)
     work->state.newest_s = newest != NULL ? newest->time_s : 0;
 }
 
+bool offsite_judge_gap(const char *gap, tbk_error *err)
+{
+    return gap == NULL ||
+           tbk_fail(err, TBK_E_UNPROVED,
+                    "docs/offsite.md (Damage) says what to do about a snapshot that cannot be read",
+                    "not all of what is in the repository can be looked at: %s", gap);
+}
+
 bool offsite_look(offsite_work *work, tbk_error *err)
 {
     size_t count = 0;
-    if (!work->repository->list(work->repository->self, work->arena, &work->snapshots, err))
+    if (!work->repository->list(work->repository->self, work->arena, &work->snapshots, &work->gap,
+                                err))
         return false;
+    if (work->gap != NULL)
+        tbk_report_log(work->report, TBK_LOG_WARNING, "offsite",
+                       "not all copies can be looked at, so none is removed: %s", work->gap);
     for (const tbk_snapshot *at = work->snapshots; at != NULL; at = at->next)
         count++;
     work->copies = (tbk_offsite_copies){
         .list = tbk_arena_alloc(work->arena, (count + 1) * sizeof *work->copies.list)};
-    forget_gone(work);
+    if (work->gap == NULL)
+        forget_gone(work);
     for (const tbk_snapshot *at = work->snapshots; at != NULL; at = at->next) {
         if (strcmp(at->name, work->settings->name) != 0)
             continue;

@@ -20,6 +20,7 @@ typedef struct offsite_work {
     tbk_offsite_state state;
     int lock;                  /* of our folder */
     tbk_snapshot *snapshots;   /* of all names */
+    const char *gap;           /* NULL, or why there may be more of them */
     tbk_offsite_copies copies; /* those of our name */
     size_t store_sets;         /* of ours, in the store */
     const char **left;         /* sets of the store that could not be sent, the newest first */
@@ -53,6 +54,9 @@ bool offsite_tidy_locks(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
 void offsite_recall(offsite_work *work);
 /* Lists the snapshots, and looks at each of our name that was not looked at yet. */
 bool offsite_look(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
+/* Fails with TBK_E_UNPROVED where not all snapshots could be looked at: what is missed may be
+ * there. */
+bool offsite_judge_gap(const char *gap, tbk_error *err) TBK_MUST_CHECK;
 /* A part of the copies: those that are not from the future. */
 tbk_offsite_copies offsite_past_copies(const offsite_work *work);
 /* Of those; NULL: there is none. */

@@ -70,15 +70,15 @@ static bool lacks_the_newest(const offsite_work *work)
 /* Where the store shows no set, its disk may not be mounted, and nothing is known of it. */
 static bool has_reason_to_keep(offsite_work *work)
 {
-    return !may_remove(work) || store_brakes(work) || work->store_sets == 0 ||
+    return work->gap != NULL || !may_remove(work) || store_brakes(work) || work->store_sets == 0 ||
            lacks_the_newest(work);
 }
 
 static bool forget_old(offsite_work *work, size_t *out_count, tbk_error *err)
 {
     const char *const *ids = dropped(work, out_count);
-    if (*out_count > 0 &&
-        (!work->repository->forget(work->repository->self, ids, err) || !offsite_look(work, err)))
+    if (*out_count > 0 && (!work->repository->forget(work->repository->self, ids, err) ||
+                           !offsite_look(work, err) || !offsite_judge_gap(work->gap, err)))
         return tbk_error_context(err, "removing old sets off-site");
     for (size_t i = 0; i < *out_count; i++)
         if (offsite_find_snapshot(work, ids[i]) != NULL)

@@ -9,6 +9,7 @@ static tbk_arena *arena;
 static tbk_restic *restic;
 static tbk_repository port;
 static tbk_error err;
+static const char *gap; /* of the last list */
 
 /* --- watching restic while it runs --- */
 
@@ -76,9 +77,9 @@ static long running_child(void)
 /* It is there, and takes what its buffers hold; that is all. */
 static void stall_server(bool is_stalled)
 {
-    assert_int_equal(run_line("kill -%s $(cat %s/server/pid)", is_stalled ? "STOP" : "CONT",
-                              offsite_scratch),
-                     0);
+    assert_int_equal(
+        run_line("kill -%s $(cat %s/server/pid)", is_stalled ? "STOP" : "CONT", offsite_scratch),
+        0);
 }
 
 static bool look(void *self)
@@ -176,7 +177,7 @@ static void init(void) { assert_succeeds(port.init(port.self, &err), err); }
 static tbk_snapshot *list(void)
 {
     tbk_snapshot *found = NULL;
-    assert_succeeds(port.list(port.self, arena, &found, &err), err);
+    assert_succeeds(port.list(port.self, arena, &found, &gap, &err), err);
     return found;
 }
 
@@ -196,7 +197,8 @@ static void is_made_only_when_asked_and_once(void **state)
     tbk_snapshot *found = NULL;
     assert_refused(port.identify(port.self, arena, &id, &err), TBK_E_NOT_FOUND,
                    settings.repository);
-    assert_refused(port.list(port.self, arena, &found, &err), TBK_E_NOT_FOUND, settings.repository);
+    assert_refused(port.list(port.self, arena, &found, &gap, &err), TBK_E_NOT_FOUND,
+                   settings.repository);
     assert_refused(port.identify(port.self, arena, &id, &err), TBK_E_NOT_FOUND,
                    "in the repository");
     init();
@@ -335,8 +337,7 @@ static void refuses_what_is_no_set(void **state)
     init();
     assert_refused(port.send(port.self, arena, &sets[0], &sent, &err), TBK_E_USAGE, "no set's id");
     assert_refused(port.send(port.self, arena, &sets[1], &sent, &err), TBK_E_CONFIG, "a name");
-    assert_refused(port.send(port.self, arena, &sets[2], &sent, &err), TBK_E_IO,
-                   "does not exist");
+    assert_refused(port.send(port.self, arena, &sets[2], &sent, &err), TBK_E_IO, "does not exist");
     assert_refused(port.send(port.self, arena, &sets[3], &sent, &err), TBK_E_IO, "cannot enter");
     assert_refused(port.restore(port.self, &odd, "/nowhere", &err), TBK_E_USAGE, "no snapshot");
     assert_refused(port.forget(port.self, ids, &err), TBK_E_USAGE, "latest");
@@ -449,6 +450,26 @@ static void finds_a_damaged_pack(void **state)
     assert_refused(port.check(port.self, 1, 1, &err), TBK_E_CORRUPT, "check failed");
     assert_refused(port.restore(port.self, list(), in_scratch("damaged"), &err), TBK_E_CORRUPT,
                    "cannot restore");
+}
+
+/* restic itself leaves it out, and ends with 0. */
+static void tells_of_a_snapshot_that_it_cannot_load(void **state)
+{
+    (void)state;
+    init();
+    const char *bad = sent_id(SET_OLD, "production");
+    const char *good = sent_id(SET_NEW, "production");
+    assert_non_null(list());
+    assert_null(gap);
+    assert_int_equal(run_line("f=%s/snapshots/%s; chmod u+w $f; echo damage >$f; rm -rf %s/*",
+                              settings.repository, bad, settings.cache_folder),
+                     0);
+    const tbk_snapshot *found = list();
+    assert_string_equal(found->id, good);
+    assert_null(found->next);
+    assert_non_null(gap);
+    assert_contains(gap, bad);
+    assert_contains(gap, "failed to load snapshot");
 }
 
 /* Mounts of this process alone, so that nothing stays mounted. */
@@ -665,6 +686,7 @@ static int test_folder(void)
 {
     const struct CMUnitTest tests[] = {CONTRACT,
                                        TEST(finds_a_damaged_pack),
+                                       TEST(tells_of_a_snapshot_that_it_cannot_load),
                                        TEST(goes_on_while_bytes_move),
                                        TEST(leaves_out_what_is_not_ours),
                                        TEST(wants_a_restic_that_is_new_enough),
@@ -686,7 +708,8 @@ static int test_sftp(void)
 
 static int test_rest(void)
 {
-    const struct CMUnitTest tests[] = {CONTRACT, TEST(refuses_wrong_credentials),
+    const struct CMUnitTest tests[] = {CONTRACT,
+                                       TEST(refuses_wrong_credentials),
                                        TEST(goes_on_while_bytes_move),
                                        TEST(ends_when_nothing_moves),
                                        TEST(keeps_what_an_append_only_server_keeps),

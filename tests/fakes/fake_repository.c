@@ -208,16 +208,25 @@ static void insert(tbk_snapshot **list, tbk_snapshot *snapshot)
     *list = snapshot;
 }
 
-static bool list(void *self, tbk_arena *arena, tbk_snapshot **out, tbk_error *err)
+static bool list(void *self, tbk_arena *arena, tbk_snapshot **out, const char **out_gap,
+                 tbk_error *err)
 {
+    const fake_repository *it = self;
     if (!begin(self, "list", err))
         return false;
     *out = NULL;
+    *out_gap = NULL;
     DIR *folder = opendir(path_of(arena, self, "snapshots"));
     must(folder != NULL, "snapshots");
-    for (const struct dirent *item; (item = readdir(folder)) != NULL;)
-        if (item->d_name[0] != '.')
-            insert(out, read_snapshot(arena, self, item->d_name));
+    for (const struct dirent *item; (item = readdir(folder)) != NULL;) {
+        if (item->d_name[0] == '.')
+            continue;
+        tbk_snapshot *snapshot = read_snapshot(arena, self, item->d_name);
+        if (it->hidden != NULL && strcmp(snapshot->set, it->hidden) == 0)
+            *out_gap = "a snapshot cannot be loaded";
+        else
+            insert(out, snapshot);
+    }
     (void)closedir(folder);
     return true;
 }
@@ -503,9 +512,11 @@ size_t fake_repository_count(const fake_repository *self, const char *name)
     tbk_snapshot *all = NULL;
     tbk_error err;
     fake_repository quiet = *self;
+    const char *gap = NULL;
     size_t count = 0;
     quiet.is_unreachable = quiet.refuses_password = false;
-    must(list(&quiet, arena, &all, &err), "list");
+    quiet.hidden = NULL;
+    must(list(&quiet, arena, &all, &gap, &err), "list");
     for (const tbk_snapshot *at = all; at != NULL; at = at->next)
         count += name == NULL || strcmp(at->name, name) == 0;
     return count;

@@ -140,9 +140,11 @@ static inline const tbk_snapshot *snapshot_at(offsite *self, const char *name, s
 {
     tbk_snapshot *all = NULL;
     fake_repository quiet = self->repository;
+    const char *gap = NULL;
     quiet.is_unreachable = quiet.refuses_password = false;
+    quiet.hidden = NULL;
     tbk_repository port = fake_repository_port(&quiet);
-    assert_succeeds(port.list(port.self, self->arena, &all, &self->err), self->err);
+    assert_succeeds(port.list(port.self, self->arena, &all, &gap, &self->err), self->err);
     for (const tbk_snapshot *at = all; at != NULL; at = at->next)
         if (strcmp(at->name, name) == 0 && number-- == 0)
             return at;

@@ -512,6 +512,31 @@ static void the_newest_whole_copy_always_stays(void **state)
                         tbk_arena_format(self->arena, "20340101T000000Z %s ", id));
 }
 
+/* That a snapshot cannot be loaded does not say that it is not there, or what else is not. */
+static void an_incomplete_list_removes_nothing(void **state)
+{
+    offsite *self = *state;
+    const char *first = two_days(self);
+    self->config.offsite.keep_last = 2;
+    assert_succeeds(sync_now(self), self->err);
+    assert_int_equal(state_of(self)->known_count, 2);
+    keep_one(self);
+    self->now_s += DAY_S;
+    const char *newest = make_set(self);
+    self->repository.hidden = first;
+    assert_fails(sync_now(self), self->err, TBK_E_UNPROVED, "a snapshot cannot be loaded");
+    assert_true(called(self, "send"));
+    assert_false(called(self, "forget"));
+    assert_false(called(self, "prune"));
+    assert_int_equal(fake_repository_count(&self->repository, NULL), 3);
+    assert_int_equal(state_of(self)->known_count, 3); /* what is missed is not forgotten */
+    assert_string_equal(self->state.newest, newest);
+    assert_int_equal(self->state.exit_status, 21);
+    self->repository.hidden = NULL;
+    assert_succeeds(sync_now(self), self->err);
+    assert_string_equal(sets_there(self), tbk_arena_format(self->arena, "%s ", newest));
+}
+
 /* --- locks --- */
 
 static void locks_of_ours_are_removed(void **state)
@@ -816,6 +841,7 @@ int main(void)
         TEST(nothing_is_removed_where_that_is_not_allowed),
         TEST(a_removal_that_removes_nothing_is_said),
         TEST(the_newest_whole_copy_always_stays),
+        TEST(an_incomplete_list_removes_nothing),
         TEST(locks_of_ours_are_removed),
         TEST(locks_of_earlier_containers_are_ours),
         TEST(locks_of_others_that_were_just_seen_are_never_removed),
