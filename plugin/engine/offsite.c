@@ -178,13 +178,16 @@ static bool send_set(offsite_work *work, const tbk_stored_set *set, bool *out_is
 {
     const char *bytes = tbk_arena_format(work->arena, TBK_OFFSITE_BYTES_TAG "%" PRIu64,
                                          tbk_manifest_database_bytes(set->manifest));
-    const char *const tags[] = {tbk_profile_name(set->manifest->profile), bytes, NULL};
+    const char *tags[] = {tbk_profile_name(set->manifest->profile), bytes, NULL, NULL};
     const tbk_repository_set request = {.store = work->request->config->store,
                                         .id = set->id,
                                         .name = work->settings->name,
                                         .tags = tags};
     tbk_repository_sent sent = {.snapshot = NULL};
     int64_t started_ms = tbk_clock_monotonic_ms();
+    *out_is_its_own = true;
+    if (!offsite_manifest_tag(work->arena, set, &tags[2], err))
+        return tbk_error_context(err, "sending set %s", set->id);
     *out_is_its_own = false;
     tbk_report_log(work->report, TBK_LOG_INFO, PHASE, "set %s goes off-site", set->id);
     work->state.sending = set->id;
@@ -232,6 +235,19 @@ static void pass_over_left(const offsite_work *work, const store_sets *sets)
         for (size_t j = 0; j < work->left_count; j++)
             if (strcmp(sets->list[i].id, work->left[j]) == 0)
                 sets->list[i].is_proved = false;
+}
+
+/* What goes by the same name and id, and is another set, stays there as ours stays here. */
+static void look_for_sharing(offsite_work *work, const store_sets *sets)
+{
+    tbk_error why;
+    for (size_t i = 0; i < sets->count; i++) {
+        if (offsite_judge_sharing(work, sets->stored[i], &why))
+            continue;
+        if (!work->is_shared)
+            leave(work, sets->list[i].id, &why);
+        work->is_shared = true;
+    }
 }
 
 static bool judge_left(const offsite_work *work, tbk_error *err)
@@ -289,6 +305,7 @@ static bool send_sets(offsite_work *work, tbk_error *err)
         pass_over_left(work, &sets);
         const tbk_offsite_set *next = next_set(work, &sets);
         if (next == NULL) {
+            look_for_sharing(work, &sets);
             work->state.sending = NULL; /* that of a run that was killed has arrived, or is gone */
             return true;
         }

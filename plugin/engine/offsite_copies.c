@@ -10,11 +10,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define MANIFEST_BYTES_MAX (16u << 20)
-
 /* --- tags --- */
 
-static const char *tag_after(const tbk_snapshot *snapshot, const char *prefix)
+const char *offsite_tag_after(const tbk_snapshot *snapshot, const char *prefix)
 {
     for (const char *const *tag = snapshot->tags; *tag != NULL; tag++)
         if (tbk_text_starts_with(*tag, prefix))
@@ -25,13 +23,13 @@ static const char *tag_after(const tbk_snapshot *snapshot, const char *prefix)
 tbk_profile offsite_profile_of(const tbk_snapshot *snapshot)
 {
     const char *essential = tbk_profile_name(TBK_PROFILE_ESSENTIAL);
-    const char *after = tag_after(snapshot, essential);
+    const char *after = offsite_tag_after(snapshot, essential);
     return after != NULL && *after == '\0' ? TBK_PROFILE_ESSENTIAL : TBK_PROFILE_FULL;
 }
 
 uint64_t offsite_bytes_of(const tbk_snapshot *snapshot)
 {
-    const char *number = tag_after(snapshot, TBK_OFFSITE_BYTES_TAG);
+    const char *number = offsite_tag_after(snapshot, TBK_OFFSITE_BYTES_TAG);
     int64_t bytes = 0;
     return number != NULL && tbk_number_parse_whole(number, 0, INT64_MAX, &bytes) ? (uint64_t)bytes
                                                                                   : 0;
@@ -65,7 +63,7 @@ static bool take_text(void *taker, const char *bytes, size_t length, tbk_error *
 static bool read_manifest(tbk_arena *arena, const tbk_repository *repository,
                           const tbk_snapshot *snapshot, tbk_manifest *out, tbk_error *err)
 {
-    taken_text taken = {.limit_bytes = MANIFEST_BYTES_MAX};
+    taken_text taken = {.limit_bytes = OFFSITE_MANIFEST_BYTES_MAX};
     const tbk_value *value = NULL;
     bool ok =
         repository->read(repository->self, snapshot, TBK_SET_MANIFEST_FILE, take_text, &taken, err);

@@ -8,7 +8,9 @@
 #include "domain/retention.h"
 #include "engine/offsite.h"
 #include "engine/offsite_state.h"
+#include "store/store.h"
 
+#define OFFSITE_MANIFEST_BYTES_MAX (16u << 20)
 #define TBK_OFFSITE_BYTES_TAG "bytes-" /* of the database, before the number */
 
 typedef struct offsite_work {
@@ -25,6 +27,7 @@ typedef struct offsite_work {
     size_t store_sets;         /* of ours, in the store */
     const char **left;         /* sets of the store that could not be sent, the newest first */
     size_t left_count;
+    bool is_shared;     /* another deployment has our name */
     tbk_error left_why; /* of the first of them */
 } offsite_work;
 
@@ -81,9 +84,20 @@ bool offsite_drill(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
 bool offsite_judge_check(const tbk_offsite_state *state, tbk_error *err) TBK_MUST_CHECK;
 bool offsite_judge_drill(const tbk_offsite_state *state, tbk_error *err) TBK_MUST_CHECK;
 const tbk_snapshot *offsite_find_snapshot(const offsite_work *work, const char *id);
-/* By its tags. */
+/* By its tags; what comes after the prefix in the first that has it, NULL: none has. */
+const char *offsite_tag_after(const tbk_snapshot *snapshot, const char *prefix);
 tbk_profile offsite_profile_of(const tbk_snapshot *snapshot);
 uint64_t offsite_bytes_of(const tbk_snapshot *snapshot);
+
+/* --- offsite_sharing.c --- */
+
+/* What its copy is told by from that of another set with the same id. */
+bool offsite_manifest_tag(tbk_arena *arena, const tbk_stored_set *set, const char **out,
+                          tbk_error *err) TBK_MUST_CHECK;
+/* Fails with TBK_E_CONFIG where the copy under our name is of another set than ours of the same id.
+ */
+bool offsite_judge_sharing(const offsite_work *work, const tbk_stored_set *set,
+                           tbk_error *err) TBK_MUST_CHECK;
 
 /* --- offsite_removal.c --- */
 

@@ -70,8 +70,8 @@ static bool lacks_the_newest(const offsite_work *work)
 /* Where the store shows no set, its disk may not be mounted, and nothing is known of it. */
 static bool has_reason_to_keep(offsite_work *work)
 {
-    return work->gap != NULL || !may_remove(work) || store_brakes(work) || work->store_sets == 0 ||
-           lacks_the_newest(work);
+    return work->gap != NULL || work->is_shared || !may_remove(work) || store_brakes(work) ||
+           work->store_sets == 0 || lacks_the_newest(work);
 }
 
 static bool forget_old(offsite_work *work, size_t *out_count, tbk_error *err)

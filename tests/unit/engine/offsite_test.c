@@ -168,6 +168,45 @@ static void names_in_one_repository_never_touch_each_other(void **state)
     assert_int_equal(fake_repository_count(&self->repository, NAME), 1);
 }
 
+/* As above, and both have the same name. */
+static void a_copy_of_another_machine_is_not_taken_for_ours(void **state)
+{
+    offsite *self = *state;
+    const char *store = self->config.store, *home = self->home;
+    keep_one(self);
+    const char *first = begin_with_a_set(self);
+    assert_succeeds(sync_now(self), self->err);
+    self->config.store = tbk_arena_format(self->arena, "%s/store-2", self->folder);
+    self->home = tbk_arena_format(self->arena, "%s/home-2", self->folder);
+    assert_int_equal(mkdir(self->home, 0700), 0);
+    execute(self->config.database_path, "CREATE TABLE other (a)");
+    assert_string_equal(make_set(self), first);
+    self->now_s += DAY_S;
+    const char *next = make_set(self);
+    assert_fails(sync_now(self), self->err, TBK_E_CONFIG, "off-site is another deployment's");
+    assert_non_null(strstr(self->err.fix, "a name of its own"));
+    assert_false(called(self, "forget"));
+    assert_string_equal(sets_there(self), tbk_arena_format(self->arena, "%s %s ", next, first));
+    assert_int_equal(state_of(self)->exit_status, 2);
+    self->config.offsite.name = "second";
+    assert_succeeds(sync_now(self), self->err);
+    self->config.offsite.name = NAME;
+    self->config.store = store;
+    self->home = home;
+    assert_succeeds(sync_now(self), self->err);
+    assert_true(snapshot_at(self, NAME, 0)->tags[2] != NULL);
+}
+
+/* Before there was a tag that tells. */
+static void a_copy_without_a_tag_is_taken_for_ours(void **state)
+{
+    offsite *self = *state;
+    const char *id = begin_with_a_set(self);
+    fake_repository_put(&self->repository, self->config.store, id, NAME, id);
+    assert_succeeds(sync_now(self), self->err);
+    assert_false(called(self, "send"));
+}
+
 /* A clock that was wrong once does not hide that nothing was sent since, or is not proved. */
 static void a_copy_from_the_future_is_kept_and_counts_for_nothing(void **state)
 {
@@ -823,6 +862,8 @@ int main(void)
         TEST(copies_are_compared_with_their_manifest),
         TEST(copies_of_a_newer_version_are_left_alone),
         TEST(names_in_one_repository_never_touch_each_other),
+        TEST(a_copy_of_another_machine_is_not_taken_for_ours),
+        TEST(a_copy_without_a_tag_is_taken_for_ours),
         TEST(a_copy_from_the_future_is_kept_and_counts_for_nothing),
         TEST(a_set_that_cannot_be_read_costs_itself_only),
         TEST(an_old_set_that_cannot_be_read_stops_no_removal),
