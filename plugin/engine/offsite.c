@@ -63,7 +63,8 @@ void offsite_end(offsite_work *work)
 
 bool offsite_save(offsite_work *work, tbk_error *err)
 {
-    return tbk_offsite_state_write(work->arena, work->request->folder, &work->state, err);
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    return tbk_offsite_state_write(arena, work->request->folder, &work->state, err);
 }
 
 /* --- the repository --- */
@@ -143,7 +144,8 @@ static bool list_store(const offsite_work *work, const tbk_store *store, store_s
 
 static const tbk_offsite_set *next_set(const offsite_work *work, const store_sets *sets)
 {
-    return tbk_offsite_next(work->arena, work->settings, sets->list, sets->count, &work->copies,
+    tbk_auto(tbk_arena) *arena = tbk_arena_new(); /* what is found is one of the sets */
+    return tbk_offsite_next(arena, work->settings, sets->list, sets->count, &work->copies,
                             work->request->now_s);
 }
 
@@ -157,7 +159,8 @@ static int64_t count_waiting(const offsite_work *work, const store_sets *sets)
     if (as_if.count > 0)
         memcpy(as_if.list, work->copies.list, as_if.count * sizeof *as_if.list);
     for (;;) {
-        const tbk_offsite_set *next = tbk_offsite_next(work->arena, work->settings, sets->list,
+        tbk_auto(tbk_arena) *arena = tbk_arena_new();
+        const tbk_offsite_set *next = tbk_offsite_next(arena, work->settings, sets->list,
                                                        sets->count, &as_if, work->request->now_s);
         if (next == NULL)
             return count;

@@ -14,7 +14,8 @@
 #define STATE_SCHEMA 1
 #define STATE_NAME "state.json"
 #define METRICS_NAME "torrust_backup_offsite.prom"
-#define STATE_BYTES_MAX (4u << 20)
+#define STATE_BYTES_MAX (8u << 20) /* for as many copies as a list may have */
+#define KNOWN_ROOM_LEAST 64
 #define HOSTS_MAX 64 /* the oldest are forgotten: their locks are stale by their age */
 
 #define AT(member) TBK_AT(tbk_offsite_known, member)
@@ -162,6 +163,20 @@ void tbk_offsite_state_add_host(tbk_arena *arena, tbk_offsite_state *state, cons
     hosts[count - from] = host;
     hosts[count - from + 1] = NULL;
     state->hosts = hosts;
+}
+
+void tbk_offsite_state_add_known(tbk_arena *arena, tbk_offsite_state *state,
+                                 const tbk_offsite_known *known)
+{
+    if (state->known_count >= state->known_room) {
+        size_t room = 2 * state->known_count + KNOWN_ROOM_LEAST;
+        tbk_offsite_known *all = tbk_arena_alloc(arena, room * sizeof *all);
+        if (state->known_count > 0)
+            memcpy(all, state->known, state->known_count * sizeof *all);
+        state->known = all;
+        state->known_room = room;
+    }
+    state->known[state->known_count++] = *known;
 }
 
 const tbk_offsite_known *tbk_offsite_state_find(const tbk_offsite_state *state,

@@ -32,9 +32,9 @@ typedef struct tbk_offsite_state {
     const char *repository; /* its own id; another one is an alarm */
     const char **hosts;     /* names of containers that wrote from this VM, NULL at the end; the
                              * locks that they left are ours */
-    const tbk_offsite_known *known;
-    size_t known_count;
-    const tbk_offsite_seen *locks; /* those that were there at the last look */
+    tbk_offsite_known *known;
+    size_t known_count, known_room; /* so many fit in there; 0: it is another's */
+    const tbk_offsite_seen *locks;  /* those that were there at the last look */
     size_t lock_count;
     int64_t attempt_s, success_s; /* of a synchronization; of one that did all that was due */
     int64_t exit_status;          /* of the last one, with its error */
@@ -65,6 +65,9 @@ bool tbk_offsite_state_write(tbk_arena *arena, const char *folder, const tbk_off
 /* Adds the host unless it is there. */
 void tbk_offsite_state_add_host(tbk_arena *arena, tbk_offsite_state *state, const char *host);
 bool tbk_offsite_state_has_host(const tbk_offsite_state *state, const char *host);
+/* In a time that does not grow with what is there. */
+void tbk_offsite_state_add_known(tbk_arena *arena, tbk_offsite_state *state,
+                                 const tbk_offsite_known *known);
 /* NULL: it was not looked at yet. */
 const tbk_offsite_known *tbk_offsite_state_find(const tbk_offsite_state *state,
                                                 const char *snapshot);

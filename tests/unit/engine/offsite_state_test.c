@@ -36,7 +36,7 @@ static void one_that_is_missing_is_empty(void **state)
 static tbk_offsite_state full(void)
 {
     static const char *hosts[] = {"container-1", "container-2", NULL};
-    static const tbk_offsite_known known[] = {
+    static tbk_offsite_known known[] = {
         {"aa", "20260216T175643Z", NULL, TBK_PROFILE_FULL, 5, 6},
         {"bb", "20260215T175643Z", "a file is gone", TBK_PROFILE_ESSENTIAL, 7, 8}};
     static const tbk_offsite_seen locks[] = {{"cc", 24}, {"dd", 25}};
@@ -206,6 +206,19 @@ static void what_cannot_be_written_is_an_error(void **state)
     assert_fails(tbk_offsite_state_write(arena, "./gone", &written, &err), err, TBK_E_IO, "gone");
 }
 
+static void what_is_known_grows(void **state)
+{
+    (void)state;
+    tbk_offsite_state it = full();
+    for (int i = 0; i < 1000; i++) {
+        const tbk_offsite_known known = {.snapshot = tbk_arena_format(arena, "%d", i)};
+        tbk_offsite_state_add_known(arena, &it, &known);
+    }
+    assert_int_equal(it.known_count, 1002);
+    assert_string_equal(it.known[0].snapshot, "aa");
+    assert_string_equal(it.known[1001].snapshot, "999");
+}
+
 /* A machine may see many containers; only the newest names are kept. */
 static void hosts_are_remembered_once_and_not_for_ever(void **state)
 {
@@ -246,6 +259,7 @@ int main(void)
         cmocka_unit_test(no_part_of_one_is_taken_for_it),
         cmocka_unit_test(one_of_an_earlier_version_is_read),
         cmocka_unit_test(what_cannot_be_written_is_an_error),
+        cmocka_unit_test(what_is_known_grows),
         cmocka_unit_test(hosts_are_remembered_once_and_not_for_ever),
     };
     return cmocka_run_group_tests(tests, begin, end);

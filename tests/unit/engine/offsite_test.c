@@ -47,6 +47,35 @@ static void what_is_there_is_neither_sent_nor_looked_at_again(void **state)
     assert_false(called(self, "send"));
 }
 
+/* --- a first look at many --- */
+
+static size_t saved_count; /* the most that were remembered while it went on */
+
+static bool see_saved(void *self)
+{
+    offsite *it = self;
+    tbk_error ignored;
+    tbk_offsite_state state;
+    if (tbk_offsite_state_read(it->arena, it->home, &state, &ignored) &&
+        state.known_count > saved_count)
+        saved_count = state.known_count;
+    return false;
+}
+
+/* It takes hours where there are thousands: a process that dies has not looked in vain. */
+static void what_was_looked_at_is_remembered_as_it_goes(void **state)
+{
+    offsite *self = *state;
+    const char *id = begin_with_a_set(self);
+    for (int i = 0; i < 60; i++)
+        fake_repository_put(&self->repository, self->config.store, id, NAME, id);
+    saved_count = 0;
+    self->report.cancelled = see_saved;
+    assert_succeeds(run(self, tbk_offsite_drill), self->err);
+    assert_true(saved_count >= 40 && saved_count < 60);
+    assert_int_equal(state_of(self)->known_count, 60);
+}
+
 static void a_set_that_is_not_proved_stays_here(void **state)
 {
     offsite *self = *state;
@@ -856,6 +885,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_set_is_sent_looked_at_and_remembered),
         TEST(what_is_there_is_neither_sent_nor_looked_at_again),
+        TEST(what_was_looked_at_is_remembered_as_it_goes),
         TEST(a_set_that_is_not_proved_stays_here),
         TEST(sets_of_another_environment_or_database_stay_here),
         TEST(a_copy_that_is_not_whole_is_sent_anew_and_removed),
