@@ -204,7 +204,8 @@ static bool send_set(offsite_work *work, const tbk_stored_set *set, bool *out_is
     }
     if (!offsite_look(work, err))
         return false;
-    *out_is_its_own = tbk_offsite_state_find(&work->state, sent.snapshot) == NULL;
+    *out_is_its_own =
+        !tbk_offsite_known_is_whole(tbk_offsite_state_find(&work->state, sent.snapshot));
     if (*out_is_its_own && !offsite_judge_gap(work->gap, err))
         return false;
     if (*out_is_its_own)

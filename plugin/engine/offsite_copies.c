@@ -184,8 +184,9 @@ void offsite_recall(offsite_work *work)
         .list = tbk_arena_alloc(work->arena, (state->known_count + 1) * sizeof *copies->list)};
     for (size_t i = 0; i < state->known_count; i++) {
         const tbk_offsite_known *known = &state->known[i];
-        tbk_offsite_copy copy = {
-            .id = known->set, .profile = known->profile, .is_whole = known->damage == NULL};
+        tbk_offsite_copy copy = {.id = known->set,
+                                 .profile = known->profile,
+                                 .is_whole = tbk_offsite_known_is_whole(known)};
         if (copy.is_whole && tbk_clock_parse_compact(known->set, &copy.time_s))
             copies->list[copies->count++] = copy;
     }
@@ -228,8 +229,24 @@ static bool save_now_and_then(offsite_work *work, looked *it, tbk_error *err)
     return offsite_save(work, err);
 }
 
-/* Looks at one that was not looked at yet; *out is what is known of it then, NULL: it is not whole.
- */
+/* What is known of one that was looked at; reason: why it is not whole, else NULL. */
+static tbk_offsite_known known_of(const offsite_work *work, const tbk_snapshot *snapshot,
+                                  const tbk_manifest *manifest, const char *reason)
+{
+    tbk_offsite_known known = {.snapshot = snapshot->id, .set = snapshot->set};
+    if (reason != NULL) {
+        known.lacks = tbk_arena_copy(work->arena, reason);
+        known.profile = offsite_profile_of(snapshot);
+        known.database_bytes = (int64_t)offsite_bytes_of(snapshot);
+        return known;
+    }
+    known.profile = manifest->profile;
+    known.database_bytes = (int64_t)tbk_manifest_database_bytes(manifest);
+    known.stored_bytes = (int64_t)tbk_manifest_stored_bytes(manifest);
+    return known;
+}
+
+/* Looks at one that was not looked at yet. */
 static bool examine(offsite_work *work, const tbk_snapshot *snapshot, const tbk_offsite_known **out,
                     tbk_error *err)
 {
@@ -239,18 +256,11 @@ static bool examine(offsite_work *work, const tbk_snapshot *snapshot, const tbk_
     tbk_manifest manifest;
     if (!offsite_examine(arena, work->repository, snapshot, &manifest, &reason, err))
         return false;
-    if (reason != NULL) {
+    if (reason != NULL)
         tbk_report_log(work->report, TBK_LOG_WARNING, "offsite",
                        "the copy %.8s of set %s is not whole: %s", snapshot->id, snapshot->set,
                        reason);
-        return true;
-    }
-    const tbk_offsite_known known = {.snapshot = snapshot->id,
-                                     .set = snapshot->set,
-                                     .profile = manifest.profile,
-                                     .database_bytes =
-                                         (int64_t)tbk_manifest_database_bytes(&manifest),
-                                     .stored_bytes = (int64_t)tbk_manifest_stored_bytes(&manifest)};
+    const tbk_offsite_known known = known_of(work, snapshot, &manifest, reason);
     tbk_offsite_state_add_known(work->arena, state, &known);
     *out = &state->known[state->known_count - 1];
     return true;
@@ -267,8 +277,8 @@ static bool look_at(offsite_work *work, const looked *before, const tbk_snapshot
                               .database_bytes = offsite_bytes_of(snapshot)};
     if (known == NULL && !examine(work, snapshot, &known, err))
         return false;
-    out->is_whole = known != NULL && known->damage == NULL;
-    if (known != NULL) {
+    out->is_whole = tbk_offsite_known_is_whole(known);
+    if (out->is_whole) {
         out->profile = known->profile;
         out->database_bytes = (uint64_t)known->database_bytes;
     }

@@ -16,6 +16,16 @@ static void doubt_all(tbk_offsite_state *state)
     state->known_count = count;
 }
 
+/* The look that found something missing may have been wrong, or the repository was repaired. */
+static void look_again_at_partial(tbk_offsite_state *state)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < state->known_count; i++)
+        if (state->known[i].lacks == NULL)
+            state->known[count++] = state->known[i];
+    state->known_count = count;
+}
+
 /* restic takes a damaged piece for one that it has, so that sending a set again mends nothing. */
 static const char *const REPAIR =
     "docs/offsite.md says how to repair the repository; what is still on the VM is sent again then";
@@ -50,6 +60,7 @@ bool offsite_check(offsite_work *work, tbk_error *err)
     if (ok) {
         state->check_part = part;
         state->check_good_s = state->check_s;
+        look_again_at_partial(state);
         return true;
     }
     doubt_all(state);

@@ -23,6 +23,7 @@ static const tbk_field known_fields[] = {
     {"snapshot", TBK_FIELD_TEXT, AT(snapshot)},
     {"set", TBK_FIELD_TEXT, AT(set)},
     {"damage", TBK_FIELD_TEXT, AT(damage), .need = TBK_FIELD_OMITTED},
+    {"lacks", TBK_FIELD_TEXT, AT(lacks), .need = TBK_FIELD_OMITTED},
     {"profile", TBK_FIELD_NAME, AT(profile), .names = &tbk_profile_names},
     {"database_bytes", TBK_FIELD_INTEGER, AT(database_bytes)},
     {"stored_bytes", TBK_FIELD_INTEGER, AT(stored_bytes)},
@@ -177,6 +178,11 @@ void tbk_offsite_state_add_known(tbk_arena *arena, tbk_offsite_state *state,
         state->known_room = room;
     }
     state->known[state->known_count++] = *known;
+}
+
+bool tbk_offsite_known_is_whole(const tbk_offsite_known *known)
+{
+    return known != NULL && known->damage == NULL && known->lacks == NULL;
 }
 
 const tbk_offsite_known *tbk_offsite_state_find(const tbk_offsite_state *state,

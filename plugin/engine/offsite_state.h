@@ -16,7 +16,9 @@
 /* A copy that was looked at: it is whole, or could not be read back. */
 typedef struct tbk_offsite_known {
     const char *snapshot, *set;
-    const char *damage; /* NULL: it is whole */
+    const char *damage; /* what was not as it was sent when it was read back; NULL: nothing */
+    const char *lacks;  /* what was missing when it was looked at; NULL: it is whole. Looked at
+                         * again after each check, since the look may have been wrong */
     tbk_profile profile;
     int64_t database_bytes, stored_bytes;
 } tbk_offsite_known;
@@ -68,6 +70,7 @@ bool tbk_offsite_state_has_host(const tbk_offsite_state *state, const char *host
 /* In a time that does not grow with what is there. */
 void tbk_offsite_state_add_known(tbk_arena *arena, tbk_offsite_state *state,
                                  const tbk_offsite_known *known);
+bool tbk_offsite_known_is_whole(const tbk_offsite_known *known); /* NULL is not */
 /* NULL: it was not looked at yet. */
 const tbk_offsite_known *tbk_offsite_state_find(const tbk_offsite_state *state,
                                                 const char *snapshot);

@@ -37,8 +37,8 @@ static tbk_offsite_state full(void)
 {
     static const char *hosts[] = {"container-1", "container-2", NULL};
     static tbk_offsite_known known[] = {
-        {"aa", "20260216T175643Z", NULL, TBK_PROFILE_FULL, 5, 6},
-        {"bb", "20260215T175643Z", "a file is gone", TBK_PROFILE_ESSENTIAL, 7, 8}};
+        {"aa", "20260216T175643Z", NULL, NULL, TBK_PROFILE_FULL, 5, 6},
+        {"bb", "20260215T175643Z", "a file is gone", "another", TBK_PROFILE_ESSENTIAL, 7, 8}};
     static const tbk_offsite_seen locks[] = {{"cc", 24}, {"dd", 25}};
     return (tbk_offsite_state){.repository = "0123",
                                .hosts = hosts,
@@ -86,6 +86,7 @@ static void all_of_it_is_read_back(void **state)
     assert_int_equal(read.known[0].database_bytes, 5);
     const tbk_offsite_known *known = tbk_offsite_state_find(&read, "bb");
     assert_string_equal(known->damage, "a file is gone");
+    assert_string_equal(known->lacks, "another");
     assert_int_equal(known->profile, TBK_PROFILE_ESSENTIAL);
     assert_int_equal(known->stored_bytes, 8);
     assert_int_equal(read.lock_count, 2);

@@ -105,20 +105,44 @@ static void a_copy_that_is_not_whole_is_sent_anew_and_removed(void **state)
     const char *id = begin_with_a_set(self);
     self->repository.cuts_upload = true;
     assert_fails(sync_now(self), self->err, TBK_E_UNPROVED, "is not there whole");
+    assert_non_null(
+        strstr(tbk_text_string(&self->log), "is not whole: database.db.zst is missing"));
     assert_int_equal(state_of(self)->exit_status, 21);
     assert_non_null(strstr(self->state.error, "was sent, but is not there whole"));
     assert_int_equal(self->state.waiting, 1);
     assert_null(self->state.newest);
-    assert_int_equal(self->state.known_count, 0);
+    assert_int_equal(self->state.known_count, 1);
+    assert_non_null(self->state.known[0].lacks);
     self->repository.cuts_upload = false;
     self->now_s += 60;
     assert_succeeds(sync_now(self), self->err);
-    assert_non_null(
-        strstr(tbk_text_string(&self->log), "is not whole: database.db.zst is missing"));
     assert_string_equal(sets_there(self), tbk_arena_format(self->arena, "%s ", id));
     assert_true(strstr(self->repository.calls, "send") < strstr(self->repository.calls, "forget"));
     assert_int_equal(state_of(self)->known_count, 1);
     assert_string_equal(snapshot_at(self, NAME, 0)->id, self->state.known[0].snapshot);
+}
+
+/* Where it may not be removed it stays for ever. */
+static void a_copy_that_is_not_whole_is_not_looked_at_each_time(void **state)
+{
+    offsite *self = *state;
+    self->config.offsite.access = TBK_ACCESS_APPEND_ONLY;
+    (void)begin_with_a_set(self);
+    self->repository.cuts_upload = true;
+    assert_fails(sync_now(self), self->err, TBK_E_UNPROVED, "is not there whole");
+    assert_non_null(strstr(state_of(self)->known[0].lacks, "database.db.zst is missing"));
+    self->repository.cuts_upload = false;
+    assert_succeeds(sync_now(self), self->err);
+    assert_int_equal(fake_repository_count(&self->repository, NULL), 2);
+    self->config.offsite.check_every_days = 0;
+    assert_succeeds(sync_now(self), self->err); /* the check had doubts */
+    assert_true(called(self, "files"));
+    self->now_s += 3600;
+    assert_succeeds(sync_now(self), self->err);
+    assert_string_equal(self->repository.calls, "identify locks list ");
+    assert_int_equal(state_of(self)->known_count, 2);
+    assert_true(tbk_offsite_known_is_whole(&self->state.known[0]) !=
+                tbk_offsite_known_is_whole(&self->state.known[1]));
 }
 
 /* Each of them a file of the snapshot that is spoilt: none of them counts as a copy. */
@@ -889,6 +913,7 @@ int main(void)
         TEST(a_set_that_is_not_proved_stays_here),
         TEST(sets_of_another_environment_or_database_stay_here),
         TEST(a_copy_that_is_not_whole_is_sent_anew_and_removed),
+        TEST(a_copy_that_is_not_whole_is_not_looked_at_each_time),
         TEST(copies_are_compared_with_their_manifest),
         TEST(copies_of_a_newer_version_are_left_alone),
         TEST(names_in_one_repository_never_touch_each_other),
