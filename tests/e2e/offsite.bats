@@ -218,10 +218,12 @@ fetches_no_more() { [ -z "$(on_vm docker ps -aq --filter name=outbound-once)" ];
     pkill -INT -P $! torrust-backup || pkill -INT -P $! timeout
     status=0
     wait $! || status=$?
+    left=0
+    wait_until 10 fetches_no_more || left=1
     kill -CONT "$server"
     cat "$BATS_TEST_TMPDIR/out"
     [ "$status" = 130 ]
-    wait_until 10 fetches_no_more
+    [ "$left" = 0 ]
 }
 
 @test "without anything of ours: restic, sha256sum, zstd" {
