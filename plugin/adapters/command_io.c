@@ -145,6 +145,7 @@ static void note_marks(tbk_command_io *io)
 bool tbk_command_io_output(tbk_command_io *io, const char *bytes, size_t length, tbk_error *err)
 {
     io->moved_ms = tbk_clock_monotonic_ms();
+    io->received_bytes += length;
     bool ok = io->framed
                   ? tbk_framed_add(&io->output, &io->framing, bytes, length, take_output, io, err)
                   : take_output(io, bytes, length, err);
@@ -156,6 +157,7 @@ bool tbk_command_io_error_output(tbk_command_io *io, const char *bytes, size_t l
                                  tbk_error *err)
 {
     io->moved_ms = tbk_clock_monotonic_ms();
+    io->received_bytes += length;
     bool ok = io->framed ? tbk_framed_add(&io->error_output, &io->framing, bytes, length,
                                           take_error_output, io, err)
                          : take_error_output(io, bytes, length, err);

@@ -31,7 +31,7 @@ typedef struct tbk_command_io {
     char *buffer;     /* what was read from input_fd; NULL without one */
     char *received;   /* for the adapter to read into; as large */
     bool input_ended; /* nothing comes behind chunk */
-    uint64_t sent_bytes;
+    uint64_t sent_bytes, received_bytes;
     uint64_t to_send_bytes; /* 0 = not known */
 } tbk_command_io;
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define STOP_WAIT_MS 2000
+#define LOOK_MS 1000
 
 extern char **environ;
 
@@ -193,8 +194,15 @@ static bool drain(int *fd, bool is_error, tbk_command_io *io, tbk_error *err)
     return true;
 }
 
-static bool child_converse(child *it, tbk_command_io *io, tbk_error *err)
+static bool may_go_on(const child *it, const tbk_process_setting *setting, tbk_error *err)
 {
+    return setting->look == NULL || setting->look(setting->look_self, it->process, err);
+}
+
+static bool child_converse(child *it, const tbk_process_setting *setting, tbk_command_io *io,
+                           tbk_error *err)
+{
+    const int longest_ms = setting->look != NULL ? LOOK_MS : -1;
     while ((it->output_fd >= 0 || it->error_fd >= 0) && !tbk_command_io_is_over(io)) {
         if (!feed(it, io, err))
             return false;
@@ -203,7 +211,7 @@ static bool child_converse(child *it, tbk_command_io *io, tbk_error *err)
             {.fd = it->output_fd, .events = POLLIN},
             {.fd = it->error_fd, .events = POLLIN},
         };
-        if (!tbk_command_io_wait(io, fds, 3, -1, err))
+        if (!may_go_on(it, setting, err) || !tbk_command_io_wait(io, fds, 3, longest_ms, err))
             return false;
         if (!drain(&it->error_fd, true, io, err) || !drain(&it->output_fd, false, io, err))
             return false;
@@ -292,7 +300,7 @@ bool tbk_process_run_with(const char *const *argv, const tbk_process_setting *se
     child it = {.input_fd = -1, .output_fd = -1, .error_fd = -1};
     if (!child_start(argv, setting, &it, err))
         return false;
-    bool ended = child_converse(&it, io, err) && child_wait(&it, io, out_exit_status, err);
+    bool ended = child_converse(&it, setting, io, err) && child_wait(&it, io, out_exit_status, err);
     if (!ended)
         child_stop(&it, setting->tidy_ms, io->received);
     child_close(&it);

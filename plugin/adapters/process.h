@@ -21,6 +21,9 @@ typedef struct tbk_process_setting {
     const char *folder;             /* to work in; NULL = ours */
     uint32_t tidy_ms; /* TERM goes to it alone, and KILL to its process group only when it has ended
                        * or so long has passed; 0 = TERM to all, after two seconds KILL */
+    /* Asked each second at least while it runs; false ends it, and err says why. NULL = never */
+    bool (*look)(void *self, pid_t process, tbk_error *err);
+    void *look_self;
 } tbk_process_setting;
 
 /* As tbk_process_run. The program is looked for in our own PATH. While it is being stopped, what it

@@ -114,13 +114,20 @@ static bool fail_not_whole(const tbk_restic *it, const tbk_restic_words *words,
 {
     tbk_error left;
     const char *const ids[] = {snapshot, NULL};
-    (void)tbk_fail(err, TBK_E_FAILED, "look whether the set is still in the store, and whole",
+    (void)tbk_fail(err, TBK_E_IO, "look whether the set is still in the store, and whole",
                    "not all of the set could be read: %s",
                    words->last[0] != '\0' ? words->last : words->fatal);
     if (snapshot != NULL && !forget_ids(it, ids, true, &left))
         return tbk_error_context(err, "a snapshot that is not whole stays there (%s)",
                                  left.message);
     return false;
+}
+
+/* Where none of it could be read there is no snapshot, and the exit status is that of all else. */
+static bool found_nothing(const tbk_restic_words *words)
+{
+    return strstr(words->fatal, "snapshot is empty") != NULL ||
+           strstr(words->fatal, "all source directories/files do not exist") != NULL;
 }
 
 static bool send_set(void *self, tbk_arena *arena, const tbk_repository_set *set,
@@ -148,7 +155,7 @@ static bool send_set(void *self, tbk_arena *arena, const tbk_repository_set *set
     int status;
     if (!tbk_restic_run(it, &call, &words, &status, err))
         return false;
-    if (status == 3)
+    if (status == 3 || (status != 0 && found_nothing(&words)))
         return fail_not_whole(it, &words, into.sent.snapshot, err);
     if (status != 0)
         return tbk_restic_fail(it, &call, &words, status, err);

@@ -90,16 +90,25 @@ static bool take_snapshot(void *self, const char *bytes, size_t length, tbk_erro
     return true;
 }
 
-bool tbk_restic_list(void *self, tbk_arena *arena, tbk_snapshot **out, tbk_error *err)
+/* A snapshot that it cannot load it leaves out, and ends with 0. */
+bool tbk_restic_list(void *self, tbk_arena *arena, tbk_snapshot **out, const char **out_gap,
+                     tbk_error *err)
 {
     collection into = {.arena = arena};
+    tbk_restic_words words;
+    int status;
     tbk_restic_call call = {.what = "cannot list the sets",
                             .words = (const char *const[]){"snapshots", TBK_RESTIC_NO_LOCK, "--tag",
                                                            TBK_RESTIC_TAG, NULL},
                             .limit_s = TBK_RESTIC_LOOK_LIMIT_S};
     tbk_auto_restic_objects objects = {.take = take_snapshot, .self = &into};
-    if (!tbk_restic_do_objects(self, &call, &objects, err))
+    call.on_output = tbk_restic_take_objects;
+    call.on_output_self = &objects;
+    if (!tbk_restic_run(self, &call, &words, &status, err))
         return false;
+    if (status != 0)
+        return tbk_restic_fail(self, &call, &words, status, err);
+    *out_gap = words.ignored[0] != '\0' ? tbk_arena_copy(arena, words.ignored) : NULL;
     *out = tbk_restic_sort(arena, into.snapshots, into.count);
     return true;
 }

@@ -7,7 +7,7 @@
 
 bool tbk_restic_identify(void *self, tbk_arena *arena, const char **out_id,
                          tbk_error *err) TBK_MUST_CHECK;
-bool tbk_restic_list(void *self, tbk_arena *arena, tbk_snapshot **out,
+bool tbk_restic_list(void *self, tbk_arena *arena, tbk_snapshot **out, const char **out_gap,
                      tbk_error *err) TBK_MUST_CHECK;
 bool tbk_restic_files(void *self, tbk_arena *arena, const tbk_snapshot *snapshot,
                       tbk_snapshot_file **out, tbk_error *err) TBK_MUST_CHECK;

@@ -3,6 +3,7 @@
 #include "adapters/restic_run.h"
 
 #include "adapters/process.h"
+#include "adapters/restic_stall.h"
 #include "base/text.h"
 
 #include <signal.h>
@@ -10,6 +11,7 @@
 
 #define TIDY_MS 25000 /* to remove its lock; a slow line or retries may take it longer */
 #define NO_LIMIT_MS UINT32_MAX
+#define STALL_LIMIT_S 1800
 
 /* --- settings --- */
 
@@ -151,6 +153,7 @@ bool tbk_restic_prepare(const tbk_restic_settings *settings, tbk_restic *it, tbk
         .ssh_key = copy(it->arena, settings->ssh_key),
         .known_hosts = copy(it->arena, settings->known_hosts),
         .limit_upload_kib = settings->limit_upload_kib,
+        .limit_stall_s = settings->limit_stall_s > 0 ? settings->limit_stall_s : STALL_LIMIT_S,
         .report = settings->report,
     };
     it->environment = environment_of(it->arena, &it->settings);
@@ -207,9 +210,12 @@ bool tbk_restic_run(const tbk_restic *it, const tbk_restic_call *call, tbk_resti
         .timeout_ms = call->limit_s != 0 ? call->limit_s * 1000 : NO_LIMIT_MS,
         .is_cleanup = call->is_cleanup,
     };
+    tbk_restic_stall stall = {.io = &io, .limit_s = it->settings.limit_stall_s};
     const tbk_process_setting setting = {.environment = it->environment,
                                          .folder = call->folder,
-                                         .tidy_ms = call->locks ? TIDY_MS : 0};
+                                         .tidy_ms = call->locks ? TIDY_MS : 0,
+                                         .look = call->limit_s == 0 ? tbk_restic_stall_look : NULL,
+                                         .look_self = &stall};
     *words = (tbk_restic_words){.variables = it->settings.variables,
                                 .report = it->settings.report,
                                 .phase = call->phase != NULL ? call->phase : "offsite"};

@@ -19,7 +19,7 @@ typedef struct tbk_restic_call {
     const char *const *words; /* the command and its arguments, NULL at the end */
     const char *folder;       /* to run in; NULL = ours */
     const char *phase;        /* of what it says meanwhile */
-    uint32_t limit_s;         /* 0 = none: as long as it goes on by itself */
+    uint32_t limit_s;         /* 0 = none: as long as something moves */
     bool locks;               /* it takes a lock, and needs time to remove it when it is stopped */
     bool is_cleanup;          /* runs although all else was cancelled */
     bool (*on_output)(void *self, const char *bytes, size_t length, tbk_error *err); /* or NULL */

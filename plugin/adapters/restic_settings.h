@@ -15,6 +15,8 @@ typedef struct tbk_restic_settings {
     const char *cache_folder, *temporary_folder; /* on disk; both are there */
     const char *ssh_key, *known_hosts;           /* files, for sftp; NULL: as ssh finds them */
     int64_t limit_upload_kib;                    /* a second; 0 = none */
+    int64_t limit_stall_s; /* it is ended when nothing has moved for so long; 0 = half an hour, as
+                            * its own retries end before that */
     const tbk_report *report; /* progress of send ("upload") and restore ("download"), what restic
                                * says meanwhile, and cancelling; may be NULL */
 } tbk_restic_settings;

@@ -176,9 +176,12 @@ static void note(const tbk_restic_words *it, const char *text, char *out, size_t
 static void take_text(tbk_restic_words *it, const char *text)
 {
     static const char SSH[] = "subprocess ssh: ";
+    static const char IGNORED[] = "Ignoring \"";
     tbk_error_code kind = kind_of(text);
     if (kind != TBK_E_OK)
         it->kind = kind;
+    if (it->ignored[0] == '\0' && tbk_text_starts_with(text, IGNORED))
+        note(it, text, it->ignored, sizeof it->ignored);
     bool is_ssh = tbk_text_starts_with(text, SSH);
     if (is_ssh) {
         it->ssh_kind = kind;

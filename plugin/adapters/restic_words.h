@@ -19,6 +19,7 @@ typedef struct tbk_restic_words {
     char last[384];      /* line that is text: "" = none */
     char ssh[192];       /* last line of the ssh program */
     char fatal[448];     /* of the last exit_error */
+    char ignored[256];   /* first line on what it left out of an answer: "" = nothing */
     tbk_error_code kind; /* what the last line that says so says; TBK_E_OK: none did */
     tbk_error_code fatal_kind, ssh_kind;
 } tbk_restic_words;

@@ -389,10 +389,20 @@ static int login_by_agent(const opening *open, const tbk_ssh_key *key, tbk_error
     return status;
 }
 
-static bool is_connection_lost(int status)
+/* While it waits for the VM's word on a key, libssh2 calls a connection that ended a key that is
+ * not verified. Only its words tell that from a refusal. */
+static bool was_waiting(const opening *open, int status)
 {
-    return status == LIBSSH2_ERROR_SOCKET_SEND || status == LIBSSH2_ERROR_SOCKET_RECV ||
-           status == LIBSSH2_ERROR_SOCKET_DISCONNECT || status == LIBSSH2_ERROR_SOCKET_NONE;
+    static const char WAITING[] = "Waiting for";
+    return status == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED &&
+           strncmp(tbk_ssh2_session_why(open->it), WAITING, sizeof WAITING - 1) == 0;
+}
+
+static bool is_connection_lost(const opening *open, int status)
+{
+    return was_waiting(open, status) || status == LIBSSH2_ERROR_SOCKET_SEND ||
+           status == LIBSSH2_ERROR_SOCKET_RECV || status == LIBSSH2_ERROR_SOCKET_DISCONNECT ||
+           status == LIBSSH2_ERROR_SOCKET_NONE;
 }
 
 static bool fail_login(const opening *open, const tbk_ssh_key *key, tbk_error *err)
@@ -420,13 +430,13 @@ static bool log_in(const opening *open, const tbk_ssh_key *key, bool *out_unable
     if (!key->encrypted)
         by_file = login_by_file(open, key, err);
     int status = by_file;
-    if (by_file < 0 && !is_connection_lost(by_file))
+    if (by_file < 0 && !is_connection_lost(open, by_file))
         status = login_by_agent(open, key, err);
     if (status == 1 || !tbk_report_go_on(open->report, err))
         return false;
     if (status == 0 && libssh2_userauth_authenticated(open->it->session))
         return true;
-    if (is_connection_lost(status))
+    if (is_connection_lost(open, status))
         return fail_lost(open, "login", err);
     *out_unable = by_file == LIBSSH2_ERROR_FILE;
     return fail_login(open, key, err);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "commands/host_facts.h"
+#include "commands/once_container.h"
 #include "domain/document.h"
 #include "domain/units.h"
 
@@ -320,14 +321,15 @@ bool tbk_host_ask_sidecar(tbk_arena *arena, const tbk_remote *remote, const char
 
 /* --- the engine, once --- */
 
-/* $1 compose file, $2 service, $3 store, then the engine's arguments. What works off-site has the
- * store alone of the tracker's folders: on a new VM it is made before. */
+/* $1 compose file, $2 service, $3 store, $4 the container's name, then the engine's arguments. What
+ * works off-site has the store alone of the tracker's folders: on a new VM it is made before. */
 static const char ENGINE_SCRIPT[] =
     "[ -f \"$1\" ] || exit " NOT_INSTALLED_TEXT "\n"
-    "file=$1 service=$2 store=$3; shift 3\n"
+    "file=$1 service=$2 store=$3 name=$4; shift 4\n"
     "[ \"$service\" != outbound ] || [ -d \"$store\" ] ||\n"
     "    TORRUST_BACKUP_REQUEST=ready " TBK_AID_FILE " >&2 || exit\n"
-    "exec docker compose --progress quiet -f \"$file\" run --rm -T \"$service\" \"$@\"\n";
+    "exec docker compose --progress quiet -f \"$file\" run --rm -T --name \"$name\" "
+    "\"$service\" \"$@\"\n";
 
 static bool read_answer(tbk_arena *arena, const tbk_remote *remote, const tbk_remote_result *result,
                         const tbk_value **out, tbk_error *err)
@@ -350,6 +352,7 @@ bool tbk_host_run_service(tbk_arena *arena, const tbk_vm *vm, const char *servic
                           const char *const *arguments, uint32_t timeout_ms, tbk_host_answer *out,
                           tbk_error *err)
 {
+    const char *name = tbk_once_container_name(arena, service);
     const char *const script[] = {"sh",
                                   "-c",
                                   ENGINE_SCRIPT,
@@ -357,6 +360,7 @@ bool tbk_host_run_service(tbk_arena *arena, const tbk_vm *vm, const char *servic
                                   TBK_COMPOSE_FILE,
                                   service,
                                   vm->workspace->options.store,
+                                  name,
                                   NULL};
     const tbk_remote *remote = vm->remote;
     const tbk_remote_command command = {.argv = join_words(arena, script, arguments),
@@ -365,8 +369,10 @@ bool tbk_host_run_service(tbk_arena *arena, const tbk_vm *vm, const char *servic
                                         .report = vm->report};
     tbk_auto_remote_result result = {0};
 
-    if (!remote->run(remote->self, &command, &result, err))
+    if (!remote->run(remote->self, &command, &result, err)) {
+        tbk_once_container_stop(remote, vm->report, name, err->code);
         return tbk_error_context(err, "running the engine on '%s'", remote->name);
+    }
 
     *out = (tbk_host_answer){.exit_status = result.exit_status};
     if (result.exit_status == NOT_INSTALLED)

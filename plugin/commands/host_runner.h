@@ -59,7 +59,8 @@ bool tbk_host_ask_sidecar(tbk_arena *arena, const tbk_remote *remote, const char
                           int *out_exit_status, const char **out, tbk_error *err) TBK_MUST_CHECK;
 
 /* Runs the engine once in its container, without the hook: `list`, `check`, `prove`, `plan`. The
- * arguments end with NULL. The value is the JSON that it prints; NULL when it printed none. */
+ * arguments end with NULL. The value is the JSON that it prints; NULL when it printed none. Where
+ * the caller cancels, or the time is over, its container is stopped. */
 bool tbk_host_run_engine(tbk_arena *arena, const tbk_vm *vm, const char *const *arguments,
                          uint32_t timeout_ms, tbk_host_answer *out, tbk_error *err) TBK_MUST_CHECK;
 

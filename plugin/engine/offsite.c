@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #define LOCK_NAME "lock"
-#define STALE_LOCK_S (30 * 60)
 #define PHASE "offsite"
 
 /* --- our folder --- */
@@ -64,7 +63,8 @@ void offsite_end(offsite_work *work)
 
 bool offsite_save(offsite_work *work, tbk_error *err)
 {
-    return tbk_offsite_state_write(work->arena, work->request->folder, &work->state, err);
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    return tbk_offsite_state_write(arena, work->request->folder, &work->state, err);
 }
 
 /* --- the repository --- */
@@ -98,50 +98,6 @@ bool offsite_identify(offsite_work *work, tbk_error *err)
     /* Before anything is written there: the lock that this process may leave must be known. */
     tbk_offsite_state_add_host(work->arena, &work->state, work->request->host);
     return offsite_save(work, err);
-}
-
-typedef struct lock_owners {
-    bool is_locked;
-    const char *foreign, *foreign_young; /* the host of one; NULL: there is none */
-} lock_owners;
-
-static bool look_at_locks(offsite_work *work, lock_owners *out, tbk_error *err)
-{
-    tbk_repository_lock *locks = NULL;
-    if (!work->repository->locks(work->repository->self, work->arena, &locks, err))
-        return false;
-    *out = (lock_owners){.is_locked = locks != NULL};
-    for (const tbk_repository_lock *lock = locks; lock != NULL; lock = lock->next) {
-        if (tbk_offsite_state_has_host(&work->state, lock->host))
-            continue;
-        out->foreign = lock->host;
-        if (work->request->now_s - lock->time_s <= STALE_LOCK_S)
-            out->foreign_young = lock->host;
-    }
-    return true;
-}
-
-/* With our folder's lock, whatever one of our containers has locked is a dead one's. Those of
- * others are looked at by their age only; restic asks the process of a lock of its own host whether
- * it lives, by a signal, and no other host has our name. Once theirs are gone, ours can go. */
-bool offsite_tidy_locks(offsite_work *work, tbk_error *err)
-{
-    lock_owners owners = {.foreign = NULL};
-    for (int pass = 0; pass < 2; pass++) {
-        if (!look_at_locks(work, &owners, err))
-            return false;
-        if (!owners.is_locked || owners.foreign_young != NULL)
-            break;
-        tbk_report_log(work->report, TBK_LOG_INFO, PHASE, "stale locks are removed");
-        if (!work->repository->unlock(work->repository->self, owners.foreign == NULL, err))
-            return false;
-        if (owners.foreign == NULL)
-            return true;
-    }
-    if (owners.foreign != NULL)
-        tbk_report_log(work->report, TBK_LOG_INFO, PHASE, "'%s' has locked the repository",
-                       owners.foreign_young != NULL ? owners.foreign_young : owners.foreign);
-    return true;
 }
 
 /* --- sets --- */
@@ -188,7 +144,8 @@ static bool list_store(const offsite_work *work, const tbk_store *store, store_s
 
 static const tbk_offsite_set *next_set(const offsite_work *work, const store_sets *sets)
 {
-    return tbk_offsite_next(work->arena, work->settings, sets->list, sets->count, &work->copies,
+    tbk_auto(tbk_arena) *arena = tbk_arena_new(); /* what is found is one of the sets */
+    return tbk_offsite_next(arena, work->settings, sets->list, sets->count, &work->copies,
                             work->request->now_s);
 }
 
@@ -202,7 +159,8 @@ static int64_t count_waiting(const offsite_work *work, const store_sets *sets)
     if (as_if.count > 0)
         memcpy(as_if.list, work->copies.list, as_if.count * sizeof *as_if.list);
     for (;;) {
-        const tbk_offsite_set *next = tbk_offsite_next(work->arena, work->settings, sets->list,
+        tbk_auto(tbk_arena) *arena = tbk_arena_new();
+        const tbk_offsite_set *next = tbk_offsite_next(arena, work->settings, sets->list,
                                                        sets->count, &as_if, work->request->now_s);
         if (next == NULL)
             return count;
@@ -217,17 +175,23 @@ static int64_t count_waiting(const offsite_work *work, const store_sets *sets)
     }
 }
 
-static bool send_set(offsite_work *work, const tbk_stored_set *set, tbk_error *err)
+/* *out_is_its_own: what failed is this set's alone, and others may go. */
+static bool send_set(offsite_work *work, const tbk_stored_set *set, bool *out_is_its_own,
+                     tbk_error *err)
 {
     const char *bytes = tbk_arena_format(work->arena, TBK_OFFSITE_BYTES_TAG "%" PRIu64,
                                          tbk_manifest_database_bytes(set->manifest));
-    const char *const tags[] = {tbk_profile_name(set->manifest->profile), bytes, NULL};
+    const char *tags[] = {tbk_profile_name(set->manifest->profile), bytes, NULL, NULL};
     const tbk_repository_set request = {.store = work->request->config->store,
                                         .id = set->id,
                                         .name = work->settings->name,
                                         .tags = tags};
     tbk_repository_sent sent = {.snapshot = NULL};
     int64_t started_ms = tbk_clock_monotonic_ms();
+    *out_is_its_own = true;
+    if (!offsite_manifest_tag(work->arena, set, &tags[2], err))
+        return tbk_error_context(err, "sending set %s", set->id);
+    *out_is_its_own = false;
     tbk_report_log(work->report, TBK_LOG_INFO, PHASE, "set %s goes off-site", set->id);
     work->state.sending = set->id;
     if (!offsite_save(work, err))
@@ -235,11 +199,16 @@ static bool send_set(offsite_work *work, const tbk_stored_set *set, tbk_error *e
     if (!work->repository->send(work->repository->self, work->arena, &request, &sent, err)) {
         if (err->code == TBK_E_SPACE)
             offsite_make_room(work);
+        *out_is_its_own = err->code == TBK_E_IO;
         return tbk_error_context(err, "sending set %s", set->id);
     }
     if (!offsite_look(work, err))
         return false;
-    if (tbk_offsite_state_find(&work->state, sent.snapshot) == NULL)
+    *out_is_its_own =
+        !tbk_offsite_known_is_whole(tbk_offsite_state_find(&work->state, sent.snapshot));
+    if (*out_is_its_own && !offsite_judge_gap(work->gap, err))
+        return false;
+    if (*out_is_its_own)
         return tbk_fail(err, TBK_E_UNPROVED, "it is sent anew at the next try",
                         "set %s was sent, but is not there whole", set->id);
     work->state.sending = NULL;
@@ -248,6 +217,63 @@ static bool send_set(offsite_work *work, const tbk_stored_set *set, tbk_error *e
     tbk_report_log(work->report, TBK_LOG_INFO, PHASE, "set %s is off-site: %" PRIu64 " bytes more",
                    set->id, sent.added_bytes);
     return offsite_save(work, err);
+}
+
+/* One that cannot be read costs itself only: older ones go, and what is there is proved. */
+static void leave(offsite_work *work, const char *id, const tbk_error *why)
+{
+    const char **left = tbk_arena_alloc(work->arena, (work->left_count + 1) * sizeof *left);
+    if (work->left_count == 0)
+        work->left_why = *why;
+    else
+        memcpy(left, work->left, work->left_count * sizeof *left);
+    left[work->left_count++] = id;
+    work->left = left;
+    tbk_report_log(work->report, TBK_LOG_WARNING, PHASE, "set %s stays here: %s", id, why->message);
+}
+
+/* They wait as before, but not for this synchronization. */
+static void pass_over_left(const offsite_work *work, const store_sets *sets)
+{
+    for (size_t i = 0; i < sets->count; i++)
+        for (size_t j = 0; j < work->left_count; j++)
+            if (strcmp(sets->list[i].id, work->left[j]) == 0)
+                sets->list[i].is_proved = false;
+}
+
+/* What goes by the same name and id, and is another set, stays there as ours stays here. */
+static void look_for_sharing(offsite_work *work, const store_sets *sets)
+{
+    tbk_error why;
+    for (size_t i = 0; i < sets->count; i++) {
+        if (offsite_judge_sharing(work, sets->stored[i], &why))
+            continue;
+        if (!work->is_shared)
+            leave(work, sets->list[i].id, &why);
+        work->is_shared = true;
+    }
+}
+
+static bool judge_left(const offsite_work *work, tbk_error *err)
+{
+    if (work->left_count == 0)
+        return true;
+    *err = work->left_why;
+    return work->left_count == 1 ? false
+                                 : tbk_error_context(err,
+                                                     "%zu sets stay here, of which this is the "
+                                                     "newest",
+                                                     work->left_count);
+}
+
+static bool send_or_leave(offsite_work *work, const tbk_stored_set *set, tbk_error *err)
+{
+    bool is_its_own = false;
+    if (send_set(work, set, &is_its_own, err))
+        return true;
+    if (is_its_own)
+        leave(work, set->id, err);
+    return is_its_own;
 }
 
 /* What arrived of an upload that did not end counts only once it is in the index. */
@@ -280,13 +306,15 @@ static bool send_sets(offsite_work *work, tbk_error *err)
             return false;
         work->store_sets = sets.count;
         work->state.waiting = count_waiting(work, &sets);
+        pass_over_left(work, &sets);
         const tbk_offsite_set *next = next_set(work, &sets);
         if (next == NULL) {
+            look_for_sharing(work, &sets);
             work->state.sending = NULL; /* that of a run that was killed has arrived, or is gone */
             return true;
         }
         if ((is_first && !mend_index(work, err)) || !tbk_report_go_on(work->report, err) ||
-            !send_set(work, sets.stored[next - sets.list], err))
+            !send_or_leave(work, sets.stored[next - sets.list], err))
             return false;
     }
 }
@@ -336,7 +364,8 @@ static bool do_all(offsite_work *work, tbk_error *err)
     offsite_tidy_incoming(work);
     expect_waiting(work);
     return offsite_look_there(work, err) && send_sets(work, err) && prove(work, err) &&
-           offsite_remove_old(work, err);
+           offsite_remove_old(work, err) && judge_left(work, err) &&
+           offsite_judge_gap(work->gap, err);
 }
 
 /* What became of it stands in the state, whatever that was. */

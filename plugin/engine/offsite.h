@@ -21,6 +21,7 @@ typedef struct tbk_offsite_request {
     const char *folder; /* ours: state.json, incoming/ */
     const char *host;   /* by which locks of this process are known */
     int64_t now_s;
+    int64_t uptime_s; /* of the machine: goes on evenly, whatever the wall clock is set to */
     const tbk_report *report;
 } tbk_offsite_request;
 

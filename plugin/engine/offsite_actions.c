@@ -74,9 +74,13 @@ bool tbk_offsite_list(tbk_arena *arena, const tbk_offsite_request *request, tbk_
 {
     const tbk_repository *it = request->repository;
     tbk_snapshot *snapshots = NULL;
-    const char *id = NULL;
-    if (!offsite_reach(it, arena, false, &id, err) || !it->list(it->self, arena, &snapshots, err))
+    const char *id = NULL, *gap = NULL;
+    if (!offsite_reach(it, arena, false, &id, err) ||
+        !it->list(it->self, arena, &snapshots, &gap, err))
         return false;
+    if (gap != NULL)
+        tbk_report_log(request->report, TBK_LOG_WARNING, "offsite",
+                       "there is more than is listed here: %s", gap);
     tbk_value *list = tbk_value_list(arena);
     for (const tbk_snapshot *at = snapshots; at != NULL; at = at->next) {
         tbk_value *item = tbk_value_map(arena);

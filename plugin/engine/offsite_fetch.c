@@ -219,11 +219,15 @@ bool tbk_offsite_fetch(tbk_arena *arena, const tbk_offsite_request *request, con
     const tbk_repository *it = request->repository;
     const char *wanted = strcmp(set, "latest") == 0 ? NULL : set;
     tbk_snapshot *snapshots = NULL;
-    const char *id = NULL;
+    const char *id = NULL, *gap = NULL;
     bool was_tried = false;
     tbk_error why;
-    if (!offsite_reach(it, arena, false, &id, err) || !it->list(it->self, arena, &snapshots, err))
+    if (!offsite_reach(it, arena, false, &id, err) ||
+        !it->list(it->self, arena, &snapshots, &gap, err))
         return false;
+    if (gap != NULL)
+        tbk_report_log(request->report, TBK_LOG_WARNING, PHASE,
+                       "not all copies can be looked at: %s", gap);
     for (const tbk_snapshot *at = snapshots; at != NULL; at = at->next) {
         if (!is_wanted(at, name, wanted, request->now_s))
             continue;
@@ -236,7 +240,8 @@ bool tbk_offsite_fetch(tbk_arena *arena, const tbk_offsite_request *request, con
         was_tried = true;
         tbk_report_log(request->report, TBK_LOG_WARNING, PHASE, "%s", why.message);
     }
-    return was_tried
+    /* What could not be looked at may be the one. */
+    return was_tried || !offsite_judge_gap(gap, err)
                ? false
                : tbk_fail(err, TBK_E_NOT_FOUND, "'torrust-backup offsite list' shows what is there",
                           "there is no set '%s' of '%s' in '%s'", set, name,

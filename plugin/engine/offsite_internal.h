@@ -8,7 +8,9 @@
 #include "domain/retention.h"
 #include "engine/offsite.h"
 #include "engine/offsite_state.h"
+#include "store/store.h"
 
+#define OFFSITE_MANIFEST_BYTES_MAX (16u << 20)
 #define TBK_OFFSITE_BYTES_TAG "bytes-" /* of the database, before the number */
 
 typedef struct offsite_work {
@@ -20,8 +22,13 @@ typedef struct offsite_work {
     tbk_offsite_state state;
     int lock;                  /* of our folder */
     tbk_snapshot *snapshots;   /* of all names */
+    const char *gap;           /* NULL, or why there may be more of them */
     tbk_offsite_copies copies; /* those of our name */
     size_t store_sets;         /* of ours, in the store */
+    const char **left;         /* sets of the store that could not be sent, the newest first */
+    size_t left_count;
+    bool is_shared;     /* another deployment has our name */
+    tbk_error left_why; /* of the first of them */
 } offsite_work;
 
 /* Takes the folder's lock, and reads the state. Fails with TBK_E_LOCKED. */
@@ -43,13 +50,16 @@ bool offsite_reach(const tbk_repository *repository, tbk_arena *arena, bool was_
                    const char **out_id, tbk_error *err) TBK_MUST_CHECK;
 /* Proves that it is the repository of before, and tells it apart from another one. */
 bool offsite_identify(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
-/* Removes what locks this VM has left. */
+/* Removes what locks this VM has left, and those of others that nobody holds any more. */
 bool offsite_tidy_locks(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
 
 /* The copies that were there at the last look, those that are whole. */
 void offsite_recall(offsite_work *work);
 /* Lists the snapshots, and looks at each of our name that was not looked at yet. */
 bool offsite_look(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
+/* Fails with TBK_E_UNPROVED where not all snapshots could be looked at: what is missed may be
+ * there. */
+bool offsite_judge_gap(const char *gap, tbk_error *err) TBK_MUST_CHECK;
 /* A part of the copies: those that are not from the future. */
 tbk_offsite_copies offsite_past_copies(const offsite_work *work);
 /* Of those; NULL: there is none. */
@@ -74,9 +84,20 @@ bool offsite_drill(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
 bool offsite_judge_check(const tbk_offsite_state *state, tbk_error *err) TBK_MUST_CHECK;
 bool offsite_judge_drill(const tbk_offsite_state *state, tbk_error *err) TBK_MUST_CHECK;
 const tbk_snapshot *offsite_find_snapshot(const offsite_work *work, const char *id);
-/* By its tags. */
+/* By its tags; what comes after the prefix in the first that has it, NULL: none has. */
+const char *offsite_tag_after(const tbk_snapshot *snapshot, const char *prefix);
 tbk_profile offsite_profile_of(const tbk_snapshot *snapshot);
 uint64_t offsite_bytes_of(const tbk_snapshot *snapshot);
+
+/* --- offsite_sharing.c --- */
+
+/* What its copy is told by from that of another set with the same id. */
+bool offsite_manifest_tag(tbk_arena *arena, const tbk_stored_set *set, const char **out,
+                          tbk_error *err) TBK_MUST_CHECK;
+/* Fails with TBK_E_CONFIG where the copy under our name is of another set than ours of the same id.
+ */
+bool offsite_judge_sharing(const offsite_work *work, const tbk_stored_set *set,
+                           tbk_error *err) TBK_MUST_CHECK;
 
 /* --- offsite_removal.c --- */
 

@@ -3,19 +3,26 @@
 #include "engine/offsite_internal.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #define PHASE "offsite"
 
 /* Whatever was known to be whole may not be any more; what is known to be damaged is. */
-static void doubt_all(tbk_offsite_state *state, tbk_arena *arena)
+static void doubt_all(tbk_offsite_state *state)
 {
-    tbk_offsite_known *known = tbk_arena_alloc(arena, (state->known_count + 1) * sizeof *known);
     size_t count = 0;
     for (size_t i = 0; i < state->known_count; i++)
         if (state->known[i].damage != NULL)
-            known[count++] = state->known[i];
-    state->known = known;
+            state->known[count++] = state->known[i];
+    state->known_count = count;
+}
+
+/* The look that found something missing may have been wrong, or the repository was repaired. */
+static void look_again_at_partial(tbk_offsite_state *state)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < state->known_count; i++)
+        if (state->known[i].lacks == NULL)
+            state->known[count++] = state->known[i];
     state->known_count = count;
 }
 
@@ -53,27 +60,23 @@ bool offsite_check(offsite_work *work, tbk_error *err)
     if (ok) {
         state->check_part = part;
         state->check_good_s = state->check_s;
+        look_again_at_partial(state);
         return true;
     }
-    doubt_all(state, work->arena);
+    doubt_all(state);
     return offsite_judge_check(state, err);
 }
 
 /* Its sizes are right: only this remembers that it is not whole. */
 static void note_damage(offsite_work *work, const tbk_snapshot *snapshot, const char *reason)
 {
-    doubt_all(&work->state, work->arena);
-    tbk_offsite_state *state = &work->state;
-    tbk_offsite_known *known =
-        tbk_arena_alloc(work->arena, (state->known_count + 1) * sizeof *known);
-    memcpy(known, state->known, state->known_count * sizeof *known);
-    known[state->known_count++] =
-        (tbk_offsite_known){.snapshot = snapshot->id,
-                            .set = snapshot->set,
-                            .damage = reason,
-                            .profile = offsite_profile_of(snapshot),
-                            .database_bytes = (int64_t)offsite_bytes_of(snapshot)};
-    state->known = known;
+    const tbk_offsite_known known = {.snapshot = snapshot->id,
+                                     .set = snapshot->set,
+                                     .damage = reason,
+                                     .profile = offsite_profile_of(snapshot),
+                                     .database_bytes = (int64_t)offsite_bytes_of(snapshot)};
+    doubt_all(&work->state);
+    tbk_offsite_state_add_known(work->arena, &work->state, &known);
 }
 
 bool offsite_drill(offsite_work *work, tbk_error *err)

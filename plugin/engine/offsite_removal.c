@@ -4,6 +4,8 @@
 
 #include "store/brake.h"
 
+#include <string.h>
+
 #define PRUNE_EVERY_DAYS 7
 #define PHASE "offsite"
 
@@ -58,18 +60,25 @@ static const char *const *dropped(offsite_work *work, size_t *out_count)
     return ids;
 }
 
+/* A good copy comes before each removal: one that is newer than what could not be sent. */
+static bool lacks_the_newest(const offsite_work *work)
+{
+    const tbk_snapshot *newest = offsite_newest_whole(work);
+    return newest == NULL || (work->left_count > 0 && strcmp(work->left[0], newest->set) > 0);
+}
+
 /* Where the store shows no set, its disk may not be mounted, and nothing is known of it. */
 static bool has_reason_to_keep(offsite_work *work)
 {
-    return !may_remove(work) || store_brakes(work) || work->store_sets == 0 ||
-           offsite_newest_whole(work) == NULL;
+    return work->gap != NULL || work->is_shared || !may_remove(work) || store_brakes(work) ||
+           work->store_sets == 0 || lacks_the_newest(work);
 }
 
 static bool forget_old(offsite_work *work, size_t *out_count, tbk_error *err)
 {
     const char *const *ids = dropped(work, out_count);
-    if (*out_count > 0 &&
-        (!work->repository->forget(work->repository->self, ids, err) || !offsite_look(work, err)))
+    if (*out_count > 0 && (!work->repository->forget(work->repository->self, ids, err) ||
+                           !offsite_look(work, err) || !offsite_judge_gap(work->gap, err)))
         return tbk_error_context(err, "removing old sets off-site");
     for (size_t i = 0; i < *out_count; i++)
         if (offsite_find_snapshot(work, ids[i]) != NULL)

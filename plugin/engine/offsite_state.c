@@ -14,7 +14,8 @@
 #define STATE_SCHEMA 1
 #define STATE_NAME "state.json"
 #define METRICS_NAME "torrust_backup_offsite.prom"
-#define STATE_BYTES_MAX (4u << 20)
+#define STATE_BYTES_MAX (8u << 20) /* for as many copies as a list may have */
+#define KNOWN_ROOM_LEAST 64
 #define HOSTS_MAX 64 /* the oldest are forgotten: their locks are stale by their age */
 
 #define AT(member) TBK_AT(tbk_offsite_known, member)
@@ -22,9 +23,18 @@ static const tbk_field known_fields[] = {
     {"snapshot", TBK_FIELD_TEXT, AT(snapshot)},
     {"set", TBK_FIELD_TEXT, AT(set)},
     {"damage", TBK_FIELD_TEXT, AT(damage), .need = TBK_FIELD_OMITTED},
+    {"lacks", TBK_FIELD_TEXT, AT(lacks), .need = TBK_FIELD_OMITTED},
     {"profile", TBK_FIELD_NAME, AT(profile), .names = &tbk_profile_names},
     {"database_bytes", TBK_FIELD_INTEGER, AT(database_bytes)},
     {"stored_bytes", TBK_FIELD_INTEGER, AT(stored_bytes)},
+    {.kind = TBK_FIELD_END},
+};
+#undef AT
+
+#define AT(member) TBK_AT(tbk_offsite_seen, member)
+static const tbk_field lock_fields[] = {
+    {"id", TBK_FIELD_TEXT, AT(id)},
+    {"uptime_s", TBK_FIELD_INTEGER, AT(uptime_s)},
     {.kind = TBK_FIELD_END},
 };
 #undef AT
@@ -59,6 +69,8 @@ static const tbk_field state_fields[] = {
     {"brake", TBK_FIELD_TEXT, AT(brake), OPTIONAL},
     {"known", TBK_FIELD_LIST, .need = TBK_FIELD_REQUIRED,
      TBK_AT_LIST(tbk_offsite_state, known, known_count), .items = known_fields},
+    {"locks", TBK_FIELD_LIST, OPTIONAL, TBK_AT_LIST(tbk_offsite_state, locks, lock_count),
+     .items = lock_fields},
     {.kind = TBK_FIELD_END},
 };
 #undef AT
@@ -152,6 +164,25 @@ void tbk_offsite_state_add_host(tbk_arena *arena, tbk_offsite_state *state, cons
     hosts[count - from] = host;
     hosts[count - from + 1] = NULL;
     state->hosts = hosts;
+}
+
+void tbk_offsite_state_add_known(tbk_arena *arena, tbk_offsite_state *state,
+                                 const tbk_offsite_known *known)
+{
+    if (state->known_count >= state->known_room) {
+        size_t room = 2 * state->known_count + KNOWN_ROOM_LEAST;
+        tbk_offsite_known *all = tbk_arena_alloc(arena, room * sizeof *all);
+        if (state->known_count > 0)
+            memcpy(all, state->known, state->known_count * sizeof *all);
+        state->known = all;
+        state->known_room = room;
+    }
+    state->known[state->known_count++] = *known;
+}
+
+bool tbk_offsite_known_is_whole(const tbk_offsite_known *known)
+{
+    return known != NULL && known->damage == NULL && known->lacks == NULL;
 }
 
 const tbk_offsite_known *tbk_offsite_state_find(const tbk_offsite_state *state,

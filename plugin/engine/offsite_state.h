@@ -16,18 +16,28 @@
 /* A copy that was looked at: it is whole, or could not be read back. */
 typedef struct tbk_offsite_known {
     const char *snapshot, *set;
-    const char *damage; /* NULL: it is whole */
+    const char *damage; /* what was not as it was sent when it was read back; NULL: nothing */
+    const char *lacks;  /* what was missing when it was looked at; NULL: it is whole. Looked at
+                         * again after each check, since the look may have been wrong */
     tbk_profile profile;
     int64_t database_bytes, stored_bytes;
 } tbk_offsite_known;
+
+/* A lock in the repository, and when it was first seen: by the machine's uptime. */
+typedef struct tbk_offsite_seen {
+    const char *id;
+    int64_t uptime_s;
+} tbk_offsite_seen;
 
 /* Times are of the wall clock, 0: never. Texts live in the arena; NULL: nothing. */
 typedef struct tbk_offsite_state {
     const char *repository; /* its own id; another one is an alarm */
     const char **hosts;     /* names of containers that wrote from this VM, NULL at the end; the
                              * locks that they left are ours */
-    const tbk_offsite_known *known;
-    size_t known_count;
+    tbk_offsite_known *known;
+    size_t known_count, known_room; /* so many fit in there; 0: it is another's */
+    const tbk_offsite_seen *locks;  /* those that were there at the last look */
+    size_t lock_count;
     int64_t attempt_s, success_s; /* of a synchronization; of one that did all that was due */
     int64_t exit_status;          /* of the last one, with its error */
     const char *error, *fix;
@@ -57,6 +67,10 @@ bool tbk_offsite_state_write(tbk_arena *arena, const char *folder, const tbk_off
 /* Adds the host unless it is there. */
 void tbk_offsite_state_add_host(tbk_arena *arena, tbk_offsite_state *state, const char *host);
 bool tbk_offsite_state_has_host(const tbk_offsite_state *state, const char *host);
+/* In a time that does not grow with what is there. */
+void tbk_offsite_state_add_known(tbk_arena *arena, tbk_offsite_state *state,
+                                 const tbk_offsite_known *known);
+bool tbk_offsite_known_is_whole(const tbk_offsite_known *known); /* NULL is not */
 /* NULL: it was not looked at yet. */
 const tbk_offsite_known *tbk_offsite_state_find(const tbk_offsite_state *state,
                                                 const char *snapshot);

@@ -188,6 +188,7 @@ static bool with_restic(tbk_arena *arena, const engine_args *args, const tbk_eng
                                          .folder = TBK_OUTBOUND_DIRECTORY,
                                          .host = host,
                                          .now_s = tbk_clock_now_s(),
+                                         .uptime_s = tbk_clock_monotonic_ms() / 1000,
                                          .report = &report};
     return act_and_tell(arena, args, &request, output, err);
 }

@@ -65,12 +65,16 @@ typedef struct tbk_repository {
     bool (*identify)(void *self, tbk_arena *arena, const char **out_id, tbk_error *err);
     /* Makes a new one; fails with TBK_E_CONFIG where one is. */
     bool (*init)(void *self, tbk_error *err);
-    /* Those of sets, of all names; the newest first. */
-    bool (*list)(void *self, tbk_arena *arena, tbk_snapshot **out, tbk_error *err);
+    /* Those of sets, of all names; the newest first. *out_gap is NULL, or tells of snapshots that
+     * are there and could not be looked at: what is not in the list may then be there all the
+     * same. */
+    bool (*list)(void *self, tbk_arena *arena, tbk_snapshot **out, const char **out_gap,
+                 tbk_error *err);
     /* The files of the set in the snapshot. */
     bool (*files)(void *self, tbk_arena *arena, const tbk_snapshot *snapshot,
                   tbk_snapshot_file **out, tbk_error *err);
-    /* No limit on the whole: it goes on while bytes move. */
+    /* No limit on the whole: it goes on while bytes move. Fails with TBK_E_IO where the set itself
+     * cannot be read, whole or at all: that says nothing of the repository. */
     bool (*send)(void *self, tbk_arena *arena, const tbk_repository_set *set,
                  tbk_repository_sent *out, tbk_error *err);
     /* One file's bytes as they come; `take` fails with its own error. */

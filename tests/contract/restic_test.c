@@ -9,6 +9,7 @@ static tbk_arena *arena;
 static tbk_restic *restic;
 static tbk_repository port;
 static tbk_error err;
+static const char *gap; /* of the last list */
 
 /* --- watching restic while it runs --- */
 
@@ -16,6 +17,7 @@ static tbk_error err;
 static struct {
     int64_t cancel_at_ms; /* 0 = never */
     bool kill;            /* the child, once it has had a while */
+    bool stall;           /* the server, the same */
     unsigned seen;        /* children that had a planted secret in their environment */
     unsigned leaked;      /* processes that had one in their arguments */
     uint64_t most_bytes, total_bytes;
@@ -72,6 +74,14 @@ static long running_child(void)
     return child;
 }
 
+/* It is there, and takes what its buffers hold; that is all. */
+static void stall_server(bool is_stalled)
+{
+    assert_int_equal(
+        run_line("kill -%s $(cat %s/server/pid)", is_stalled ? "STOP" : "CONT", offsite_scratch),
+        0);
+}
+
 static bool look(void *self)
 {
     (void)self;
@@ -80,6 +90,8 @@ static bool look(void *self)
     bool is_late = tbk_clock_monotonic_ms() > watch.begin_ms + 3000;
     if (child > 0 && watch.kill && is_late)
         (void)kill((pid_t)child, SIGKILL);
+    if (child > 0 && watch.stall && is_late)
+        stall_server(true);
     return watch.cancel_at_ms != 0 && tbk_clock_monotonic_ms() >= watch.cancel_at_ms;
 }
 
@@ -165,7 +177,7 @@ static void init(void) { assert_succeeds(port.init(port.self, &err), err); }
 static tbk_snapshot *list(void)
 {
     tbk_snapshot *found = NULL;
-    assert_succeeds(port.list(port.self, arena, &found, &err), err);
+    assert_succeeds(port.list(port.self, arena, &found, &gap, &err), err);
     return found;
 }
 
@@ -185,7 +197,8 @@ static void is_made_only_when_asked_and_once(void **state)
     tbk_snapshot *found = NULL;
     assert_refused(port.identify(port.self, arena, &id, &err), TBK_E_NOT_FOUND,
                    settings.repository);
-    assert_refused(port.list(port.self, arena, &found, &err), TBK_E_NOT_FOUND, settings.repository);
+    assert_refused(port.list(port.self, arena, &found, &gap, &err), TBK_E_NOT_FOUND,
+                   settings.repository);
     assert_refused(port.identify(port.self, arena, &id, &err), TBK_E_NOT_FOUND,
                    "in the repository");
     init();
@@ -324,8 +337,7 @@ static void refuses_what_is_no_set(void **state)
     init();
     assert_refused(port.send(port.self, arena, &sets[0], &sent, &err), TBK_E_USAGE, "no set's id");
     assert_refused(port.send(port.self, arena, &sets[1], &sent, &err), TBK_E_CONFIG, "a name");
-    assert_refused(port.send(port.self, arena, &sets[2], &sent, &err), TBK_E_FAILED,
-                   "do not exist");
+    assert_refused(port.send(port.self, arena, &sets[2], &sent, &err), TBK_E_IO, "does not exist");
     assert_refused(port.send(port.self, arena, &sets[3], &sent, &err), TBK_E_IO, "cannot enter");
     assert_refused(port.restore(port.self, &odd, "/nowhere", &err), TBK_E_USAGE, "no snapshot");
     assert_refused(port.forget(port.self, ids, &err), TBK_E_USAGE, "latest");
@@ -382,6 +394,39 @@ static void ends_within_seconds_when_it_is_cancelled(void **state)
     assert_null(list());
 }
 
+/* Each piece takes longer than the limit: restic says the same of itself all the time. */
+static void goes_on_while_bytes_move(void **state)
+{
+    (void)state;
+    init();
+    settings.limit_upload_kib = 200;
+    settings.limit_stall_s = 4;
+    open_restic();
+    assert_succeeds(send_slowly(), err);
+    assert_true(tbk_clock_monotonic_ms() > watch.begin_ms + 8000);
+}
+
+static void ends_when_nothing_moves(void **state)
+{
+    (void)state;
+    init();
+    settings.limit_upload_kib = 200;
+    settings.limit_stall_s = 4;
+    open_restic();
+    begin_watch();
+    watch.stall = true;
+    bool sent = send_slowly();
+    watch.stall = false;
+    int64_t took_ms = tbk_clock_monotonic_ms() - watch.begin_ms;
+    stall_server(false);
+    assert_false(sent);
+    assert_int_equal(err.code, TBK_E_NETWORK);
+    assert_contains(err.message, "nothing has moved to or from the repository for 4 s");
+    assert_contains(err.fix, "hangs");
+    assert_true(took_ms < 60000);
+    assert_false(has_children());
+}
+
 /* --- what only a folder shows --- */
 
 static void finds_a_damaged_pack(void **state)
@@ -407,6 +452,26 @@ static void finds_a_damaged_pack(void **state)
                    "cannot restore");
 }
 
+/* restic itself leaves it out, and ends with 0. */
+static void tells_of_a_snapshot_that_it_cannot_load(void **state)
+{
+    (void)state;
+    init();
+    const char *bad = sent_id(SET_OLD, "production");
+    const char *good = sent_id(SET_NEW, "production");
+    assert_non_null(list());
+    assert_null(gap);
+    assert_int_equal(run_line("f=%s/snapshots/%s; chmod u+w $f; echo damage >$f; rm -rf %s/*",
+                              settings.repository, bad, settings.cache_folder),
+                     0);
+    const tbk_snapshot *found = list();
+    assert_string_equal(found->id, good);
+    assert_null(found->next);
+    assert_non_null(gap);
+    assert_contains(gap, bad);
+    assert_contains(gap, "failed to load snapshot");
+}
+
 /* Mounts of this process alone, so that nothing stays mounted. */
 static bool may_mount(void)
 {
@@ -425,7 +490,7 @@ static void keeps_no_set_that_it_could_not_read_whole(void **state)
     bool sent = send_slowly();
     assert_int_equal(umount(file), 0);
     assert_false(sent);
-    assert_int_equal(err.code, TBK_E_FAILED);
+    assert_int_equal(err.code, TBK_E_IO);
     assert_contains(err.message, "not all of the set could be read");
     assert_contains(err.message, "manifest.json");
     assert_null(list());
@@ -621,6 +686,8 @@ static int test_folder(void)
 {
     const struct CMUnitTest tests[] = {CONTRACT,
                                        TEST(finds_a_damaged_pack),
+                                       TEST(tells_of_a_snapshot_that_it_cannot_load),
+                                       TEST(goes_on_while_bytes_move),
                                        TEST(leaves_out_what_is_not_ours),
                                        TEST(wants_a_restic_that_is_new_enough),
                                        TEST(refuses_settings_that_give_secrets_away),
@@ -641,7 +708,10 @@ static int test_sftp(void)
 
 static int test_rest(void)
 {
-    const struct CMUnitTest tests[] = {CONTRACT, TEST(refuses_wrong_credentials),
+    const struct CMUnitTest tests[] = {CONTRACT,
+                                       TEST(refuses_wrong_credentials),
+                                       TEST(goes_on_while_bytes_move),
+                                       TEST(ends_when_nothing_moves),
                                        TEST(keeps_what_an_append_only_server_keeps),
                                        TEST(tells_within_a_minute_that_nobody_answers)};
     where = &REST;

@@ -582,6 +582,26 @@ static void tells_that_a_name_has_no_address(void **state)
     with_both(check_no_name);
 }
 
+/* The process that serves the connection dies, or the machine with it, while it looks at the key.
+ */
+static void check_cut_login(tbk_ssh_program program)
+{
+    tbk_ssh_target target = target_of(program, "other");
+    assert_error(works(&target), TBK_E_NETWORK);
+    if (program == TBK_SSH_LIBSSH2)
+        assert_contains(err.message, "ended during the login");
+}
+
+static void tells_a_login_that_was_cut_from_a_key_that_is_refused(void **state)
+{
+    (void)state;
+    assert_true(sshd_restart(text_of("AuthorizedKeysCommand /bin/sh -c \"kill -KILL $PPID\"\n"
+                                     "AuthorizedKeysCommandUser %s",
+                                     sshd_user)));
+    with_both(check_cut_login);
+    assert_true(sshd_restart(""));
+}
+
 /* A server whose kernel takes connections, and that never says a word. */
 static int silent_server(uint16_t *out_port) { return listen_on_loopback(5, out_port); }
 
@@ -787,6 +807,7 @@ int main(void)
         TEST(threads_do_not_disturb_each_other),
         TEST(tells_that_nothing_listens),
         TEST(tells_that_a_name_has_no_address),
+        TEST(tells_a_login_that_was_cut_from_a_key_that_is_refused),
         TEST(gives_up_on_a_server_that_says_nothing),
         TEST(can_be_cancelled_while_connecting),
         TEST(gives_up_on_a_server_that_never_comes_to_its_banner),

@@ -205,6 +205,27 @@ is_state() { [ "$(state_of "$1")" = "$2" ]; }
     run -2 tb restore --from nowhere --set "$set"
 }
 
+fetches() { [ -n "$(on_vm docker ps -q --filter name=outbound-once)" ]; }
+fetches_no_more() { [ -z "$(on_vm docker ps -aq --filter name=outbound-once)" ]; }
+
+# The server answers no more, so that only the interruption ends it.
+@test "a restore from there that is interrupted leaves nothing running on the VM" {
+    server=$(cat "$BATS_FILE_TMPDIR/rest-$machine/pid")
+    kill -STOP "$server"
+    (cd "$workspace" && timeout --preserve-status -s INT 400 "$backup" restore standin --from offsite --set latest --dry-run \
+        >"$BATS_TEST_TMPDIR/out" 2>&1) 3>&- &
+    wait_until 60 fetches
+    pkill -INT -P $! torrust-backup || pkill -INT -P $! timeout
+    status=0
+    wait $! || status=$?
+    left=0
+    wait_until 10 fetches_no_more || left=1
+    kill -CONT "$server"
+    cat "$BATS_TEST_TMPDIR/out"
+    [ "$status" = 130 ]
+    [ "$left" = 0 ]
+}
+
 @test "without anything of ours: restic, sha256sum, zstd" {
     set=$(sets_there | tail -n 1)
     snapshot=$(by_restic snapshots --no-lock --json | jq -r --arg set "/$set" '.[] | select(.paths[0] | endswith($set)) | .id')

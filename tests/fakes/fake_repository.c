@@ -208,16 +208,25 @@ static void insert(tbk_snapshot **list, tbk_snapshot *snapshot)
     *list = snapshot;
 }
 
-static bool list(void *self, tbk_arena *arena, tbk_snapshot **out, tbk_error *err)
+static bool list(void *self, tbk_arena *arena, tbk_snapshot **out, const char **out_gap,
+                 tbk_error *err)
 {
+    const fake_repository *it = self;
     if (!begin(self, "list", err))
         return false;
     *out = NULL;
+    *out_gap = NULL;
     DIR *folder = opendir(path_of(arena, self, "snapshots"));
     must(folder != NULL, "snapshots");
-    for (const struct dirent *item; (item = readdir(folder)) != NULL;)
-        if (item->d_name[0] != '.')
-            insert(out, read_snapshot(arena, self, item->d_name));
+    for (const struct dirent *item; (item = readdir(folder)) != NULL;) {
+        if (item->d_name[0] == '.')
+            continue;
+        tbk_snapshot *snapshot = read_snapshot(arena, self, item->d_name);
+        if (it->hidden != NULL && strcmp(snapshot->set, it->hidden) == 0)
+            *out_gap = "a snapshot cannot be loaded";
+        else
+            insert(out, snapshot);
+    }
     (void)closedir(folder);
     return true;
 }
@@ -315,7 +324,7 @@ static bool locks(void *self, tbk_arena *arena, tbk_repository_lock **out, tbk_e
     return true;
 }
 
-static void remove_locks(fake_repository *self, int64_t before_s)
+static void remove_locks(const fake_repository *self, int64_t before_s)
 {
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     tbk_repository_lock *all = NULL;
@@ -327,6 +336,8 @@ static void remove_locks(fake_repository *self, int64_t before_s)
         if (lock->time_s < before_s)
             (void)unlink(tbk_arena_format(arena, "%s/locks/%s", self->folder, lock->id));
 }
+
+void fake_repository_remove_locks(const fake_repository *self) { remove_locks(self, INT64_MAX); }
 
 static bool unlock(void *self, bool all, tbk_error *err)
 {
@@ -386,6 +397,10 @@ static bool send_set(void *self, tbk_arena *arena, const tbk_repository_set *set
     const char *pack = tbk_arena_format(arena, "%s/packs/%s", it->folder, id);
     if (!begin(self, "send", err) || !lock_it(it, false, err))
         return false;
+    if (it->unreadable != NULL && strcmp(set->id, it->unreadable) == 0) {
+        unlock_it(it);
+        return tbk_fail(err, TBK_E_IO, "look at it", "not all of the set could be read");
+    }
     must(mkdir(pack, 0700) == 0, pack);
     uint64_t bytes = copy_folder(it, tbk_arena_format(arena, "%s/%s", set->store, set->id),
                                  tbk_arena_format(arena, "%s/%s", pack, set->id),
@@ -497,9 +512,11 @@ size_t fake_repository_count(const fake_repository *self, const char *name)
     tbk_snapshot *all = NULL;
     tbk_error err;
     fake_repository quiet = *self;
+    const char *gap = NULL;
     size_t count = 0;
     quiet.is_unreachable = quiet.refuses_password = false;
-    must(list(&quiet, arena, &all, &err), "list");
+    quiet.hidden = NULL;
+    must(list(&quiet, arena, &all, &gap, &err), "list");
     for (const tbk_snapshot *at = all; at != NULL; at = at->next)
         count += name == NULL || strcmp(at->name, name) == 0;
     return count;

@@ -49,6 +49,16 @@ static void exit_statuses_count_before_words(void **state)
     assert_string_equal(reason, "what is this");
 }
 
+/* Those lines come with an exit status of 0. */
+static void what_is_left_out_of_an_answer_is_noted(void **state)
+{
+    (void)state;
+    (void)code_of(0, "not Ignoring \"a\"\n");
+    assert_string_equal(words.ignored, "");
+    (void)code_of(0, "Ignoring \"aa\": failed to load open sesame\nIgnoring \"bb\": the same\n");
+    assert_string_equal(words.ignored, "Ignoring \"aa\": failed to load ***");
+}
+
 static void words_tell_apart_what_ends_with_1(void **state)
 {
     (void)state;
@@ -169,6 +179,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exit_statuses_count_before_words),
+        cmocka_unit_test(what_is_left_out_of_an_answer_is_noted),
         cmocka_unit_test(words_tell_apart_what_ends_with_1),
         cmocka_unit_test(what_ssh_said_is_the_reason),
         cmocka_unit_test(no_secret_is_shown),

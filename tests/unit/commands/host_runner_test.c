@@ -11,8 +11,10 @@ typedef struct scene {
     tbk_arena *arena;
     const char *words; /* after the script's name, separated by blanks */
     const char *log;
-    const char *record; /* of a run, in the store */
-    const char *told;   /* the reported lines, each with a line break */
+    const char *record;   /* of a run, in the store */
+    const char *stopped;  /* the container that was stopped; NULL = none */
+    tbk_error_code fails; /* TBK_E_OK: the command ends well */
+    const char *told;     /* the reported lines, each with a line break */
     tbk_workspace workspace;
     tbk_remote remote;
     tbk_report report;
@@ -25,6 +27,11 @@ static bool answer(void *self, const tbk_remote_command *command, tbk_remote_res
     scene *it = self;
     if (command->on_output != NULL)
         return command->on_output(command->on_output_self, it->log, strlen(it->log), err);
+    if (strcmp(command->argv[3], "stop") == 0) {
+        assert_true(command->is_cleanup && command->as_root);
+        it->stopped = command->argv[4];
+        return true;
+    }
     if (strcmp(command->argv[3], "record") == 0) {
         tbk_text_append(&result->output, it->record);
         return true;
@@ -32,7 +39,7 @@ static bool answer(void *self, const tbk_remote_command *command, tbk_remote_res
     it->words = "";
     for (const char *const *word = command->argv + 4; *word != NULL; word++)
         it->words = tbk_arena_format(it->arena, "%s %s", it->words, *word);
-    return true;
+    return it->fails == TBK_E_OK || tbk_fail(err, it->fails, NULL, "it broke");
 }
 
 static void take_line(void *self, tbk_log_level level, const char *phase, const char *message)
@@ -79,8 +86,39 @@ static void gives_the_engine_every_argument(void **state)
     assert_succeeds(tbk_host_run_engine(it->arena, &it->vm, arguments, 1000, &found, &err), err);
     const char *after_file = strchr(it->words + 1, ' ');
     assert_non_null(after_file);
-    assert_string_equal(after_file, tbk_arena_format(it->arena, " backup /store%s", expected));
+    static const char BEFORE[] = " backup /store torrust-backup-backup-once-0123456789abcdef";
+    assert_memory_equal(after_file, BEFORE, sizeof BEFORE - 1 - 16);
+    assert_string_equal(after_file + sizeof BEFORE - 1, expected);
+    assert_null(it->stopped);
     assert_null(found.value);
+}
+
+/* What runs there does not end because the one who waits for it goes. */
+static void stops_what_nobody_waits_for(void **state)
+{
+    scene *it = *state;
+    static const char *const arguments[] = {"offsite", "fetch", NULL};
+    static const tbk_error_code codes[] = {TBK_E_INTERRUPTED, TBK_E_TIMEOUT};
+    tbk_host_answer found;
+    tbk_error err;
+    const char *first = NULL;
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        it->fails = codes[i];
+        assert_fails(
+            tbk_host_run_service(it->arena, &it->vm, "outbound", arguments, 1000, &found, &err),
+            err, codes[i], "it broke");
+        assert_non_null(it->stopped);
+        assert_non_null(
+            strstr(it->words, tbk_arena_format(it->arena, " %s offsite fetch", it->stopped)));
+        assert_true(first == NULL || strcmp(first, it->stopped) != 0);
+        first = it->stopped;
+    }
+    it->fails = TBK_E_NETWORK; /* there is no way to it any more */
+    it->stopped = NULL;
+    assert_fails(
+        tbk_host_run_service(it->arena, &it->vm, "outbound", arguments, 1000, &found, &err), err,
+        TBK_E_NETWORK, "it broke");
+    assert_null(it->stopped);
 }
 
 static const char *follow(scene *it, const char *log)
@@ -188,6 +226,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(gives_the_engine_every_argument),
+        TEST(stops_what_nobody_waits_for),
         TEST(tells_the_last_line_of_a_log_without_its_end),
         TEST(reads_the_record_of_a_run),
         TEST(refuses_a_record_that_cannot_be_one),

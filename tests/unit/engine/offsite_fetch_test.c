@@ -87,6 +87,14 @@ static void a_set_comes_back_as_it_was(void **state)
     assert_fails(fetch_of(self, "other", "latest"), self->err, TBK_E_NOT_FOUND, "of 'other'");
 }
 
+static void what_cannot_be_looked_at_is_not_said_to_be_missing(void **state)
+{
+    offsite *self = *state;
+    const char *id = begin_with_a_copy(self);
+    self->repository.hidden = id;
+    assert_fails(fetch(self, id), self->err, TBK_E_UNPROVED, "a snapshot cannot be loaded");
+}
+
 /* Reading takes no lock, and minds none. */
 static void locks_of_dead_machines_do_not_stand_in_the_way(void **state)
 {
@@ -348,6 +356,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_offsite, tear_down_offsite)
     const struct CMUnitTest tests[] = {
         TEST(a_set_comes_back_as_it_was),
+        TEST(what_cannot_be_looked_at_is_not_said_to_be_missing),
         TEST(locks_of_dead_machines_do_not_stand_in_the_way),
         TEST(the_latest_is_never_one_from_the_future),
         TEST(the_latest_is_whole),

@@ -23,6 +23,8 @@ typedef struct offsite {
     tbk_repository port;
     const char *home; /* where its state is */
     int64_t now_s;
+    int64_t ahead_s; /* the wall clock, of the time that has passed */
+    int64_t up_since_s;
     tbk_text log;
     tbk_report report;
     tbk_offsite_state state; /* as read last */
@@ -41,6 +43,7 @@ static inline int set_up_offsite(void **state)
     make_scratch(self->folder);
     self->arena = tbk_arena_new();
     self->now_s = START_S;
+    self->up_since_s = START_S - 5000;
     self->home = tbk_arena_format(self->arena, "%s/home", self->folder);
     const char *database = tbk_arena_format(self->arena, "%s/t.db", self->folder);
     make_torrents(database, 300, "1");
@@ -83,6 +86,7 @@ static inline tbk_offsite_request request_of(offsite *self)
                                  .folder = self->home,
                                  .host = HOST,
                                  .now_s = self->now_s,
+                                 .uptime_s = self->now_s - self->ahead_s - self->up_since_s,
                                  .report = &self->report};
 }
 
@@ -136,9 +140,11 @@ static inline const tbk_snapshot *snapshot_at(offsite *self, const char *name, s
 {
     tbk_snapshot *all = NULL;
     fake_repository quiet = self->repository;
+    const char *gap = NULL;
     quiet.is_unreachable = quiet.refuses_password = false;
+    quiet.hidden = NULL;
     tbk_repository port = fake_repository_port(&quiet);
-    assert_succeeds(port.list(port.self, self->arena, &all, &self->err), self->err);
+    assert_succeeds(port.list(port.self, self->arena, &all, &gap, &self->err), self->err);
     for (const tbk_snapshot *at = all; at != NULL; at = at->next)
         if (strcmp(at->name, name) == 0 && number-- == 0)
             return at;

@@ -36,13 +36,16 @@ static void one_that_is_missing_is_empty(void **state)
 static tbk_offsite_state full(void)
 {
     static const char *hosts[] = {"container-1", "container-2", NULL};
-    static const tbk_offsite_known known[] = {
-        {"aa", "20260216T175643Z", NULL, TBK_PROFILE_FULL, 5, 6},
-        {"bb", "20260215T175643Z", "a file is gone", TBK_PROFILE_ESSENTIAL, 7, 8}};
+    static tbk_offsite_known known[] = {
+        {"aa", "20260216T175643Z", NULL, NULL, TBK_PROFILE_FULL, 5, 6},
+        {"bb", "20260215T175643Z", "a file is gone", "another", TBK_PROFILE_ESSENTIAL, 7, 8}};
+    static const tbk_offsite_seen locks[] = {{"cc", 24}, {"dd", 25}};
     return (tbk_offsite_state){.repository = "0123",
                                .hosts = hosts,
                                .known = known,
                                .known_count = 2,
+                               .locks = locks,
+                               .lock_count = 2,
                                .attempt_s = 11,
                                .success_s = 12,
                                .exit_status = 22,
@@ -83,8 +86,12 @@ static void all_of_it_is_read_back(void **state)
     assert_int_equal(read.known[0].database_bytes, 5);
     const tbk_offsite_known *known = tbk_offsite_state_find(&read, "bb");
     assert_string_equal(known->damage, "a file is gone");
+    assert_string_equal(known->lacks, "another");
     assert_int_equal(known->profile, TBK_PROFILE_ESSENTIAL);
     assert_int_equal(known->stored_bytes, 8);
+    assert_int_equal(read.lock_count, 2);
+    assert_string_equal(read.locks[1].id, "dd");
+    assert_int_equal(read.locks[1].uptime_s, 25);
     assert_string_equal(read.error, "no \"room\"\n");
     assert_string_equal(read.sending, "20260217T175643Z");
     assert_string_equal(read.drill_error, "e");
@@ -173,12 +180,44 @@ static void no_part_of_one_is_taken_for_it(void **state)
     assert_fails(tbk_offsite_state_read(arena, ".", &read, &err), err, TBK_E_CORRUPT, "check_part");
 }
 
+/* Before locks were remembered. */
+static void one_of_an_earlier_version_is_read(void **state)
+{
+    (void)state;
+    const tbk_offsite_state written = empty();
+    tbk_offsite_state read;
+    tbk_error err;
+    char *text = NULL;
+    size_t length = 0;
+    assert_succeeds(tbk_offsite_state_write(arena, ".", &written, &err), err);
+    assert_succeeds(tbk_file_read(arena, "state.json", 100000, &text, &length, &err), err);
+    char *locks = strstr(text, ",\n  \"locks\"");
+    assert_non_null(locks);
+    (void)snprintf(locks, length - (size_t)(locks - text), "}");
+    put(text);
+    assert_succeeds(tbk_offsite_state_read(arena, ".", &read, &err), err);
+    assert_int_equal(read.lock_count, 0);
+}
+
 static void what_cannot_be_written_is_an_error(void **state)
 {
     (void)state;
     const tbk_offsite_state written = empty();
     tbk_error err;
     assert_fails(tbk_offsite_state_write(arena, "./gone", &written, &err), err, TBK_E_IO, "gone");
+}
+
+static void what_is_known_grows(void **state)
+{
+    (void)state;
+    tbk_offsite_state it = full();
+    for (int i = 0; i < 1000; i++) {
+        const tbk_offsite_known known = {.snapshot = tbk_arena_format(arena, "%d", i)};
+        tbk_offsite_state_add_known(arena, &it, &known);
+    }
+    assert_int_equal(it.known_count, 1002);
+    assert_string_equal(it.known[0].snapshot, "aa");
+    assert_string_equal(it.known[1001].snapshot, "999");
 }
 
 /* A machine may see many containers; only the newest names are kept. */
@@ -219,7 +258,9 @@ int main(void)
         cmocka_unit_test(metrics_are_written_with_it),
         cmocka_unit_test(one_that_is_spoilt_is_said_to_be),
         cmocka_unit_test(no_part_of_one_is_taken_for_it),
+        cmocka_unit_test(one_of_an_earlier_version_is_read),
         cmocka_unit_test(what_cannot_be_written_is_an_error),
+        cmocka_unit_test(what_is_known_grows),
         cmocka_unit_test(hosts_are_remembered_once_and_not_for_ever),
     };
     return cmocka_run_group_tests(tests, begin, end);

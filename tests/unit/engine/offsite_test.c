@@ -47,6 +47,35 @@ static void what_is_there_is_neither_sent_nor_looked_at_again(void **state)
     assert_false(called(self, "send"));
 }
 
+/* --- a first look at many --- */
+
+static size_t saved_count; /* the most that were remembered while it went on */
+
+static bool see_saved(void *self)
+{
+    offsite *it = self;
+    tbk_error ignored;
+    tbk_offsite_state state;
+    if (tbk_offsite_state_read(it->arena, it->home, &state, &ignored) &&
+        state.known_count > saved_count)
+        saved_count = state.known_count;
+    return false;
+}
+
+/* It takes hours where there are thousands: a process that dies has not looked in vain. */
+static void what_was_looked_at_is_remembered_as_it_goes(void **state)
+{
+    offsite *self = *state;
+    const char *id = begin_with_a_set(self);
+    for (int i = 0; i < 60; i++)
+        fake_repository_put(&self->repository, self->config.store, id, NAME, id);
+    saved_count = 0;
+    self->report.cancelled = see_saved;
+    assert_succeeds(run(self, tbk_offsite_drill), self->err);
+    assert_true(saved_count >= 40 && saved_count < 60);
+    assert_int_equal(state_of(self)->known_count, 60);
+}
+
 static void a_set_that_is_not_proved_stays_here(void **state)
 {
     offsite *self = *state;
@@ -76,20 +105,44 @@ static void a_copy_that_is_not_whole_is_sent_anew_and_removed(void **state)
     const char *id = begin_with_a_set(self);
     self->repository.cuts_upload = true;
     assert_fails(sync_now(self), self->err, TBK_E_UNPROVED, "is not there whole");
+    assert_non_null(
+        strstr(tbk_text_string(&self->log), "is not whole: database.db.zst is missing"));
     assert_int_equal(state_of(self)->exit_status, 21);
     assert_non_null(strstr(self->state.error, "was sent, but is not there whole"));
     assert_int_equal(self->state.waiting, 1);
     assert_null(self->state.newest);
-    assert_int_equal(self->state.known_count, 0);
+    assert_int_equal(self->state.known_count, 1);
+    assert_non_null(self->state.known[0].lacks);
     self->repository.cuts_upload = false;
     self->now_s += 60;
     assert_succeeds(sync_now(self), self->err);
-    assert_non_null(
-        strstr(tbk_text_string(&self->log), "is not whole: database.db.zst is missing"));
     assert_string_equal(sets_there(self), tbk_arena_format(self->arena, "%s ", id));
     assert_true(strstr(self->repository.calls, "send") < strstr(self->repository.calls, "forget"));
     assert_int_equal(state_of(self)->known_count, 1);
     assert_string_equal(snapshot_at(self, NAME, 0)->id, self->state.known[0].snapshot);
+}
+
+/* Where it may not be removed it stays for ever. */
+static void a_copy_that_is_not_whole_is_not_looked_at_each_time(void **state)
+{
+    offsite *self = *state;
+    self->config.offsite.access = TBK_ACCESS_APPEND_ONLY;
+    (void)begin_with_a_set(self);
+    self->repository.cuts_upload = true;
+    assert_fails(sync_now(self), self->err, TBK_E_UNPROVED, "is not there whole");
+    assert_non_null(strstr(state_of(self)->known[0].lacks, "database.db.zst is missing"));
+    self->repository.cuts_upload = false;
+    assert_succeeds(sync_now(self), self->err);
+    assert_int_equal(fake_repository_count(&self->repository, NULL), 2);
+    self->config.offsite.check_every_days = 0;
+    assert_succeeds(sync_now(self), self->err); /* the check had doubts */
+    assert_true(called(self, "files"));
+    self->now_s += 3600;
+    assert_succeeds(sync_now(self), self->err);
+    assert_string_equal(self->repository.calls, "identify locks list ");
+    assert_int_equal(state_of(self)->known_count, 2);
+    assert_true(tbk_offsite_known_is_whole(&self->state.known[0]) !=
+                tbk_offsite_known_is_whole(&self->state.known[1]));
 }
 
 /* Each of them a file of the snapshot that is spoilt: none of them counts as a copy. */
@@ -168,6 +221,45 @@ static void names_in_one_repository_never_touch_each_other(void **state)
     assert_int_equal(fake_repository_count(&self->repository, NAME), 1);
 }
 
+/* As above, and both have the same name. */
+static void a_copy_of_another_machine_is_not_taken_for_ours(void **state)
+{
+    offsite *self = *state;
+    const char *store = self->config.store, *home = self->home;
+    keep_one(self);
+    const char *first = begin_with_a_set(self);
+    assert_succeeds(sync_now(self), self->err);
+    self->config.store = tbk_arena_format(self->arena, "%s/store-2", self->folder);
+    self->home = tbk_arena_format(self->arena, "%s/home-2", self->folder);
+    assert_int_equal(mkdir(self->home, 0700), 0);
+    execute(self->config.database_path, "CREATE TABLE other (a)");
+    assert_string_equal(make_set(self), first);
+    self->now_s += DAY_S;
+    const char *next = make_set(self);
+    assert_fails(sync_now(self), self->err, TBK_E_CONFIG, "off-site is another deployment's");
+    assert_non_null(strstr(self->err.fix, "a name of its own"));
+    assert_false(called(self, "forget"));
+    assert_string_equal(sets_there(self), tbk_arena_format(self->arena, "%s %s ", next, first));
+    assert_int_equal(state_of(self)->exit_status, 2);
+    self->config.offsite.name = "second";
+    assert_succeeds(sync_now(self), self->err);
+    self->config.offsite.name = NAME;
+    self->config.store = store;
+    self->home = home;
+    assert_succeeds(sync_now(self), self->err);
+    assert_true(snapshot_at(self, NAME, 0)->tags[2] != NULL);
+}
+
+/* Before there was a tag that tells. */
+static void a_copy_without_a_tag_is_taken_for_ours(void **state)
+{
+    offsite *self = *state;
+    const char *id = begin_with_a_set(self);
+    fake_repository_put(&self->repository, self->config.store, id, NAME, id);
+    assert_succeeds(sync_now(self), self->err);
+    assert_false(called(self, "send"));
+}
+
 /* A clock that was wrong once does not hide that nothing was sent since, or is not proved. */
 static void a_copy_from_the_future_is_kept_and_counts_for_nothing(void **state)
 {
@@ -186,6 +278,51 @@ static void a_copy_from_the_future_is_kept_and_counts_for_nothing(void **state)
 }
 
 /* --- in which order --- */
+
+/* Older ones go, and what is there is proved. */
+static void a_set_that_cannot_be_read_costs_itself_only(void **state)
+{
+    offsite *self = *state;
+    const char *older = begin_with_a_set(self);
+    self->now_s += DAY_S;
+    const char *bad = self->repository.unreadable = make_set(self);
+    assert_fails(sync_now(self), self->err, TBK_E_IO, "not all of the set could be read");
+    assert_string_equal(self->err.fix, "look at it");
+    assert_string_equal(sets_there(self), tbk_arena_format(self->arena, "%s ", older));
+    assert_int_equal(state_of(self)->exit_status, 1);
+    assert_non_null(strstr(self->state.error, bad));
+    assert_int_equal(self->state.waiting, 1);
+    assert_int_equal(self->state.check_good_s, self->now_s);
+    assert_string_equal(self->state.drill_set, older);
+    keep_one(self);
+    assert_fails(sync_now(self), self->err, TBK_E_IO, bad);
+    self->now_s += DAY_S;
+    const char *newer = make_set(self); /* now it is old, and not wanted any more */
+    assert_succeeds(sync_now(self), self->err);
+    assert_string_equal(sets_there(self), tbk_arena_format(self->arena, "%s ", newer));
+}
+
+/* Removal follows a good copy: of something newer. */
+static void an_old_set_that_cannot_be_read_stops_no_removal(void **state)
+{
+    offsite *self = *state;
+    const char *first = begin_with_a_set(self);
+    self->config.offsite.keep_last = 2;
+    self->config.offsite.keep_daily = self->config.offsite.keep_weekly = 0;
+    self->config.offsite.keep_monthly = 0;
+    assert_succeeds(sync_now(self), self->err);
+    self->now_s += DAY_S;
+    self->repository.unreadable = make_set(self);
+    assert_fails(sync_now(self), self->err, TBK_E_IO, self->repository.unreadable);
+    self->now_s += DAY_S;
+    const char *newest = make_set(self);
+    assert_fails(sync_now(self), self->err, TBK_E_IO, self->repository.unreadable);
+    assert_string_equal(sets_there(self), tbk_arena_format(self->arena, "%s %s ", newest, first));
+    fake_repository_put(&self->repository, self->config.store, first, NAME, first);
+    assert_fails(sync_now(self), self->err, TBK_E_IO, self->repository.unreadable);
+    assert_true(called(self, "forget"));
+    assert_int_equal(fake_repository_count(&self->repository, NULL), 2);
+}
 
 /* Two days; the first set is to go after the second has come. */
 static const char *two_days(offsite *self)
@@ -467,6 +604,31 @@ static void the_newest_whole_copy_always_stays(void **state)
                         tbk_arena_format(self->arena, "20340101T000000Z %s ", id));
 }
 
+/* That a snapshot cannot be loaded does not say that it is not there, or what else is not. */
+static void an_incomplete_list_removes_nothing(void **state)
+{
+    offsite *self = *state;
+    const char *first = two_days(self);
+    self->config.offsite.keep_last = 2;
+    assert_succeeds(sync_now(self), self->err);
+    assert_int_equal(state_of(self)->known_count, 2);
+    keep_one(self);
+    self->now_s += DAY_S;
+    const char *newest = make_set(self);
+    self->repository.hidden = first;
+    assert_fails(sync_now(self), self->err, TBK_E_UNPROVED, "a snapshot cannot be loaded");
+    assert_true(called(self, "send"));
+    assert_false(called(self, "forget"));
+    assert_false(called(self, "prune"));
+    assert_int_equal(fake_repository_count(&self->repository, NULL), 3);
+    assert_int_equal(state_of(self)->known_count, 3); /* what is missed is not forgotten */
+    assert_string_equal(self->state.newest, newest);
+    assert_int_equal(self->state.exit_status, 21);
+    self->repository.hidden = NULL;
+    assert_succeeds(sync_now(self), self->err);
+    assert_string_equal(sets_there(self), tbk_arena_format(self->arena, "%s ", newest));
+}
+
 /* --- locks --- */
 
 static void locks_of_ours_are_removed(void **state)
@@ -496,24 +658,78 @@ static void locks_of_earlier_containers_are_ours(void **state)
     assert_string_equal(self->state.hosts[1], "container-2");
 }
 
-static void young_locks_of_others_are_never_removed(void **state)
+static void locks_of_others_that_were_just_seen_are_never_removed(void **state)
 {
     offsite *self = *state;
     (void)begin_with_a_set(self);
-    fake_repository_lock(&self->repository, "stranger", START_S - 1700, true);
+    fake_repository_lock(&self->repository, "stranger", START_S - 5000, true);
     fake_repository_lock(&self->repository, HOST, START_S - 5000, false);
-    assert_fails(sync_now(self), self->err, TBK_E_LOCKED, "'stranger' has locked the repository");
+    for (int look = 0; look < 2; look++) {
+        assert_fails(sync_now(self), self->err, TBK_E_LOCKED,
+                     "'stranger' has locked the repository");
+        assert_false(called(self, "unlock"));
+        assert_int_equal(fake_repository_count_locks(&self->repository), 2);
+        assert_non_null(strstr(tbk_text_string(&self->log), "'stranger' has locked"));
+        assert_int_equal(state_of(self)->exit_status, 11);
+        assert_int_equal(self->state.lock_count, 2);
+        self->now_s += 1799;
+    }
+}
+
+/* Whatever the wall clock says of the times in them. */
+static void a_clock_that_is_ahead_makes_no_lock_stale(void **state)
+{
+    offsite *self = *state;
+    (void)begin_with_a_set(self);
+    self->now_s += 7200;
+    self->ahead_s = 7200;
+    for (int look = 0; look < 8; look++) {
+        fake_repository_lock(&self->repository, "stranger", self->now_s - 7200, true);
+        assert_fails(sync_now(self), self->err, TBK_E_LOCKED, "'stranger'");
+        assert_false(called(self, "unlock"));
+        fake_repository_remove_locks(&self->repository); /* it is refreshed: another one comes */
+        self->now_s += 300;
+    }
+    self->ahead_s += 3600; /* it is set, between two looks */
+    self->now_s += 3600;
+    fake_repository_lock(&self->repository, "stranger", self->now_s - self->ahead_s, true);
+    assert_fails(sync_now(self), self->err, TBK_E_LOCKED, "'stranger'");
+    self->ahead_s += 3600;
+    self->now_s += 3600;
+    assert_fails(sync_now(self), self->err, TBK_E_LOCKED, "'stranger'");
     assert_false(called(self, "unlock"));
-    assert_int_equal(fake_repository_count_locks(&self->repository), 2);
-    assert_non_null(strstr(tbk_text_string(&self->log), "'stranger' has locked"));
-    assert_int_equal(state_of(self)->exit_status, 11);
+}
+
+/* The time since the machine was started says less than what has passed, never more. */
+static void a_start_of_the_machine_makes_no_lock_stale(void **state)
+{
+    offsite *self = *state;
+    (void)begin_with_a_set(self);
+    fake_repository_lock(&self->repository, "stranger", START_S, true);
+    assert_fails(sync_now(self), self->err, TBK_E_LOCKED, "'stranger'");
+    self->now_s += 1800;
+    self->up_since_s = self->now_s - 60;
+    assert_fails(sync_now(self), self->err, TBK_E_LOCKED, "'stranger'");
+    self->now_s += 1799;
+    assert_fails(sync_now(self), self->err, TBK_E_LOCKED, "'stranger'");
+    self->now_s += 1;
+    assert_succeeds(sync_now(self), self->err);
+    assert_int_equal(state_of(self)->lock_count, 0);
+}
+
+/* Seen, and seen again after the whole period. */
+static void see_locks_become_stale(offsite *self)
+{
+    assert_fails(sync_now(self), self->err, TBK_E_LOCKED, "has locked the repository");
+    self->now_s += 1801;
 }
 
 static void stale_locks_of_others_are_removed_gently(void **state)
 {
     offsite *self = *state;
     (void)begin_with_a_set(self);
-    fake_repository_lock(&self->repository, "stranger", START_S - 1801, true);
+    fake_repository_lock(&self->repository, "stranger", START_S, true);
+    see_locks_become_stale(self);
     assert_succeeds(sync_now(self), self->err);
     assert_true(called(self, "unlock "));
     assert_false(called(self, "unlock-all"));
@@ -524,8 +740,9 @@ static void locks_of_ours_go_once_stale_ones_of_others_are_gone(void **state)
 {
     offsite *self = *state;
     (void)begin_with_a_set(self);
-    fake_repository_lock(&self->repository, HOST, START_S - 5, false);
-    fake_repository_lock(&self->repository, "stranger", START_S - 1801, true);
+    fake_repository_lock(&self->repository, "stranger", START_S, true);
+    see_locks_become_stale(self);
+    fake_repository_lock(&self->repository, HOST, self->now_s - 5, false);
     assert_succeeds(sync_now(self), self->err);
     assert_non_null(strstr(self->repository.calls, "locks unlock locks unlock-all list "));
     assert_int_equal(fake_repository_count_locks(&self->repository), 0);
@@ -692,13 +909,19 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_set_is_sent_looked_at_and_remembered),
         TEST(what_is_there_is_neither_sent_nor_looked_at_again),
+        TEST(what_was_looked_at_is_remembered_as_it_goes),
         TEST(a_set_that_is_not_proved_stays_here),
         TEST(sets_of_another_environment_or_database_stay_here),
         TEST(a_copy_that_is_not_whole_is_sent_anew_and_removed),
+        TEST(a_copy_that_is_not_whole_is_not_looked_at_each_time),
         TEST(copies_are_compared_with_their_manifest),
         TEST(copies_of_a_newer_version_are_left_alone),
         TEST(names_in_one_repository_never_touch_each_other),
+        TEST(a_copy_of_another_machine_is_not_taken_for_ours),
+        TEST(a_copy_without_a_tag_is_taken_for_ours),
         TEST(a_copy_from_the_future_is_kept_and_counts_for_nothing),
+        TEST(a_set_that_cannot_be_read_costs_itself_only),
+        TEST(an_old_set_that_cannot_be_read_stops_no_removal),
         TEST(removal_follows_a_good_copy),
         TEST(space_is_given_back_once_a_week),
         TEST(the_index_is_mended_after_an_upload_that_did_not_end),
@@ -714,9 +937,12 @@ int main(void)
         TEST(nothing_is_removed_where_that_is_not_allowed),
         TEST(a_removal_that_removes_nothing_is_said),
         TEST(the_newest_whole_copy_always_stays),
+        TEST(an_incomplete_list_removes_nothing),
         TEST(locks_of_ours_are_removed),
         TEST(locks_of_earlier_containers_are_ours),
-        TEST(young_locks_of_others_are_never_removed),
+        TEST(locks_of_others_that_were_just_seen_are_never_removed),
+        TEST(a_clock_that_is_ahead_makes_no_lock_stale),
+        TEST(a_start_of_the_machine_makes_no_lock_stale),
         TEST(stale_locks_of_others_are_removed_gently),
         TEST(locks_of_ours_go_once_stale_ones_of_others_are_gone),
         TEST(an_operator_may_remove_all_locks),

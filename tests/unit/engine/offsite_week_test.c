@@ -97,6 +97,8 @@ static void a_week_with_all_that_can_go_wrong(void **state)
     assert_string_equal(snapshot_at(self, NAME, 1)->set, days[2]); /* sent after it */
     days[4] = next_day(self);
     fake_repository_lock(&self->repository, "stranger", self->now_s - 2 * HOUR_S, true);
+    assert_fails(sync_beside_a_run(self), self->err, TBK_E_LOCKED, "'stranger'");
+    self->now_s += 1801;
     assert_all_is_well(self, days[4]);
     assert_true(called(self, "unlock "));
     days[5] = next_day(self);
