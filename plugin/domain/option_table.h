@@ -24,6 +24,7 @@
     VERB(STATUS, "status")                                                                         \
     VERB(ACKNOWLEDGE, "acknowledge")                                                               \
     VERB(OFFSITE, "offsite")                                                                       \
+    VERB(FETCH, "fetch")                                                                           \
     VERB(RESCUE, "rescue")                                                                         \
     VERB(VERSION, "version")                                                                       \
     VERB(HELP, "help")

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Restores: in both modes, and on the day that a VM is gone. */
+/* Restores: in both modes, and on the day that a VM is gone; and sets that come to this machine. */
 #include "base/clock.h"
 #include "commands/configure.h"
+#include "commands/fetch.h"
 #include "commands/outbound.h"
 #include "commands/restore.h"
 #include "commands/status.h"
@@ -175,4 +176,14 @@ bool plugin_verb_rescue(plugin_session *self, tbk_error *err)
         tbk_value_set(self->arena, work.result, "restore", self->result);
     self->result = work.result;
     return ok;
+}
+
+bool plugin_verb_fetch(plugin_session *self, tbk_error *err)
+{
+    const tbk_fetch_input input = {.vm = plugin_vm_of(self),
+                                   .set = self->options.set,
+                                   .from = self->options.from,
+                                   .to = self->options.to};
+
+    return tbk_fetch(self->arena, &input, &self->result, err);
 }

@@ -75,6 +75,7 @@ static bool read_options(tbk_arena *arena, const char *json, tbk_verb verb, plug
            tbk_value_optional_bool(value, "fetch_all", &out->fetch_all, err) &&
            tbk_value_optional_string(value, "set", &out->set, err) &&
            tbk_value_optional_string(value, "from", &out->from, err) &&
+           tbk_value_optional_string(value, "to", &out->to, err) &&
            read_action(value, &out->action, err) &&
            tbk_value_optional_bool(value, "rehearse", &out->rehearse, err) &&
            tbk_value_optional_bool(value, "forget_kept", &out->purge_previous, err);
@@ -101,6 +102,19 @@ static bool check_restore_options(const plugin_options *given, bool dry_run, tbk
     return given->purge_previous || given->set != NULL ||
            tbk_fail(err, TBK_E_USAGE, "name it with --set ID ('list' shows them), or --set latest",
                     "which set is to be restored?");
+}
+
+/* A host may stand in any folder. */
+static bool check_fetch_options(const plugin_options *given, tbk_error *err)
+{
+    if (given->set == NULL)
+        return tbk_fail(err, TBK_E_USAGE,
+                        "name it with --set ID ('list' shows them), or --set latest",
+                        "which set is to be fetched?");
+    return (given->to != NULL && given->to[0] == '/') ||
+           tbk_fail(err, TBK_E_USAGE,
+                    "name a folder of this machine with --to DIR, as a whole path",
+                    "where is the set to be put?");
 }
 
 static bool check_source(const plugin_options *given, tbk_error *err)
@@ -298,6 +312,7 @@ static const struct verb {
                            [TBK_VERB_STATUS] = {true, verb_status},
                            [TBK_VERB_ACKNOWLEDGE] = {true, verb_acknowledge},
                            [TBK_VERB_OFFSITE] = {true, verb_offsite},
+                           [TBK_VERB_FETCH] = {true, plugin_verb_fetch},
                            [TBK_VERB_RESCUE] = {true, plugin_verb_rescue}};
 
 static bool find_verb(const char *name, tbk_verb *out, tbk_error *err)
@@ -357,6 +372,7 @@ static bool open_session(plugin_session *self, const tbk_request_v1 *request, tb
            check_run_options(&self->options, err) &&
            (verb != TBK_VERB_RESTORE ||
             check_restore_options(&self->options, self->dry_run, err)) &&
+           (verb != TBK_VERB_FETCH || check_fetch_options(&self->options, err)) &&
            check_source(&self->options, err) && plugin_open_workspace(self, err) &&
            read_images(self, err) &&
            (!VERBS[verb].needs_vm ||

@@ -45,6 +45,12 @@ refused() {
     refused "empty for 'ssh-key'" render minimal --ssh-key=
 }
 
+@test "fetch needs a set, and a folder" {
+    refused "which set is to be fetched" fetch minimal --to fetched
+    refused "where is the set to be put" fetch minimal --set latest
+    refused "nowhere that a set could come from" fetch minimal --set latest --to fetched --from nowhere
+}
+
 @test "options that do not go with the command are not ignored silently" {
     refused "--dry-run goes with 'render', 'configure' and 'restore', not with 'status'" status minimal --dry-run
     refused "not with 'list'" list minimal --fetch-all
@@ -82,6 +88,7 @@ list $vm
 status $vm
 acknowledge $vm
 offsite $vm action
+fetch $vm from set to
 rescue $vm from rehearse set
 version
 help
@@ -109,7 +116,7 @@ END
 }
 
 @test "each command takes the options that its help shows, and refuses all others by name" {
-    local commands="render plan configure verify run restore list status acknowledge offsite rescue version" count=0
+    local commands="render plan configure verify run restore list status acknowledge offsite fetch rescue version" count=0
     cd "$BATS_TEST_TMPDIR"
     help_options torrust-backup | grep -v -e '^help ' -e '^version ' -e '^plugin ' >options
     for command in $commands; do
@@ -134,7 +141,7 @@ END
             count=$((count + 1))
         done <options
     done
-    [ $count = 276 ]
+    [ $count = 312 ]
 }
 
 # possible COMMAND OPTION: a value that the engine takes.
