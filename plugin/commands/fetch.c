@@ -9,12 +9,12 @@
 #include "commands/set_download.h"
 #include "commands/status.h"
 #include "engine/verification.h"
+#include "store/private_folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -38,47 +38,6 @@ typedef struct fetching {
     uint64_t fetched_bytes;
     bool was_there;
 } fetching;
-
-/* --- the folder of this machine --- */
-
-/* A whole database comes there, with the tracker's secrets. */
-static bool check_folder(const char *path, int fd, tbk_error *err)
-{
-    struct stat status;
-
-    if (fstat(fd, &status) != 0)
-        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "looking at '%s'", path);
-    if (status.st_uid != geteuid() && status.st_uid != 0)
-        return tbk_fail(err, TBK_E_CONFIG, "name a folder of your own, or one that is made then",
-                        "'%s' belongs to another user (%u)", path, (unsigned)status.st_uid);
-    return (status.st_mode & (S_IWGRP | S_IWOTH)) == 0 ||
-           tbk_fail(err, TBK_E_CONFIG, "chmod go-w it, or name another folder",
-                    "others can write in '%s' (mode %o)", path, (unsigned)status.st_mode & 07777);
-}
-
-/* Two fetches would write the same files. */
-static bool lock_folder(const char *path, int fd, tbk_error *err)
-{
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return true;
-    if (errno == EWOULDBLOCK)
-        return tbk_fail(err, TBK_E_LOCKED, "wait until it has ended, or name another folder",
-                        "another fetch into '%s' is under way", path);
-    return tbk_fail_errno(err, TBK_E_IO, errno, "name a folder on a local disk",
-                          "'%s' cannot be locked", path);
-}
-
-static bool open_target(fetching *self, tbk_error *err)
-{
-    const char *path = self->input->to;
-
-    if (!tbk_directory_make(path, 0700, err))
-        return false;
-    self->target = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (self->target < 0)
-        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "opening '%s'", path);
-    return check_folder(path, self->target, err) && lock_folder(path, self->target, err);
-}
 
 /* --- which set --- */
 
@@ -195,8 +154,7 @@ static bool read_manifest(fetching *self, tbk_error *err)
 
 static bool fail_writing(const fetching *self, const char *name, tbk_error *err)
 {
-    return tbk_fail_errno(err, errno == ENOSPC ? TBK_E_SPACE : TBK_E_IO, errno, NULL,
-                          "cannot write '%s/%s'", self->input->to, name);
+    return tbk_private_folder_fail(self->input->to, name, err);
 }
 
 static bool check_private(const fetching *self, int fd, tbk_error *err)
@@ -332,19 +290,13 @@ static bool prove_partial(const fetching *self, tbk_error *err)
                                  "what came is not what was stored: %s", proof.reason));
 }
 
-static bool publish(const fetching *self, tbk_error *err)
-{
-    return (renameat(self->target, self->partial, self->target, self->id) == 0 &&
-            tbk_directory_sync(self->target)) ||
-           fail_writing(self, self->id, err);
-}
-
 static bool bring(fetching *self, tbk_error *err)
 {
     tbk_auto_fd int folder = -1;
 
     return begin_partial(self, &folder, err) && fetch_all(self, folder, err) &&
-           prove_partial(self, err) && publish(self, err);
+           prove_partial(self, err) &&
+           tbk_private_folder_publish(self->target, self->input->to, self->partial, self->id, err);
 }
 
 /* What is there is never replaced: it may be the only one. */
@@ -400,7 +352,8 @@ static bool fetch(fetching *self, tbk_error *err)
 {
     struct stat ignored;
 
-    if (!open_target(self, err) || !find_set(self, err) || !read_manifest(self, err))
+    if (!tbk_private_folder_open(self->input->to, &self->target, err) || !find_set(self, err) ||
+        !read_manifest(self, err))
         return false;
     return fstatat(self->target, self->id, &ignored, AT_SYMLINK_NOFOLLOW) == 0
                ? check_earlier(self, err)

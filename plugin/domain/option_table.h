@@ -25,6 +25,7 @@
     VERB(ACKNOWLEDGE, "acknowledge")                                                               \
     VERB(OFFSITE, "offsite")                                                                       \
     VERB(FETCH, "fetch")                                                                           \
+    VERB(EXTRACT, "extract")                                                                       \
     VERB(RESCUE, "rescue")                                                                         \
     VERB(VERSION, "version")                                                                       \
     VERB(HELP, "help")
@@ -36,6 +37,7 @@
     COMMAND(CHECK, "check")                                                                        \
     COMMAND(PROVE, "prove")                                                                        \
     COMMAND(RESTORE, "restore")                                                                    \
+    COMMAND(EXTRACT, "extract")                                                                    \
     COMMAND(PLAN, "plan")                                                                          \
     COMMAND(SERVE, "serve")                                                                        \
     COMMAND(HEALTH, "health")                                                                      \

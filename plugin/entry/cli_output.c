@@ -343,6 +343,7 @@ void cli_print_result(FILE *out, const char *command, const tbk_value *result)
                     {"restore", print_restore},
                     {"offsite", print_offsite},
                     {"fetch", print_fetch},
+                    {"extract", tbk_extracted_print},
                     {"rescue", print_rescue},
                     {"status", print_status},
                     {"version", print_version},

@@ -6,6 +6,7 @@
 #include "commands/outbound.h"
 #include "commands/restore.h"
 #include "commands/status.h"
+#include "engine/extraction.h"
 #include "entry/plugin_session.h"
 
 static bool restore(plugin_session *self, tbk_error *err)
@@ -186,4 +187,18 @@ bool plugin_verb_fetch(plugin_session *self, tbk_error *err)
                                    .to = self->options.to};
 
     return tbk_fetch(self->arena, &input, &self->result, err);
+}
+
+bool plugin_verb_extract(plugin_session *self, tbk_error *err)
+{
+    tbk_auto(tbk_store) *store = NULL;
+
+    if (!tbk_store_open(self->options.from, TBK_STORE_READ, &store, err))
+        return false;
+    const tbk_extract_request request = {
+        .store = store,
+        .set = {.id = self->options.set, .now_s = tbk_clock_now_s()},
+        .to = self->options.to,
+        .report = self->report};
+    return tbk_extract(self->arena, &request, &self->result, err);
 }

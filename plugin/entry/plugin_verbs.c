@@ -105,22 +105,51 @@ static bool check_restore_options(const plugin_options *given, bool dry_run, tbk
 }
 
 /* A host may stand in any folder. */
-static bool check_fetch_options(const plugin_options *given, tbk_error *err)
+static bool is_folder(const char *source) { return source != NULL && source[0] == '/'; }
+
+static bool check_target(const plugin_options *given, const char *what, tbk_error *err)
 {
     if (given->set == NULL)
-        return tbk_fail(err, TBK_E_USAGE,
-                        "name it with --set ID ('list' shows them), or --set latest",
-                        "which set is to be fetched?");
-    return (given->to != NULL && given->to[0] == '/') ||
-           tbk_fail(err, TBK_E_USAGE,
-                    "name a folder of this machine with --to DIR, as a whole path",
-                    "where is the set to be put?");
+        return tbk_fail(err, TBK_E_USAGE, "name it with --set ID, or --set latest",
+                        "which set is to be %s?", what);
+    return is_folder(given->to) || tbk_fail(err, TBK_E_USAGE,
+                                            "name a folder of this machine with --to DIR; a host "
+                                            "gives its whole path",
+                                            "where is the set to be put?");
+}
+
+/* What is on the VM is extracted there, by the engine. */
+static bool check_extract_options(const plugin_options *given, tbk_error *err)
+{
+    return check_target(given, "extracted", err) &&
+           (is_folder(given->from) ||
+            tbk_fail(err, TBK_E_USAGE,
+                     "fetch it first, and write --from DIR, as a path ('./fetched')",
+                     "only a set that is on this machine is extracted"));
 }
 
 static bool check_source(const plugin_options *given, tbk_error *err)
 {
     const char *name = NULL;
     return given->from == NULL || tbk_offsite_source(given->from, &name, err);
+}
+
+static bool check_options(const plugin_session *self, tbk_verb verb, tbk_error *err)
+{
+    const plugin_options *given = &self->options;
+
+    switch (verb) {
+    case TBK_VERB_RESTORE:
+        return check_restore_options(given, self->dry_run, err) && check_source(given, err);
+    case TBK_VERB_RESCUE:
+        return check_source(given, err);
+    case TBK_VERB_FETCH:
+        return check_target(given, "fetched", err) && check_source(given, err);
+    case TBK_VERB_EXTRACT:
+        return check_extract_options(given, err);
+    default:
+        return check_run_options(given, err);
+    }
 }
 
 bool plugin_render(plugin_session *self, tbk_error *err)
@@ -313,6 +342,7 @@ static const struct verb {
                            [TBK_VERB_ACKNOWLEDGE] = {true, verb_acknowledge},
                            [TBK_VERB_OFFSITE] = {true, verb_offsite},
                            [TBK_VERB_FETCH] = {true, plugin_verb_fetch},
+                           [TBK_VERB_EXTRACT] = {false, plugin_verb_extract},
                            [TBK_VERB_RESCUE] = {true, plugin_verb_rescue}};
 
 static bool find_verb(const char *name, tbk_verb *out, tbk_error *err)
@@ -369,11 +399,7 @@ static bool open_session(plugin_session *self, const tbk_request_v1 *request, tb
     self->environment = request->environment;
     self->working_dir = request->working_dir != NULL ? request->working_dir : ".";
     return read_options(self->arena, request->options_json, verb, &self->options, err) &&
-           check_run_options(&self->options, err) &&
-           (verb != TBK_VERB_RESTORE ||
-            check_restore_options(&self->options, self->dry_run, err)) &&
-           (verb != TBK_VERB_FETCH || check_fetch_options(&self->options, err)) &&
-           check_source(&self->options, err) && plugin_open_workspace(self, err) &&
+           check_options(self, verb, err) && plugin_open_workspace(self, err) &&
            read_images(self, err) &&
            (!VERBS[verb].needs_vm ||
             tbk_outbound_read_secrets(self->arena, &self->workspace, &self->secrets, err)) &&

@@ -106,8 +106,8 @@ static bool fetch(vm *self, const char *set, tbk_value **out)
 
 static void shell(vm *self, const char *command)
 {
-    command =
-        tbk_arena_format(self->arena, "umask 077 && cd '%s' && ID=%s && %s", self->folder, self->id, command);
+    command = tbk_arena_format(self->arena, "umask 077 && cd '%s' && ID=%s && %s", self->folder,
+                               self->id, command);
     if (system(command) != 0)
         fail_msg("%s", command);
 }
@@ -229,7 +229,8 @@ static void two_at_once_are_refused(void **state)
     assert_int_equal(mkdir(in(self, "to"), 0700), 0);
     tbk_auto_fd int other = open(in(self, "to"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_int_equal(flock(other, LOCK_EX), 0);
-    assert_fails(fetch(self, self->id, &result), self->err, TBK_E_LOCKED, "another fetch");
+    assert_fails(fetch(self, self->id, &result), self->err, TBK_E_LOCKED,
+                 "another command is putting a set into");
 }
 
 static void what_is_there_is_never_replaced(void **state)
