@@ -50,7 +50,8 @@ bool plugin_verb_restore(plugin_session *self, tbk_error *err) TBK_MUST_CHECK;
 bool plugin_verb_fetch(plugin_session *self, tbk_error *err) TBK_MUST_CHECK;
 /* The plain files of a set that was fetched. */
 bool plugin_verb_extract(plugin_session *self, tbk_error *err) TBK_MUST_CHECK;
-/* On a new VM: installs the backup, brings a set from off-site, and puts it in place. */
+/* On a new VM: installs the backup, brings a set from off-site or from this machine, and puts
+ * it in place. */
 bool plugin_verb_rescue(plugin_session *self, tbk_error *err) TBK_MUST_CHECK;
 
 #endif

@@ -134,15 +134,26 @@ static bool check_source(const plugin_options *given, tbk_error *err)
     return given->from == NULL || tbk_offsite_source(given->from, &name, err);
 }
 
+/* Of a restore: a folder of this machine as well. */
+static bool check_any_source(const plugin_options *given, tbk_error *err)
+{
+    if (is_folder(given->from) || check_source(given, err))
+        return true;
+    (void)snprintf(err->fix, sizeof err->fix,
+                   "write --from offsite, --from offsite:NAME, or the path of a folder that sets "
+                   "were fetched into ('./fetched')");
+    return false;
+}
+
 static bool check_options(const plugin_session *self, tbk_verb verb, tbk_error *err)
 {
     const plugin_options *given = &self->options;
 
     switch (verb) {
     case TBK_VERB_RESTORE:
-        return check_restore_options(given, self->dry_run, err) && check_source(given, err);
+        return check_restore_options(given, self->dry_run, err) && check_any_source(given, err);
     case TBK_VERB_RESCUE:
-        return check_source(given, err);
+        return check_any_source(given, err);
     case TBK_VERB_FETCH:
         return check_target(given, "fetched", err) && check_source(given, err);
     case TBK_VERB_EXTRACT:

@@ -15,6 +15,7 @@ setup_file() {
 teardown_file() {
     stop_rest "$machine"
     stop_machine
+    stop_other e2e-fetch-new
 }
 
 fetched=$BATS_FILE_TMPDIR/fetched
@@ -91,4 +92,60 @@ is_the_one() {
     diff -r "$fetched" "$BATS_TEST_TMPDIR/to"
     run -10 tb fetch --from offsite:nobody --set latest --to "$BATS_TEST_TMPDIR/to"
     run -2 tb fetch --from nowhere --set latest --to "$BATS_TEST_TMPDIR/to"
+}
+
+uploaded=/var/lib/torrust-backup-uploaded
+other_database_is_kept() { [ "$(sh_on_vm "ls -d $database.before-restore-* | wc -l")" = "$1" ]; }
+
+@test "a fetched set is extracted, without the VM" {
+    set=$(basename "$fetched"/2*)
+    (cd "$workspace" && "$backup" extract standin --from "$fetched" --set "$set" --to "$BATS_TEST_TMPDIR/plain")
+    [ "$(sqlite3 "$BATS_TEST_TMPDIR/plain/$set/database.db" 'PRAGMA integrity_check')" = ok ]
+}
+
+@test "a dry run from this machine leaves the set on the VM for root and the store's group, and the restore ends it" {
+    set=$(basename "$fetched"/2*)
+    sh_on_vm "mkdir -p $uploaded/20200101T000000Z && touch $uploaded/20200101T000000Z/stale"
+    run -0 tb restore --from "$fetched" --set "$set" --dry-run
+    [[ $output == *"Dry run"* ]]
+    [ "$(on_vm ls $uploaded)" = "$set" ]
+    [ "$(on_vm stat -c '%a %u' $uploaded $uploaded/"$set")" = $'755 0\n750 0' ]
+    [ "$(on_vm stat -c %g $uploaded/"$set")" = "$(on_vm stat -c %g $store)" ]
+    inode=$(on_vm stat -c %i "$uploaded/$set/database.db.zst")
+    run -0 tb restore --from "$fetched" --set latest --dry-run
+    [ "$(on_vm stat -c %i "$uploaded/$set/database.db.zst")" = "$inode" ] # it was not sent again
+    run -0 tb restore --from "$fetched" --set latest
+    [[ $output == *"Set:        $set"*"Tracker:    running, healthy"* ]]
+    [ -z "$(on_vm ls -A $uploaded)" ]
+    other_database_is_kept 1
+}
+
+@test "a set that is damaged on this machine is refused before anything is sent" {
+    cp -r "$fetched" "$BATS_TEST_TMPDIR/damaged"
+    printf wrong | dd of="$(echo "$BATS_TEST_TMPDIR"/damaged/2*/database.db.zst)" bs=1 seek=200 conv=notrunc status=none
+    run -21 tb restore --from "$BATS_TEST_TMPDIR/damaged" --set latest
+    run -10 tb restore --from "$fetched" --set 20200101T000000Z
+    run -2 tb restore --from nowhere --set latest
+    [[ $output == *"./fetched"* ]]
+    [ -z "$(on_vm ls -A $uploaded)" ]
+    other_database_is_kept 1
+}
+
+@test "the VM is gone: another one serves what was fetched, and needs nothing off-site" {
+    set=$(basename "$fetched"/2*)
+    zstd -dqc "$fetched/$set/database.db.zst" >"$BATS_TEST_TMPDIR/saved.db"
+    stop_rest "$machine"
+    "$vm" stop "$machine"
+    machine=e2e-fetch-new workspace=$BATS_FILE_TMPDIR/new-workspace
+    mkdir -p "$workspace/envs"
+    "$vm" start "$machine" --uid 1001
+    "$source_dir/tests/standin/deploy" "$machine" "$workspace" --rows 10
+    run -0 tb rescue --from "$fetched" --rehearse
+    run -0 tb rescue --from "$fetched"
+    [[ $output == *"Step:       install, "*"Step:       restore, "*"running, healthy"*"serves the restored database"* ]]
+    on_vm docker kill --signal INT tracker >/dev/null && on_vm timeout 60 docker wait tracker >/dev/null
+    on_vm cat "$database" >"$BATS_TEST_TMPDIR/now.db"
+    sqlite3 "$BATS_TEST_TMPDIR/now.db" "ATTACH '$BATS_TEST_TMPDIR/saved.db' AS saved" \
+        'SELECT count(*) FROM saved.torrents WHERE info_hash NOT IN (SELECT info_hash FROM main.torrents)' | grep -qx 0
+    stop_other e2e-fetch-new
 }
