@@ -186,7 +186,9 @@ static bool fetch(const tbk_remote *remote, const char *path, receiver *to, tbk_
         return tbk_error_context(err, "%s from '%s'", what, remote->name);
     if (result.exit_status == EXIT_MISSING)
         return tbk_fail(err, TBK_E_NOT_FOUND, NULL, "there is no '%s' on '%s'", path, remote->name);
-    return result.exit_status == 0 || fail_exit(remote, what, &result, err);
+    if (result.exit_status != 0)
+        return fail_exit(remote, what, &result, err);
+    return true;
 }
 
 bool tbk_remote_get(const tbk_remote *remote, const char *path, int out_fd, uint64_t limit_bytes,

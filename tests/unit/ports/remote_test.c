@@ -322,7 +322,7 @@ static void gets_what_is_not_there_yet_of_a_file(void **state)
             tbk_auto_fd int fd = open(path_of("got"), O_WRONLY | O_CREAT | O_TRUNC, 0600);
             const tbk_remote_rest rest = {.path = path, .there_bytes = there, .limit_bytes = 17};
             assert_succeeds(tbk_remote_get_rest(&remote, &rest, fd, NULL, &err), err);
-            check_file("got", "beginning and end" + there, 0600);
+            check_file("got", &"beginning and end"[there], 0600);
         }
         tbk_auto_fd int fd = open(path_of("got"), O_WRONLY | O_CREAT | O_TRUNC, 0600);
         const tbk_remote_rest longer = {.path = path, .there_bytes = 5, .limit_bytes = 16};
