@@ -7,6 +7,7 @@
 #include "commands/host_facts.h"
 #include "commands/host_runner.h"
 #include "commands/outbound_client.h"
+#include "commands/set_upload.h"
 
 #include <string.h>
 
@@ -78,11 +79,19 @@ static bool purge_previous(tbk_arena *arena, const tbk_restore_input *input, tbk
     return tbk_value_require_list(*out_result, "removed", &removed, err) || fail_answer(input, err);
 }
 
+/* Whether the set is on this machine. */
+static bool is_here(const tbk_restore_input *input)
+{
+    return input->from != NULL && input->from[0] == '/';
+}
+
 /* *out is NULL where the set is in the store. */
 static bool bring(tbk_arena *arena, const tbk_restore_input *input, const char **out,
                   tbk_error *err)
 {
     *out = NULL;
+    if (is_here(input))
+        return tbk_set_upload(arena, &input->vm, input->from, input->set, out, err);
     return input->from == NULL ||
            tbk_offsite_bring(arena, &input->vm, input->from, input->set, out, err);
 }
@@ -154,6 +163,8 @@ static bool restore(tbk_arena *arena, const tbk_restore_input *input, tbk_value 
     if (!tbk_host_outcome(answer.exit_status, answer.value, err) ||
         !check_answer(input, *out_result, err))
         return false;
+    if (is_here(input) && !input->dry_run) /* after a dry run the restore follows */
+        tbk_set_upload_remove(&input->vm);
     return input->dry_run || tbk_value_true_at(*out_result, "tracker_was_stopped") ||
            wait_until_well(arena, input, *out_result, err);
 }

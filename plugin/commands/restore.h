@@ -8,7 +8,8 @@
 typedef struct tbk_restore_input {
     tbk_vm vm;
     const char *set;  /* an id, or "latest" */
-    const char *from; /* NULL: the store; else as tbk_offsite_bring */
+    const char *from; /* NULL: the store; a folder of this machine, absolute, which has sets under
+                       * their names; else as tbk_offsite_bring */
     bool dry_run;     /* all but the swap, by the same way; nothing is stopped */
     bool
         purge_previous; /* instead: remove the previous databases that restores left; set is NULL */

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "commands/host_runner.h"
 #include "commands/live_database.h"
+#include "commands/set_download.h"
 #include "domain/proof.h"
 #include "engine/verification.h"
 
@@ -46,62 +47,22 @@ bool tbk_verify_prove_on_vm(tbk_verify_job *self, tbk_error *err)
 
 /* --- the proof on this machine --- */
 
-/* The port knows no size beforehand; the manifest does, so a person sees the time left. */
-typedef struct download {
-    const tbk_report *report;
-    const char *phase;
-    uint64_t size_bytes;
-} download;
-
-static void fetch_progress(void *self, const char *phase, uint64_t done_bytes, uint64_t total_bytes)
+static bool fetch_manifest(tbk_verify_job *self, const tbk_set_download *download,
+                           const tbk_set *set, tbk_manifest *out, tbk_error *err)
 {
-    const download *file = self;
-
-    (void)phase;
-    (void)total_bytes;
-    tbk_report_progress(file->report, file->phase, done_bytes, file->size_bytes);
-}
-
-static bool fetch_cancelled(void *self)
-{
-    const download *file = self;
-
-    return file->report != NULL && file->report->cancelled != NULL &&
-           file->report->cancelled(file->report->self);
-}
-
-static bool fetch(tbk_verify_job *self, const char *directory, const char *name,
-                  uint64_t limit_bytes, tbk_error *err)
-{
-    const char *path = tbk_arena_format(self->arena, "%s/%s/%s", self->vm->workspace->options.store,
-                                        self->set_id, name);
-    const char *local = tbk_arena_format(self->arena, "%s/%s", directory, name);
-    tbk_digest digest;
-    tbk_auto_fd int fd = open(local, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-    if (fd < 0)
-        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "creating '%s'", local);
-    download file = {.report = self->vm->report,
-                     .phase = tbk_arena_format(self->arena, "fetch %s", name),
-                     .size_bytes = limit_bytes};
-    const tbk_report report = {
-        .self = &file, .progress = fetch_progress, .cancelled = fetch_cancelled};
-    return tbk_remote_get(self->vm->remote, path, fd, limit_bytes, &digest, &report, err);
-}
-
-static bool fetch_manifest(tbk_verify_job *self, const char *directory, const tbk_set *set,
-                           tbk_manifest *out, tbk_error *err)
-{
-    return fetch(self, directory, TBK_SET_MANIFEST_FILE, SMALL_FILE_LIMIT_BYTES, err) &&
-           fetch(self, directory, TBK_SET_SUMS_FILE, SMALL_FILE_LIMIT_BYTES, err) &&
+    return tbk_set_download_file(self->arena, download, TBK_SET_MANIFEST_FILE,
+                                 SMALL_FILE_LIMIT_BYTES, err) &&
+           tbk_set_download_file(self->arena, download, TBK_SET_SUMS_FILE, SMALL_FILE_LIMIT_BYTES,
+                                 err) &&
            tbk_set_read_manifest(set, self->arena, out, err);
 }
 
-static bool fetch_files(tbk_verify_job *self, const char *directory, const tbk_manifest *manifest,
-                        tbk_error *err)
+static bool fetch_files(tbk_verify_job *self, const tbk_set_download *download,
+                        const tbk_manifest *manifest, tbk_error *err)
 {
     for (size_t i = 0; i < manifest->file_count; i++)
-        if (!fetch(self, directory, manifest->files[i].name, manifest->files[i].stored_bytes, err))
+        if (!tbk_set_download_file(self->arena, download, manifest->files[i].name,
+                                   manifest->files[i].stored_bytes, err))
             return false;
     return true;
 }
@@ -166,8 +127,16 @@ static bool prove_fetched(tbk_verify_job *self, const char *directory, tbk_error
     uint64_t limit_bytes = (uint64_t)self->vm->workspace->options.verify_fetch_limit_mib << 20;
     tbk_proof proof = {0};
     tbk_auto(tbk_set) *set = NULL;
+    tbk_auto_fd int folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const tbk_set_download download = {.vm = self->vm,
+                                       .from = tbk_arena_format(self->arena, "%s/%s",
+                                                                self->vm->workspace->options.store,
+                                                                self->set_id),
+                                       .folder = folder};
 
-    if (!tbk_set_open(directory, &set, err) || !fetch_manifest(self, directory, set, manifest, err))
+    if (folder < 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "opening '%s'", directory);
+    if (!tbk_set_open(directory, &set, err) || !fetch_manifest(self, &download, set, manifest, err))
         return false;
     self->manifest = manifest;
     note_config(self, manifest);
@@ -181,7 +150,7 @@ static bool prove_fetched(tbk_verify_job *self, const char *directory, tbk_error
                                          limit_bytes >> 20));
         return true;
     }
-    if (!fetch_files(self, directory, manifest, err))
+    if (!fetch_files(self, &download, manifest, err))
         return false;
     if (prove_files(self, directory, set, &proof, err))
         note_proof_here(self, &proof);

@@ -29,6 +29,8 @@
 /* Of the service `outbound`: its own, and what was fetched for a restore. */
 #define TBK_OUTBOUND_DIRECTORY "/var/lib/torrust-backup-outbound"
 #define TBK_INCOMING_DIRECTORY TBK_OUTBOUND_DIRECTORY "/incoming"
+/* What an operator uploaded for a restore; in it only root writes. */
+#define TBK_UPLOADED_DIRECTORY "/var/lib/torrust-backup-uploaded"
 #define TBK_SECRETS_DIRECTORY "/etc/torrust-backup-outbound" /* of root only */
 #define TBK_SECRETS_FILE TBK_SECRETS_DIRECTORY "/secrets"
 #define TBK_OFFSITE_KEY_FILE TBK_SECRETS_DIRECTORY "/ssh_key"

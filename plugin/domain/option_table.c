@@ -38,7 +38,7 @@ const tbk_names tbk_engine_command_names = {.what = "command", TBK_NAMES_LIST(en
 #define VERB(name) (1u << TBK_VERB_##name)
 #define ANY_VERB ((1u << TBK_VERB_COUNT) - 1)
 #define ALL_VERBS (ANY_VERB & ~(VERB(VERSION) | VERB(HELP)))
-#define VM_VERBS (ALL_VERBS & ~VERB(RENDER))
+#define VM_VERBS (ALL_VERBS & ~(VERB(RENDER) | VERB(EXTRACT)))
 #define COMMAND(name) (1u << TBK_ENGINE_##name)
 #define ANY_COMMAND ((1u << TBK_ENGINE_COMMAND_COUNT) - 1)
 

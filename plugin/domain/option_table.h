@@ -24,6 +24,8 @@
     VERB(STATUS, "status")                                                                         \
     VERB(ACKNOWLEDGE, "acknowledge")                                                               \
     VERB(OFFSITE, "offsite")                                                                       \
+    VERB(FETCH, "fetch")                                                                           \
+    VERB(EXTRACT, "extract")                                                                       \
     VERB(RESCUE, "rescue")                                                                         \
     VERB(VERSION, "version")                                                                       \
     VERB(HELP, "help")
@@ -35,6 +37,7 @@
     COMMAND(CHECK, "check")                                                                        \
     COMMAND(PROVE, "prove")                                                                        \
     COMMAND(RESTORE, "restore")                                                                    \
+    COMMAND(EXTRACT, "extract")                                                                    \
     COMMAND(PLAN, "plan")                                                                          \
     COMMAND(SERVE, "serve")                                                                        \
     COMMAND(HEALTH, "health")                                                                      \

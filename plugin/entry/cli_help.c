@@ -42,6 +42,12 @@ static const struct command {
     [TBK_VERB_OFFSITE] = {" ACTION ENVIRONMENT [OPTION...]",
                           "what goes off-site: list, sync, check, drill, init, unlock, accept",
                           "torrust-backup offsite list my-env"},
+    [TBK_VERB_FETCH] = {ENVIRONMENT_ARGUMENTS,
+                        "a set comes to this machine, and is compared with its sums",
+                        "torrust-backup fetch my-env --set latest --to ./fetched"},
+    [TBK_VERB_EXTRACT] =
+        {ENVIRONMENT_ARGUMENTS, "the plain files of a set that was fetched; no VM is needed",
+         "torrust-backup extract my-env --from ./fetched --set latest --to ./plain"},
     [TBK_VERB_RESCUE] = {ENVIRONMENT_ARGUMENTS,
                          "the VM is gone: install on a new one, fetch a set, and serve it",
                          "torrust-backup rescue new-env --from offsite:old-env"},

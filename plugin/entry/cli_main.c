@@ -190,7 +190,9 @@ static bool add_number(tbk_arena *arena, tbk_value *map, const tbk_option *row, 
 
 static bool add_text(tbk_arena *arena, tbk_value *map, const tbk_option *row, const char *value)
 {
-    bool is_path = row == &tbk_option_table[TBK_OPTION_SSH_KEY];
+    tbk_option_id id = tbk_option_id_of(row);
+    bool is_path = id == TBK_OPTION_SSH_KEY || id == TBK_OPTION_TO ||
+                   (id == TBK_OPTION_FROM && strchr(value, '/') != NULL); /* else a word */
 
     if (!tbk_text_is_utf8(value, strlen(value)))
         return usage("not valid UTF-8:", row->line.name);

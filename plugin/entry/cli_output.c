@@ -156,6 +156,17 @@ static void print_restore(FILE *out, const tbk_value *result)
     (void)fprintf(out, "Tracker:    %s\n", tbk_value_text_at(result, "tracker", "not waited for"));
 }
 
+static void print_fetch(FILE *out, const tbk_value *result)
+{
+    (void)fprintf(out, "Set:        %s, of %s\n", tbk_value_text_at(result, "set", "-"),
+                  tbk_value_text_at(result, "environment", "no environment"));
+    (void)fprintf(out, "Profile:    %s\n", tbk_value_text_at(result, "profile", "-"));
+    print_bytes(out, "Stored:     ", tbk_value_integer_at(result, "stored_bytes"));
+    print_bytes(out, "Fetched:    ", tbk_value_integer_at(result, "fetched_bytes"));
+    (void)fprintf(out, "Folder:     %s\n", tbk_value_text_at(result, "path", "-"));
+    (void)fprintf(out, "Every byte of it is as its sums say.\n");
+}
+
 static void print_rescue(FILE *out, const tbk_value *result)
 {
     for (const tbk_member *item = tbk_value_members_at(result, "steps"); item != NULL;
@@ -331,6 +342,8 @@ void cli_print_result(FILE *out, const char *command, const tbk_value *result)
                     {"list", print_list},
                     {"restore", print_restore},
                     {"offsite", print_offsite},
+                    {"fetch", print_fetch},
+                    {"extract", tbk_extracted_print},
                     {"rescue", print_rescue},
                     {"status", print_status},
                     {"version", print_version},

@@ -63,6 +63,9 @@ static void take_text(const tbk_option *row, const char *text, engine_args *args
     case TBK_OPTION_FROM:
         args->from = text;
         break;
+    case TBK_OPTION_TO:
+        args->to = text;
+        break;
     case TBK_OPTION_NAME:
         args->name = text;
         break;
@@ -242,6 +245,14 @@ static bool settle_offsite(const engine_args *args, tbk_error *err)
            tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--set and --name go with fetch only");
 }
 
+/* Neither is guessed: a whole database comes there. */
+static bool settle_extract(const engine_args *args, tbk_error *err)
+{
+    return (args->set != NULL && args->to != NULL) ||
+           tbk_fail(err, TBK_E_USAGE, HELP_FIX,
+                    "which set is to be extracted, and where to? Say --set ID and --to DIR");
+}
+
 /* What belongs together, and the configuration's default place. */
 static bool settle(engine_args *args, tbk_error *err)
 {
@@ -253,7 +264,8 @@ static bool settle(engine_args *args, tbk_error *err)
         return false;
     args->lines =
         args->lines || args->command == TBK_ENGINE_SERVE || args->command == TBK_ENGINE_OUTBOUND;
-    if (args->command == TBK_ENGINE_OFFSITE && !settle_offsite(args, err))
+    if ((args->command == TBK_ENGINE_OFFSITE && !settle_offsite(args, err)) ||
+        (args->command == TBK_ENGINE_EXTRACT && !settle_extract(args, err)))
         return false;
     if (args->store != NULL && args->config != NULL)
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX, "--store and --config exclude each other");

@@ -20,6 +20,7 @@ typedef struct engine_args {
     const char *set;     /* NULL = all for check, the newest for prove and restore */
     const char *name;    /* offsite fetch: whose; NULL = the configured one's */
     const char *from;    /* restore: the folder of a set that was fetched; NULL = the store */
+    const char *to;      /* extract: the folder that the files come into */
     const char *show;    /* health: "health" or "metrics" */
     bool dry_run;        /* restore: all but the swap */
     bool purge_previous; /* restore: remove what earlier ones kept */

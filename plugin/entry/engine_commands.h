@@ -20,6 +20,8 @@ bool engine_command_prove(const engine_args *args, engine_output *output, bool *
                           tbk_error *err) TBK_MUST_CHECK;
 bool engine_command_restore(const engine_args *args, engine_output *output,
                             tbk_error *err) TBK_MUST_CHECK;
+bool engine_command_extract(const engine_args *args, engine_output *output,
+                            tbk_error *err) TBK_MUST_CHECK;
 bool engine_command_plan(const engine_args *args, engine_output *output,
                          tbk_error *err) TBK_MUST_CHECK;
 bool engine_command_acknowledge(const engine_args *args, engine_output *output,

@@ -36,6 +36,11 @@ static const char *const usage[TBK_ENGINE_COMMAND_COUNT] = {
     "      while the tracker is stopped. The database of before is kept. --dry-run\n"
     "      does all but the swap; restore --forget-kept removes what earlier restores\n"
     "      have kept; with --dry-run it lists that.\n",
+    [TBK_ENGINE_EXTRACT] = PROGRAM
+    "extract --set ID|latest --to DIR [--store DIR | --config FILE]\n"
+    "      A set as plain files, in a folder of its name in DIR: the database as a file\n"
+    "      of SQLite or as SQL, the configuration files as config.tar. Each is compared\n"
+    "      with its SHA-256.\n",
     [TBK_ENGINE_PLAN] = PROGRAM
     "plan [--sqlite FILE --store DIR | --config FILE]\n"
     "      What a backup would do: by which method, how long the tracker would be held\n"

@@ -68,6 +68,8 @@ static bool run(const engine_args *args, engine_output *output, bool *out_ok, tb
         return engine_command_prove(args, output, out_ok, err);
     case TBK_ENGINE_RESTORE:
         return engine_command_restore(args, output, err);
+    case TBK_ENGINE_EXTRACT:
+        return engine_command_extract(args, output, err);
     case TBK_ENGINE_PLAN:
         return engine_command_plan(args, output, err);
     case TBK_ENGINE_SERVE:

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The engine's commands on a store: list, check, prove, acknowledge. */
+/* The engine's commands on a store: list, check, prove, extract, acknowledge. */
 #include "base/clock.h"
 #include "base/json.h"
+#include "engine/extraction.h"
 #include "engine/verification.h"
 #include "entry/engine_commands.h"
 #include "entry/engine_privileges.h"
+#include "entry/text_sets.h"
 #include "store/brake.h"
 #include "store/last_run.h"
 
@@ -284,6 +286,30 @@ bool engine_command_prove(const engine_args *args, engine_output *output, bool *
     tbk_value_set(arena, result, "proof", tbk_proof_to_value(arena, &proof));
     engine_output_result(output, result, print_proof);
     *out_ok = proof.ok;
+    return true;
+}
+
+/* --- extract --- */
+
+static void print_extracted(const tbk_value *result) { tbk_extracted_print(stdout, result); }
+
+bool engine_command_extract(const engine_args *args, engine_output *output, tbk_error *err)
+{
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_auto(tbk_store) *store = NULL;
+    tbk_report report = engine_output_report(output);
+    tbk_engine_config config;
+    tbk_value *result = NULL;
+    if (!open_store(arena, args, TBK_STORE_READ, &config, &store, err))
+        return false;
+    const tbk_extract_request request = {
+        .store = store,
+        .set = {.id = args->set, .origin = origin_of(arena, &config), .now_s = tbk_clock_now_s()},
+        .to = args->to,
+        .report = &report};
+    if (!tbk_extract(arena, &request, &result, err))
+        return false;
+    engine_output_result(output, result, print_extracted);
     return true;
 }
 

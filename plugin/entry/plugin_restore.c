@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Restores: in both modes, and on the day that a VM is gone. */
+/* Restores: in both modes, and on the day that a VM is gone; and sets that come to this machine. */
 #include "base/clock.h"
 #include "commands/configure.h"
+#include "commands/fetch.h"
 #include "commands/outbound.h"
 #include "commands/restore.h"
 #include "commands/status.h"
+#include "engine/extraction.h"
 #include "entry/plugin_session.h"
 
 static bool restore(plugin_session *self, tbk_error *err)
@@ -135,6 +137,11 @@ static bool check_new(plugin_session *self, tbk_error *err)
                     "'%s' has backup sets of its own: it is no new machine", self->environment);
 }
 
+static bool goes_off_site(const plugin_session *self)
+{
+    return self->workspace.options.offsite.repository != NULL;
+}
+
 /* Now there is a store, for which it may have waited. */
 static bool go_on_off_site(plugin_session *self, tbk_error *err)
 {
@@ -149,7 +156,7 @@ bool plugin_verb_rescue(plugin_session *self, tbk_error *err)
     rescue work = {.session = self,
                    .result = tbk_value_map(self->arena),
                    .steps = tbk_value_list(self->arena),
-                   .total = 3};
+                   .total = goes_off_site(self) ? 3 : 2};
     self->dry_run = self->options.rehearse;
     plugin_session installing = *self;
 
@@ -162,12 +169,13 @@ bool plugin_verb_rescue(plugin_session *self, tbk_error *err)
     work.session = &installing;
     bool ok = step(&work, "install", "Installing the backup", install, err);
     work.session = self;
-    ok = ok && (!is_guess || check_new(self, err)) &&
-         step(&work, "restore",
-              self->dry_run ? "Fetching and proving the set, beside the real database"
-                            : "Fetching and proving the set, and putting it in place",
-              plugin_verb_restore, err) &&
-         step(&work, "off-site", "Going on off-site", go_on_off_site, err);
+    ok =
+        ok && (!is_guess || check_new(self, err)) &&
+        step(&work, "restore",
+             self->dry_run ? "Fetching and proving the set, beside the real database"
+                           : "Fetching and proving the set, and putting it in place",
+             plugin_verb_restore, err) &&
+        (!goes_off_site(self) || step(&work, "off-site", "Going on off-site", go_on_off_site, err));
     tbk_value_set_bool(self->arena, work.result, "rehearsal", self->dry_run);
     tbk_value_set_bool(self->arena, work.result, "complete", ok);
     tbk_value_set(self->arena, work.result, "steps", work.steps);
@@ -175,4 +183,28 @@ bool plugin_verb_rescue(plugin_session *self, tbk_error *err)
         tbk_value_set(self->arena, work.result, "restore", self->result);
     self->result = work.result;
     return ok;
+}
+
+bool plugin_verb_fetch(plugin_session *self, tbk_error *err)
+{
+    const tbk_fetch_input input = {.vm = plugin_vm_of(self),
+                                   .set = self->options.set,
+                                   .from = self->options.from,
+                                   .to = self->options.to};
+
+    return tbk_fetch(self->arena, &input, &self->result, err);
+}
+
+bool plugin_verb_extract(plugin_session *self, tbk_error *err)
+{
+    tbk_auto(tbk_store) *store = NULL;
+
+    if (!tbk_store_open(self->options.from, TBK_STORE_READ, &store, err))
+        return false;
+    const tbk_extract_request request = {
+        .store = store,
+        .set = {.id = self->options.set, .now_s = tbk_clock_now_s()},
+        .to = self->options.to,
+        .report = self->report};
+    return tbk_extract(self->arena, &request, &self->result, err);
 }

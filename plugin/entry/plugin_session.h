@@ -14,8 +14,9 @@ typedef struct plugin_options {
     const char *profile;
     bool wait_for_cron;
     bool fetch_all;
-    const char *set;  /* restore */
-    const char *from; /* restore; NULL = the store */
+    const char *set;  /* restore, fetch */
+    const char *from; /* restore, fetch, extract; NULL = the store */
+    const char *to;   /* fetch, extract */
     unsigned action;  /* offsite: tbk_offsite_action */
     bool rehearse;    /* rescue */
     bool purge_previous;
@@ -45,7 +46,12 @@ bool plugin_render(plugin_session *self, tbk_error *err) TBK_MUST_CHECK;
 
 /* Also in mode sidecar, by way of the maintenance window. */
 bool plugin_verb_restore(plugin_session *self, tbk_error *err) TBK_MUST_CHECK;
-/* On a new VM: installs the backup, brings a set from off-site, and puts it in place. */
+/* A set comes to this machine. */
+bool plugin_verb_fetch(plugin_session *self, tbk_error *err) TBK_MUST_CHECK;
+/* The plain files of a set that was fetched. */
+bool plugin_verb_extract(plugin_session *self, tbk_error *err) TBK_MUST_CHECK;
+/* On a new VM: installs the backup, brings a set from off-site or from this machine, and puts
+ * it in place. */
 bool plugin_verb_rescue(plugin_session *self, tbk_error *err) TBK_MUST_CHECK;
 
 #endif

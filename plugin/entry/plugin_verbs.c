@@ -75,6 +75,7 @@ static bool read_options(tbk_arena *arena, const char *json, tbk_verb verb, plug
            tbk_value_optional_bool(value, "fetch_all", &out->fetch_all, err) &&
            tbk_value_optional_string(value, "set", &out->set, err) &&
            tbk_value_optional_string(value, "from", &out->from, err) &&
+           tbk_value_optional_string(value, "to", &out->to, err) &&
            read_action(value, &out->action, err) &&
            tbk_value_optional_bool(value, "rehearse", &out->rehearse, err) &&
            tbk_value_optional_bool(value, "forget_kept", &out->purge_previous, err);
@@ -103,10 +104,63 @@ static bool check_restore_options(const plugin_options *given, bool dry_run, tbk
                     "which set is to be restored?");
 }
 
+/* A host may stand in any folder. */
+static bool is_folder(const char *source) { return source != NULL && source[0] == '/'; }
+
+static bool check_target(const plugin_options *given, const char *what, tbk_error *err)
+{
+    if (given->set == NULL)
+        return tbk_fail(err, TBK_E_USAGE, "name it with --set ID, or --set latest",
+                        "which set is to be %s?", what);
+    return is_folder(given->to) || tbk_fail(err, TBK_E_USAGE,
+                                            "name a folder of this machine with --to DIR; a host "
+                                            "gives its whole path",
+                                            "where is the set to be put?");
+}
+
+/* What is on the VM is extracted there, by the engine. */
+static bool check_extract_options(const plugin_options *given, tbk_error *err)
+{
+    return check_target(given, "extracted", err) &&
+           (is_folder(given->from) ||
+            tbk_fail(err, TBK_E_USAGE,
+                     "fetch it first, and write --from DIR, as a path ('./fetched')",
+                     "only a set that is on this machine is extracted"));
+}
+
 static bool check_source(const plugin_options *given, tbk_error *err)
 {
     const char *name = NULL;
     return given->from == NULL || tbk_offsite_source(given->from, &name, err);
+}
+
+/* Of a restore: a folder of this machine as well. */
+static bool check_any_source(const plugin_options *given, tbk_error *err)
+{
+    if (is_folder(given->from) || check_source(given, err))
+        return true;
+    (void)snprintf(err->fix, sizeof err->fix,
+                   "write --from offsite, --from offsite:NAME, or the path of a folder that sets "
+                   "were fetched into ('./fetched')");
+    return false;
+}
+
+static bool check_options(const plugin_session *self, tbk_verb verb, tbk_error *err)
+{
+    const plugin_options *given = &self->options;
+
+    switch (verb) {
+    case TBK_VERB_RESTORE:
+        return check_restore_options(given, self->dry_run, err) && check_any_source(given, err);
+    case TBK_VERB_RESCUE:
+        return check_any_source(given, err);
+    case TBK_VERB_FETCH:
+        return check_target(given, "fetched", err) && check_source(given, err);
+    case TBK_VERB_EXTRACT:
+        return check_extract_options(given, err);
+    default:
+        return check_run_options(given, err);
+    }
 }
 
 bool plugin_render(plugin_session *self, tbk_error *err)
@@ -298,6 +352,8 @@ static const struct verb {
                            [TBK_VERB_STATUS] = {true, verb_status},
                            [TBK_VERB_ACKNOWLEDGE] = {true, verb_acknowledge},
                            [TBK_VERB_OFFSITE] = {true, verb_offsite},
+                           [TBK_VERB_FETCH] = {true, plugin_verb_fetch},
+                           [TBK_VERB_EXTRACT] = {false, plugin_verb_extract},
                            [TBK_VERB_RESCUE] = {true, plugin_verb_rescue}};
 
 static bool find_verb(const char *name, tbk_verb *out, tbk_error *err)
@@ -354,10 +410,7 @@ static bool open_session(plugin_session *self, const tbk_request_v1 *request, tb
     self->environment = request->environment;
     self->working_dir = request->working_dir != NULL ? request->working_dir : ".";
     return read_options(self->arena, request->options_json, verb, &self->options, err) &&
-           check_run_options(&self->options, err) &&
-           (verb != TBK_VERB_RESTORE ||
-            check_restore_options(&self->options, self->dry_run, err)) &&
-           check_source(&self->options, err) && plugin_open_workspace(self, err) &&
+           check_options(self, verb, err) && plugin_open_workspace(self, err) &&
            read_images(self, err) &&
            (!VERBS[verb].needs_vm ||
             tbk_outbound_read_secrets(self->arena, &self->workspace, &self->secrets, err)) &&

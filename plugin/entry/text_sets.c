@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Writes the list of sets as a table. */
+/* Writes the list of sets as a table, and what a set was unpacked to. */
 #include "entry/text_sets.h"
 
 #include "adapters/console.h"
@@ -32,4 +32,16 @@ void tbk_sets_print(FILE *out, const tbk_member *sets)
                   "STORED", "HELD MS", "PROOF");
     for (; sets != NULL; sets = sets->next)
         print_set(out, sets->value);
+}
+
+void tbk_extracted_print(FILE *out, const tbk_value *result)
+{
+    char size[TBK_SIZE_TEXT];
+    (void)fprintf(out, "Set:        %s\n", tbk_value_text_at(result, "set", "-"));
+    (void)fprintf(out, "Folder:     %s\n", tbk_value_text_at(result, "path", "-"));
+    for (const tbk_member *file = tbk_value_members_at(result, "files"); file != NULL;
+         file = file->next) {
+        tbk_console_size(tbk_value_bytes_at(file->value, "bytes"), size);
+        (void)fprintf(out, "  %-20s %9s\n", tbk_value_text_at(file->value, "name", "-"), size);
+    }
 }

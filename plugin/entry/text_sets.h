@@ -8,6 +8,8 @@
 #include <stdio.h>
 
 /* A table with a line for each member, from what `list` gives. */
+/* What engine/extraction.h says of a set. */
+void tbk_extracted_print(FILE *out, const tbk_value *result);
 void tbk_sets_print(FILE *out, const tbk_member *sets);
 
 #endif

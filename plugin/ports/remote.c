@@ -140,14 +140,16 @@ bool tbk_remote_put(const tbk_remote *remote, const tbk_remote_file *file, const
 
 /* --- get --- */
 
+/* $1 path, $2 the first byte that is wanted, from 1. */
 static const char GET_SCRIPT[] = "[ -e \"$1\" ] || exit 66\n"
+                                 "[ \"$2\" = 1 ] || exec tail -c \"+$2\" -- \"$1\"\n"
                                  "exec cat -- \"$1\"\n";
 
 typedef struct receiver {
     int out_fd;
-    uint64_t size_bytes;
+    uint64_t size_bytes; /* with what came before */
     uint64_t limit_bytes;
-    tbk_hasher *hasher;
+    tbk_hasher *hasher; /* NULL where no digest is wanted */
     const tbk_report *report;
 } receiver;
 
@@ -159,28 +161,26 @@ static bool receive(void *self, const char *bytes, size_t length, tbk_error *err
                         (unsigned long long)to->limit_bytes);
     if (!tbk_file_write_all(to->out_fd, bytes, length, err))
         return false;
-    tbk_hasher_add(to->hasher, bytes, length);
+    if (to->hasher != NULL)
+        tbk_hasher_add(to->hasher, bytes, length);
     to->size_bytes += length;
     tbk_report_progress(to->report, "fetch", to->size_bytes, 0);
     return true;
 }
 
-bool tbk_remote_get(const tbk_remote *remote, const char *path, int out_fd, uint64_t limit_bytes,
-                    tbk_digest *out_digest, const tbk_report *report, tbk_error *err)
+static bool fetch(const tbk_remote *remote, const char *path, receiver *to, tbk_error *err)
 {
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
-    tbk_auto(tbk_hasher) *hasher = tbk_hasher_new();
     const char *what = tbk_arena_format(arena, "fetching '%s'", path);
-    const char *const argv[] = {"sh", "-c", GET_SCRIPT, "torrust-backup-get", path, NULL};
-    receiver to = {
-        .out_fd = out_fd, .limit_bytes = limit_bytes, .hasher = hasher, .report = report};
+    const char *first = tbk_arena_format(arena, "%llu", (unsigned long long)to->size_bytes + 1);
+    const char *const argv[] = {"sh", "-c", GET_SCRIPT, "torrust-backup-get", path, first, NULL};
     tbk_remote_command command = {.argv = argv,
                                   .as_root = true,
                                   .on_output = receive,
-                                  .on_output_self = &to,
+                                  .on_output_self = to,
                                   .timeout_ms = TRANSFER_TIMEOUT_MS,
                                   .idle_timeout_ms = TRANSFER_IDLE_TIMEOUT_MS,
-                                  .report = report};
+                                  .report = to->report};
     tbk_auto_remote_result result = {0};
     if (!remote->run(remote->self, &command, &result, err))
         return tbk_error_context(err, "%s from '%s'", what, remote->name);
@@ -188,6 +188,27 @@ bool tbk_remote_get(const tbk_remote *remote, const char *path, int out_fd, uint
         return tbk_fail(err, TBK_E_NOT_FOUND, NULL, "there is no '%s' on '%s'", path, remote->name);
     if (result.exit_status != 0)
         return fail_exit(remote, what, &result, err);
+    return true;
+}
+
+bool tbk_remote_get(const tbk_remote *remote, const char *path, int out_fd, uint64_t limit_bytes,
+                    tbk_digest *out_digest, const tbk_report *report, tbk_error *err)
+{
+    tbk_auto(tbk_hasher) *hasher = tbk_hasher_new();
+    receiver to = {
+        .out_fd = out_fd, .limit_bytes = limit_bytes, .hasher = hasher, .report = report};
+    if (!fetch(remote, path, &to, err))
+        return false;
     tbk_hasher_finish(hasher, out_digest);
     return true;
+}
+
+bool tbk_remote_get_rest(const tbk_remote *remote, const tbk_remote_rest *rest, int out_fd,
+                         const tbk_report *report, tbk_error *err)
+{
+    receiver to = {.out_fd = out_fd,
+                   .size_bytes = rest->there_bytes,
+                   .limit_bytes = rest->limit_bytes,
+                   .report = report};
+    return fetch(remote, rest->path, &to, err);
 }

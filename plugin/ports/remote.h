@@ -119,6 +119,18 @@ bool tbk_remote_get(const tbk_remote *remote, const char *path, int out_fd, uint
                     tbk_digest *out_digest, const tbk_report *report,
                     tbk_error *err) TBK_MUST_CHECK;
 
+/* A file of which the beginning came before, when a connection broke. */
+typedef struct tbk_remote_rest {
+    const char *path;
+    uint64_t there_bytes; /* is not sent again; at most limit_bytes */
+    uint64_t limit_bytes; /* of the whole file */
+} tbk_remote_rest;
+
+/* As tbk_remote_get, but for what is there already. Whether both parts are of one file, the caller
+ * finds out by its digest. */
+bool tbk_remote_get_rest(const tbk_remote *remote, const tbk_remote_rest *rest, int out_fd,
+                         const tbk_report *report, tbk_error *err) TBK_MUST_CHECK;
+
 /* Connects with the port of a host, both as the VM sees them. The caller closes *out, before the
  * remote. Fails with TBK_E_NETWORK when the target or the VM's SSH server refuses, TBK_E_TIMEOUT
  * when the target has not answered within TBK_REMOTE_TUNNEL_LIMIT_MS, TBK_E_INTERRUPTED,

@@ -165,6 +165,7 @@ static const tbk_value *template_values(tbk_arena *arena, const tbk_render_input
         {"log_directory", TBK_LOG_DIRECTORY},
         {"state_directory", TBK_STATE_DIRECTORY},
         {"outbound_directory", TBK_OUTBOUND_DIRECTORY},
+        {"uploaded_directory", TBK_UPLOADED_DIRECTORY},
         {"secrets_directory", TBK_SECRETS_DIRECTORY},
     };
     tbk_value *values = tbk_value_map(arena);

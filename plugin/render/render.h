@@ -44,6 +44,7 @@
  *                              null where nothing goes off-site
  *   outbound_image             tag of the image of `outbound`
  *   outbound_directory         its state on the VM, and what was fetched
+ *   uploaded_directory         what was uploaded for a restore
  *   secrets_directory          its secrets
  *   has_native_backup          whether the deployer's own backup is configured
  *

@@ -45,6 +45,16 @@ refused() {
     refused "empty for 'ssh-key'" render minimal --ssh-key=
 }
 
+@test "fetch and extract need a set, and a folder" {
+    refused "which set is to be fetched" fetch minimal --to fetched
+    refused "where is the set to be put" fetch minimal --set latest
+    refused "which set is to be extracted" extract minimal --from ./fetched --to plain
+    refused "on this machine" extract minimal --set latest --to plain
+    refused "on this machine" extract minimal --set latest --to plain --from offsite
+    refused "where is the set to be put" extract minimal --set latest --from ./fetched
+    refused "nowhere that a set could come from" fetch minimal --set latest --to fetched --from nowhere
+}
+
 @test "options that do not go with the command are not ignored silently" {
     refused "--dry-run goes with 'render', 'configure' and 'restore', not with 'status'" status minimal --dry-run
     refused "not with 'list'" list minimal --fetch-all
@@ -82,6 +92,8 @@ list $vm
 status $vm
 acknowledge $vm
 offsite $vm action
+fetch $vm from set to
+extract from mode options set to working-dir
 rescue $vm from rehearse set
 version
 help
@@ -95,6 +107,7 @@ list config store
 check config set store
 prove config level set store
 restore config dry-run forget-kept from hook set
+extract config set store to
 plan config sqlite store
 serve config port
 health port show
@@ -109,7 +122,7 @@ END
 }
 
 @test "each command takes the options that its help shows, and refuses all others by name" {
-    local commands="render plan configure verify run restore list status acknowledge offsite rescue version" count=0
+    local commands="render plan configure verify run restore list status acknowledge offsite fetch extract rescue version" count=0
     cd "$BATS_TEST_TMPDIR"
     help_options torrust-backup | grep -v -e '^help ' -e '^version ' -e '^plugin ' >options
     for command in $commands; do
@@ -134,7 +147,7 @@ END
             count=$((count + 1))
         done <options
     done
-    [ $count = 276 ]
+    [ $count = 336 ]
 }
 
 # possible COMMAND OPTION: a value that the engine takes.
@@ -152,7 +165,7 @@ possible() {
 }
 
 @test "each command of the engine takes the options that its help shows, and refuses all others by name" {
-    local commands="backup list check prove restore plan serve health acknowledge offsite outbound version" count=0
+    local commands="backup list check prove restore extract plan serve health acknowledge offsite outbound version" count=0
     cd "$BATS_TEST_TMPDIR"
     help_options torrust-backup-engine | grep -v '^help ' | sort -u -k1,1 >options
     for command in $commands; do
@@ -170,7 +183,7 @@ possible() {
             count=$((count + 1))
         done <options
     done
-    [ $count = 264 ]
+    [ $count = 299 ]
 }
 
 @test "values out of range, unknown words" {

@@ -42,8 +42,8 @@ static void make_tools(const char *folder, const char *shell_lines)
     assert_succeeds(tbk_file_publish(path, script, strlen(script), 0755, &err), err);
     if (shell_lines == NULL)
         return;
-    static const char *const APPLETS[] = {"sh",   "cat", "sha256sum", "sync",
-                                          "stat", "rm",  "chmod",     "mv"};
+    static const char *const APPLETS[] = {"sh", "cat",   "sha256sum", "sync", "stat",
+                                          "rm", "chmod", "mv",        "tail"};
     for (size_t index = 0; index < sizeof APPLETS / sizeof APPLETS[0]; index++)
         assert_int_equal(
             symlink(shell_lines, tbk_arena_format(arena, "%s/%s", folder, APPLETS[index])), 0);
@@ -309,6 +309,32 @@ static void gets_say_what_went_wrong(void **state)
                  "No space left");
 }
 
+static void gets_what_is_not_there_yet_of_a_file(void **state)
+{
+    (void)state;
+    const char *path = path_of("etc/-f");
+    for (size_t index = 0; index < 2; index++) {
+        way self = whole_way(tools[index]);
+        tbk_remote remote = remote_by(&self);
+        tbk_error err;
+        assert_succeeds(put(&self, path, "beginning and end", 0600, &err), err);
+        for (uint64_t there = 0; there <= 17; there++) {
+            tbk_auto_fd int fd = open(path_of("got"), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+            const tbk_remote_rest rest = {.path = path, .there_bytes = there, .limit_bytes = 17};
+            assert_succeeds(tbk_remote_get_rest(&remote, &rest, fd, NULL, &err), err);
+            check_file("got", &"beginning and end"[there], 0600);
+        }
+        tbk_auto_fd int fd = open(path_of("got"), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        const tbk_remote_rest longer = {.path = path, .there_bytes = 5, .limit_bytes = 16};
+        assert_fails(tbk_remote_get_rest(&remote, &longer, fd, NULL, &err), err, TBK_E_SPACE,
+                     "it is larger than 16 bytes");
+        const tbk_remote_rest missing = {
+            .path = path_of("none"), .there_bytes = 5, .limit_bytes = 16};
+        assert_fails(tbk_remote_get_rest(&remote, &missing, fd, NULL, &err), err, TBK_E_NOT_FOUND,
+                     "/none' on 'vm'");
+    }
+}
+
 /* --- do, close --- */
 
 static void do_wants_exit_status_0_and_tells_the_last_line(void **state)
@@ -433,6 +459,7 @@ int main(void)
         TEST(a_put_tells_of_a_broken_connection),
         TEST(gets_files_with_their_digest),
         TEST(gets_say_what_went_wrong),
+        TEST(gets_what_is_not_there_yet_of_a_file),
         TEST(do_wants_exit_status_0_and_tells_the_last_line),
         TEST(closes_once),
         TEST(a_tunnel_is_the_adapters_and_closes_once),

@@ -363,10 +363,11 @@ static char *mounts_of(const tbk_value *service)
         assert_text(member->value, "type", "bind");
         NEED(tbk_value_optional_bool(member->value, "read_only", &read_only, &err));
         NEED(tbk_value_require_bool(member->value, "bind.create_host_path", &creates, &err));
-        /* A backup does not depend on the folder of what was fetched. */
-        assert_int_equal(creates,
-                         read_only && strcmp(tbk_value_find(member->value, "source")->string,
-                                             TBK_OUTBOUND_DIRECTORY) == 0);
+        const char *source = tbk_value_find(member->value, "source")->string;
+        bool is_fetched = strcmp(source, TBK_OUTBOUND_DIRECTORY) == 0 ||
+                          strcmp(source, TBK_UPLOADED_DIRECTORY) == 0;
+        /* A backup does not depend on the folders of what was fetched. */
+        assert_int_equal(creates, read_only && is_fetched);
         tbk_text_format(&text, "%s:%s ", tbk_value_find(member->value, "target")->string,
                         read_only ? "ro" : "rw");
     }
@@ -485,11 +486,13 @@ static void container_sees_the_deployment_and_the_store(void **state)
     render_case("sqlite-minimal", &from, &rendering);
     assert_string_equal(mounts_of(compose_service(&rendering, &document)),
                         "/opt/torrust:ro /opt/torrust/storage:rw /etc/torrust-backup/engine.yml:ro "
-                        "/var/lib/torrust-backup-outbound:ro ");
+                        "/var/lib/torrust-backup-outbound:ro "
+                        "/var/lib/torrust-backup-uploaded:ro ");
     render_case("store-elsewhere", &from, &rendering);
     assert_string_equal(mounts_of(compose_service(&rendering, &document)),
                         "/opt/torrust:ro /opt/torrust/storage:rw /srv/torrust-backups:rw "
-                        "/etc/torrust-backup/engine.yml:ro /var/lib/torrust-backup-outbound:ro ");
+                        "/etc/torrust-backup/engine.yml:ro /var/lib/torrust-backup-outbound:ro "
+                        "/var/lib/torrust-backup-uploaded:ro ");
 }
 
 /* It can read the sets, and reaches nothing of the tracker's. */

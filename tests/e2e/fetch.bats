@@ -1,0 +1,151 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Sets come to the operator's machine: from the VM's store, and from off-site by way of the VM.
+bats_require_minimum_version 1.5.0
+load ../skip
+load common
+load offsite
+
+setup_file() {
+    start_machine e2e-fetch --rows 3000
+    get_restic
+    serve_rest "$machine"
+}
+
+teardown_file() {
+    stop_rest "$machine"
+    stop_machine
+    stop_other e2e-fetch-new
+}
+
+fetched=$BATS_FILE_TMPDIR/fetched
+is_whole() { (cd "$1" && sha256sum --quiet -c SHA256SUMS); }
+# is_the_one SET FOLDER: what is in the folder is what the store has.
+is_the_one() {
+    for file in $(sh_on_vm "ls $store/$1 | grep -v proof.json"); do
+        on_vm cat "$store/$1/$file" | cmp - "$2/$file"
+    done
+}
+
+@test "configure and two sets, and one is off-site" {
+    write_options
+    write_secrets
+    tb configure
+    tb run
+    offsite init
+    tb configure
+    sleep 2
+    tb run
+    offsite sync
+    [ "$(sets | wc -l)" = 2 ]
+}
+
+@test "which set and where to is never guessed, and an unknown one makes nothing" {
+    run -2 tb fetch --to "$fetched"
+    run -2 tb fetch --set latest
+    run -10 tb fetch --set 20200101T000000Z --to "$fetched"
+    [[ $output == *20200101T000000Z*"torrust-backup list"* ]]
+    [ -z "$(ls -A "$fetched")" ]
+    mkdir -m 0777 "$BATS_TEST_TMPDIR/open" && chmod 0777 "$BATS_TEST_TMPDIR/open"
+    run -2 tb fetch --set latest --to "$BATS_TEST_TMPDIR/open"
+    [[ $output == *"others can write"*"chmod go-w"* ]]
+}
+
+@test "the latest set comes whole, for its user alone, and once" {
+    set=$(newest)
+    run -0 tb fetch --set latest --to "$fetched"
+    [[ $output == *"Folder:     $fetched/$set"* ]]
+    is_whole "$fetched/$set"
+    is_the_one "$set" "$fetched/$set"
+    [ "$(find "$fetched" -mindepth 1 -printf '%m %y\n' | sort -u)" = $'600 f\n700 d' ]
+    run -0 --separate-stderr tb fetch --set "$set" --to "$fetched" --output-format json
+    [ "$(jq -c '[.set, .was_there, .fetched_bytes, .from]' <<<"$output")" = "[\"$set\",true,0,\"store\"]" ]
+    [ "$(ls -A "$fetched")" = "$set" ]
+}
+
+@test "after a cut it goes on; what was joined wrongly is found, and fetched anew" {
+    set=$(newest) to=$BATS_TEST_TMPDIR/to
+    mkdir -p -m 0700 "$to" "$to/.$set.partial"
+    cp "$fetched/$set/manifest.json" "$to/.$set.partial/"
+    head -c 20000 "$fetched/$set/database.db.zst" >"$to/.$set.partial/database.db.zst"
+    run -0 --separate-stderr tb fetch --set "$set" --to "$to" --output-format json
+    [ "$(jq '.stored_bytes - .fetched_bytes' <<<"$output")" = 20000 ]
+    is_the_one "$set" "$to/$set"
+    mv "$to/$set" "$to/.$set.partial"
+    printf wrong | dd of="$to/.$set.partial/database.db.zst" bs=1 seek=200 conv=notrunc status=none
+    run -21 tb fetch --set "$set" --to "$to"
+    [ -z "$(ls -A "$to")" ]
+    run -0 tb fetch --set "$set" --to "$to"
+    is_the_one "$set" "$to/$set"
+}
+
+@test "a backup is made while a set is fetched" {
+    set=$(newest)
+    tb fetch --set "$set" --to "$BATS_TEST_TMPDIR/to" &
+    run -0 tb run
+    wait $!
+    is_whole "$BATS_TEST_TMPDIR/to/$set"
+}
+
+@test "the newest set off-site comes by way of the VM" {
+    run -0 tb fetch --from offsite --set "$(basename "$fetched"/2*)" --to "$BATS_TEST_TMPDIR/to"
+    diff -r "$fetched" "$BATS_TEST_TMPDIR/to"
+    run -10 tb fetch --from offsite:nobody --set latest --to "$BATS_TEST_TMPDIR/to"
+    run -2 tb fetch --from nowhere --set latest --to "$BATS_TEST_TMPDIR/to"
+}
+
+uploaded=/var/lib/torrust-backup-uploaded
+other_database_is_kept() { [ "$(sh_on_vm "ls -d $database.before-restore-* | wc -l")" = "$1" ]; }
+
+@test "a fetched set is extracted, without the VM" {
+    set=$(basename "$fetched"/2*)
+    (cd "$workspace" && "$backup" extract standin --from "$fetched" --set "$set" --to "$BATS_TEST_TMPDIR/plain")
+    [ "$(sqlite3 "$BATS_TEST_TMPDIR/plain/$set/database.db" 'PRAGMA integrity_check')" = ok ]
+}
+
+@test "a dry run from this machine leaves the set on the VM for root and the store's group, and the restore ends it" {
+    set=$(basename "$fetched"/2*)
+    sh_on_vm "mkdir -p $uploaded/20200101T000000Z && touch $uploaded/20200101T000000Z/stale"
+    run -0 tb restore --from "$fetched" --set "$set" --dry-run
+    [[ $output == *"Dry run"* ]]
+    [ "$(on_vm ls $uploaded)" = "$set" ]
+    [ "$(on_vm stat -c '%a %u' $uploaded $uploaded/"$set")" = $'755 0\n750 0' ]
+    [ "$(on_vm stat -c %g $uploaded/"$set")" = "$(on_vm stat -c %g $store)" ]
+    inode=$(on_vm stat -c %i "$uploaded/$set/database.db.zst")
+    run -0 tb restore --from "$fetched" --set latest --dry-run
+    [ "$(on_vm stat -c %i "$uploaded/$set/database.db.zst")" = "$inode" ] # it was not sent again
+    run -0 tb restore --from "$fetched" --set latest
+    [[ $output == *"Set:        $set"*"Tracker:    running, healthy"* ]]
+    [ -z "$(on_vm ls -A $uploaded)" ]
+    other_database_is_kept 1
+}
+
+@test "a set that is damaged on this machine is refused before anything is sent" {
+    cp -r "$fetched" "$BATS_TEST_TMPDIR/damaged"
+    printf wrong | dd of="$(echo "$BATS_TEST_TMPDIR"/damaged/2*/database.db.zst)" bs=1 seek=200 conv=notrunc status=none
+    run -21 tb restore --from "$BATS_TEST_TMPDIR/damaged" --set latest
+    run -10 tb restore --from "$fetched" --set 20200101T000000Z
+    run -2 tb restore --from nowhere --set latest
+    [[ $output == *"./fetched"* ]]
+    [ -z "$(on_vm ls -A $uploaded)" ]
+    other_database_is_kept 1
+}
+
+@test "the VM is gone: another one serves what was fetched, and needs nothing off-site" {
+    set=$(basename "$fetched"/2*)
+    zstd -dqc "$fetched/$set/database.db.zst" >"$BATS_TEST_TMPDIR/saved.db"
+    stop_rest "$machine"
+    "$vm" stop "$machine"
+    machine=e2e-fetch-new workspace=$BATS_FILE_TMPDIR/new-workspace
+    mkdir -p "$workspace/envs"
+    "$vm" start "$machine" --uid 1001
+    "$source_dir/tests/standin/deploy" "$machine" "$workspace" --rows 10
+    run -0 tb rescue --from "$fetched" --rehearse
+    run -0 tb rescue --from "$fetched"
+    [[ $output == *"Step:       install, "*"Step:       restore, "*"running, healthy"*"serves the restored database"* ]]
+    on_vm docker kill --signal INT tracker >/dev/null && on_vm timeout 60 docker wait tracker >/dev/null
+    on_vm cat "$database" >"$BATS_TEST_TMPDIR/now.db"
+    sqlite3 "$BATS_TEST_TMPDIR/now.db" "ATTACH '$BATS_TEST_TMPDIR/saved.db' AS saved" \
+        'SELECT count(*) FROM saved.torrents WHERE info_hash NOT IN (SELECT info_hash FROM main.torrents)' | grep -qx 0
+    stop_other e2e-fetch-new
+}
