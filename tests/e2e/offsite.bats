@@ -5,8 +5,8 @@
 bats_require_minimum_version 1.5.0
 load ../skip
 load common
+load rest
 
-port=8765
 secret=planted-repository-password
 user_secret=planted-server-password
 outbound=torrust-backup-outbound-1
@@ -27,25 +27,15 @@ teardown_file() {
     stop_other e2e-offsite-new
 }
 
-host_ip() { cat "$("$vm" path "$1")/host_ip"; }
-# All that is stored is in one folder, whichever machine it is served to.
-serve_rest() {
-    mkdir -p "$BATS_FILE_TMPDIR/repository" "$BATS_FILE_TMPDIR/rest-$1"
-    ln -sfn "$BATS_FILE_TMPDIR/repository" "$BATS_FILE_TMPDIR/rest-$1/data"
-    TBK_OFFSITE_ADDRESS=$(host_ip "$1") "$source_dir/tests/offsite/server" start rest "$BATS_FILE_TMPDIR/rest-$1" $port "${@:2}"
-}
-stop_rest() { "$source_dir/tests/offsite/server" stop "$BATS_FILE_TMPDIR/rest-$1"; }
-
 # write_options [LINE...]: more of the section 'offsite'.
 write_options() {
     {
-        printf 'offsite:\n  repository: rest:http://%s:%s/torrust\n' "$(host_ip "$machine")" $port
+        rest_options "$machine"
         [ $# = 0 ] || printf '  %s\n' "$@"
     } >"$workspace/envs/standin.backup.yml"
 }
 write_secrets() {
-    (umask 077 && printf "RESTIC_PASSWORD='%s'\nRESTIC_REST_USERNAME=operator\nRESTIC_REST_PASSWORD='%s'\n" "${1:-$secret}" \
-        "$user_secret" >"$workspace/envs/standin.offsite.env")
+    (umask 077 && rest_secrets "${1:-$secret}" >"$workspace/envs/standin.offsite.env")
 }
 # The action, on the environment.
 offsite() { (cd "$workspace" && timeout 600 "$backup" offsite "$1" standin); }
