@@ -52,11 +52,13 @@ static bool check_answer(const tbk_restore_input *input, const tbk_value *result
 {
     const char *set = NULL, *text = NULL;
     bool dry_run = false, was_stopped = false;
-    int64_t held_ms = 0, time_s = 0;
+    int64_t ms = 0, time_s = 0;
     if (!tbk_value_require_string(result, "set", &set, err) ||
         !tbk_value_require_bool(result, "dry_run", &dry_run, err) ||
         !tbk_value_optional_bool(result, "tracker_was_stopped", &was_stopped, err) ||
-        !tbk_value_optional_integer_within(result, "held_ms", 0, TBK_CLOCK_LAST_S, &held_ms, err) ||
+        !tbk_value_optional_integer_within(result, "prove_ms", 0, TBK_CLOCK_LAST_S, &ms, err) ||
+        !tbk_value_optional_integer_within(result, "load_ms", 0, TBK_CLOCK_LAST_S, &ms, err) ||
+        !tbk_value_optional_integer_within(result, "held_ms", 0, TBK_CLOCK_LAST_S, &ms, err) ||
         !tbk_value_optional_string(result, "kept", &text, err) ||
         !tbk_value_require_string(result, "profile", &text, err) ||
         !check_counts(result, "left_out", err) || !check_counts(result, "rows", err) ||
@@ -85,33 +87,53 @@ static bool is_here(const tbk_restore_input *input)
     return input->from != NULL && input->from[0] == '/';
 }
 
-/* *out is NULL where the set is in the store. */
-static bool bring(tbk_arena *arena, const tbk_restore_input *input, const char **out,
-                  tbk_error *err)
+typedef struct brought {
+    const char *folder; /* NULL where the set is in the store */
+    int64_t fetch_ms;
+} brought;
+
+static bool bring_from(tbk_arena *arena, const tbk_restore_input *input, const char **out,
+                       tbk_error *err)
 {
-    *out = NULL;
     if (is_here(input))
         return tbk_set_upload(arena, &input->vm, input->from, input->set, out, err);
-    return input->from == NULL ||
-           tbk_offsite_bring(arena, &input->vm, input->from, input->set, out, err);
+    return tbk_offsite_bring(arena, &input->vm, input->from, input->set, out, err);
+}
+
+static bool bring(tbk_arena *arena, const tbk_restore_input *input, brought *out, tbk_error *err)
+{
+    int64_t start_ms = tbk_clock_monotonic_ms();
+    *out = (brought){.folder = NULL};
+    bool ok = input->from == NULL || bring_from(arena, input, &out->folder, err);
+    out->fetch_ms = tbk_clock_monotonic_ms() - start_ms;
+    return ok;
+}
+
+static void tell_fetch(tbk_arena *arena, const brought *set, tbk_value *result)
+{
+    if (set->folder != NULL)
+        tbk_value_set_integer(arena, result, "fetch_ms", set->fetch_ms);
 }
 
 /* Where there is no hook. */
 static bool try_by_engine(tbk_arena *arena, const tbk_restore_input *input, tbk_value **out_result,
                           tbk_error *err)
 {
-    const char *folder = NULL;
-    if (!bring(arena, input, &folder, err))
+    brought set;
+    if (!bring(arena, input, &set, err))
         return false;
     const char *const arguments[] = {"restore",
-                                     folder != NULL ? "--from" : "--set",
-                                     folder != NULL ? folder : input->set,
+                                     set.folder != NULL ? "--from" : "--set",
+                                     set.folder != NULL ? set.folder : input->set,
                                      "--dry-run",
                                      "--output",
                                      "json",
                                      NULL};
-    return ask_engine(arena, input, arguments, out_result, err) &&
-           check_answer(input, *out_result, err);
+    if (!ask_engine(arena, input, arguments, out_result, err) ||
+        !check_answer(input, *out_result, err))
+        return false;
+    tell_fetch(arena, &set, *out_result);
+    return true;
 }
 
 /* --- the tracker, afterwards --- */
@@ -120,8 +142,10 @@ static bool wait_until_well(tbk_arena *arena, const tbk_restore_input *input, tb
                             tbk_error *err)
 {
     tbk_host_facts facts;
+    int64_t start_ms = tbk_clock_monotonic_ms();
     if (!tbk_vm_await_tracker(arena, &input->vm, HEALTHY_LIMIT_MS, &facts, err))
         return false;
+    tbk_value_set_integer(arena, result, "healthy_ms", tbk_clock_monotonic_ms() - start_ms);
     const char *tracker = tbk_host_facts_tracker(arena, &facts);
     tbk_value_set_string(arena, result, "tracker", tracker);
     return tbk_host_facts_tracker_is_well(&facts) ||
@@ -151,11 +175,11 @@ static bool restore(tbk_arena *arena, const tbk_restore_input *input, tbk_value 
 {
     tbk_auto_text arguments = {0};
     tbk_host_answer answer;
-    const char *folder = NULL;
-    if (!check_database_use(arena, &input->vm, err) || !bring(arena, input, &folder, err))
+    brought set;
+    if (!check_database_use(arena, &input->vm, err) || !bring(arena, input, &set, err))
         return false;
-    tbk_text_append(&arguments, folder != NULL ? "restore --from " : "restore --set ");
-    tbk_text_append_shell_word(&arguments, folder != NULL ? folder : input->set);
+    tbk_text_append(&arguments, set.folder != NULL ? "restore --from " : "restore --set ");
+    tbk_text_append_shell_word(&arguments, set.folder != NULL ? set.folder : input->set);
     tbk_text_append(&arguments, input->dry_run ? " --dry-run" : "");
     if (!tbk_host_restore(arena, &input->vm, tbk_text_string(&arguments), &answer, err))
         return false;
@@ -165,6 +189,7 @@ static bool restore(tbk_arena *arena, const tbk_restore_input *input, tbk_value 
         return false;
     if (is_here(input) && !input->dry_run) /* after a dry run the restore follows */
         tbk_set_upload_remove(&input->vm);
+    tell_fetch(arena, &set, *out_result);
     return input->dry_run || tbk_value_true_at(*out_result, "tracker_was_stopped") ||
            wait_until_well(arena, input, *out_result, err);
 }

@@ -113,6 +113,7 @@ static bool choose_set(restoring *self, tbk_error *err)
 
 static bool check_files(restoring *self, tbk_error *err)
 {
+    int64_t start_ms = tbk_clock_monotonic_ms();
     const tbk_prove_request request = {.set = self->files,
                                        .manifest = self->set->manifest,
                                        .level = TBK_PROOF_CHECKSUMS,
@@ -121,6 +122,7 @@ static bool check_files(restoring *self, tbk_error *err)
     tbk_proof proof;
     if (!tbk_prove_set(self->arena, &request, &proof, err))
         return false;
+    self->out->prove_ms = tbk_clock_monotonic_ms() - start_ms;
     return proof.ok || tbk_fail(err, TBK_E_UNPROVED, "restore another set ('list' shows them)",
                                 "set %s is not what was stored: %s", self->set->id, proof.reason);
 }
@@ -226,8 +228,10 @@ static bool swap_held(restoring *self, tbk_error *err)
 static bool restore(restoring *self, tbk_error *err)
 {
     bool swaps = !self->request->dry_run;
-    bool ok = restore_to_staging(self, err) && tbk_report_go_on(self->report, err) &&
-              (!swaps || swap_held(self, err));
+    int64_t start_ms = tbk_clock_monotonic_ms();
+    bool ok = restore_to_staging(self, err);
+    self->out->load_ms = tbk_clock_monotonic_ms() - start_ms;
+    ok = ok && tbk_report_go_on(self->report, err) && (!swaps || swap_held(self, err));
     /* After a swap nothing is left of it but an empty place. */
     self->database.discard(self->database.self, self->report);
     if (ok && swaps)
@@ -273,6 +277,8 @@ tbk_value *tbk_restore_to_value(tbk_arena *arena, const tbk_restore_request *req
     tbk_value_set_string(arena, map, "set", result->id);
     add_profile(arena, map, result);
     tbk_value_set_bool(arena, map, "dry_run", request->dry_run);
+    tbk_value_set_integer(arena, map, "prove_ms", result->prove_ms);
+    tbk_value_set_integer(arena, map, "load_ms", result->load_ms);
     tbk_value_set_integer(arena, map, "held_ms", result->held_ms);
     tbk_value_set_bool(arena, map, "tracker_was_stopped", result->tracker_was_stopped);
     tbk_value_set_string(arena, map, "kept", result->kept);

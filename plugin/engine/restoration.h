@@ -28,6 +28,8 @@ typedef struct tbk_restore_result {
     size_t table_count;
     const char *kept; /* where the database of before is, for people; NULL after a dry run */
     bool tracker_was_stopped;
+    int64_t prove_ms; /* for its sums */
+    int64_t load_ms;  /* beside the real database, and checked there */
     int64_t held_ms;
 } tbk_restore_result;
 

@@ -135,6 +135,31 @@ static void print_offsite(FILE *out, const tbk_value *result)
                       tbk_value_text_at(item->value, "name", "-"));
 }
 
+/* What a restore took, in the order of its parts. */
+static void print_times(FILE *out, const tbk_value *result)
+{
+    static const struct {
+        const char *key, *words;
+    } parts[] = {{"fetch_ms", "to fetch it"},
+                 {"prove_ms", "for its sums"},
+                 {"load_ms", "beside the real database"},
+                 {"held_ms", "with the tracker held"},
+                 {"healthy_ms", "until it was healthy"}};
+    const char *before = "Took:       ";
+
+    const char *end = "";
+
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        int64_t duration_ms = tbk_value_integer_at(result, parts[i].key);
+        if (duration_ms <= 0)
+            continue;
+        (void)fprintf(out, "%s%.1f s %s", before, (double)duration_ms / 1000, parts[i].words);
+        before = ", ";
+        end = "\n";
+    }
+    (void)fputs(end, out);
+}
+
 static void print_restore(FILE *out, const tbk_value *result)
 {
     const tbk_member *removed = tbk_value_members_at(result, "removed");
@@ -145,13 +170,13 @@ static void print_restore(FILE *out, const tbk_value *result)
     if (tbk_value_find(result, "set") == NULL)
         return;
     tbk_restored_print(out, result);
+    print_times(out, result);
     if (tbk_value_true_at(result, "dry_run")) {
         (void)fprintf(out,
                       "Dry run: it was restored beside the real database and is right; nothing "
                       "was changed.\n");
         return;
     }
-    (void)fprintf(out, "Held:       %" PRId64 " ms\n", tbk_value_integer_at(result, "held_ms"));
     (void)fprintf(out, "Before:     %s\n", tbk_value_text_at(result, "kept", "nothing is kept"));
     (void)fprintf(out, "Tracker:    %s\n", tbk_value_text_at(result, "tracker", "not waited for"));
 }

@@ -3,16 +3,14 @@
 
 bats_require_minimum_version 1.5.0
 load ../e2e/common
+load common
 
-real=$source_dir/tests/real
-cache=${TBK_TEST_CACHE:-/var/cache/torrust-backup-tests}
 shared=${TBK_SHARED_WORKSPACES:-$source_dir/../shared/workspaces}
 
 setup_file() {
     export machine=real-first workspace=$BATS_FILE_TMPDIR/workspace
     mkdir -p "$workspace/envs"
-    export CARGO_HOME=${CARGO_HOME:-$HOME/.cargo} HOME=$BATS_FILE_TMPDIR/home
-    mkdir -p -m 0700 "$HOME"
+    make_home
     "$vm" start "$machine" --registry-mirror
 }
 
@@ -20,20 +18,6 @@ tb() {
     local command=$1
     shift
     (cd "$workspace" && timeout "${limit:-300}" "$backup" "$command" real "$@")
-}
-
-# announce_while COMMAND...: a client announces over UDP before, during and after the command.
-announce_while() {
-    local status=0 client
-    "$real/announce" "$(cat "$("$vm" path "$machine")/ip")" "$BATS_TEST_TMPDIR/record" --rate 50 --seconds 600 \
-        >"$BATS_TEST_TMPDIR/summary.json" 3>&- &
-    client=$!
-    sleep 5
-    "$@" || status=$?
-    sleep 2
-    kill -INT "$client"
-    wait "$client" || true
-    return "$status"
 }
 
 # Every info-hash that was confirmed before the set's run began is in it, with its count.
@@ -56,7 +40,7 @@ END
 
 @test "the deployer's own configure and our plugin in one process" {
     "$real/deploy" "$machine" "$workspace" --until provisioned
-    "$real/deploy" "$machine" "$workspace" --until configured --plugin "$(find "$build" -name torrust_backup.so)" \
+    "$real/deploy" "$machine" "$workspace" --until configured --plugin "$(plugin)" \
         >"$BATS_TEST_TMPDIR/configure.log" 2>&1
     [ "$(jq -r 'keys[0]' "$workspace/data/real/environment.json")" = Configured ]
     on_vm test -x $hook
@@ -68,7 +52,7 @@ END
     cp -a "$workspace" "$BATS_TEST_TMPDIR/other"
     jq '{Provisioned: .Configured}' "$workspace/data/real/environment.json" >"$BATS_TEST_TMPDIR/other/data/real/environment.json"
     echo 'keep_days: 0' >"$BATS_TEST_TMPDIR/other/envs/real.backup.yml"
-    run "$real/deploy" "$machine" "$BATS_TEST_TMPDIR/other" --until configured --plugin "$(find "$build" -name torrust_backup.so)"
+    run "$real/deploy" "$machine" "$BATS_TEST_TMPDIR/other" --until configured --plugin "$(plugin)"
     [ "$status" = 0 ]
     [ "$(jq -r 'keys[0]' "$BATS_TEST_TMPDIR/other/data/real/environment.json")" = Configured ]
     grep -q 'Warning: Torrust Backup: .*keep_days' "$BATS_TEST_TMPDIR/other/deploy.log"
@@ -77,7 +61,7 @@ END
 @test "after the deployer's run, the same host verifies the first backup" {
     "$real/deploy" "$machine" "$workspace" --until released
     on_vm $hook && false
-    "$real/deploy" "$machine" "$workspace" --until running --plugin "$(find "$build" -name torrust_backup.so)"
+    "$real/deploy" "$machine" "$workspace" --until running --plugin "$(plugin)"
     [ "$(jq -r 'keys[0]' "$workspace/data/real/environment.json")" = Running ]
     [ "$(jq .proved "$workspace/build/real/torrust-backup/last-verify.json")" = true ]
 }

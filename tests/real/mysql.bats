@@ -4,15 +4,12 @@
 bats_require_minimum_version 1.5.0
 load ../e2e/common
 load ../e2e/mysql
-
-real=$source_dir/tests/real
-cache=${TBK_TEST_CACHE:-/var/cache/torrust-backup-tests}
+load common
 
 setup_file() {
     export machine=srv-real-mysql workspace=$BATS_FILE_TMPDIR/workspace
     mkdir -p "$workspace/envs"
-    export CARGO_HOME=${CARGO_HOME:-$HOME/.cargo} HOME=$BATS_FILE_TMPDIR/home
-    mkdir -p -m 0700 "$HOME"
+    make_home
     "$vm" start "$machine" --registry-mirror --disk 6G
 }
 
@@ -23,21 +20,6 @@ tb() {
 }
 
 deploy() { "$real/deploy" "$machine" "$workspace" --env-file "$real/environment-mysql.json" "$@"; }
-plugin() { find "$build" -name torrust_backup.so; }
-
-# announce_while COMMAND...: a client announces over UDP before, during and after the command.
-announce_while() {
-    local status=0 client
-    "$real/announce" "$(cat "$("$vm" path "$machine")/ip")" "$BATS_TEST_TMPDIR/record" --rate 50 --seconds 600 \
-        >"$BATS_TEST_TMPDIR/summary.json" 3>&- &
-    client=$!
-    sleep 5
-    "$@" || status=$?
-    sleep 2
-    kill -INT "$client"
-    wait "$client" || true
-    return "$status"
-}
 
 # Every info-hash that was confirmed before the set's run began is in it, with its count; read after the server's own
 # client loaded it into another schema.

@@ -87,6 +87,9 @@ static void puts_a_set_back_and_keeps_what_was_there(void **state)
     assert_int_equal(self->holder.releases, 1);
     assert_int_equal(
         shell("grep -q '\"set\": \"20260216T175643Z\"' store/.state/last-restore.json"), 0);
+    assert_int_equal(shell("[ $(grep -cE '\"(prove|load|held)_ms\": [0-9]+' "
+                           "store/.state/last-restore.json) = 3 ]"),
+                     0);
 }
 
 static void a_dry_run_changes_nothing(void **state)

@@ -36,7 +36,8 @@ static const char *const honest[][2] = {
              "\"stored_bytes\":2,\"held_ms\":3,\"damage\":\"d\",\"proof\":\"p\"}]}"},
     {"restore", "{\"set\":\"s\",\"profile\":\"essential\",\"rows\":{\"torrents\":5},"
                 "\"left_out\":{\"torrents\":7},\"newest_full_set\":\"f\",\"dry_run\":false,"
-                "\"held_ms\":1,\"kept\":\"k\",\"tracker\":\"running\"}"},
+                "\"fetch_ms\":1,\"prove_ms\":1,\"load_ms\":1,\"held_ms\":1,"
+                "\"healthy_ms\":1,\"kept\":\"k\",\"tracker\":\"running\"}"},
     {"restore", "{\"removed\":[\"a\",\"b\"]}"},
     {"status",
      "{\"health\":\"ok\",\"problems\":[\"p\"],\"tracker\":{\"state\":\"s\",\"health\":\"h\"},"
