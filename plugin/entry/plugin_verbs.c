@@ -438,10 +438,11 @@ bool tbk_verb_run(tbk_arena *arena, const tbk_request_v1 *request, const char *d
         return tbk_option_fail_verb(dry_run, TBK_PROGRAM_CLI, verb, "a dry run", err);
     if (!open_session(&self, request, verb, err))
         return false;
+    bool is_kept = !self.dry_run; /* a rehearsal's result too: it has installed the backup */
     bool ok = (!VERBS[verb].needs_vm || reach_vm(&self, err)) && VERBS[verb].run(&self, err);
     tbk_remote_close(&self.remote);
     *out_result = self.result;
-    if (self.result != NULL && !self.dry_run)
+    if (self.result != NULL && is_kept)
         return keep_result(&self, request->verb, ok ? err : &not_kept) && ok;
     return ok;
 }

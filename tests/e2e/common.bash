@@ -10,6 +10,7 @@ database=/opt/torrust/storage/tracker/lib/database/tracker.db
 store=/opt/torrust/storage/backup/sets
 state_dir=/var/lib/torrust-backup
 hook=/usr/local/bin/torrust-backup-hook
+environment=standin # the deployer's name of it
 
 # start_machine NAME [DEPLOY-OPTION...]: for setup_file.
 start_machine() {
@@ -34,7 +35,7 @@ teardown_file() { stop_machine; }
 tb() {
     local command=$1
     shift
-    (cd "$workspace" && timeout "${limit:-600}" "$backup" "$command" standin "$@")
+    (cd "$workspace" && timeout "${limit:-600}" "$backup" "$command" "$environment" "$@")
 }
 
 on_vm() { timeout "${limit:-300}" "$vm" root "$machine" -- "$@"; }

@@ -141,6 +141,7 @@ other_database_is_kept() { [ "$(sh_on_vm "ls -d $database.before-restore-* | wc 
     "$vm" start "$machine" --uid 1001
     "$source_dir/tests/standin/deploy" "$machine" "$workspace" --rows 10
     run -0 tb rescue --from "$fetched" --rehearse
+    [ "$(jq -c '[.rehearsal, .complete]' "$workspace/build/standin/torrust-backup/last-rescue.json")" = '[true,true]' ]
     run -0 tb rescue --from "$fetched"
     [[ $output == *"Step:       install, "*"Step:       restore, "*"running, healthy"*"serves the restored database"* ]]
     on_vm docker kill --signal INT tracker >/dev/null && on_vm timeout 60 docker wait tracker >/dev/null

@@ -23,8 +23,6 @@ teardown_file() {
     stop_other e2e-offsite-new
 }
 
-# The repository as restic sees it, without anything of ours.
-by_restic() { RESTIC_PASSWORD=$secret "$restic" -r "$BATS_FILE_TMPDIR/repository/torrust" --no-cache "$@"; }
 sets_there() { by_restic snapshots --no-lock --json | jq -r '.[].paths[0] | split("/") | last' | sort; }
 is_there() { sets_there | grep -qx "$1"; }
 state_of() { on_vm cat $outbound_dir/state.json | jq -r "$1"; }
@@ -212,13 +210,9 @@ fetches_no_more() { [ -z "$(on_vm docker ps -aq --filter name=outbound-once)" ];
 # by_the_page OLD NEW: what docs/disaster.md says, word by word.
 by_the_page() {
     local command
-    grep '^torrust-backup rescue\|^torrust-backup verify' "$source_dir/docs/disaster.md" >"$BATS_TEST_TMPDIR/page"
+    commands_of_the_page 2 "$1" "$2" >"$BATS_TEST_TMPDIR/page"
     [ "$(wc -l <"$BATS_TEST_TMPDIR/page")" = 3 ]
-    while read -r command; do
-        command=${command//OLD/$1}
-        # shellcheck disable=SC2086 # the words of the page
-        (cd "$workspace" && timeout 600 "${backup%/*}"/${command//NEW/$2} </dev/null)
-    done <"$BATS_TEST_TMPDIR/page"
+    while read -r command; do as_the_page_says "$command"; done <"$BATS_TEST_TMPDIR/page"
 }
 
 @test "the VM is gone: by the page for that day, another one of another uid serves what the first one had saved" {
