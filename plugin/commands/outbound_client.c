@@ -86,21 +86,23 @@ bool tbk_offsite_bring(tbk_arena *arena, const tbk_vm *vm, const char *from, con
 
 #define PROBE_LIMIT_MS 120000
 
-bool tbk_offsite_probe(tbk_arena *arena, const tbk_vm *vm, const char **out_problem, tbk_error *err)
+bool tbk_offsite_probe(tbk_arena *arena, const tbk_vm *vm, tbk_offsite_contact *out, tbk_error *err)
 {
     static const char *const arguments[] = {"offsite", "list", "--output", "json", NULL};
     tbk_host_answer answer = {.value = NULL};
     tbk_error why = {.code = TBK_E_OK};
-    *out_problem = NULL;
+    *out = (tbk_offsite_contact){.was_asked = true};
     if (!tbk_host_run_service(arena, vm, SERVICE, arguments, PROBE_LIMIT_MS, &answer, &why)) {
         if (why.code == TBK_E_NETWORK || why.code == TBK_E_INTERRUPTED) {
             *err = why; /* the way to the VM */
             return false;
         }
+        out->was_asked = false;
     } else if (tbk_host_outcome(answer.exit_status, answer.value, &why)) {
+        out->answer = answer.value;
         return true;
     }
-    *out_problem = tbk_arena_format(arena, "nothing can go off-site: %s%s%s", why.message,
-                                    why.fix[0] != '\0' ? "; " : "", why.fix);
+    out->problem =
+        tbk_arena_format(arena, "%s%s%s", why.message, why.fix[0] != '\0' ? "; " : "", why.fix);
     return true;
 }

@@ -5,6 +5,7 @@
 #include "adapters/console.h"
 #include "base/clock.h"
 #include "entry/text_forecast.h"
+#include "entry/text_offsite.h"
 #include "entry/text_restored.h"
 #include "entry/text_sets.h"
 
@@ -342,6 +343,10 @@ static void print_plan(FILE *out, const tbk_value *result)
     print_lines(out, "Remarks:", result, "remarks");
     (void)fputc('\n', out);
     print_forecast(out, result);
+    if (tbk_value_find(result, "offsite") != NULL) {
+        (void)fputc('\n', out);
+        tbk_offsite_plan_print(out, tbk_value_find(result, "offsite"));
+    }
 }
 
 static void print_version(FILE *out, const tbk_value *result)
