@@ -21,6 +21,13 @@ static bool check_configured(const tbk_vm *vm, tbk_error *err)
                     "nothing goes off-site from this environment");
 }
 
+/* What the sets of this environment are filed under. */
+static const char *own_name(const tbk_vm *vm)
+{
+    const char *name = vm->workspace->options.offsite.name;
+    return name != NULL ? name : vm->workspace->environment.name;
+}
+
 static bool ask(tbk_arena *arena, const tbk_vm *vm, const char *const *arguments,
                 tbk_value **out_result, tbk_error *err)
 {
@@ -55,6 +62,27 @@ bool tbk_offsite_source(const char *from, const char **out_name, tbk_error *err)
     }
     return tbk_fail(err, TBK_E_USAGE, "write --from offsite, or --from offsite:NAME",
                     "'%.200s' is nowhere that a set could come from", from);
+}
+
+bool tbk_offsite_sets(tbk_arena *arena, const tbk_vm *vm, const char *from, bool all_names,
+                      tbk_value **out_result, tbk_error *err)
+{
+    const char *name = NULL;
+    tbk_value *list = NULL, *sets = tbk_value_list(arena), *result = tbk_value_map(arena);
+    if (!tbk_offsite_source(from, &name, err) ||
+        !tbk_offsite_act(arena, vm, TBK_OFFSITE_LIST, &list, err))
+        return false;
+    if (name == NULL)
+        name = own_name(vm);
+    for (const tbk_member *at = list != NULL ? list->first : NULL; at != NULL; at = at->next)
+        if (at->key != NULL && strcmp(at->key, "sets") != 0)
+            tbk_value_set(arena, result, at->key, at->value);
+    for (const tbk_member *at = tbk_value_members_at(list, "sets"); at != NULL; at = at->next)
+        if (all_names || strcmp(tbk_value_text_at(at->value, "name", ""), name) == 0)
+            tbk_value_append(arena, sets, at->value);
+    tbk_value_set(arena, result, "sets", sets);
+    *out_result = result;
+    return true;
 }
 
 /* What the VM says is a place in the folder that fetched sets come to, and nothing else. */

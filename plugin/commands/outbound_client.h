@@ -20,6 +20,10 @@ bool tbk_offsite_act(tbk_arena *arena, const tbk_vm *vm, tbk_offsite_action acti
 bool tbk_offsite_bring(tbk_arena *arena, const tbk_vm *vm, const char *from, const char *set,
                        const char **out_folder, tbk_error *err) TBK_MUST_CHECK;
 
+/* The sets of "offsite" or "offsite:NAME" there, or of all names, as the action list says them. */
+bool tbk_offsite_sets(tbk_arena *arena, const tbk_vm *vm, const char *from, bool all_names,
+                      tbk_value **out_result, tbk_error *err) TBK_MUST_CHECK;
+
 /* What came of asking for the list of sets. */
 typedef struct tbk_offsite_contact {
     bool was_asked;          /* the engine ran; else the problem says why it could not */

@@ -119,21 +119,12 @@ static void print_run(FILE *out, const tbk_value *result)
 
 static void print_offsite(FILE *out, const tbk_value *result)
 {
-    const tbk_member *item = tbk_value_members_at(result, "sets");
-
     const char *action = tbk_value_text_at(result, "action", NULL);
 
     if (action != NULL)
         (void)fprintf(out, "Done:       %s\n", action);
-    if (tbk_value_find(result, "sets") == NULL)
-        return;
-    (void)fprintf(out, "Repository: %s\n", tbk_value_text_at(result, "repository", "-"));
-    if (item == NULL)
-        (void)fprintf(out, "There is no set off-site yet.\n");
-    for (; item != NULL; item = item->next)
-        (void)fprintf(out, "  %-17s %-10s %s\n", tbk_value_text_at(item->value, "id", "-"),
-                      tbk_value_text_at(item->value, "profile", "-"),
-                      tbk_value_text_at(item->value, "name", "-"));
+    if (tbk_value_find(result, "sets") != NULL)
+        tbk_offsite_sets_print(out, result);
 }
 
 /* What a restore took, in the order of its parts. */
@@ -211,11 +202,16 @@ static void print_list(FILE *out, const tbk_value *result)
 {
     const tbk_member *item = tbk_value_members_at(result, "sets");
 
-    if (item == NULL) {
+    if (tbk_value_find(result, "environments") != NULL)
+        tbk_environments_print(out, tbk_value_members_at(result, "environments"));
+    else if (tbk_value_find(result, "repository") != NULL)
+        tbk_offsite_sets_print(out, result);
+    else if (item == NULL)
         (void)fprintf(out, "There is no backup set yet.\n");
-        return;
-    }
-    tbk_sets_print(out, item);
+    else if (tbk_value_find(result, "from") != NULL)
+        tbk_sets_print_with_environment(out, item);
+    else
+        tbk_sets_print(out, item);
 }
 
 static void print_acknowledged(FILE *out, const tbk_value *result)

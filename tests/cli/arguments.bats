@@ -88,7 +88,7 @@ configure $vm dry-run
 verify $vm fetch-all wait-for-cron
 run $vm journal-mode method profile
 restore $vm dry-run forget-kept from set
-list $vm
+list $vm all-environments from
 status $vm
 acknowledge $vm
 offsite $vm action
@@ -147,7 +147,7 @@ END
             count=$((count + 1))
         done <options
     done
-    [ $count = 336 ]
+    [ $count = 350 ]
 }
 
 # possible COMMAND OPTION: a value that the engine takes.
