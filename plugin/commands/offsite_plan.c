@@ -245,12 +245,13 @@ static void tell_next(const planning *self, const tbk_offsite_forecast *forecast
     const tbk_offsite_flow *flow = &forecast->flows[self->options->profile];
     const tbk_offsite_copies copies = copies_of(self);
     tbk_value *next = tbk_value_map(self->arena);
-    int64_t sets = 0, bytes = 0;
     tbk_offsite_basis basis = TBK_BASIS_MEASURED;
-    tbk_offsite_waiting(&self->options->offsite, self->sets, self->stored_bytes, self->set_count,
-                        &copies, self->input->facts->now_s, &sets, &bytes);
-    tbk_value_set_integer(self->arena, next, "waiting", sets);
-    if (sets == 0) {
+    const tbk_offsite_queue waiting =
+        tbk_offsite_waiting(&self->options->offsite, self->sets, self->stored_bytes,
+                            self->set_count, &copies, self->input->facts->now_s);
+    int64_t bytes = waiting.bytes;
+    tbk_value_set_integer(self->arena, next, "waiting", waiting.sets);
+    if (waiting.sets == 0) {
         if (!flow->is_taken)
             flow = &forecast->flows[TBK_PROFILE_FULL];
         bytes = flow->set_bytes;

@@ -209,17 +209,16 @@ static void add_copy(tbk_offsite_copies *copies, const tbk_offsite_set *set)
     copies->count++;
 }
 
-void tbk_offsite_waiting(const tbk_offsite_settings *settings, const tbk_offsite_set *sets,
-                         const int64_t *stored_bytes, size_t count,
-                         const tbk_offsite_copies *copies, int64_t now_s, int64_t *out_sets,
-                         int64_t *out_bytes)
+tbk_offsite_queue tbk_offsite_waiting(const tbk_offsite_settings *settings,
+                                      const tbk_offsite_set *sets, const int64_t *stored_bytes,
+                                      size_t count, const tbk_offsite_copies *copies, int64_t now_s)
 {
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    tbk_offsite_queue waiting = {.sets = 0};
     tbk_offsite_copies there = {
         .list = tbk_arena_alloc(arena, (copies->count + count + 1) * sizeof *there.list)};
     for (size_t i = 0; i < copies->count; i++)
         there.list[there.count++] = copies->list[i];
-    *out_sets = *out_bytes = 0;
     /* Each one that is found is there afterwards, so there are at most so many. */
     for (size_t i = 0; i < count; i++) {
         tbk_auto(tbk_arena) *round = tbk_arena_new();
@@ -227,7 +226,8 @@ void tbk_offsite_waiting(const tbk_offsite_settings *settings, const tbk_offsite
         if (set == NULL)
             break;
         add_copy(&there, set);
-        *out_sets += 1;
-        *out_bytes = plus(*out_bytes, stored_bytes[set - sets]);
+        waiting.sets++;
+        waiting.bytes = plus(waiting.bytes, stored_bytes[set - sets]);
     }
+    return waiting;
 }

@@ -56,13 +56,18 @@ void tbk_offsite_reckon(tbk_arena *arena, const tbk_options *options,
 /* How long so many bytes take at the forecast's rate; either may be unknown, and then it is. */
 int64_t tbk_offsite_duration_s(const tbk_offsite_forecast *forecast, int64_t bytes);
 
+/* So many sets, and the bytes of all of them. */
+typedef struct tbk_offsite_queue {
+    int64_t sets, bytes;
+} tbk_offsite_queue;
+
 /*
  * What waits: all that tbk_offsite_next would send, one after the other.
  * stored_bytes: of each set. The copies are those that are there, the newest first.
  */
-void tbk_offsite_waiting(const tbk_offsite_settings *settings, const tbk_offsite_set *sets,
-                         const int64_t *stored_bytes, size_t count,
-                         const tbk_offsite_copies *copies, int64_t now_s, int64_t *out_sets,
-                         int64_t *out_bytes);
+tbk_offsite_queue tbk_offsite_waiting(const tbk_offsite_settings *settings,
+                                      const tbk_offsite_set *sets, const int64_t *stored_bytes,
+                                      size_t count, const tbk_offsite_copies *copies,
+                                      int64_t now_s);
 
 #endif

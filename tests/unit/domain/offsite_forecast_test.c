@@ -188,16 +188,16 @@ static void what_waits_is_what_would_be_sent(void **state)
     tbk_offsite_copy there = {
         .id = "b", .time_s = NOW_S - 2 * DAY_S, .is_whole = true, .profile = TBK_PROFILE_FULL};
     tbk_offsite_copies copies = {.list = &there, .count = 1};
-    int64_t waiting = 0, waiting_bytes = 0;
-    tbk_offsite_waiting(&options.offsite, sets, bytes, 4, &copies, NOW_S, &waiting, &waiting_bytes);
-    assert_int_equal(waiting, 2);
-    assert_int_equal(waiting_bytes, 1001);
+    tbk_offsite_queue waiting =
+        tbk_offsite_waiting(&options.offsite, sets, bytes, 4, &copies, NOW_S);
+    assert_int_equal(waiting.sets, 2);
+    assert_int_equal(waiting.bytes, 1001);
     copies.count = 0;
-    tbk_offsite_waiting(&options.offsite, sets, bytes, 2, &copies, NOW_S, &waiting, &waiting_bytes);
-    assert_int_equal(waiting, 2);
-    assert_int_equal(waiting_bytes, 11);
-    tbk_offsite_waiting(&options.offsite, NULL, NULL, 0, &copies, NOW_S, &waiting, &waiting_bytes);
-    assert_int_equal(waiting, 0);
+    waiting = tbk_offsite_waiting(&options.offsite, sets, bytes, 2, &copies, NOW_S);
+    assert_int_equal(waiting.sets, 2);
+    assert_int_equal(waiting.bytes, 11);
+    waiting = tbk_offsite_waiting(&options.offsite, NULL, NULL, 0, &copies, NOW_S);
+    assert_int_equal(waiting.sets, 0);
 }
 
 static void each_basis_has_a_name(void **state)
