@@ -78,6 +78,8 @@ static void print_verify(FILE *out, const tbk_value *result)
     (void)fprintf(out, "\n%s\n",
                   tbk_value_true_at(result, "proved") ? "Everything is proved."
                                                       : "NOT everything is proved.");
+    if (tbk_value_find(result, "kept") != NULL)
+        (void)fprintf(out, "Kept here:  %s\n", tbk_value_text_at(result, "kept", ""));
     print_schedule(out, result);
 }
 

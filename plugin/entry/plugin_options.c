@@ -64,6 +64,7 @@ bool plugin_options_read(tbk_arena *arena, const char *json, tbk_verb verb, plug
            tbk_value_optional_string(value, "profile", &out->profile, err) &&
            tbk_value_optional_bool(value, "wait_for_cron", &out->wait_for_cron, err) &&
            tbk_value_optional_bool(value, "fetch_all", &out->fetch_all, err) &&
+           tbk_value_optional_string(value, "keep", &out->keep, err) &&
            tbk_value_optional_string(value, "set", &out->set, err) &&
            tbk_value_optional_string(value, "from", &out->from, err) &&
            tbk_value_optional_string(value, "to", &out->to, err) &&
@@ -121,6 +122,13 @@ static bool check_extract_options(const plugin_options *given, tbk_error *err)
                      "only a set that is on this machine is extracted"));
 }
 
+static bool check_keep(const plugin_options *given, tbk_error *err)
+{
+    return given->keep == NULL || plugin_is_folder(given->keep) ||
+           tbk_fail(err, TBK_E_USAGE, "a host gives its whole path",
+                    "'%.200s' is no folder that a set could be kept in", given->keep);
+}
+
 static bool check_source(const plugin_options *given, tbk_error *err)
 {
     const char *name = NULL;
@@ -174,6 +182,8 @@ bool plugin_options_check(const plugin_session *self, tbk_verb verb, tbk_error *
     switch (verb) {
     case TBK_VERB_RESTORE:
         return check_restore_options(given, self->dry_run, err) && check_any_source(given, err);
+    case TBK_VERB_VERIFY:
+        return check_keep(given, err);
     case TBK_VERB_RESCUE:
         return check_any_source(given, err);
     case TBK_VERB_LIST:

@@ -15,6 +15,7 @@ typedef struct plugin_options {
     const char *profile;
     bool wait_for_cron;
     bool fetch_all;
+    const char *keep;      /* verify: a folder; NULL = nothing is kept */
     const char *set;       /* restore, fetch */
     const char *from;      /* restore, list, fetch, extract; NULL = the store */
     const char *to;        /* fetch, extract */

@@ -94,6 +94,32 @@ is_the_one() {
     run -2 tb fetch --from nowhere --set latest --to "$BATS_TEST_TMPDIR/to"
 }
 
+@test "verify keeps the set that it proved, as fetch puts it, and refuses a folder that is open before it runs" {
+    kept=$BATS_TEST_TMPDIR/kept
+    before=$(sets)
+    mkdir "$BATS_TEST_TMPDIR/open" && chmod 0777 "$BATS_TEST_TMPDIR/open"
+    run -2 tb verify --keep "$BATS_TEST_TMPDIR/open"
+    [[ $output == *"others can write"*"chmod go-w"* ]]
+    [ "$(sets)" = "$before" ]
+    # Whatever its size: nothing else is larger than this limit.
+    sed -i '1i verify: {fetch_limit_mib: 0}' "$workspace/envs/standin.backup.yml"
+    run -0 tb verify --keep "$kept"
+    write_options
+    set=$(newest)
+    [[ $output == *"Kept here:  $kept/$set"* ]]
+    report=$workspace/build/standin/torrust-backup/last-verify.json
+    keeps_schema report "$report"
+    [ "$(jq -r '.kept, .proof_here.level, .proof_here.ok' "$report" | xargs)" = "$kept/$set restored true" ]
+    is_whole "$kept/$set"
+    is_the_one "$set" "$kept/$set"
+    [ "$(find "$kept" -mindepth 1 -printf '%m %y\n' | sort -u)" = $'600 f\n700 d' ]
+    [ ! -e "$workspace/build/standin/torrust-backup/verify-scratch" ]
+    run -0 --separate-stderr tb fetch --set "$set" --to "$kept" --output-format json
+    [ "$(jq -r '.was_there' <<<"$output")" = true ]
+    run -0 tb restore --from "$kept" --set latest --dry-run
+    [[ $output == *"$set"*"Dry run: "* ]]
+}
+
 ids() { jq -r '.sets[].id' | sort; }
 
 @test "sets are listed wherever they are, and of all environments, of which one cannot be reached" {
