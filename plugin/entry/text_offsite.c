@@ -38,7 +38,7 @@ static void print_answer(FILE *out, const tbk_value *offsite)
 {
     const char *why = tbk_value_text_at(offsite, "why", "");
     if (tbk_value_find(offsite, "answers") == NULL)
-        (void)fprintf(out, "Answers:    not asked: %s\n", why);
+        (void)fprintf(out, "Answers:    not known: %s\n", why);
     else if (!tbk_value_true_at(offsite, "answers"))
         (void)fprintf(out, "Answers:    NO: %s\n", why);
     else
