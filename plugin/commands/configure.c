@@ -208,12 +208,12 @@ static bool apply_sidecar(configuration *self, tbk_item *item, tbk_error *err)
 /* What would fail each night is said now. */
 static bool look_at_repository(configuration *self, tbk_error *err)
 {
-    const char *problem = NULL;
+    tbk_offsite_contact contact;
 
-    if (!tbk_offsite_probe(self->arena, self->vm, &problem, err))
+    if (!tbk_offsite_probe(self->arena, self->vm, &contact, err))
         return false;
-    if (problem != NULL)
-        warn(self, problem);
+    if (contact.problem != NULL)
+        warn(self, tbk_arena_format(self->arena, "nothing can go off-site: %s", contact.problem));
     return true;
 }
 

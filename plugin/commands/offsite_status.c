@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 #include "domain/schedule.h"
-#include "engine/offsite_state.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -36,28 +35,28 @@ static void TBK_PRINTF(3, 4) add(const judgement *self, tbk_value *list, const c
 }
 
 /* One that is missing is an empty one: nothing was done yet. */
-static bool read_state(judgement *self, tbk_error *err)
+bool tbk_offsite_read_state(tbk_arena *arena, const tbk_vm *vm, tbk_offsite_state *out,
+                            tbk_error *err)
 {
-    const char *limit = tbk_arena_format(self->arena, "%d", STATE_BYTES_MAX);
+    const char *limit = tbk_arena_format(arena, "%d", STATE_BYTES_MAX);
     static const char script[] =
         "[ ! -f \"$1\" ] || [ -L \"$1\" ] || timeout 20 head -c \"$2\" \"$1\"";
     const tbk_remote_command command = {
         .argv = (const char *const[]){"sh", "-c", script, "state", STATE_FILE, limit, NULL},
         .as_root = true,
-        .report = self->vm->report};
+        .report = vm->report};
     tbk_auto_remote_result result = {0};
-    self->state = (tbk_offsite_state){0};
-    if (!tbk_remote_do(self->vm->remote, "reading the state of what goes off-site", &command,
-                       &result, err))
+    *out = (tbk_offsite_state){0};
+    if (!tbk_remote_do(vm->remote, "reading the state of what goes off-site", &command, &result,
+                       err))
         return false;
     if (result.output.length == 0)
         return true;
-    const char *bytes = tbk_arena_copy(self->arena, tbk_text_string(&result.output));
-    if (tbk_offsite_state_parse(self->arena, bytes, strlen(bytes), STATE_FILE, &self->state, err))
+    const char *bytes = tbk_arena_copy(arena, tbk_text_string(&result.output));
+    if (tbk_offsite_state_parse(arena, bytes, strlen(bytes), STATE_FILE, out, err))
         return true;
     err->code = TBK_E_REMOTE;
-    return tbk_error_context(err, "what '%s' says of off-site cannot be used",
-                             self->vm->remote->name);
+    return tbk_error_context(err, "what '%s' says of off-site cannot be used", vm->remote->name);
 }
 
 /* --- what is wrong --- */
@@ -167,7 +166,7 @@ bool tbk_offsite_status(tbk_arena *arena, const tbk_vm *vm, const tbk_offsite_lo
     *out = NULL;
     if (vm->workspace->options.offsite.repository == NULL)
         return true;
-    if (!read_state(&self, err))
+    if (!tbk_offsite_read_state(arena, vm, &self.state, err))
         return false;
     judge(&self);
     *out = tbk_value_map(arena);

@@ -4,6 +4,7 @@
 #define TBK_COMMANDS_OFFSITE_STATUS_H
 
 #include "commands/host_facts.h"
+#include "engine/offsite_state.h"
 
 typedef struct tbk_offsite_look {
     const tbk_host_facts *facts;
@@ -15,5 +16,10 @@ typedef struct tbk_offsite_look {
  * "checked_s", "read_back_s", "error", ...} for people and machines. */
 bool tbk_offsite_status(tbk_arena *arena, const tbk_vm *vm, const tbk_offsite_look *look,
                         tbk_value **out, tbk_error *err) TBK_MUST_CHECK;
+
+/* What the service remembers; of one that did nothing yet, nothing. Errors: as the remote port;
+ * TBK_E_REMOTE, too, where it cannot be used. */
+bool tbk_offsite_read_state(tbk_arena *arena, const tbk_vm *vm, tbk_offsite_state *out,
+                            tbk_error *err) TBK_MUST_CHECK;
 
 #endif

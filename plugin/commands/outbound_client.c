@@ -21,6 +21,13 @@ static bool check_configured(const tbk_vm *vm, tbk_error *err)
                     "nothing goes off-site from this environment");
 }
 
+/* What the sets of this environment are filed under. */
+static const char *own_name(const tbk_vm *vm)
+{
+    const char *name = vm->workspace->options.offsite.name;
+    return name != NULL ? name : vm->workspace->environment.name;
+}
+
 static bool ask(tbk_arena *arena, const tbk_vm *vm, const char *const *arguments,
                 tbk_value **out_result, tbk_error *err)
 {
@@ -57,6 +64,27 @@ bool tbk_offsite_source(const char *from, const char **out_name, tbk_error *err)
                     "'%.200s' is nowhere that a set could come from", from);
 }
 
+bool tbk_offsite_sets(tbk_arena *arena, const tbk_vm *vm, const char *from, bool all_names,
+                      tbk_value **out_result, tbk_error *err)
+{
+    const char *name = NULL;
+    tbk_value *list = NULL, *sets = tbk_value_list(arena), *result = tbk_value_map(arena);
+    if (!tbk_offsite_source(from, &name, err) ||
+        !tbk_offsite_act(arena, vm, TBK_OFFSITE_LIST, &list, err))
+        return false;
+    if (name == NULL)
+        name = own_name(vm);
+    for (const tbk_member *at = list != NULL ? list->first : NULL; at != NULL; at = at->next)
+        if (at->key != NULL && strcmp(at->key, "sets") != 0)
+            tbk_value_set(arena, result, at->key, at->value);
+    for (const tbk_member *at = tbk_value_members_at(list, "sets"); at != NULL; at = at->next)
+        if (all_names || strcmp(tbk_value_text_at(at->value, "name", ""), name) == 0)
+            tbk_value_append(arena, sets, at->value);
+    tbk_value_set(arena, result, "sets", sets);
+    *out_result = result;
+    return true;
+}
+
 /* What the VM says is a place in the folder that fetched sets come to, and nothing else. */
 static bool check_folder(const tbk_vm *vm, const char *path, tbk_error *err)
 {
@@ -86,21 +114,23 @@ bool tbk_offsite_bring(tbk_arena *arena, const tbk_vm *vm, const char *from, con
 
 #define PROBE_LIMIT_MS 120000
 
-bool tbk_offsite_probe(tbk_arena *arena, const tbk_vm *vm, const char **out_problem, tbk_error *err)
+bool tbk_offsite_probe(tbk_arena *arena, const tbk_vm *vm, tbk_offsite_contact *out, tbk_error *err)
 {
     static const char *const arguments[] = {"offsite", "list", "--output", "json", NULL};
     tbk_host_answer answer = {.value = NULL};
     tbk_error why = {.code = TBK_E_OK};
-    *out_problem = NULL;
+    *out = (tbk_offsite_contact){.was_asked = true};
     if (!tbk_host_run_service(arena, vm, SERVICE, arguments, PROBE_LIMIT_MS, &answer, &why)) {
         if (why.code == TBK_E_NETWORK || why.code == TBK_E_INTERRUPTED) {
             *err = why; /* the way to the VM */
             return false;
         }
+        out->was_asked = false;
     } else if (tbk_host_outcome(answer.exit_status, answer.value, &why)) {
+        out->answer = answer.value;
         return true;
     }
-    *out_problem = tbk_arena_format(arena, "nothing can go off-site: %s%s%s", why.message,
-                                    why.fix[0] != '\0' ? "; " : "", why.fix);
+    out->problem =
+        tbk_arena_format(arena, "%s%s%s", why.message, why.fix[0] != '\0' ? "; " : "", why.fix);
     return true;
 }

@@ -20,9 +20,20 @@ bool tbk_offsite_act(tbk_arena *arena, const tbk_vm *vm, tbk_offsite_action acti
 bool tbk_offsite_bring(tbk_arena *arena, const tbk_vm *vm, const char *from, const char *set,
                        const char **out_folder, tbk_error *err) TBK_MUST_CHECK;
 
-/* Whether the repository answers, takes the password and is there: a sentence for people where it
- * does not, with what to do; else NULL. */
-bool tbk_offsite_probe(tbk_arena *arena, const tbk_vm *vm, const char **out_problem,
+/* The sets of "offsite" or "offsite:NAME" there, or of all names, as the action list says them. */
+bool tbk_offsite_sets(tbk_arena *arena, const tbk_vm *vm, const char *from, bool all_names,
+                      tbk_value **out_result, tbk_error *err) TBK_MUST_CHECK;
+
+/* What came of asking for the list of sets. */
+typedef struct tbk_offsite_contact {
+    bool was_asked;          /* the engine ran; else the problem says why it could not */
+    const char *problem;     /* NULL: it answers, takes the password and is there; else a sentence
+                              * for people, with what to do */
+    const tbk_value *answer; /* as of the action list; NULL where there is a problem */
+} tbk_offsite_contact;
+
+/* Asks what is installed on the VM. Only the way to the VM fails. */
+bool tbk_offsite_probe(tbk_arena *arena, const tbk_vm *vm, tbk_offsite_contact *out,
                        tbk_error *err) TBK_MUST_CHECK;
 
 /* Whether it is one; whose the sets are, NULL where they are our own. */

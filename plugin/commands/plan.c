@@ -6,6 +6,7 @@
 #include "commands/host_facts.h"
 #include "commands/host_runner.h"
 #include "commands/mode_switch.h"
+#include "commands/offsite_plan.h"
 #include "commands/outbound.h"
 #include "commands/rules_check.h"
 #include "commands/schedule_report.h"
@@ -240,6 +241,24 @@ static bool forecast_backup(plan *self, tbk_error *err)
     return true;
 }
 
+/* --- off-site --- */
+
+static bool plan_offsite(const plan *self, const char *refused, tbk_value *remarks, tbk_error *err)
+{
+    const tbk_offsite_plan_input input = {.vm = self->vm,
+                                          .facts = &self->facts,
+                                          .items = &self->items,
+                                          .forecast = tbk_value_find(self->result, "forecast"),
+                                          .refused = refused,
+                                          .remarks = remarks};
+    tbk_value *offsite = NULL;
+    if (!tbk_offsite_plan(self->arena, &input, &offsite, err))
+        return false;
+    if (offsite != NULL)
+        tbk_value_set(self->arena, self->result, "offsite", offsite);
+    return true;
+}
+
 /* --- all of it --- */
 
 /* Whether `configure` would begin, and not be refused half way. */
@@ -270,10 +289,12 @@ static bool look(plan *self, tbk_error *err)
         return false;
     if (!possible) {
         no_forecast(self, refused.message);
+        if (!plan_offsite(self, refused.message, warnings, err))
+            return false;
         *err = refused;
         return tbk_error_context(err, "'configure' would be refused");
     }
-    return forecast_backup(self, err);
+    return forecast_backup(self, err) && plan_offsite(self, NULL, warnings, err);
 }
 
 bool tbk_plan(tbk_arena *arena, const tbk_plan_input *input, tbk_value **out_result, tbk_error *err)
@@ -286,6 +307,7 @@ bool tbk_plan(tbk_arena *arena, const tbk_plan_input *input, tbk_value **out_res
     tbk_value_set(arena, self.result, "items", self.told);
     tbk_value_set_integer(arena, self.result, "changes", 0);
     tbk_value_set(arena, self.result, "forecast", tbk_value_null(arena));
+    tbk_value_set(arena, self.result, "offsite", tbk_value_null(arena));
     no_forecast(&self, "");
     bool ok = look(&self, err);
     tbk_value_set_integer(arena, self.result, "changes", self.changes);

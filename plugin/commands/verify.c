@@ -7,6 +7,7 @@
 #include "commands/schedule_report.h"
 #include "commands/verify_internal.h"
 #include "domain/document.h"
+#include "store/private_folder.h"
 
 #include <inttypes.h>
 
@@ -32,6 +33,7 @@ static const tbk_field report_fields[] = {
     {"proof_on_vm", TBK_FIELD_VALUE, AT_VALUE(proof_on_vm), OMITTED},
     {"manifest", TBK_FIELD_VALUE, AT_VALUE(manifest), OMITTED},
     {"proof_here", TBK_FIELD_VALUE, AT_VALUE(proof_here), OMITTED},
+    {"kept", TBK_FIELD_TEXT, AT(kept), OMITTED},
     {"live_tables", TBK_FIELD_VALUE, AT_VALUE(live_tables), OMITTED},
     {"tracker_after", TBK_FIELD_TEXT, AT(tracker_after), OMITTED},
     {"healthy_after_ms", TBK_FIELD_INTEGER, AT(healthy_after_ms), OMITTED, .otherwise = -1},
@@ -282,6 +284,14 @@ static bool conclude(const tbk_verify_job *self, tbk_error *err)
                     "not everything is proved: %s", self->first_failed);
 }
 
+/* Before a backup is made that then could not be kept. */
+static bool check_keep(const char *path, tbk_error *err)
+{
+    tbk_auto_fd int folder = -1;
+
+    return path == NULL || tbk_private_folder_open(path, &folder, err);
+}
+
 bool tbk_verify(tbk_arena *arena, const tbk_verify_input *input, tbk_value **out_result,
                 tbk_error *err)
 {
@@ -290,6 +300,7 @@ bool tbk_verify(tbk_arena *arena, const tbk_verify_input *input, tbk_value **out
                            .vm = &input->vm,
                            .wait_for_cron = input->wait_for_cron,
                            .fetch_all = input->fetch_all,
+                           .keep = input->keep,
                            .report = {.environment = input->vm.workspace->environment.name,
                                       .host = input->vm.remote->name,
                                       .at = at,
@@ -302,6 +313,8 @@ bool tbk_verify(tbk_arena *arena, const tbk_verify_input *input, tbk_value **out
     if (input->wait_for_cron && tbk_vm_mode(&input->vm) == TBK_MODE_SIDECAR)
         return tbk_fail(err, TBK_E_CONFIG, "leave it out: the sidecar has a schedule of its own",
                         "cron starts nothing in mode sidecar, so there is nothing to wait for");
+    if (!check_keep(input->keep, err))
+        return false;
     tbk_clock_format(tbk_clock_now_s(), at);
     self.report.proved = verify_all(&self, err) && conclude(&self, err);
     *out_result = report_to_value(arena, &self.report);

@@ -14,6 +14,7 @@ typedef struct tbk_verify_report {
     bool proved;
     tbk_value *checks, *runs, *warnings; /* lists */
     const char *tracker_before, *tracker_after;
+    const char *kept;         /* the folder of the set that stays here */
     int64_t healthy_after_ms; /* -1 before it was waited for */
     const tbk_value *proof_on_vm, *manifest, *proof_here, *live_tables;
     tbk_value *schedule; /* a map (commands/schedule_report.h), whose keys are the report's */
@@ -23,6 +24,7 @@ typedef struct tbk_verify_job {
     tbk_arena *arena;
     const tbk_vm *vm;
     bool wait_for_cron, fetch_all; /* as the input has them */
+    const char *keep;
     tbk_host_facts facts;
     tbk_verify_report report;
     const char *set_id;           /* of the latest run */

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "commands/fetch.h"
 #include "commands/host_runner.h"
 #include "commands/live_database.h"
 #include "commands/set_download.h"
@@ -121,44 +122,82 @@ static void note_config(tbk_verify_job *self, const tbk_manifest *manifest)
                                        : "all that are configured are in the set");
 }
 
-static bool prove_fetched(tbk_verify_job *self, const char *directory, tbk_error *err)
+/* The whole of it, where it stays. */
+static bool keep_set(tbk_verify_job *self, const char **out_folder, tbk_error *err)
 {
-    tbk_manifest *manifest = TBK_ARENA_NEW(self->arena, tbk_manifest);
-    uint64_t limit_bytes = (uint64_t)self->vm->workspace->options.verify_fetch_limit_mib << 20;
-    tbk_proof proof = {0};
-    tbk_auto(tbk_set) *set = NULL;
-    tbk_auto_fd int folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const tbk_set_download download = {.vm = self->vm,
-                                       .from = tbk_arena_format(self->arena, "%s/%s",
-                                                                self->vm->workspace->options.store,
-                                                                self->set_id),
-                                       .folder = folder};
+    const tbk_fetch_input input = {.vm = *self->vm, .set = self->set_id, .to = self->keep};
+    tbk_value *result = NULL;
 
-    if (folder < 0)
-        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "opening '%s'", directory);
-    if (!tbk_set_open(directory, &set, err) || !fetch_manifest(self, &download, set, manifest, err))
+    if (!tbk_fetch(self->arena, &input, &result, err))
         return false;
-    self->manifest = manifest;
-    note_config(self, manifest);
-    self->report.manifest = tbk_manifest_to_value(self->arena, manifest);
-    if (!self->fetch_all && tbk_manifest_stored_bytes(manifest) > limit_bytes) {
-        tbk_verify_note(self, "proof on this machine", TBK_CHECK_SKIPPED,
-                        tbk_arena_format(self->arena,
-                                         "the set has %" PRIu64 " MiB, the limit is %" PRIu64
-                                         " MiB (verify.fetch_limit_mib, or --fetch-all)",
-                                         tbk_manifest_stored_bytes(manifest) >> 20,
-                                         limit_bytes >> 20));
-        return true;
-    }
-    if (!fetch_files(self, &download, manifest, err))
-        return false;
-    if (prove_files(self, directory, set, &proof, err))
+    *out_folder = tbk_value_text_at(result, "path", NULL);
+    self->report.kept = *out_folder;
+    return true;
+}
+
+static bool is_too_large(const tbk_verify_job *self, const tbk_manifest *manifest)
+{
+    uint64_t limit_bytes = (uint64_t)self->vm->workspace->options.verify_fetch_limit_mib << 20;
+
+    return !self->fetch_all && self->keep == NULL &&
+           tbk_manifest_stored_bytes(manifest) > limit_bytes;
+}
+
+static void note_too_large(tbk_verify_job *self, const tbk_manifest *manifest)
+{
+    tbk_verify_note(self, "proof on this machine", TBK_CHECK_SKIPPED,
+                    tbk_arena_format(self->arena,
+                                     "the set has %" PRIu64 " MiB, the limit is %" PRId64
+                                     " MiB (verify.fetch_limit_mib, or --fetch-all)",
+                                     tbk_manifest_stored_bytes(manifest) >> 20,
+                                     self->vm->workspace->options.verify_fetch_limit_mib));
+}
+
+/* A proof that fails is no error, but a check that failed. */
+static bool prove_and_note(tbk_verify_job *self, const char *scratch, const tbk_set *set,
+                           tbk_error *err)
+{
+    tbk_proof proof = {0};
+
+    if (prove_files(self, scratch, set, &proof, err))
         note_proof_here(self, &proof);
     else if (err->code == TBK_E_INTERRUPTED)
         return false;
     else
         tbk_verify_unknown(self, "proof on this machine", err->message);
     return true;
+}
+
+/* In the scratch folder, which goes with all in it; or where it is kept, whole by then. */
+static bool prove_fetched(tbk_verify_job *self, const char *scratch, tbk_error *err)
+{
+    tbk_manifest *manifest = TBK_ARENA_NEW(self->arena, tbk_manifest);
+    const char *directory = scratch;
+    tbk_auto(tbk_set) *set = NULL;
+
+    if (self->keep != NULL && !keep_set(self, &directory, err))
+        return false;
+    tbk_auto_fd int folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const tbk_set_download download = {.vm = self->vm,
+                                       .from = tbk_arena_format(self->arena, "%s/%s",
+                                                                self->vm->workspace->options.store,
+                                                                self->set_id),
+                                       .folder = folder};
+    if (folder < 0)
+        return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "opening '%s'", directory);
+    if (!tbk_set_open(directory, &set, err) ||
+        !(self->keep != NULL ? tbk_set_read_manifest(set, self->arena, manifest, err)
+                             : fetch_manifest(self, &download, set, manifest, err)))
+        return false;
+    self->manifest = manifest;
+    note_config(self, manifest);
+    self->report.manifest = tbk_manifest_to_value(self->arena, manifest);
+    if (is_too_large(self, manifest)) {
+        note_too_large(self, manifest);
+        return true;
+    }
+    return (self->keep != NULL || fetch_files(self, &download, manifest, err)) &&
+           prove_and_note(self, scratch, set, err);
 }
 
 bool tbk_verify_prove_here(tbk_verify_job *self, tbk_error *err)

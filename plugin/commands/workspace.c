@@ -6,6 +6,9 @@
 #include "base/json.h"
 #include "base/yaml.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 /* The largest file that the deployer wrote was 12 kB; more than this is garbage. */
@@ -148,6 +151,39 @@ bool tbk_workspace_open(tbk_arena *arena, const char *working_dir, const char *e
         tbk_arena_format(arena, "%s/envs/%s.offsite.env", working_dir, environment_name);
     out->override_path = tbk_arena_format(arena, "%s/data/%s/templates/torrust-backup", working_dir,
                                           environment_name);
+    return true;
+}
+
+/* It is the deployer's, and was meant to have a backup. */
+static bool has_backup(tbk_arena *arena, const char *working_dir, const char *name)
+{
+    tbk_error ignored;
+
+    return tbk_environment_check_name(name, &ignored) &&
+           exists(tbk_arena_format(arena, "%s/data/%s/environment.json", working_dir, name)) &&
+           (exists(tbk_arena_format(arena, "%s/envs/%s.backup.yml", working_dir, name)) ||
+            exists(tbk_arena_format(arena, "%s/build/%s/torrust-backup", working_dir, name)));
+}
+
+bool tbk_workspace_environments(tbk_arena *arena, const char *working_dir, const char ***out_names,
+                                tbk_error *err)
+{
+    const char *path = tbk_arena_format(arena, "%s/data", working_dir);
+    struct dirent **entries = NULL;
+    int count = scandir(path, &entries, NULL, alphasort), used = 0;
+
+    if (count < 0)
+        return errno == ENOENT ? tbk_fail(err, TBK_E_CONFIG, NOT_A_WORKSPACE,
+                                          "there is no environment here: '%s' does not exist", path)
+                               : tbk_fail_errno(err, TBK_E_IO, errno, NULL, "listing '%s'", path);
+    *out_names = tbk_arena_alloc(arena, ((size_t)count + 1) * sizeof **out_names);
+    for (int i = 0; i < count; i++) {
+        if (has_backup(arena, working_dir, entries[i]->d_name))
+            (*out_names)[used++] = tbk_arena_copy(arena, entries[i]->d_name);
+        free(entries[i]);
+    }
+    free(entries);
+    (*out_names)[used] = NULL;
     return true;
 }
 

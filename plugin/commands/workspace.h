@@ -36,6 +36,11 @@ bool tbk_workspace_open(tbk_arena *arena, const char *working_dir, const char *e
                         const tbk_workspace_overrides *overrides, tbk_workspace *out,
                         tbk_error *err) TBK_MUST_CHECK;
 
+/* The names of all environments there that have an options file, or were rendered for, in order;
+ * NULL at the end. Fails with TBK_E_CONFIG where it is no workspace; TBK_E_IO. */
+bool tbk_workspace_environments(tbk_arena *arena, const char *working_dir, const char ***out_names,
+                                tbk_error *err) TBK_MUST_CHECK;
+
 /* Publishes a file below output_path (mode 0600), making the directories (0700). */
 bool tbk_workspace_write(const tbk_workspace *workspace, const char *name, const void *bytes,
                          size_t length, tbk_error *err) TBK_MUST_CHECK;

@@ -16,7 +16,7 @@
 
 /* --- what goes --- */
 
-static bool is_taken(const tbk_offsite_settings *settings, tbk_profile profile)
+bool tbk_offsite_takes(const tbk_offsite_settings *settings, tbk_profile profile)
 {
     switch (settings->take) {
     case TBK_TAKE_FULL:
@@ -36,12 +36,17 @@ static bool is_there(const tbk_offsite_copies *copies, const tbk_offsite_set *se
     return false;
 }
 
+int64_t tbk_offsite_full_gap_s(const tbk_offsite_settings *settings)
+{
+    return settings->full_every_days == 0 ? 0 : settings->full_every_days * DAY_S - FULL_SLACK_S;
+}
+
 /* Whether a full copy is near enough in time, before or after. */
 static bool is_too_soon(const tbk_offsite_settings *settings, const tbk_offsite_copies *copies,
                         const tbk_offsite_set *set)
 {
-    int64_t gap_s = settings->full_every_days * DAY_S - FULL_SLACK_S;
-    if (set->profile != TBK_PROFILE_FULL || settings->full_every_days == 0)
+    int64_t gap_s = tbk_offsite_full_gap_s(settings);
+    if (set->profile != TBK_PROFILE_FULL || gap_s == 0)
         return false;
     for (size_t i = 0; i < copies->count; i++) {
         const tbk_offsite_copy *copy = &copies->list[i];
@@ -79,7 +84,7 @@ const tbk_offsite_set *tbk_offsite_next(tbk_arena *arena, const tbk_offsite_sett
                                         const tbk_offsite_copies *copies, int64_t now_s)
 {
     for (const tbk_offsite_set *set = sets; set < sets + count; set++)
-        if (set->is_proved && is_taken(settings, set->profile) &&
+        if (set->is_proved && tbk_offsite_takes(settings, set->profile) &&
             !tbk_retention_is_future(set->time_s, now_s) && !is_there(copies, set) &&
             !is_too_soon(settings, copies, set) &&
             would_be_kept(arena, settings, set, copies, now_s))

@@ -34,6 +34,12 @@ typedef struct tbk_offsite_copies {
     size_t count;
 } tbk_offsite_copies;
 
+/* Whether sets of the profile go off-site. */
+bool tbk_offsite_takes(const tbk_offsite_settings *settings, tbk_profile profile);
+
+/* Full copies that are nearer to each other than this are one too many; 0: none is. */
+int64_t tbk_offsite_full_gap_s(const tbk_offsite_settings *settings);
+
 /*
  * The set that is to be sent next: the newest that is proved, of a profile that is taken, not there
  * yet, not from the future, and that retention would keep. Of full sets one in full_every_days.

@@ -30,8 +30,9 @@ static const struct command {
                           "put a set back, with the tracker stopped for a moment; the database of "
                           "before is kept",
                           "torrust-backup restore my-env --set latest --dry-run"},
-    [TBK_VERB_LIST] = {ENVIRONMENT_ARGUMENTS, "the backup sets",
-                       "torrust-backup list my-env --output-format json"},
+    [TBK_VERB_LIST] = {" [ENVIRONMENT] [OPTION...]",
+                       "the backup sets: of the store, off-site, of a folder, of all environments",
+                       "torrust-backup list my-env --from offsite"},
     [TBK_VERB_STATUS] = {ENVIRONMENT_ARGUMENTS,
                          "health: last run, tracker, schedule; not 0 when something is wrong",
                          "torrust-backup status my-env || notify-me"},

@@ -191,7 +191,7 @@ static bool add_number(tbk_arena *arena, tbk_value *map, const tbk_option *row, 
 static bool add_text(tbk_arena *arena, tbk_value *map, const tbk_option *row, const char *value)
 {
     tbk_option_id id = tbk_option_id_of(row);
-    bool is_path = id == TBK_OPTION_SSH_KEY || id == TBK_OPTION_TO ||
+    bool is_path = id == TBK_OPTION_SSH_KEY || id == TBK_OPTION_TO || id == TBK_OPTION_KEEP ||
                    (id == TBK_OPTION_FROM && strchr(value, '/') != NULL); /* else a word */
 
     if (!tbk_text_is_utf8(value, strlen(value)))

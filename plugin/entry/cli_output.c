@@ -5,6 +5,7 @@
 #include "adapters/console.h"
 #include "base/clock.h"
 #include "entry/text_forecast.h"
+#include "entry/text_offsite.h"
 #include "entry/text_restored.h"
 #include "entry/text_sets.h"
 
@@ -77,6 +78,8 @@ static void print_verify(FILE *out, const tbk_value *result)
     (void)fprintf(out, "\n%s\n",
                   tbk_value_true_at(result, "proved") ? "Everything is proved."
                                                       : "NOT everything is proved.");
+    if (tbk_value_find(result, "kept") != NULL)
+        (void)fprintf(out, "Kept here:  %s\n", tbk_value_text_at(result, "kept", ""));
     print_schedule(out, result);
 }
 
@@ -118,21 +121,12 @@ static void print_run(FILE *out, const tbk_value *result)
 
 static void print_offsite(FILE *out, const tbk_value *result)
 {
-    const tbk_member *item = tbk_value_members_at(result, "sets");
-
     const char *action = tbk_value_text_at(result, "action", NULL);
 
     if (action != NULL)
         (void)fprintf(out, "Done:       %s\n", action);
-    if (tbk_value_find(result, "sets") == NULL)
-        return;
-    (void)fprintf(out, "Repository: %s\n", tbk_value_text_at(result, "repository", "-"));
-    if (item == NULL)
-        (void)fprintf(out, "There is no set off-site yet.\n");
-    for (; item != NULL; item = item->next)
-        (void)fprintf(out, "  %-17s %-10s %s\n", tbk_value_text_at(item->value, "id", "-"),
-                      tbk_value_text_at(item->value, "profile", "-"),
-                      tbk_value_text_at(item->value, "name", "-"));
+    if (tbk_value_find(result, "sets") != NULL)
+        tbk_offsite_sets_print(out, result);
 }
 
 /* What a restore took, in the order of its parts. */
@@ -210,11 +204,16 @@ static void print_list(FILE *out, const tbk_value *result)
 {
     const tbk_member *item = tbk_value_members_at(result, "sets");
 
-    if (item == NULL) {
+    if (tbk_value_find(result, "environments") != NULL)
+        tbk_environments_print(out, tbk_value_members_at(result, "environments"));
+    else if (tbk_value_find(result, "repository") != NULL)
+        tbk_offsite_sets_print(out, result);
+    else if (item == NULL)
         (void)fprintf(out, "There is no backup set yet.\n");
-        return;
-    }
-    tbk_sets_print(out, item);
+    else if (tbk_value_find(result, "from") != NULL)
+        tbk_sets_print_with_environment(out, item);
+    else
+        tbk_sets_print(out, item);
 }
 
 static void print_acknowledged(FILE *out, const tbk_value *result)
@@ -342,6 +341,10 @@ static void print_plan(FILE *out, const tbk_value *result)
     print_lines(out, "Remarks:", result, "remarks");
     (void)fputc('\n', out);
     print_forecast(out, result);
+    if (tbk_value_find(result, "offsite") != NULL) {
+        (void)fputc('\n', out);
+        tbk_offsite_plan_print(out, tbk_value_find(result, "offsite"));
+    }
 }
 
 static void print_version(FILE *out, const tbk_value *result)

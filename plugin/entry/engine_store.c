@@ -2,6 +2,7 @@
 /* The engine's commands on a store: list, check, prove, extract, acknowledge. */
 #include "base/clock.h"
 #include "base/json.h"
+#include "engine/catalogue.h"
 #include "engine/extraction.h"
 #include "engine/verification.h"
 #include "entry/engine_commands.h"
@@ -42,45 +43,6 @@ static const tbk_origin *origin_of(tbk_arena *arena, const tbk_engine_config *co
     return origin;
 }
 
-/* Text that tells it apart where the configuration means another database. */
-static void set_others(tbk_arena *arena, tbk_value *map, const tbk_stored_set *set,
-                       const tbk_origin *mine)
-{
-    const tbk_origin its = tbk_origin_of(set->manifest);
-    bool is_other = mine != NULL && tbk_origin_differs(mine, &its);
-    tbk_value_set_string(arena, map, "other_database",
-                         is_other ? tbk_origin_words(arena, &its) : NULL);
-}
-
-static tbk_value *set_value(tbk_arena *arena, const tbk_stored_set *set, const tbk_origin *mine)
-{
-    tbk_value *map = tbk_value_map(arena);
-    tbk_value_set_string(arena, map, "id", set->id);
-    tbk_value_set_string(arena, map, "path", set->path);
-    tbk_value_set_string(arena, map, "damage", set->damage);
-    tbk_value_set_bool(arena, map, "from_future",
-                       tbk_retention_is_future(set->time_s, tbk_clock_now_s()));
-    if (set->manifest == NULL)
-        return map;
-    tbk_value_set_string(arena, map, "environment", set->manifest->environment);
-    tbk_value_set_string(arena, map, "location", set->manifest->location);
-    set_others(arena, map, set, mine);
-    tbk_value_set_string(arena, map, "profile", tbk_profile_name(set->manifest->profile));
-    tbk_value_set_string(arena, map, "method", set->manifest->method);
-    tbk_value_set_integer(arena, map, "held_ms", set->manifest->held_ms);
-    tbk_value_set_integer(arena, map, "raw_bytes",
-                          (int64_t)tbk_manifest_database_bytes(set->manifest));
-    tbk_value_set_integer(arena, map, "stored_bytes",
-                          (int64_t)tbk_manifest_stored_bytes(set->manifest));
-    tbk_value_set_string(arena, map, "proof",
-                         set->proof.level == TBK_PROOF_NONE || set->proof.ok
-                             ? tbk_proof_level_name(set->proof.level)
-                             : "failed");
-    tbk_value_set_string(arena, map, "proved_at", set->proof.at);
-    tbk_value_set_string(arena, map, "proof_reason", set->proof.reason);
-    return map;
-}
-
 static tbk_value *result_begin(tbk_arena *arena, const tbk_store *store, tbk_value **out_sets)
 {
     tbk_value *result = tbk_value_map(arena);
@@ -96,15 +58,10 @@ bool engine_command_list(const engine_args *args, engine_output *output, tbk_err
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     tbk_auto(tbk_store) *store = NULL;
     tbk_engine_config config;
-    tbk_stored_set *set;
-    tbk_value *sets;
+    tbk_value *result = NULL;
     if (!open_store(arena, args, TBK_STORE_READ, &config, &store, err) ||
-        !tbk_store_list(store, arena, &set, err))
+        !tbk_catalogue_of(arena, store, origin_of(arena, &config), &result, err))
         return false;
-    tbk_value *result = result_begin(arena, store, &sets);
-    const tbk_origin *mine = origin_of(arena, &config);
-    for (; set != NULL; set = set->next)
-        tbk_value_append(arena, sets, set_value(arena, set, mine));
     engine_output_result(output, result, engine_print_list);
     return true;
 }

@@ -16,153 +16,6 @@
 #include "entry/plugin_session.h"
 #include "render/render.h"
 
-/* Refuses an option that the verb does not use, rather than ignoring it. */
-static bool check_given(const tbk_value *given, tbk_verb verb, tbk_error *err)
-{
-    tbk_option_keys known = {.count = 0};
-    char called[48];
-
-    for (size_t i = 0; i < TBK_OPTION_COUNT; i++)
-        if (tbk_option_table[i].request != NULL)
-            tbk_option_add_key(&known, tbk_option_table[i].request);
-    if (!tbk_value_only_keys(given, known.list, err))
-        return false;
-    for (const tbk_member *item = given->first; item != NULL; item = item->next) {
-        const tbk_option *row = tbk_option_of_request(item->key);
-        bool is_given = item->value->type != TBK_VALUE_NULL &&
-                        (item->value->type != TBK_VALUE_BOOL || item->value->boolean);
-        if (!is_given || tbk_option_fits(row, TBK_PROGRAM_CLI, verb))
-            continue;
-        (void)snprintf(called, sizeof called, "'%s'", row->request);
-        return tbk_option_fail_verb(row, TBK_PROGRAM_CLI, verb, called, err);
-    }
-    return true;
-}
-
-static bool read_action(const tbk_value *value, unsigned *out, tbk_error *err)
-{
-    const char *name = NULL;
-    return tbk_value_optional_string(value, "action", &name, err) &&
-           (name == NULL || tbk_names_parse(&tbk_option_action_names, name, out, err));
-}
-
-static bool read_options(tbk_arena *arena, const char *json, tbk_verb verb, plugin_options *out,
-                         tbk_error *err)
-{
-    const tbk_value *value = NULL;
-
-    if (json == NULL || json[0] == '\0')
-        return true;
-    if (!tbk_json_parse(arena, json, strlen(json), "options_json", &value, err))
-        return false;
-    if (value->type != TBK_VALUE_MAP)
-        return tbk_value_fail(value, err, "hand over a JSON object", "the options are %s",
-                              tbk_value_type_name(value->type));
-    tbk_workspace_overrides *overrides = &out->overrides;
-    return check_given(value, verb, err) &&
-           tbk_value_optional_string(value, "options_file", &overrides->options_file, err) &&
-           tbk_value_optional_string(value, "ssh_host", &overrides->ssh_host, err) &&
-           tbk_value_optional_integer(value, "ssh_port", &overrides->ssh_port, err) &&
-           tbk_value_optional_string(value, "ssh_user", &overrides->ssh_user, err) &&
-           tbk_value_optional_string(value, "ssh_key", &overrides->ssh_key, err) &&
-           tbk_value_optional_string(value, "ssh_program", &overrides->ssh_program, err) &&
-           tbk_value_optional_string(value, "mode", &overrides->mode, err) &&
-           tbk_value_optional_string(value, "host_key", &out->host_key, err) &&
-           tbk_value_optional_string(value, "method", &out->method, err) &&
-           tbk_value_optional_string(value, "journal_mode", &out->journal_mode, err) &&
-           tbk_value_optional_string(value, "profile", &out->profile, err) &&
-           tbk_value_optional_bool(value, "wait_for_cron", &out->wait_for_cron, err) &&
-           tbk_value_optional_bool(value, "fetch_all", &out->fetch_all, err) &&
-           tbk_value_optional_string(value, "set", &out->set, err) &&
-           tbk_value_optional_string(value, "from", &out->from, err) &&
-           tbk_value_optional_string(value, "to", &out->to, err) &&
-           read_action(value, &out->action, err) &&
-           tbk_value_optional_bool(value, "rehearse", &out->rehearse, err) &&
-           tbk_value_optional_bool(value, "forget_kept", &out->purge_previous, err);
-}
-
-static bool check_run_options(const plugin_options *given, tbk_error *err)
-{
-    tbk_method method;
-    tbk_journal_mode mode;
-    tbk_profile profile;
-
-    return (given->method == NULL || tbk_method_parse(given->method, &method, err)) &&
-           (given->journal_mode == NULL ||
-            tbk_journal_mode_parse(given->journal_mode, &mode, err)) &&
-           (given->profile == NULL || tbk_profile_parse(given->profile, &profile, err));
-}
-
-/* The set is never guessed: the caller names it, or asks for the newest. */
-static bool check_restore_options(const plugin_options *given, bool dry_run, tbk_error *err)
-{
-    if (given->purge_previous && (given->set != NULL || given->from != NULL || dry_run))
-        return tbk_fail(err, TBK_E_USAGE, "do one after the other",
-                        "--forget-kept restores nothing");
-    return given->purge_previous || given->set != NULL ||
-           tbk_fail(err, TBK_E_USAGE, "name it with --set ID ('list' shows them), or --set latest",
-                    "which set is to be restored?");
-}
-
-/* A host may stand in any folder. */
-static bool is_folder(const char *source) { return source != NULL && source[0] == '/'; }
-
-static bool check_target(const plugin_options *given, const char *what, tbk_error *err)
-{
-    if (given->set == NULL)
-        return tbk_fail(err, TBK_E_USAGE, "name it with --set ID, or --set latest",
-                        "which set is to be %s?", what);
-    return is_folder(given->to) || tbk_fail(err, TBK_E_USAGE,
-                                            "name a folder of this machine with --to DIR; a host "
-                                            "gives its whole path",
-                                            "where is the set to be put?");
-}
-
-/* What is on the VM is extracted there, by the engine. */
-static bool check_extract_options(const plugin_options *given, tbk_error *err)
-{
-    return check_target(given, "extracted", err) &&
-           (is_folder(given->from) ||
-            tbk_fail(err, TBK_E_USAGE,
-                     "fetch it first, and write --from DIR, as a path ('./fetched')",
-                     "only a set that is on this machine is extracted"));
-}
-
-static bool check_source(const plugin_options *given, tbk_error *err)
-{
-    const char *name = NULL;
-    return given->from == NULL || tbk_offsite_source(given->from, &name, err);
-}
-
-/* Of a restore: a folder of this machine as well. */
-static bool check_any_source(const plugin_options *given, tbk_error *err)
-{
-    if (is_folder(given->from) || check_source(given, err))
-        return true;
-    (void)snprintf(err->fix, sizeof err->fix,
-                   "write --from offsite, --from offsite:NAME, or the path of a folder that sets "
-                   "were fetched into ('./fetched')");
-    return false;
-}
-
-static bool check_options(const plugin_session *self, tbk_verb verb, tbk_error *err)
-{
-    const plugin_options *given = &self->options;
-
-    switch (verb) {
-    case TBK_VERB_RESTORE:
-        return check_restore_options(given, self->dry_run, err) && check_any_source(given, err);
-    case TBK_VERB_RESCUE:
-        return check_any_source(given, err);
-    case TBK_VERB_FETCH:
-        return check_target(given, "fetched", err) && check_source(given, err);
-    case TBK_VERB_EXTRACT:
-        return check_extract_options(given, err);
-    default:
-        return check_run_options(given, err);
-    }
-}
-
 bool plugin_render(plugin_session *self, tbk_error *err)
 {
     const tbk_render_input input = {
@@ -243,7 +96,8 @@ static bool verb_verify(plugin_session *self, tbk_error *err)
 {
     const tbk_verify_input input = {.vm = plugin_vm_of(self),
                                     .wait_for_cron = self->options.wait_for_cron,
-                                    .fetch_all = self->options.fetch_all};
+                                    .fetch_all = self->options.fetch_all,
+                                    .keep = self->options.keep};
 
     return tbk_verify(self->arena, &input, &self->result, err);
 }
@@ -317,13 +171,6 @@ static bool verb_status(plugin_session *self, tbk_error *err)
     return tbk_status(self->arena, &vm, &self->result, err);
 }
 
-static bool verb_list(plugin_session *self, tbk_error *err)
-{
-    const tbk_vm vm = plugin_vm_of(self);
-
-    return tbk_status_sets(self->arena, &vm, &self->result, err);
-}
-
 static bool verb_acknowledge(plugin_session *self, tbk_error *err)
 {
     const tbk_vm vm = plugin_vm_of(self);
@@ -348,7 +195,7 @@ static const struct verb {
                            [TBK_VERB_VERIFY] = {true, verb_verify},
                            [TBK_VERB_RUN] = {true, verb_run},
                            [TBK_VERB_RESTORE] = {true, plugin_verb_restore},
-                           [TBK_VERB_LIST] = {true, verb_list},
+                           [TBK_VERB_LIST] = {true, plugin_verb_list},
                            [TBK_VERB_STATUS] = {true, verb_status},
                            [TBK_VERB_ACKNOWLEDGE] = {true, verb_acknowledge},
                            [TBK_VERB_OFFSITE] = {true, verb_offsite},
@@ -401,20 +248,46 @@ static bool read_images(plugin_session *self, tbk_error *err)
                            err));
 }
 
-static bool open_session(plugin_session *self, const tbk_request_v1 *request, tbk_verb verb,
-                         tbk_error *err)
+/* What is on this machine is listed without it. */
+static bool needs_vm(const plugin_session *self, tbk_verb verb)
 {
-    if (request->environment == NULL)
-        return tbk_fail(err, TBK_E_USAGE, "name the environment as the deployer does",
-                        "no environment is named");
-    self->environment = request->environment;
-    self->working_dir = request->working_dir != NULL ? request->working_dir : ".";
-    return read_options(self->arena, request->options_json, verb, &self->options, err) &&
-           check_options(self, verb, err) && plugin_open_workspace(self, err) &&
-           read_images(self, err) &&
-           (!VERBS[verb].needs_vm ||
+    return VERBS[verb].needs_vm && !(verb == TBK_VERB_LIST && plugin_is_folder(self->options.from));
+}
+
+static bool open_session(plugin_session *self, tbk_verb verb, tbk_error *err)
+{
+    return plugin_open_workspace(self, err) && read_images(self, err) &&
+           (!needs_vm(self, verb) ||
             tbk_outbound_read_secrets(self->arena, &self->workspace, &self->secrets, err)) &&
            plugin_render(self, err);
+}
+
+bool plugin_run_on(plugin_session *self, tbk_verb verb, tbk_error *err)
+{
+    tbk_error not_kept;
+
+    if (!open_session(self, verb, err))
+        return false;
+    bool is_kept = !self->dry_run; /* a rehearsal's result too: it has installed the backup */
+    bool ok = (!needs_vm(self, verb) || reach_vm(self, err)) && VERBS[verb].run(self, err);
+    tbk_remote_close(&self->remote);
+    if (self->result != NULL && is_kept)
+        return keep_result(self, tbk_names_of(&tbk_verb_names, verb), ok ? err : &not_kept) && ok;
+    return ok;
+}
+
+static bool check_request(plugin_session *self, const tbk_request_v1 *request, tbk_verb verb,
+                          tbk_error *err)
+{
+    self->environment = request->environment;
+    self->working_dir = request->working_dir != NULL ? request->working_dir : ".";
+    if (!plugin_options_read(self->arena, request->options_json, verb, &self->options, err))
+        return false;
+    bool is_of_all = self->options.all_environments && self->options.from == NULL;
+    if (self->environment == NULL && !is_of_all)
+        return tbk_fail(err, TBK_E_USAGE, "name the environment as the deployer does",
+                        "no environment is named");
+    return plugin_options_check(self, verb, err);
 }
 
 bool tbk_verb_run(tbk_arena *arena, const tbk_request_v1 *request, const char *data_path,
@@ -426,7 +299,6 @@ bool tbk_verb_run(tbk_arena *arena, const tbk_request_v1 *request, const char *d
                            .dry_run = (request->flags & TBK_DRY_RUN) != 0};
     const tbk_option *dry_run = &tbk_option_table[TBK_OPTION_DRY_RUN];
     tbk_verb verb;
-    tbk_error not_kept;
 
     if (!find_verb(request->verb, &verb, err))
         return false;
@@ -436,13 +308,10 @@ bool tbk_verb_run(tbk_arena *arena, const tbk_request_v1 *request, const char *d
     }
     if (self.dry_run && !tbk_option_fits(dry_run, TBK_PROGRAM_CLI, verb))
         return tbk_option_fail_verb(dry_run, TBK_PROGRAM_CLI, verb, "a dry run", err);
-    if (!open_session(&self, request, verb, err))
+    if (!check_request(&self, request, verb, err))
         return false;
-    bool is_kept = !self.dry_run; /* a rehearsal's result too: it has installed the backup */
-    bool ok = (!VERBS[verb].needs_vm || reach_vm(&self, err)) && VERBS[verb].run(&self, err);
-    tbk_remote_close(&self.remote);
+    bool ok =
+        self.environment == NULL ? plugin_list_all(&self, err) : plugin_run_on(&self, verb, err);
     *out_result = self.result;
-    if (self.result != NULL && is_kept)
-        return keep_result(&self, request->verb, ok ? err : &not_kept) && ok;
     return ok;
 }

@@ -26,12 +26,72 @@ static void print_set(FILE *out, const tbk_value *set)
                   tbk_value_integer_at(set, "held_ms"), state_of(set));
 }
 
-void tbk_sets_print(FILE *out, const tbk_member *sets)
+static void print_head(FILE *out)
 {
     (void)fprintf(out, "%-17s %-9s %-8s %9s %9s %9s  %s\n", "SET", "PROFILE", "METHOD", "DATABASE",
                   "STORED", "HELD MS", "PROOF");
+}
+
+void tbk_sets_print(FILE *out, const tbk_member *sets)
+{
+    print_head(out);
     for (; sets != NULL; sets = sets->next)
         print_set(out, sets->value);
+}
+
+/* --- of several environments --- */
+
+#define ENVIRONMENT_COLUMN "%-20s "
+
+void tbk_sets_print_with_environment(FILE *out, const tbk_member *sets)
+{
+    (void)fprintf(out, ENVIRONMENT_COLUMN, "ENVIRONMENT");
+    print_head(out);
+    for (; sets != NULL; sets = sets->next) {
+        (void)fprintf(out, ENVIRONMENT_COLUMN, tbk_value_text_at(sets->value, "environment", "-"));
+        print_set(out, sets->value);
+    }
+}
+
+static void print_environment(FILE *out, const tbk_value *environment)
+{
+    const char *name = tbk_value_text_at(environment, "environment", "-");
+    const char *error = tbk_value_text_at(environment, "error.message", NULL);
+    const tbk_member *sets = tbk_value_members_at(environment, "sets");
+    if (error != NULL)
+        (void)fprintf(out, ENVIRONMENT_COLUMN "NOT LISTED: %s\n", name, error);
+    else if (sets == NULL)
+        (void)fprintf(out, ENVIRONMENT_COLUMN "none\n", name);
+    for (; sets != NULL; sets = sets->next) {
+        (void)fprintf(out, ENVIRONMENT_COLUMN, name);
+        print_set(out, sets->value);
+    }
+}
+
+void tbk_environments_print(FILE *out, const tbk_member *environments)
+{
+    if (environments == NULL) {
+        (void)fputs("No environment here has a backup.\n", out);
+        return;
+    }
+    (void)fprintf(out, ENVIRONMENT_COLUMN, "ENVIRONMENT");
+    print_head(out);
+    for (; environments != NULL; environments = environments->next)
+        print_environment(out, environments->value);
+}
+
+/* --- of a repository --- */
+
+void tbk_offsite_sets_print(FILE *out, const tbk_value *result)
+{
+    const tbk_member *set = tbk_value_members_at(result, "sets");
+    (void)fprintf(out, "Repository: %s\n", tbk_value_text_at(result, "repository", "-"));
+    if (set == NULL)
+        (void)fputs("There is no set off-site yet.\n", out);
+    for (; set != NULL; set = set->next)
+        (void)fprintf(out, "  %-17s %-10s %s\n", tbk_value_text_at(set->value, "id", "-"),
+                      tbk_value_text_at(set->value, "profile", "-"),
+                      tbk_value_text_at(set->value, "name", "-"));
 }
 
 void tbk_extracted_print(FILE *out, const tbk_value *result)

@@ -37,7 +37,7 @@ refused() {
 }
 
 @test "an unknown option, one without its argument, one with an empty argument" {
-    refused "no option '--keep'" render minimal --keep 7
+    refused "no option '--retain'" render minimal --retain 7
     refused "no option '-x'" render minimal -x
     refused "no option '--dry-run=5'" render minimal --dry-run=5
     refused "missing for '--ssh-port'" render minimal --ssh-port
@@ -58,6 +58,7 @@ refused() {
 @test "options that do not go with the command are not ignored silently" {
     refused "--dry-run goes with 'render', 'configure' and 'restore', not with 'status'" status minimal --dry-run
     refused "not with 'list'" list minimal --fetch-all
+    refused "--keep goes with 'verify', not with 'fetch'" fetch minimal --keep ./fetched
     refused "not with 'configure'" configure minimal --wait-for-cron
     refused "not with 'plan'" plan minimal --dry-run
     refused "--method goes with 'run', not with 'verify'" verify minimal --method stop
@@ -85,10 +86,10 @@ own_options() { "$TBK_BUILD/bin/$1" help "$2" | sed -nE '/^Common options/q; s/^
 render dry-run mode options working-dir
 plan $vm
 configure $vm dry-run
-verify $vm fetch-all wait-for-cron
+verify $vm fetch-all keep wait-for-cron
 run $vm journal-mode method profile
 restore $vm dry-run forget-kept from set
-list $vm
+list $vm all-environments from
 status $vm
 acknowledge $vm
 offsite $vm action
@@ -147,7 +148,7 @@ END
             count=$((count + 1))
         done <options
     done
-    [ $count = 336 ]
+    [ $count = 364 ]
 }
 
 # possible COMMAND OPTION: a value that the engine takes.

@@ -94,6 +94,66 @@ is_the_one() {
     run -2 tb fetch --from nowhere --set latest --to "$BATS_TEST_TMPDIR/to"
 }
 
+@test "verify keeps the set that it proved, as fetch puts it, and refuses a folder that is open before it runs" {
+    kept=$BATS_TEST_TMPDIR/kept
+    before=$(sets)
+    mkdir "$BATS_TEST_TMPDIR/open" && chmod 0777 "$BATS_TEST_TMPDIR/open"
+    run -2 tb verify --keep "$BATS_TEST_TMPDIR/open"
+    [[ $output == *"others can write"*"chmod go-w"* ]]
+    [ "$(sets)" = "$before" ]
+    # Whatever its size: nothing else is larger than this limit.
+    sed -i '1i verify: {fetch_limit_mib: 0}' "$workspace/envs/standin.backup.yml"
+    run -0 tb verify --keep "$kept"
+    write_options
+    set=$(newest)
+    [[ $output == *"Kept here:  $kept/$set"* ]]
+    report=$workspace/build/standin/torrust-backup/last-verify.json
+    keeps_schema report "$report"
+    [ "$(jq -r '.kept, .proof_here.level, .proof_here.ok' "$report" | xargs)" = "$kept/$set restored true" ]
+    is_whole "$kept/$set"
+    is_the_one "$set" "$kept/$set"
+    [ "$(find "$kept" -mindepth 1 -printf '%m %y\n' | sort -u)" = $'600 f\n700 d' ]
+    [ ! -e "$workspace/build/standin/torrust-backup/verify-scratch" ]
+    run -0 --separate-stderr tb fetch --set "$set" --to "$kept" --output-format json
+    [ "$(jq -r '.was_there' <<<"$output")" = true ]
+    run -0 tb restore --from "$kept" --set latest --dry-run
+    [[ $output == *"$set"*"Dry run: "* ]]
+}
+
+ids() { jq -r '.sets[].id' | sort; }
+
+@test "sets are listed wherever they are, and of all environments, of which one cannot be reached" {
+    run -0 --separate-stderr tb list --from offsite --output-format json
+    [ "$(ids <<<"$output")" = "$(cd "$workspace" && "$backup" offsite list standin --output-format json 2>/dev/null | ids)" ]
+    [ "$(ids <<<"$output" | wc -l)" -ge 2 ]
+    [ "$(jq -r '.sets[].name' <<<"$output" | sort -u)" = standin ]
+    run -0 tb list --from offsite:nobody
+    [[ $output == *"Repository: rest:http"*"There is no set off-site yet."* ]]
+    sed -i 's/^offsite:/&\n  name: another/' "$workspace/envs/standin.backup.yml"
+    run -0 tb list --from offsite
+    [[ $output == *"There is no set off-site yet."* ]]
+    run -0 tb list --from offsite --all-environments
+    [[ $output == *"$(basename "$fetched"/2*)"*" standin"* ]]
+    write_options
+    run -0 tb list --from "$fetched"
+    [[ $output == *"standin "*"$(basename "$fetched"/2*)"* ]]
+    run -0 --separate-stderr tb list --output-format json
+    everything=$(ids <<<"$output")
+    mkdir "$workspace/data/minimal"
+    cp "$source_dir/tests/golden/sqlite-minimal/environment.json" "$workspace/data/minimal/"
+    printf 'ssh: {host: 127.0.0.1, port: 1}\n' >"$workspace/envs/minimal.backup.yml" # where nobody listens
+    cd "$workspace"
+    run --separate-stderr "$backup" list --all-environments --output-format json
+    rm -r "$workspace/data/minimal" "$workspace/envs/minimal.backup.yml"
+    echo "$status $output"
+    # shellcheck disable=SC2154 # bats sets it
+    [[ $status != 0 && $stderr == *"1 of 2 environments could not be listed; 'minimal': "* ]]
+    [ "$(jq -r '.environments[0] | .environment, .error.exit_status, (.sets | length)' <<<"$output" | xargs)" = "minimal $status 0" ]
+    [ "$(jq '.environments[1]' <<<"$output" | ids)" = "$everything" ]
+    run -0 "$backup" list --all-environments
+    [[ $output == *"ENVIRONMENT "*"standin "*"$(basename "$fetched"/2*)"* ]]
+}
+
 uploaded=/var/lib/torrust-backup-uploaded
 other_database_is_kept() { [ "$(sh_on_vm "ls -d $database.before-restore-* | wc -l")" = "$1" ]; }
 

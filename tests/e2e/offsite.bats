@@ -26,6 +26,13 @@ teardown_file() {
 sets_there() { by_restic snapshots --no-lock --json | jq -r '.[].paths[0] | split("/") | last' | sort; }
 is_there() { sets_there | grep -qx "$1"; }
 state_of() { on_vm cat $outbound_dir/state.json | jq -r "$1"; }
+# plan FILTER: what plan says of off-site, which keeps its schema and changes nothing.
+plan() {
+    tb plan --output-format json 2>"$BATS_TEST_TMPDIR/log" >"$BATS_TEST_TMPDIR/plan.json" || cat "$BATS_TEST_TMPDIR/log"
+    keeps_schema plan "$BATS_TEST_TMPDIR/plan.json"
+    jq -r ".offsite | $1" "$BATS_TEST_TMPDIR/plan.json"
+}
+all_of() { plan "$1" | tr '\n' ' '; }
 is_idle() { ! on_vm pgrep -x restic >/dev/null && is_state .waiting 0; }
 is_state() { [ "$(state_of "$1")" = "$2" ]; }
 
@@ -47,6 +54,10 @@ is_state() { [ "$(state_of "$1")" = "$2" ]; }
 
 @test "configure installs it, and says what keeps it from working" {
     write_secrets
+    # What cannot be asked yet is not said to be wrong; what is not measured yet is unknown.
+    [[ $(all_of '.answers, .why, .sets') == "null the image of the service is not on the VM yet"*" null " ]]
+    [ "$(all_of '.full.basis, .full.sets_a_year, .next.is_first, .day_bytes')" = "unknown 365 true null " ]
+    on_vm test ! -e $outbound_dir
     run -0 tb configure
     [[ $output == *"waits for a first backup"* ]]
     [ "$(on_vm stat -c '%a %u:%g' $secrets_dir $secrets_dir/secrets)" = $'700 0:0\n600 0:0' ]
@@ -54,7 +65,9 @@ is_state() { [ "$(state_of "$1")" = "$2" ]; }
     run -0 tb configure
     [[ $output == *"offsite init"* ]]
     run ! grep -r "$secret" "$workspace/build"
+    [[ $(all_of '.answers, .why') == "false "*"offsite init"* ]]
     run -0 tb plan
+    [[ $output == *"Answers:    NO: "*"offsite init"*"First:      1 set, "*"; time unknown"*"Traffic:    a day "* ]]
     [[ $output != *"$secret"* ]]
 }
 
@@ -78,6 +91,28 @@ is_state() { [ "$(state_of "$1")" = "$2" ]; }
     run -0 tb status
     [[ $output == *"Off-site:   $(newest), checked "*", read back "* ]]
     sh_on_vm "grep -q '^torrust_backup_offsite_waiting_sets 0$' $outbound_dir/torrust_backup_offsite.prom"
+}
+
+@test "plan says that it answers, what is there, and what it costs from what was measured" {
+    wait_until 120 is_idle
+    set_bytes=$(tb list --output-format json 2>/dev/null | jq '.sets[0].stored_bytes')
+    [ "$(all_of '.answers, .why, .sets, .next.waiting, .next.is_first')" = "true  $(sets | wc -l) 0 false " ]
+    [ "$(all_of '.full.basis, .full.set_bytes, .next.upload_bytes, .day_bytes')" = \
+        "measured $set_bytes $set_bytes $set_bytes " ]
+    [ "$(all_of '.kept_bytes == .full.kept * .full.set_bytes, (.full.kept | . > 15 and . < 24)')" = "true true " ]
+    # Sets of some kilobytes say nothing of the rate; a limit does.
+    [ "$(all_of '.rate_basis, .next.duration_s')" = "unknown null " ]
+    write_options 'limit_upload_kib: 1' 'access: append_only'
+    [ "$(all_of '.answers, .rate_basis, .bytes_per_second, .kept_bytes')" = "true limit 1024 null " ]
+    run -0 tb plan
+    echo "$output"
+    [[ $output == *"Off-site, as 'standin': rest:http"*"Answers:    yes; sets of that name there: $(sets | wc -l)"* ]]
+    [[ $output == *", at least "*"(limit_upload_kib)"*"Repository: grows by each upload"* ]]
+    # Another place was not asked: what is installed knows nothing of it.
+    write_options
+    sed -i 's|^  repository: .*|  repository: /mnt/elsewhere|' "$workspace/envs/standin.backup.yml"
+    [[ $(all_of '.answers, .why') == "null what is installed on the VM goes to another place"* ]]
+    write_options
 }
 
 @test "it has the store to read, a network of its own, no Docker, and works as a user that can do nothing" {
@@ -123,6 +158,7 @@ is_state() { [ "$(state_of "$1")" = "$2" ]; }
     wait_until 180 is_state .exit_status 1
     run -0 tb status
     [[ $output == *"off-site: "* ]]
+    [[ $(all_of '.answers, .next.waiting, .why') == "false 1 "?* ]]
     serve_rest "$machine"
     offsite sync
     is_there "$(newest)"

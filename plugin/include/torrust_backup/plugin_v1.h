@@ -48,7 +48,7 @@ typedef struct tbk_request_v1 {
     uint32_t struct_size; /* sizeof of the host's struct */
     uint32_t flags;
     const char *verb;
-    const char *environment;  /* the deployer's name of it */
+    const char *environment;  /* the deployer's name of it; NULL where none is meant, or all are */
     const char *working_dir;  /* the deployer's --working-dir; NULL = "." */
     const char *options_json; /* a JSON object, docs/schemas/request.schema.json; NULL = {} */
 } tbk_request_v1;

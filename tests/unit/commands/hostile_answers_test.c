@@ -210,6 +210,7 @@ static tbk_workspace workspace_of(uint32_t round)
         .environment = {.name = "x", .driver = TBK_DRIVER_SQLITE, .database_name = "tracker.db"}};
     tbk_options_default(&workspace.environment, &workspace.options);
     workspace.options.mode = round % 3 == 0 ? TBK_MODE_SIDECAR : TBK_MODE_WINDOW;
+    workspace.options.offsite.repository = round % 2 == 0 ? "rest:http://x/" : NULL;
     return workspace;
 }
 

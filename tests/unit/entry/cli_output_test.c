@@ -20,7 +20,13 @@ static const char *const honest[][2] = {
      "\"copy_bytes_per_second\":9,\"needed_bytes\":1,\"free_bytes\":2,\"measured\":{\"bytes\":3,"
      "\"from_disk\":true,\"to_disk\":true},\"database\":{\"bytes\":4,\"journal_mode\":\"wal\","
      "\"server\":\"s\",\"version\":\"v\",\"tables\":3},\"advice\":[\"a\"],"
-     "\"rungs\":[{\"method\":\"hot\",\"possible\":false,\"reason\":\"r\"}]}}"},
+     "\"rungs\":[{\"method\":\"hot\",\"possible\":false,\"reason\":\"r\"}]},"
+     "\"offsite\":{\"repository\":\"r\",\"name\":\"n\",\"take\":\"all\",\"answers\":false,"
+     "\"why\":\"w\",\"sets\":1,\"append_only\":false,\"full\":{\"set_bytes\":1,"
+     "\"basis\":\"estimated\",\"sets_a_year\":365,\"kept\":20},\"next\":{\"waiting\":1,"
+     "\"upload_bytes\":1,\"basis\":\"measured\",\"duration_s\":500,\"is_first\":true},"
+     "\"bytes_per_second\":5,\"rate_basis\":\"limit\",\"day_bytes\":1,\"month_bytes\":2,"
+     "\"kept_bytes\":3}}"},
     {"configure",
      "{\"host\":\"h\",\"complete\":true,\"changed\":true,\"dry_run\":false,"
      "\"items\":[{\"state\":\"installed\",\"target\":\"/t\"}],\"schedule\":\"* * * * *\","
