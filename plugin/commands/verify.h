@@ -11,8 +11,9 @@
 
 typedef struct tbk_verify_input {
     tbk_vm vm;
-    bool wait_for_cron; /* also have the cron daemon start one, within two minutes */
-    bool fetch_all;     /* whatever the size of the database */
+    bool wait_for_cron;  /* also have the cron daemon start one, within two minutes */
+    bool fetch_all;      /* whatever the size of the database */
+    bool proves_offsite; /* also the newest set off-site */
 } tbk_verify_input;
 
 /*

@@ -2,7 +2,9 @@
 /* The engine's commands on a store: list, check, prove, extract, acknowledge. */
 #include "base/clock.h"
 #include "base/json.h"
+#include "domain/host_layout.h"
 #include "engine/extraction.h"
+#include "engine/offsite_state.h"
 #include "engine/verification.h"
 #include "entry/engine_commands.h"
 #include "entry/engine_privileges.h"
@@ -81,6 +83,33 @@ static tbk_value *set_value(tbk_arena *arena, const tbk_stored_set *set, const t
     return map;
 }
 
+/* What the service `outbound` has seen of the store's sets, if there is one; a cache that cannot be
+ * read is none. */
+static void read_offsite(tbk_arena *arena, const tbk_engine_config *config,
+                         const tbk_report *report, tbk_offsite_state *out)
+{
+    tbk_error why;
+    *out = (tbk_offsite_state){.known_count = 0};
+    if (config->offsite.repository == NULL ||
+        tbk_offsite_state_read(arena, TBK_OUTBOUND_DIRECTORY, out, &why))
+        return;
+    *out = (tbk_offsite_state){.known_count = 0};
+    tbk_report_log(report, TBK_LOG_WARNING, "list", "what is off-site is not known: %s",
+                   why.message);
+}
+
+/* Only of the environment that goes there: another one's set could have the same id. */
+static void set_offsite(tbk_arena *arena, tbk_value *map, const tbk_stored_set *set,
+                        const tbk_engine_config *config, const tbk_offsite_state *state)
+{
+    const tbk_offsite_known *known = tbk_offsite_state_find_set(state, set->id);
+    if (known == NULL || set->manifest == NULL || set->manifest->environment == NULL ||
+        strcmp(set->manifest->environment, config->environment) != 0)
+        return;
+    tbk_value_set_string(arena, map, "offsite", tbk_offsite_level_name(known->level));
+    tbk_value_set_integer(arena, map, "offsite_s", known->level_s);
+}
+
 static tbk_value *result_begin(tbk_arena *arena, const tbk_store *store, tbk_value **out_sets)
 {
     tbk_value *result = tbk_value_map(arena);
@@ -96,6 +125,7 @@ bool engine_command_list(const engine_args *args, engine_output *output, tbk_err
     tbk_auto(tbk_arena) *arena = tbk_arena_new();
     tbk_auto(tbk_store) *store = NULL;
     tbk_engine_config config;
+    tbk_offsite_state state;
     tbk_stored_set *set;
     tbk_value *sets;
     if (!open_store(arena, args, TBK_STORE_READ, &config, &store, err) ||
@@ -103,8 +133,13 @@ bool engine_command_list(const engine_args *args, engine_output *output, tbk_err
         return false;
     tbk_value *result = result_begin(arena, store, &sets);
     const tbk_origin *mine = origin_of(arena, &config);
-    for (; set != NULL; set = set->next)
-        tbk_value_append(arena, sets, set_value(arena, set, mine));
+    const tbk_report report = engine_output_report(output);
+    read_offsite(arena, &config, &report, &state);
+    for (; set != NULL; set = set->next) {
+        tbk_value *map = set_value(arena, set, mine);
+        set_offsite(arena, map, set, &config, &state);
+        tbk_value_append(arena, sets, map);
+    }
     engine_output_result(output, result, engine_print_list);
     return true;
 }

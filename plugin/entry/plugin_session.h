@@ -13,7 +13,7 @@ typedef struct plugin_options {
     const char *journal_mode;
     const char *profile;
     bool wait_for_cron;
-    bool fetch_all;
+    bool fetch_all, proves_offsite;
     const char *set;  /* restore, fetch */
     const char *from; /* restore, fetch, extract; NULL = the store */
     const char *to;   /* fetch, extract */

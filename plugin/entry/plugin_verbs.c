@@ -73,6 +73,7 @@ static bool read_options(tbk_arena *arena, const char *json, tbk_verb verb, plug
            tbk_value_optional_string(value, "profile", &out->profile, err) &&
            tbk_value_optional_bool(value, "wait_for_cron", &out->wait_for_cron, err) &&
            tbk_value_optional_bool(value, "fetch_all", &out->fetch_all, err) &&
+           tbk_value_optional_bool(value, "offsite", &out->proves_offsite, err) &&
            tbk_value_optional_string(value, "set", &out->set, err) &&
            tbk_value_optional_string(value, "from", &out->from, err) &&
            tbk_value_optional_string(value, "to", &out->to, err) &&
@@ -243,7 +244,8 @@ static bool verb_verify(plugin_session *self, tbk_error *err)
 {
     const tbk_verify_input input = {.vm = plugin_vm_of(self),
                                     .wait_for_cron = self->options.wait_for_cron,
-                                    .fetch_all = self->options.fetch_all};
+                                    .fetch_all = self->options.fetch_all,
+                                    .proves_offsite = self->options.proves_offsite};
 
     return tbk_verify(self->arena, &input, &self->result, err);
 }

@@ -85,7 +85,7 @@ own_options() { "$TBK_BUILD/bin/$1" help "$2" | sed -nE '/^Common options/q; s/^
 render dry-run mode options working-dir
 plan $vm
 configure $vm dry-run
-verify $vm fetch-all wait-for-cron
+verify $vm fetch-all offsite wait-for-cron
 run $vm journal-mode method profile
 restore $vm dry-run forget-kept from set
 list $vm
@@ -147,7 +147,7 @@ END
             count=$((count + 1))
         done <options
     done
-    [ $count = 336 ]
+    [ $count = 350 ]
 }
 
 # possible COMMAND OPTION: a value that the engine takes.

@@ -28,6 +28,7 @@ typedef struct offsite {
     tbk_text log;
     tbk_report report;
     tbk_offsite_state state; /* as read last */
+    tbk_value *drilled;      /* what the last drill told */
     tbk_error err;
 } offsite;
 
@@ -98,6 +99,15 @@ static inline bool run(offsite *self,
     self->repository.calls[0] = '\0';
     tbk_text_clear(&self->log);
     return action(self->arena, &request, &self->err);
+}
+
+static inline bool drill_now(offsite *self)
+{
+    const tbk_offsite_request request = request_of(self);
+    self->repository.calls[0] = '\0';
+    tbk_text_clear(&self->log);
+    self->drilled = NULL;
+    return tbk_offsite_drill(self->arena, &request, &self->drilled, &self->err);
 }
 
 static inline bool sync_now(offsite *self) { return run(self, tbk_offsite_sync); }
