@@ -140,9 +140,9 @@ static inline const char *begin_with_a_set(offsite *self)
 /* Keeps the newest only. */
 static inline void keep_one(offsite *self)
 {
-    tbk_offsite_settings *settings = &self->config.offsite;
-    settings->keep_last = 1;
-    settings->keep_daily = settings->keep_weekly = settings->keep_monthly = 0;
+    tbk_offsite_settings *mine = &self->config.offsite;
+    mine->keep_last = 1;
+    mine->keep_daily = mine->keep_weekly = mine->keep_monthly = 0;
 }
 
 /* NULL: there is no such one. number: of those of the name, the newest being 0. */
