@@ -104,6 +104,7 @@ check_of() {
     write_options 'limit_upload_kib: 20'
     tb configure >/dev/null
     tb run >/dev/null
+    wait_until 60 is_state .sending "$(newest)" # and no longer one that only asks
     wait_until 60 on_vm pgrep -x restic >/dev/null
     pid=$(on_vm pgrep -xo restic)
     [ "$(sh_on_vm "awk '/^Uid|^CapEff|^NoNewPrivs/ {print \$2}' /proc/$pid/status" | xargs)" = '65042 0000000000000000 1' ]
@@ -116,7 +117,7 @@ check_of() {
 
 @test "killed in an upload, and the machine with it: the next try finishes, and no lock is left" {
     wait_until 60 on_vm pgrep -x restic >/dev/null
-    on_vm install -d -o 65042 $outbound_dir/drill/of-before # as a drill that was killed leaves it
+    on_vm install -d -o 65042 $outbound_dir/drill $outbound_dir/drill/of-before # as a drill that was killed leaves it
     on_vm docker kill $outbound >/dev/null
     "$vm" crash "$machine"
     "$vm" boot "$machine"
