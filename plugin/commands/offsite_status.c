@@ -149,7 +149,8 @@ static void judge(const judgement *self)
             state->drill_error);
     if (state->drill_shortfall != NULL && settings->drill_every_days > 0)
         add(self, self->look->warnings,
-            "set %s off-site was read back, but not restored: %s; then: torrust-backup offsite "
+            "set %s off-site was read back, but not restored: %s; to try again: torrust-backup "
+            "offsite "
             "drill %s",
             state->drill_set, state->drill_shortfall, self->vm->workspace->environment.name);
     judge_attempts(self);

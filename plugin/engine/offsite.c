@@ -3,6 +3,7 @@
 #include "engine/offsite.h"
 
 #include "base/clock.h"
+#include "database/throttle.h"
 #include "engine/offsite_internal.h"
 #include "store/store.h"
 
@@ -52,6 +53,7 @@ bool offsite_begin(offsite_work *work, tbk_arena *arena, const tbk_offsite_reque
                       "another process of this machine works off-site",
                       "wait until it has ended: 'torrust-backup status' tells", err))
         return false;
+    tbk_throttle_io(true); /* restic inherits it */
     offsite_tidy_drill(work);
     return tbk_offsite_state_read(arena, request->folder, &work->state, err);
 }
