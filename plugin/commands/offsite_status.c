@@ -144,8 +144,14 @@ static void judge(const judgement *self)
         add(self, self->look->problems, "the repository off-site is damaged: %s",
             state->check_error);
     if (state->error == NULL && state->drill_error != NULL)
-        add(self, self->look->problems, "set %s off-site is not what was sent: %s",
-            state->drill_set, state->drill_error);
+        add(self, self->look->problems, "set %s off-site is damaged: %s", state->drill_set,
+            state->drill_error);
+    if (state->drill_shortfall != NULL && settings->drill_every_days > 0)
+        add(self, self->look->warnings,
+            "set %s off-site was read back, but not restored: %s; to try again: torrust-backup "
+            "offsite "
+            "drill %s",
+            state->drill_set, state->drill_shortfall, self->vm->workspace->environment.name);
     judge_attempts(self);
     judge_age(self);
     judge_proof(self, "the check of the repository", state->check_good_s,
@@ -156,6 +162,16 @@ static void judge(const judgement *self)
             "nothing is removed off-site: %s; if that is as it should be: torrust-backup offsite "
             "accept %s",
             state->brake, self->vm->workspace->environment.name);
+}
+
+static void set_newest_level(tbk_arena *arena, tbk_value *out, const tbk_offsite_state *state)
+{
+    const tbk_offsite_known *known =
+        state->newest != NULL ? tbk_offsite_state_find_set(state, state->newest) : NULL;
+    if (known == NULL)
+        return;
+    tbk_value_set_string(arena, out, "newest_level", tbk_offsite_level_name(known->level));
+    tbk_value_set_integer(arena, out, "newest_level_s", known->level_s);
 }
 
 bool tbk_offsite_status(tbk_arena *arena, const tbk_vm *vm, const tbk_offsite_look *look,
@@ -174,12 +190,15 @@ bool tbk_offsite_status(tbk_arena *arena, const tbk_vm *vm, const tbk_offsite_lo
     tbk_value_set_string(arena, *out, "state", look->facts->outbound_state);
     tbk_value_set_string(arena, *out, "newest", state->newest);
     tbk_value_set_integer(arena, *out, "newest_s", state->newest_s);
+    set_newest_level(arena, *out, state);
     tbk_value_set_integer(arena, *out, "waiting", state->waiting);
     tbk_value_set_integer(arena, *out, "attempt_s", state->attempt_s);
     tbk_value_set_integer(arena, *out, "success_s", state->success_s);
     tbk_value_set_integer(arena, *out, "exit_status", state->exit_status);
     tbk_value_set_integer(arena, *out, "checked_s", state->check_good_s);
     tbk_value_set_integer(arena, *out, "read_back_s", state->drill_good_s);
+    tbk_value_set_integer(arena, *out, "restored_s", state->restored_s);
+    tbk_value_set_string(arena, *out, "shortfall", state->drill_shortfall);
     tbk_value_set_string(arena, *out, "error", state->error);
     tbk_value_set_string(arena, *out, "brake", state->brake);
     return true;

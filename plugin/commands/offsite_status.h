@@ -12,8 +12,9 @@ typedef struct tbk_offsite_look {
     tbk_value *problems, *warnings; /* lists that texts are appended to */
 } tbk_offsite_look;
 
-/* *out is NULL where nothing is to go off-site; else {"state", "newest", "newest_s", "waiting",
- * "checked_s", "read_back_s", "error", ...} for people and machines. */
+/* *out is NULL where nothing is to go off-site; else {"state", "newest", "newest_s",
+ * "newest_level", "newest_level_s", "waiting", "checked_s", "read_back_s", "restored_s", "error",
+ * ...} for people and machines. */
 bool tbk_offsite_status(tbk_arena *arena, const tbk_vm *vm, const tbk_offsite_look *look,
                         tbk_value **out, tbk_error *err) TBK_MUST_CHECK;
 

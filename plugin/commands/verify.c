@@ -12,7 +12,7 @@
 #include <inttypes.h>
 
 #define REPORT_SCHEMA 1
-#define STEPS 6u /* and one each for a live server, off-site, and when cron is waited for */
+#define STEPS 6u /* and one each for a live server, for off-site, its proof, and cron */
 #define HEALTHY_LIMIT_MS 120000
 
 /* --- the report --- */
@@ -192,7 +192,7 @@ static bool step(tbk_verify_job *self, const char *title,
                  bool (*work)(tbk_verify_job *, tbk_error *), tbk_error *err)
 {
     uint32_t total = STEPS + (self->wait_for_cron ? 1u : 0) + (has_server(self) ? 1u : 0) +
-                     (goes_offsite(self) ? 1u : 0);
+                     (goes_offsite(self) ? 1u : 0) + (self->proves_offsite ? 1u : 0);
     uint32_t number = ++self->step;
 
     tbk_report_step_started(self->vm->report, number, total, title);
@@ -251,8 +251,11 @@ static bool verify_backup(tbk_verify_job *self, tbk_error *err)
         return false;
     if (self->first_failed == NULL && !prove_all(self, err))
         return false;
-    return self->first_failed != NULL || !goes_offsite(self) ||
-           step(self, "Following it off-site", tbk_verify_follow_offsite, err);
+    if (self->first_failed == NULL && goes_offsite(self) &&
+        !step(self, "Following it off-site", tbk_verify_follow_offsite, err))
+        return false;
+    return self->first_failed != NULL || !self->proves_offsite ||
+           step(self, "Proving the newest set off-site", tbk_verify_drill_offsite, err);
 }
 
 static bool verify_all(tbk_verify_job *self, tbk_error *err)
@@ -301,6 +304,7 @@ bool tbk_verify(tbk_arena *arena, const tbk_verify_input *input, tbk_value **out
                            .wait_for_cron = input->wait_for_cron,
                            .fetch_all = input->fetch_all,
                            .keep = input->keep,
+                           .proves_offsite = input->proves_offsite,
                            .report = {.environment = input->vm.workspace->environment.name,
                                       .host = input->vm.remote->name,
                                       .at = at,
@@ -310,6 +314,11 @@ bool tbk_verify(tbk_arena *arena, const tbk_verify_input *input, tbk_value **out
                                       .healthy_after_ms = -1,
                                       .schedule = tbk_value_map(arena)}};
 
+    if (input->proves_offsite && !goes_offsite(&self))
+        return tbk_fail(err, TBK_E_CONFIG,
+                        "write a section 'offsite' into the options file, and configure",
+                        "nothing goes off-site from this environment, so there is nothing to prove "
+                        "there");
     if (input->wait_for_cron && tbk_vm_mode(&input->vm) == TBK_MODE_SIDECAR)
         return tbk_fail(err, TBK_E_CONFIG, "leave it out: the sidecar has a schedule of its own",
                         "cron starts nothing in mode sidecar, so there is nothing to wait for");

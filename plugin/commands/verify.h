@@ -11,10 +11,11 @@
 
 typedef struct tbk_verify_input {
     tbk_vm vm;
-    bool wait_for_cron; /* also have the cron daemon start one, within two minutes */
-    bool fetch_all;     /* whatever the size of the database */
-    const char *keep;   /* a folder of this machine that the set stays in, whatever its size, as
-                         * tbk_fetch puts it there; NULL: nothing stays */
+    bool wait_for_cron;  /* also have the cron daemon start one, within two minutes */
+    bool fetch_all;      /* whatever the size of the database */
+    bool proves_offsite; /* also the newest set off-site */
+    const char *keep;    /* a folder of this machine that the set stays in, whatever its size, as
+                          * tbk_fetch puts it there; NULL: nothing stays */
 } tbk_verify_input;
 
 /*

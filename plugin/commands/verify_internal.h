@@ -23,7 +23,7 @@ typedef struct tbk_verify_report {
 typedef struct tbk_verify_job {
     tbk_arena *arena;
     const tbk_vm *vm;
-    bool wait_for_cron, fetch_all; /* as the input has them */
+    bool wait_for_cron, fetch_all, proves_offsite; /* as the input has them */
     const char *keep;
     tbk_host_facts facts;
     tbk_verify_report report;
@@ -65,9 +65,11 @@ bool tbk_verify_prove_here(tbk_verify_job *self, tbk_error *err) TBK_MUST_CHECK;
 /* The set's rows compared with those of the live server. */
 bool tbk_verify_compare_live(tbk_verify_job *self, tbk_error *err) TBK_MUST_CHECK;
 
-/* --- step: verify_offsite.c --- */
+/* --- steps: verify_offsite.c --- */
 
 /* The set goes off-site, and is seen there. Starts the service where it waited for a first set. */
 bool tbk_verify_follow_offsite(tbk_verify_job *self, tbk_error *err) TBK_MUST_CHECK;
+/* The newest set there is proved, as deep as the options say. */
+bool tbk_verify_drill_offsite(tbk_verify_job *self, tbk_error *err) TBK_MUST_CHECK;
 
 #endif

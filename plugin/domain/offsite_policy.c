@@ -198,6 +198,13 @@ int64_t tbk_offsite_retry_s(int64_t failures)
     return waits_s[failures < 1 ? 0 : failures > count ? count - 1 : failures - 1];
 }
 
+tbk_proof_level tbk_offsite_drill_level(const tbk_offsite_settings *settings, tbk_driver driver)
+{
+    if (settings->drill_level != TBK_PROOF_NONE)
+        return settings->drill_level;
+    return driver == TBK_DRIVER_SQLITE ? TBK_PROOF_RESTORED : TBK_PROOF_CHECKSUMS;
+}
+
 bool tbk_offsite_is_due(int64_t last_s, int64_t every_days, int64_t now_s)
 {
     bool never_was = last_s <= 0 || last_s > now_s;

@@ -72,6 +72,9 @@ const char *tbk_offsite_brake(tbk_arena *arena, const tbk_offsite_copies *copies
  */
 int64_t tbk_offsite_retry_s(int64_t failures);
 
+/* How deep a drill is to go: as it is set, or as the kind of database allows. */
+tbk_proof_level tbk_offsite_drill_level(const tbk_offsite_settings *settings, tbk_driver driver);
+
 /* Whether something that is done every so many days is to be done now; 0 days: never. last_s is 0
  * where it never was. A last time from the future is none. */
 bool tbk_offsite_is_due(int64_t last_s, int64_t every_days, int64_t now_s);

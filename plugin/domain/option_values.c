@@ -54,6 +54,9 @@ static const char *const accesses[] = {
     [TBK_ACCESS_READ_WRITE] = "read_write", [TBK_ACCESS_APPEND_ONLY] = "append_only"};
 const tbk_names tbk_offsite_access_names = {TBK_NAMES_LIST(accesses)};
 
+static const char *const drill_levels[] = {"auto", "checksums", "restored"}; /* tbk_proof_level */
+const tbk_names tbk_offsite_drill_names = {TBK_NAMES_LIST(drill_levels)};
+
 TBK_NAMES_FUNCTIONS(tbk_method, tbk_method, tbk_method_names)
 TBK_NAMES_NAME(tbk_database_tls, tbk_database_tls, tbk_database_tls_names)
 TBK_NAMES_FUNCTIONS(tbk_mode, tbk_mode, tbk_mode_names)

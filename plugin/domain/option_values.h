@@ -69,7 +69,8 @@ bool tbk_ssh_program_parse(const char *name, tbk_ssh_program *out, tbk_error *er
 extern const tbk_names tbk_method_names, tbk_hold_policy_names, tbk_database_tls_names,
     tbk_mode_names, tbk_journal_mode_names, tbk_ssh_program_names, tbk_offsite_take_names,
     tbk_offsite_access_names;
-extern const tbk_names tbk_option_proof_names; /* by tbk_proof_level, without "none" */
+extern const tbk_names tbk_offsite_drill_names; /* by tbk_proof_level; "auto" in place of none */
+extern const tbk_names tbk_option_proof_names;  /* by tbk_proof_level, without "none" */
 /* What `offsite` can be told to do. */
 typedef enum tbk_offsite_action {
     TBK_OFFSITE_SYNC, /* all that is due */

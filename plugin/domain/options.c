@@ -272,9 +272,16 @@ static bool check_tls(const tbk_options *options, tbk_driver driver, tbk_error *
 }
 
 /* What cannot be asked for at night. */
-static bool check_offsite(const tbk_options *options, tbk_error *err)
+static bool check_offsite(const tbk_options *options, tbk_driver driver, tbk_error *err)
 {
     const char *repository = options->offsite.repository;
+    if (options->offsite.drill_level == TBK_PROOF_RESTORED && driver == TBK_DRIVER_MYSQL)
+        return tbk_fail(
+            err, TBK_E_CONFIG,
+            "leave it out, or write checksums; what runs restore each few days says "
+            "'prove_restored_every_days'",
+            "'offsite.drill_level: restored' is for SQLite: a dump of MySQL is restored "
+            "in a server, and what goes off-site must not reach one");
     if (repository != NULL && (tbk_path_is_within(repository, options->store) ||
                                tbk_path_is_within(options->store, repository)))
         return tbk_fail(err, TBK_E_CONFIG, "name a folder of another disk",
@@ -298,6 +305,6 @@ bool tbk_options_check(const tbk_options *options, tbk_driver driver, tbk_error 
 {
     return check_native(options, err) && check_profiles(options, err) &&
            tbk_method_check(options->method, driver, options->mode, options->hold, err) &&
-           check_tls(options, driver, err) && check_offsite(options, err) &&
+           check_tls(options, driver, err) && check_offsite(options, driver, err) &&
            check_values(options, err);
 }

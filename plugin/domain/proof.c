@@ -17,6 +17,17 @@ const tbk_names tbk_proof_level_names = {.what = "level of proof",
 
 TBK_NAMES_NAME(tbk_proof_level, tbk_proof_level, tbk_proof_level_names)
 
+static const char *const offsite_levels[] = {
+    [TBK_PROOF_NONE] = "offsite",
+    [TBK_PROOF_CHECKSUMS] = "offsite-checksums",
+    [TBK_PROOF_RESTORED] = "offsite-restored",
+};
+
+const tbk_names tbk_offsite_level_names = {.what = "level of proof off-site",
+                                           TBK_NAMES_LIST(offsite_levels)};
+
+TBK_NAMES_NAME(tbk_proof_level, tbk_offsite_level, tbk_offsite_level_names)
+
 #define AT(member) TBK_AT(tbk_proof, member)
 
 static const tbk_field fields[] = {

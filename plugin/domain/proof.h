@@ -34,4 +34,9 @@ bool tbk_proof_read(tbk_arena *arena, const tbk_value *value, tbk_proof *out,
 extern const tbk_names tbk_proof_level_names;
 const char *tbk_proof_level_name(tbk_proof_level level); /* "none", "checksums", "restored" */
 
+/* What is known of a copy in another place, by the level that it was proved at there: "offsite", it
+ * was seen to be there whole; "offsite-checksums", read back; "offsite-restored". */
+extern const tbk_names tbk_offsite_level_names;
+const char *tbk_offsite_level_name(tbk_proof_level level);
+
 #endif

@@ -5,6 +5,7 @@
 
 #include "domain/environment.h"
 #include "domain/option_values.h"
+#include "domain/proof.h"
 #include "domain/rules.h"
 
 /* What leaves the VM; domain/offsite_policy.h decides by them. */
@@ -18,6 +19,7 @@ typedef struct tbk_offsite_settings {
     int64_t keep_last, keep_daily, keep_weekly, keep_monthly;
     int64_t check_every_days, check_parts; /* a check reads one part of so many */
     int64_t drill_every_days;
+    tbk_proof_level drill_level; /* none: as the kind of database allows */
 } tbk_offsite_settings;
 
 /* Of the operator: options.h reads them. */

@@ -3,6 +3,7 @@
 #include "engine/offsite.h"
 
 #include "base/clock.h"
+#include "database/throttle.h"
 #include "engine/offsite_internal.h"
 #include "store/store.h"
 
@@ -48,10 +49,13 @@ bool offsite_begin(offsite_work *work, tbk_arena *arena, const tbk_offsite_reque
                               "run 'torrust-backup configure' again: it gives the folder to the "
                               "user that goes off-site",
                               "cannot write in '%s'", request->folder);
-    return offsite_lock(work->lock, OFFSITE_LOCK_WAIT_MS, request->report,
-                        "another process of this machine works off-site",
-                        "wait until it has ended: 'torrust-backup status' tells", err) &&
-           tbk_offsite_state_read(arena, request->folder, &work->state, err);
+    if (!offsite_lock(work->lock, OFFSITE_LOCK_WAIT_MS, request->report,
+                      "another process of this machine works off-site",
+                      "wait until it has ended: 'torrust-backup status' tells", err))
+        return false;
+    tbk_throttle_io(true); /* restic inherits it */
+    offsite_tidy_drill(work);
+    return tbk_offsite_state_read(arena, request->folder, &work->state, err);
 }
 
 void offsite_end(offsite_work *work)
@@ -342,7 +346,7 @@ static bool prove(offsite_work *work, tbk_error *err)
     int64_t drill_days = state->drill_error != NULL ? 1 : settings->drill_every_days;
     return (is_due(work, state->check_s, check_days) ? offsite_check(work, err)
                                                      : offsite_judge_check(state, err)) &&
-           (is_due(work, state->drill_s, drill_days) ? offsite_drill(work, err)
+           (is_due(work, state->drill_s, drill_days) ? offsite_drill(work, OFFSITE_AS_POSSIBLE, err)
                                                      : offsite_judge_drill(state, err));
 }
 

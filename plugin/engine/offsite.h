@@ -38,7 +38,10 @@ bool tbk_offsite_sync(tbk_arena *arena, const tbk_offsite_request *request,
 /* The same, of one thing only, whether it is due or not. */
 bool tbk_offsite_check(tbk_arena *arena, const tbk_offsite_request *request,
                        tbk_error *err) TBK_MUST_CHECK;
-bool tbk_offsite_drill(tbk_arena *arena, const tbk_offsite_request *request,
+/* out: {set, level: tbk_offsite_level_name, level_s, shortfall: why the level is not the configured
+ * one}. Also fails with TBK_E_SPACE, where there is no room to restore the set; then nothing is
+ * changed. */
+bool tbk_offsite_drill(tbk_arena *arena, const tbk_offsite_request *request, tbk_value **out,
                        tbk_error *err) TBK_MUST_CHECK;
 
 /* Makes the repository, and remembers its id. Also where there is one already: then it is this one
@@ -52,8 +55,9 @@ bool tbk_offsite_unlock(tbk_arena *arena, const tbk_offsite_request *request,
 bool tbk_offsite_accept(tbk_arena *arena, const tbk_offsite_request *request,
                         tbk_error *err) TBK_MUST_CHECK;
 
-/* {repository, name, sets: [{id, name, profile, database_bytes, snapshot}]}: of all names, the
- * newest first. Needs no lock. */
+/* {repository, name, sets: [{id, name, profile, database_bytes, snapshot, level, level_s,
+ * damage}]}: of all names, the newest first; the level where the service has looked at it. Needs no
+ * lock. */
 bool tbk_offsite_list(tbk_arena *arena, const tbk_offsite_request *request, tbk_value **out,
                       tbk_error *err) TBK_MUST_CHECK;
 

@@ -233,7 +233,8 @@ static bool save_now_and_then(offsite_work *work, looked *it, tbk_error *err)
 static tbk_offsite_known known_of(const offsite_work *work, const tbk_snapshot *snapshot,
                                   const tbk_manifest *manifest, const char *reason)
 {
-    tbk_offsite_known known = {.snapshot = snapshot->id, .set = snapshot->set};
+    tbk_offsite_known known = {
+        .snapshot = snapshot->id, .set = snapshot->set, .level_s = work->request->now_s};
     if (reason != NULL) {
         known.lacks = tbk_arena_copy(work->arena, reason);
         known.profile = offsite_profile_of(snapshot);
@@ -380,15 +381,12 @@ static bool read_file_back(offsite_work *work, const tbk_snapshot *snapshot,
     return true;
 }
 
-bool offsite_read_back(offsite_work *work, const tbk_snapshot *snapshot, const char **out_reason,
-                       tbk_error *err)
+bool offsite_read_back(offsite_work *work, const tbk_snapshot *snapshot,
+                       const tbk_manifest *manifest, const char **out_reason, tbk_error *err)
 {
-    tbk_manifest manifest = {.file_count = 0}; /* where it could not be read */
-    if (!offsite_examine(work->arena, work->repository, snapshot, &manifest, out_reason, err))
-        return false;
-    for (size_t i = 0; i < manifest.file_count && *out_reason == NULL; i++)
+    for (size_t i = 0; i < manifest->file_count && *out_reason == NULL; i++)
         if (!tbk_report_go_on(work->report, err) ||
-            !read_file_back(work, snapshot, &manifest.files[i], out_reason, err))
+            !read_file_back(work, snapshot, &manifest->files[i], out_reason, err))
             return false;
     return true;
 }

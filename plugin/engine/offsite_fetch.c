@@ -49,9 +49,9 @@ static bool check_space(const char *folder, uint64_t needed_bytes, tbk_error *er
     if (statvfs(folder, &space) != 0)
         return tbk_fail_errno(err, TBK_E_IO, errno, NULL, "looking at '%s'", folder);
     uint64_t free_bytes = (uint64_t)space.f_bavail * space.f_frsize;
-    return (free_bytes >= SPARE_BYTES && free_bytes - SPARE_BYTES >= needed_bytes) ||
-           tbk_fail(err, TBK_E_SPACE, "make room on the file system of '" INCOMING "'",
-                    "the set needs %" PRIu64 " more bytes in '%s', where %" PRIu64 " are free",
+    return free_bytes >= needed_bytes ||
+           tbk_fail(err, TBK_E_SPACE, "make room on the file system of that folder",
+                    "%" PRIu64 " more bytes are needed in '%s', where %" PRIu64 " are free",
                     needed_bytes, folder, free_bytes);
 }
 
@@ -63,22 +63,26 @@ static uint64_t bytes_there(tbk_arena *arena, const char *folder, const char *na
     return lstat(path, &status) == 0 ? (uint64_t)status.st_blocks * BLOCK_BYTES : 0;
 }
 
-/* For all that the snapshot has, of which its manifest may tell less, and that is not there yet. */
-static bool count_needed(tbk_arena *arena, const tbk_repository *repository,
-                         const tbk_snapshot *snapshot, const char *folder, uint64_t *out_bytes,
-                         tbk_error *err)
+static uint64_t add(uint64_t sum, uint64_t more)
 {
+    return more < UINT64_MAX - sum ? sum + more : UINT64_MAX;
+}
+
+/* For all that the snapshot has, of which its manifest may tell less. */
+bool offsite_check_room(tbk_arena *arena, const tbk_offsite_request *request,
+                        const tbk_snapshot *snapshot, const char *folder, uint64_t more_bytes,
+                        tbk_error *err)
+{
+    const tbk_repository *it = request->repository;
     tbk_snapshot_file *files = NULL;
-    *out_bytes = 0;
-    if (!repository->files(repository->self, arena, snapshot, &files, err))
+    uint64_t needed_bytes = more_bytes;
+    if (!it->files(it->self, arena, snapshot, &files, err))
         return false;
     for (const tbk_snapshot_file *file = files; file != NULL; file = file->next) {
         uint64_t there = bytes_there(arena, folder, file->name);
-        uint64_t more = file->size_bytes > there ? file->size_bytes - there : 0;
-        *out_bytes = more < UINT64_MAX - SPARE_BYTES - *out_bytes ? *out_bytes + more
-                                                                  : UINT64_MAX - SPARE_BYTES;
+        needed_bytes = add(needed_bytes, file->size_bytes > there ? file->size_bytes - there : 0);
     }
-    return true;
+    return check_space(folder, needed_bytes, err);
 }
 
 /* Its age counts from now: a restore gives a folder the time that it had when it was sent. */
@@ -152,9 +156,8 @@ static bool download(tbk_arena *arena, const tbk_offsite_request *request,
                      const tbk_snapshot *snapshot, const char *folder, tbk_error *err)
 {
     const tbk_repository *it = request->repository;
-    uint64_t bytes = 0;
     if (!tbk_directory_make(folder, 0750, err) || !make_young(folder, request->now_s, err) ||
-        !count_needed(arena, it, snapshot, folder, &bytes, err) || !check_space(folder, bytes, err))
+        !offsite_check_room(arena, request, snapshot, folder, SPARE_BYTES, err))
         return false;
     tbk_report_log(request->report, TBK_LOG_INFO, PHASE, "set %s is fetched", snapshot->set);
     return it->restore(it->self, snapshot, folder, err) && make_young(folder, request->now_s, err);

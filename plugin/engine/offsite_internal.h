@@ -31,7 +31,8 @@ typedef struct offsite_work {
     tbk_error left_why; /* of the first of them */
 } offsite_work;
 
-/* Takes the folder's lock, and reads the state. Fails with TBK_E_LOCKED. */
+/* Takes the folder's lock, tidies up after a drill that was killed, and reads the state. Fails with
+ * TBK_E_LOCKED. */
 bool offsite_begin(offsite_work *work, tbk_arena *arena, const tbk_offsite_request *request,
                    tbk_error *err) TBK_MUST_CHECK;
 void offsite_end(offsite_work *work);
@@ -69,17 +70,31 @@ const tbk_snapshot *offsite_newest_whole(const offsite_work *work);
 bool offsite_examine(tbk_arena *arena, const tbk_repository *repository,
                      const tbk_snapshot *snapshot, tbk_manifest *out_manifest,
                      const char **out_reason, tbk_error *err) TBK_MUST_CHECK;
-/* Reads a copy back and compares every byte. *out_reason as above. */
-bool offsite_read_back(offsite_work *work, const tbk_snapshot *snapshot, const char **out_reason,
+/* Reads the files of a copy back and compares every byte. *out_reason as above. */
+bool offsite_read_back(offsite_work *work, const tbk_snapshot *snapshot,
+                       const tbk_manifest *manifest, const char **out_reason,
                        tbk_error *err) TBK_MUST_CHECK;
 
 /* identify, tidy_locks, look. */
 bool offsite_look_there(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
 
+/* Whether a drill that cannot restore here, as there is no room, reads the copy back instead: of
+ * itself it does; whoever asks for one is told. */
+typedef enum offsite_manner { OFFSITE_AS_POSSIBLE, OFFSITE_AS_ASKED } offsite_manner;
+
 /* One part of the data; a newest set. Each notes in the state how it was. Fails with
- * TBK_E_UNPROVED. */
+ * TBK_E_UNPROVED; where it could not be looked at, with its error, and nothing is noted. */
 bool offsite_check(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
-bool offsite_drill(offsite_work *work, tbk_error *err) TBK_MUST_CHECK;
+bool offsite_drill(offsite_work *work, offsite_manner manner, tbk_error *err) TBK_MUST_CHECK;
+/* Whatever was known to be whole may not be any more; what is known to be damaged is. */
+void offsite_doubt_all(tbk_offsite_state *state);
+/* Removes what a drill has restored, also one that was killed. */
+void offsite_tidy_drill(const offsite_work *work);
+/* Whether the files of the snapshot, without those that are in the folder already, and so many
+ * bytes besides fit into the folder's file system. Fails with TBK_E_SPACE. */
+bool offsite_check_room(tbk_arena *arena, const tbk_offsite_request *request,
+                        const tbk_snapshot *snapshot, const char *folder, uint64_t more_bytes,
+                        tbk_error *err) TBK_MUST_CHECK;
 /* By the last of each. */
 bool offsite_judge_check(const tbk_offsite_state *state, tbk_error *err) TBK_MUST_CHECK;
 bool offsite_judge_drill(const tbk_offsite_state *state, tbk_error *err) TBK_MUST_CHECK;

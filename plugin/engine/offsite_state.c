@@ -27,6 +27,9 @@ static const tbk_field known_fields[] = {
     {"profile", TBK_FIELD_NAME, AT(profile), .names = &tbk_profile_names},
     {"database_bytes", TBK_FIELD_INTEGER, AT(database_bytes)},
     {"stored_bytes", TBK_FIELD_INTEGER, AT(stored_bytes)},
+    {"level", TBK_FIELD_NAME, AT(level), .need = TBK_FIELD_OPTIONAL,
+     .names = &tbk_offsite_level_names},
+    {"level_s", TBK_FIELD_INTEGER, AT(level_s), .need = TBK_FIELD_OPTIONAL},
     {.kind = TBK_FIELD_END},
 };
 #undef AT
@@ -64,6 +67,9 @@ static const tbk_field state_fields[] = {
     {"drill_good_s", TBK_FIELD_INTEGER, AT(drill_good_s)},
     {"drill_set", TBK_FIELD_TEXT, AT(drill_set), OPTIONAL},
     {"drill_error", TBK_FIELD_TEXT, AT(drill_error), OPTIONAL},
+    {"drill_level", TBK_FIELD_NAME, AT(drill_level), OPTIONAL, .names = &tbk_proof_level_names},
+    {"drill_shortfall", TBK_FIELD_TEXT, AT(drill_shortfall), OPTIONAL},
+    {"restored_s", TBK_FIELD_INTEGER, AT(restored_s), OPTIONAL},
     {"prune_s", TBK_FIELD_INTEGER, AT(prune_s)},
     {"accepted_s", TBK_FIELD_INTEGER, AT(accepted_s)},
     {"brake", TBK_FIELD_TEXT, AT(brake), OPTIONAL},
@@ -91,12 +97,13 @@ bool tbk_offsite_state_read(tbk_arena *arena, const char *folder, tbk_offsite_st
                             tbk_error *err)
 {
     const char *path = tbk_arena_format(arena, "%s/" STATE_NAME, folder);
+    tbk_auto_fd int fd = -1;
     char *bytes = NULL;
     size_t length = 0;
     *out = (tbk_offsite_state){.hosts = (const char **)(uintptr_t)NO_HOSTS};
-    if (access(path, F_OK) != 0)
-        return true;
-    if (!tbk_file_read(arena, path, STATE_BYTES_MAX, &bytes, &length, err))
+    if (!tbk_file_open(path, &fd, err)) /* no link: who lists sets is another user */
+        return err->code == TBK_E_NOT_FOUND;
+    if (!tbk_file_read_open(arena, fd, path, STATE_BYTES_MAX, &bytes, &length, err))
         return false;
     if (tbk_offsite_state_parse(arena, bytes, length, path, out, err))
         return true;
@@ -123,6 +130,10 @@ static void append_metrics(tbk_text *text, const tbk_offsite_state *state)
          state->check_good_s},
         {"offsite_last_drill_timestamp_seconds", "When a set was read back and found good.",
          state->drill_good_s},
+        {"offsite_last_restored_timestamp_seconds",
+         "When a set from there was restored and found good.", state->restored_s},
+        {"offsite_drill_shortfall", "1 where the last drill did not go as deep as it was to.",
+         state->drill_shortfall != NULL},
         {"offsite_retention_brake", "1 where nothing is removed: the database shrank.",
          state->brake != NULL},
     };
@@ -192,4 +203,28 @@ const tbk_offsite_known *tbk_offsite_state_find(const tbk_offsite_state *state,
         if (strcmp(state->known[i].snapshot, snapshot) == 0)
             return &state->known[i];
     return NULL;
+}
+
+const tbk_offsite_known *tbk_offsite_state_find_set(const tbk_offsite_state *state, const char *set)
+{
+    const tbk_offsite_known *best = NULL;
+    for (size_t i = 0; i < state->known_count; i++) {
+        const tbk_offsite_known *known = &state->known[i];
+        if (tbk_offsite_known_is_whole(known) && strcmp(known->set, set) == 0 &&
+            (best == NULL || known->level > best->level))
+            best = known;
+    }
+    return best;
+}
+
+void tbk_offsite_state_note_level(tbk_offsite_state *state, const char *snapshot,
+                                  tbk_proof_level level, int64_t now_s)
+{
+    for (size_t i = 0; i < state->known_count; i++) {
+        tbk_offsite_known *known = &state->known[i];
+        if (strcmp(known->snapshot, snapshot) != 0 || level < known->level)
+            continue;
+        known->level = level;
+        known->level_s = now_s;
+    }
 }

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/value.h"
 #include "domain/option_values.h"
+#include "domain/proof.h"
 #include "domain/settings.h"
 
 /* A copy that was looked at: it is whole, or could not be read back. */
@@ -21,6 +22,8 @@ typedef struct tbk_offsite_known {
                          * again after each check, since the look may have been wrong */
     tbk_profile profile;
     int64_t database_bytes, stored_bytes;
+    tbk_proof_level level; /* the best that a drill has proved of it; none: it was seen only */
+    int64_t level_s;       /* when */
 } tbk_offsite_known;
 
 /* A lock in the repository, and when it was first seen: by the machine's uptime. */
@@ -50,6 +53,9 @@ typedef struct tbk_offsite_state {
     const char *check_error;
     int64_t drill_s, drill_good_s;
     const char *drill_set, *drill_error;
+    tbk_proof_level drill_level; /* how deep the last one went */
+    const char *drill_shortfall; /* why not as deep as it was to */
+    int64_t restored_s;          /* the last good one that restored a set */
     int64_t prune_s;
     int64_t accepted_s; /* an operator said that the database is as it should be */
     const char *brake;  /* why nothing is removed */
@@ -74,5 +80,11 @@ bool tbk_offsite_known_is_whole(const tbk_offsite_known *known); /* NULL is not 
 /* NULL: it was not looked at yet. */
 const tbk_offsite_known *tbk_offsite_state_find(const tbk_offsite_state *state,
                                                 const char *snapshot);
+/* The whole copy of the set that the most was proved of; NULL: there is none. */
+const tbk_offsite_known *tbk_offsite_state_find_set(const tbk_offsite_state *state,
+                                                    const char *set);
+/* A proof that holds is not replaced by a weaker one. */
+void tbk_offsite_state_note_level(tbk_offsite_state *state, const char *snapshot,
+                                  tbk_proof_level level, int64_t now_s);
 
 #endif

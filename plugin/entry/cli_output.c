@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "entry/text_forecast.h"
 #include "entry/text_offsite.h"
+#include "entry/text_offsite_plan.h"
 #include "entry/text_restored.h"
 #include "entry/text_sets.h"
 
@@ -119,16 +120,6 @@ static void print_run(FILE *out, const tbk_value *result)
     print_last_run(out, tbk_value_find(result, "run"));
 }
 
-static void print_offsite(FILE *out, const tbk_value *result)
-{
-    const char *action = tbk_value_text_at(result, "action", NULL);
-
-    if (action != NULL)
-        (void)fprintf(out, "Done:       %s\n", action);
-    if (tbk_value_find(result, "sets") != NULL)
-        tbk_offsite_sets_print(out, result);
-}
-
 /* What a restore took, in the order of its parts. */
 static void print_times(FILE *out, const tbk_value *result)
 {
@@ -207,7 +198,7 @@ static void print_list(FILE *out, const tbk_value *result)
     if (tbk_value_find(result, "environments") != NULL)
         tbk_environments_print(out, tbk_value_members_at(result, "environments"));
     else if (tbk_value_find(result, "repository") != NULL)
-        tbk_offsite_sets_print(out, result);
+        tbk_offsite_print(out, result);
     else if (item == NULL)
         (void)fprintf(out, "There is no backup set yet.\n");
     else if (tbk_value_find(result, "from") != NULL)
@@ -225,30 +216,6 @@ static void print_acknowledged(FILE *out, const tbk_value *result)
                                : "There was nothing to acknowledge.");
     for (; item != NULL; item = item->next)
         (void)fprintf(out, "  %s\n", tbk_value_text_at(item->value, "reason", ""));
-}
-
-static void print_time(FILE *out, const char *before, int64_t time_s)
-{
-    char text[TBK_CLOCK_TEXT_SIZE];
-
-    if (time_s > 0 && time_s <= TBK_CLOCK_LAST_S) {
-        tbk_clock_format(time_s, text);
-        (void)fprintf(out, "%s%s", before, text);
-    }
-}
-
-static void print_offsite_state(FILE *out, const tbk_value *offsite)
-{
-    int64_t waiting = tbk_value_integer_at(offsite, "waiting");
-
-    if (offsite == NULL)
-        return;
-    (void)fprintf(out, "Off-site:   %s", tbk_value_text_at(offsite, "newest", "no set yet"));
-    print_time(out, ", checked ", tbk_value_integer_at(offsite, "checked_s"));
-    print_time(out, ", read back ", tbk_value_integer_at(offsite, "read_back_s"));
-    if (waiting > 0)
-        (void)fprintf(out, ", %" PRId64 " to be sent", waiting);
-    (void)fputs("\n", out);
 }
 
 static void print_status(FILE *out, const tbk_value *result)
@@ -271,7 +238,7 @@ static void print_status(FILE *out, const tbk_value *result)
     if (tbk_value_integer_at(result, "last_run.exit_status") != 0)
         (void)fprintf(out, "Last good:  %s\n",
                       tbk_value_text_at(result, "last_run.last_success_set", "none"));
-    print_offsite_state(out, tbk_value_find(result, "offsite"));
+    tbk_offsite_status_print(out, tbk_value_find(result, "offsite"));
     if (tbk_value_find(result, "store_free_bytes") != NULL)
         print_bytes(out, "Store free: ", tbk_value_integer_at(result, "store_free_bytes"));
     print_schedule(out, result);
@@ -369,7 +336,7 @@ void cli_print_result(FILE *out, const char *command, const tbk_value *result)
                     {"run", print_run},
                     {"list", print_list},
                     {"restore", print_restore},
-                    {"offsite", print_offsite},
+                    {"offsite", tbk_offsite_print},
                     {"fetch", print_fetch},
                     {"extract", tbk_extracted_print},
                     {"rescue", print_rescue},

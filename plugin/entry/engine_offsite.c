@@ -10,6 +10,7 @@
 #include "engine/offsite.h"
 #include "entry/engine_commands.h"
 #include "entry/engine_privileges.h"
+#include "entry/text_offsite.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -89,24 +90,7 @@ static bool check_config(const tbk_engine_config *config, tbk_error *err)
 
 /* --- the actions --- */
 
-static void print_list(const tbk_value *result)
-{
-    const tbk_member *item = tbk_value_members_at(result, "sets");
-    (void)printf("%s\n", tbk_value_text_at(result, "repository", "-"));
-    if (item == NULL)
-        (void)printf("There is no set.\n");
-    for (; item != NULL; item = item->next)
-        (void)printf("%-18s %-10s %s\n", tbk_value_text_at(item->value, "id", "-"),
-                     tbk_value_text_at(item->value, "profile", "-"),
-                     tbk_value_text_at(item->value, "name", "-"));
-}
-
-static void print_done(const tbk_value *result)
-{
-    const char *path = tbk_value_text_at(result, "path", NULL);
-    (void)printf("%s: done%s%s\n", tbk_value_text_at(result, "action", "-"),
-                 path != NULL ? ": " : "", path != NULL ? path : "");
-}
+static void print_result(const tbk_value *result) { tbk_offsite_print(stdout, result); }
 
 static bool list(tbk_arena *arena, const tbk_offsite_request *request, engine_output *output,
                  tbk_error *err)
@@ -115,19 +99,31 @@ static bool list(tbk_arena *arena, const tbk_offsite_request *request, engine_ou
     if (!tbk_offsite_list(arena, request, &result, err))
         return false;
     tbk_value_set_integer(arena, result, "schema", RESULT_SCHEMA);
-    engine_output_result(output, result, print_list);
+    engine_output_result(output, result, print_result);
     return true;
 }
 
-static bool act(tbk_arena *arena, const engine_args *args, const tbk_offsite_request *request,
-                const char **out_path, tbk_error *err)
+static bool fetch(tbk_arena *arena, const engine_args *args, const tbk_offsite_request *request,
+                  tbk_value **out, tbk_error *err)
 {
     const char *name = args->name != NULL ? args->name : request->config->offsite.name;
+    const char *path = NULL;
+    if (!tbk_offsite_fetch(arena, request, name, args->set, &path, err))
+        return false;
+    *out = tbk_value_map(arena);
+    tbk_value_set_string(arena, *out, "path", path);
+    return true;
+}
+
+/* *out stays NULL where there is nothing to tell but that it was done. */
+static bool act(tbk_arena *arena, const engine_args *args, const tbk_offsite_request *request,
+                tbk_value **out, tbk_error *err)
+{
     switch (args->action) {
     case TBK_OFFSITE_CHECK:
         return tbk_offsite_check(arena, request, err);
     case TBK_OFFSITE_DRILL:
-        return tbk_offsite_drill(arena, request, err);
+        return tbk_offsite_drill(arena, request, out, err);
     case TBK_OFFSITE_INIT:
         return tbk_offsite_init(arena, request, err);
     case TBK_OFFSITE_UNLOCK:
@@ -135,7 +131,7 @@ static bool act(tbk_arena *arena, const engine_args *args, const tbk_offsite_req
     case TBK_OFFSITE_ACCEPT:
         return tbk_offsite_accept(arena, request, err);
     case TBK_OFFSITE_FETCH:
-        return tbk_offsite_fetch(arena, request, name, args->set, out_path, err);
+        return fetch(arena, args, request, out, err);
     default:
         return tbk_offsite_sync(arena, request, err);
     }
@@ -144,17 +140,17 @@ static bool act(tbk_arena *arena, const engine_args *args, const tbk_offsite_req
 static bool act_and_tell(tbk_arena *arena, const engine_args *args,
                          const tbk_offsite_request *request, engine_output *output, tbk_error *err)
 {
-    const char *path = NULL;
+    tbk_value *result = NULL;
     if (args->action == TBK_OFFSITE_LIST)
         return list(arena, request, output, err);
-    if (!act(arena, args, request, &path, err))
+    if (!act(arena, args, request, &result, err))
         return false;
-    tbk_value *result = tbk_value_map(arena);
+    if (result == NULL)
+        result = tbk_value_map(arena);
     tbk_value_set_integer(arena, result, "schema", RESULT_SCHEMA);
     tbk_value_set_string(arena, result, "action",
                          tbk_names_of(&tbk_engine_action_names, args->action));
-    tbk_value_set_string(arena, result, "path", path);
-    engine_output_result(output, result, print_done);
+    engine_output_result(output, result, print_result);
     return true;
 }
 

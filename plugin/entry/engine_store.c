@@ -2,8 +2,10 @@
 /* The engine's commands on a store: list, check, prove, extract, acknowledge. */
 #include "base/clock.h"
 #include "base/json.h"
+#include "domain/host_layout.h"
 #include "engine/catalogue.h"
 #include "engine/extraction.h"
+#include "engine/offsite_state.h"
 #include "engine/verification.h"
 #include "entry/engine_commands.h"
 #include "entry/engine_privileges.h"
@@ -43,6 +45,34 @@ static const tbk_origin *origin_of(tbk_arena *arena, const tbk_engine_config *co
     return origin;
 }
 
+/* What the service `outbound` has seen of the store's sets, if there is one; a cache that cannot be
+ * read is none. */
+static void read_offsite(tbk_arena *arena, const tbk_engine_config *config,
+                         const tbk_report *report, tbk_offsite_state *out)
+{
+    tbk_error why;
+    *out = (tbk_offsite_state){.known_count = 0};
+    if (config->offsite.repository == NULL ||
+        tbk_offsite_state_read(arena, TBK_OUTBOUND_DIRECTORY, out, &why))
+        return;
+    *out = (tbk_offsite_state){.known_count = 0};
+    tbk_report_log(report, TBK_LOG_WARNING, "list", "what is off-site is not known: %s",
+                   why.message);
+}
+
+/* Only of the environment that goes there: another one's set could have the same id. */
+static void set_offsite(tbk_arena *arena, tbk_value *set, const tbk_engine_config *config,
+                        const tbk_offsite_state *state)
+{
+    const tbk_offsite_known *known =
+        tbk_offsite_state_find_set(state, tbk_value_text_at(set, "id", ""));
+    if (known == NULL || config->environment == NULL ||
+        strcmp(tbk_value_text_at(set, "environment", ""), config->environment) != 0)
+        return;
+    tbk_value_set_string(arena, set, "offsite", tbk_offsite_level_name(known->level));
+    tbk_value_set_integer(arena, set, "offsite_s", known->level_s);
+}
+
 static tbk_value *result_begin(tbk_arena *arena, const tbk_store *store, tbk_value **out_sets)
 {
     tbk_value *result = tbk_value_map(arena);
@@ -59,9 +89,14 @@ bool engine_command_list(const engine_args *args, engine_output *output, tbk_err
     tbk_auto(tbk_store) *store = NULL;
     tbk_engine_config config;
     tbk_value *result = NULL;
+    tbk_offsite_state state;
     if (!open_store(arena, args, TBK_STORE_READ, &config, &store, err) ||
         !tbk_catalogue_of(arena, store, origin_of(arena, &config), &result, err))
         return false;
+    const tbk_report report = engine_output_report(output);
+    read_offsite(arena, &config, &report, &state);
+    for (const tbk_member *set = tbk_value_members_at(result, "sets"); set != NULL; set = set->next)
+        set_offsite(arena, set->value, &config, &state);
     engine_output_result(output, result, engine_print_list);
     return true;
 }

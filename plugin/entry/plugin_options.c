@@ -64,6 +64,7 @@ bool plugin_options_read(tbk_arena *arena, const char *json, tbk_verb verb, plug
            tbk_value_optional_string(value, "profile", &out->profile, err) &&
            tbk_value_optional_bool(value, "wait_for_cron", &out->wait_for_cron, err) &&
            tbk_value_optional_bool(value, "fetch_all", &out->fetch_all, err) &&
+           tbk_value_optional_bool(value, "offsite", &out->proves_offsite, err) &&
            tbk_value_optional_string(value, "keep", &out->keep, err) &&
            tbk_value_optional_string(value, "set", &out->set, err) &&
            tbk_value_optional_string(value, "from", &out->from, err) &&

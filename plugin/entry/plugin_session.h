@@ -14,7 +14,7 @@ typedef struct plugin_options {
     const char *journal_mode;
     const char *profile;
     bool wait_for_cron;
-    bool fetch_all;
+    bool fetch_all, proves_offsite;
     const char *keep;      /* verify: a folder; NULL = nothing is kept */
     const char *set;       /* restore, fetch */
     const char *from;      /* restore, list, fetch, extract; NULL = the store */

@@ -97,7 +97,8 @@ static bool verb_verify(plugin_session *self, tbk_error *err)
     const tbk_verify_input input = {.vm = plugin_vm_of(self),
                                     .wait_for_cron = self->options.wait_for_cron,
                                     .fetch_all = self->options.fetch_all,
-                                    .keep = self->options.keep};
+                                    .keep = self->options.keep,
+                                    .proves_offsite = self->options.proves_offsite};
 
     return tbk_verify(self->arena, &input, &self->result, err);
 }

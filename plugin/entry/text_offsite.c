@@ -1,134 +1,74 @@
 /* SPDX-License-Identifier: MIT */
-/* Writes where sets go, whether it answers, and what it costs; a number with how well it is known.
- */
+/* Writes the copies off-site as a table, what a drill has proved, and the line of `status`. */
 #include "entry/text_offsite.h"
 
-#include "adapters/console.h"
+#include "base/clock.h"
 
 #include <inttypes.h>
-#include <string.h>
 
-#define TEXT_SIZE 64
-
-/* "1.5 GB", "about 1.5 GB (estimated)", "unknown" */
-static const char *size_of(const tbk_value *map, const char *key, const char *basis,
-                           char out[TEXT_SIZE])
+static void print_time(FILE *out, const char *before, int64_t time_s)
 {
-    char size[TBK_SIZE_TEXT];
-    bool is_estimated = strcmp(basis, "estimated") == 0;
-    if (tbk_value_find(map, key) == NULL)
-        return "unknown";
-    tbk_console_size(tbk_value_bytes_at(map, key), size);
-    (void)snprintf(out, TEXT_SIZE, "%s%s%s", is_estimated ? "about " : "", size,
-                   is_estimated ? " (estimated)" : "");
-    return out;
-}
-
-static void print_duration(FILE *out, int64_t duration_s)
-{
-    if (duration_s < 120)
-        (void)fprintf(out, "%" PRId64 " s", duration_s);
-    else if (duration_s < 2 * 3600)
-        (void)fprintf(out, "%" PRId64 " min", duration_s / 60);
-    else
-        (void)fprintf(out, "%" PRId64 " h", duration_s / 3600);
-}
-
-static void print_answer(FILE *out, const tbk_value *offsite)
-{
-    const char *why = tbk_value_text_at(offsite, "why", "");
-    if (tbk_value_find(offsite, "answers") == NULL)
-        (void)fprintf(out, "Answers:    not known: %s\n", why);
-    else if (!tbk_value_true_at(offsite, "answers"))
-        (void)fprintf(out, "Answers:    NO: %s\n", why);
-    else
-        (void)fprintf(out, "Answers:    yes; sets of that name there: %" PRId64 "\n",
-                      tbk_value_integer_at(offsite, "sets"));
-}
-
-static void print_flow(FILE *out, const char *label, const tbk_value *flow)
-{
-    char size[TEXT_SIZE];
-    if (flow == NULL)
-        return;
-    (void)fprintf(out, "%s%s each", label,
-                  size_of(flow, "set_bytes", tbk_value_text_at(flow, "basis", ""), size));
-    if (tbk_value_find(flow, "sets_a_year") != NULL)
-        (void)fprintf(out, ", %" PRId64 " a year", tbk_value_integer_at(flow, "sets_a_year"));
-    (void)fputs("\n", out);
-}
-
-/* How long it takes, and how that is known. */
-static void print_time(FILE *out, const tbk_value *offsite)
-{
-    char rate[TBK_SIZE_TEXT];
-    bool is_limit = strcmp(tbk_value_text_at(offsite, "rate_basis", ""), "limit") == 0;
-    if (tbk_value_find(offsite, "next.duration_s") == NULL) {
-        (void)fputs("; time unknown: ", out);
-        (void)fputs(tbk_value_find(offsite, "next.upload_bytes") == NULL
-                        ? "no set was made yet\n"
-                        : "nothing large enough was sent yet\n",
-                    out);
-        return;
+    char text[TBK_CLOCK_TEXT_SIZE];
+    if (time_s > 0 && time_s <= TBK_CLOCK_LAST_S) {
+        tbk_clock_format(time_s, text);
+        (void)fprintf(out, "%s%s", before, text);
     }
-    tbk_console_size(tbk_value_bytes_at(offsite, "bytes_per_second"), rate);
-    (void)fputs(is_limit ? ", at least " : ", about ", out);
-    print_duration(out, tbk_value_integer_at(offsite, "next.duration_s"));
-    (void)fprintf(out, " at %s/s (%s)\n", rate,
-                  is_limit ? "limit_upload_kib" : "as the last upload");
 }
 
-static void print_next(FILE *out, const tbk_value *offsite)
+/* --- the result of an action --- */
+
+static void print_copies(FILE *out, const tbk_value *result)
 {
-    char size[TEXT_SIZE];
-    int64_t waiting = tbk_value_integer_at(offsite, "next.waiting");
-    (void)fputs(tbk_value_true_at(offsite, "next.is_first") ? "First:      " : "Next:       ", out);
+    const tbk_member *item = tbk_value_members_at(result, "sets");
+    (void)fprintf(out, "Repository: %s\n", tbk_value_text_at(result, "repository", "-"));
+    if (item == NULL)
+        (void)fprintf(out, "There is no set off-site yet.\n");
+    for (; item != NULL; item = item->next) {
+        const char *damage = tbk_value_text_at(item->value, "damage", NULL);
+        (void)fprintf(out, "  %-17s %-10s %-12s %s", tbk_value_text_at(item->value, "id", "-"),
+                      tbk_value_text_at(item->value, "profile", "-"),
+                      tbk_value_text_at(item->value, "name", "-"),
+                      damage != NULL ? damage : tbk_value_text_at(item->value, "level", "-"));
+        print_time(out, " since ", tbk_value_integer_at(item->value, "level_s"));
+        (void)fputs("\n", out);
+    }
+}
+
+void tbk_offsite_print(FILE *out, const tbk_value *result)
+{
+    const char *action = tbk_value_text_at(result, "action", NULL);
+    const char *path = tbk_value_text_at(result, "path", NULL);
+    const char *shortfall = tbk_value_text_at(result, "shortfall", NULL);
+    if (action != NULL)
+        (void)fprintf(out, "Done:       %s%s%s\n", action, path != NULL ? ": " : "",
+                      path != NULL ? path : "");
+    if (tbk_value_find(result, "sets") != NULL)
+        print_copies(out, result);
+    if (tbk_value_find(result, "level") != NULL)
+        (void)fprintf(out, "Proved:     %s, %s\n", tbk_value_text_at(result, "set", "-"),
+                      tbk_value_text_at(result, "level", "-"));
+    if (shortfall != NULL)
+        (void)fprintf(out, "            not restored: %s\n", shortfall);
+}
+
+/* --- status --- */
+
+void tbk_offsite_status_print(FILE *out, const tbk_value *offsite)
+{
+    int64_t waiting = tbk_value_integer_at(offsite, "waiting");
+    const char *level = tbk_value_text_at(offsite, "newest_level", NULL);
+    if (offsite == NULL)
+        return;
+    (void)fprintf(out, "Off-site:   %s", tbk_value_text_at(offsite, "newest", "no set yet"));
+    if (level != NULL) {
+        (void)fprintf(out, " (%s", level);
+        print_time(out, " since ", tbk_value_integer_at(offsite, "newest_level_s"));
+        (void)fputs(")", out);
+    }
+    print_time(out, ", checked ", tbk_value_integer_at(offsite, "checked_s"));
+    print_time(out, ", read back ", tbk_value_integer_at(offsite, "read_back_s"));
+    print_time(out, ", restored ", tbk_value_integer_at(offsite, "restored_s"));
     if (waiting > 0)
-        (void)fprintf(out, "%" PRId64 " %s, ", waiting, waiting == 1 ? "set" : "sets");
-    (void)fputs(
-        size_of(offsite, "next.upload_bytes", tbk_value_text_at(offsite, "next.basis", ""), size),
-        out);
-    print_time(out, offsite);
-}
-
-/* Both follow from the sizes of sets. */
-static const char *basis_of(const tbk_value *offsite)
-{
-    bool is_estimated = strcmp(tbk_value_text_at(offsite, "full.basis", ""), "estimated") == 0 ||
-                        strcmp(tbk_value_text_at(offsite, "essential.basis", ""), "estimated") == 0;
-    return is_estimated ? "estimated" : "measured";
-}
-
-static void print_costs(FILE *out, const tbk_value *offsite)
-{
-    char day[TEXT_SIZE], month[TEXT_SIZE], kept[TEXT_SIZE];
-    const char *basis = basis_of(offsite);
-    int64_t copies = tbk_value_integer_at(offsite, "full.kept") +
-                     tbk_value_integer_at(offsite, "essential.kept");
-    (void)fprintf(out, "Traffic:    a day %s, a month %s\n",
-                  size_of(offsite, "day_bytes", basis, day),
-                  size_of(offsite, "month_bytes", basis, month));
-    if (tbk_value_true_at(offsite, "append_only"))
-        (void)fprintf(out, "Repository: grows by each upload: nothing is removed from here\n");
-    else if (tbk_value_find(offsite, "kept_bytes") == NULL)
-        (void)fprintf(out, "Repository: its size is unknown\n");
-    else
-        (void)fprintf(out, "Repository: grows to %s, with %" PRId64 " copies\n",
-                      size_of(offsite, "kept_bytes", basis, kept), copies);
-}
-
-void tbk_offsite_plan_print(FILE *out, const tbk_value *offsite)
-{
-    (void)fprintf(out, "Off-site, as '%s': %s\n", tbk_value_text_at(offsite, "name", ""),
-                  tbk_value_text_at(offsite, "repository", ""));
-    print_answer(out, offsite);
-    print_flow(out, "Full:       ", tbk_value_find(offsite, "full"));
-    print_flow(out, "Essential:  ", tbk_value_find(offsite, "essential"));
-    if (tbk_value_find(offsite, "full") == NULL && tbk_value_find(offsite, "essential") == NULL) {
-        (void)fprintf(out, "Nothing goes: no schedule makes sets that are taken (take: %s)\n",
-                      tbk_value_text_at(offsite, "take", ""));
-        return;
-    }
-    print_next(out, offsite);
-    print_costs(out, offsite);
+        (void)fprintf(out, ", %" PRId64 " to be sent", waiting);
+    (void)fputs("\n", out);
 }

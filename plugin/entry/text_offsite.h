@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What `plan` says of off-site, for people. */
+/* What is off-site, for people: the engine by hand and the command line say it alike. */
 #ifndef TBK_ENTRY_TEXT_OFFSITE_H
 #define TBK_ENTRY_TEXT_OFFSITE_H
 
@@ -7,8 +7,9 @@
 
 #include <stdio.h>
 
-/* "offsite" of docs/schemas/plan.schema.json, with everything in it shown by a terminal as it is.
- */
-void tbk_offsite_plan_print(FILE *out, const tbk_value *offsite);
+/* The result of `offsite` and of `list --from offsite`: a list, or what was done. */
+void tbk_offsite_print(FILE *out, const tbk_value *result);
+/* One line of what commands/offsite_status.h gives; nothing where that is NULL. */
+void tbk_offsite_status_print(FILE *out, const tbk_value *offsite);
 
 #endif

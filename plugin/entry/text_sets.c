@@ -20,10 +20,12 @@ static void print_set(FILE *out, const tbk_value *set)
     char raw[TBK_SIZE_TEXT], stored[TBK_SIZE_TEXT];
     tbk_console_size(tbk_value_bytes_at(set, "raw_bytes"), raw);
     tbk_console_size(tbk_value_bytes_at(set, "stored_bytes"), stored);
-    (void)fprintf(out, "%-17s %-9s %-8s %9s %9s %9" PRId64 "  %s\n",
+    const char *offsite = tbk_value_text_at(set, "offsite", NULL);
+    (void)fprintf(out, "%-17s %-9s %-8s %9s %9s %9" PRId64 "  %s%s%s\n",
                   tbk_value_text_at(set, "id", ""), tbk_value_text_at(set, "profile", "-"),
                   tbk_value_text_at(set, "method", "-"), raw, stored,
-                  tbk_value_integer_at(set, "held_ms"), state_of(set));
+                  tbk_value_integer_at(set, "held_ms"), state_of(set), offsite != NULL ? ", " : "",
+                  offsite != NULL ? offsite : "");
 }
 
 static void print_head(FILE *out)
@@ -78,20 +80,6 @@ void tbk_environments_print(FILE *out, const tbk_member *environments)
     print_head(out);
     for (; environments != NULL; environments = environments->next)
         print_environment(out, environments->value);
-}
-
-/* --- of a repository --- */
-
-void tbk_offsite_sets_print(FILE *out, const tbk_value *result)
-{
-    const tbk_member *set = tbk_value_members_at(result, "sets");
-    (void)fprintf(out, "Repository: %s\n", tbk_value_text_at(result, "repository", "-"));
-    if (set == NULL)
-        (void)fputs("There is no set off-site yet.\n", out);
-    for (; set != NULL; set = set->next)
-        (void)fprintf(out, "  %-17s %-10s %s\n", tbk_value_text_at(set->value, "id", "-"),
-                      tbk_value_text_at(set->value, "profile", "-"),
-                      tbk_value_text_at(set->value, "name", "-"));
 }
 
 void tbk_extracted_print(FILE *out, const tbk_value *result)

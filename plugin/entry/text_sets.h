@@ -14,8 +14,6 @@ void tbk_sets_print_with_environment(FILE *out, const tbk_member *sets);
 /* One table of all environments, from what `list` gives of them; where one could not be asked, its
  * line says why. */
 void tbk_environments_print(FILE *out, const tbk_member *environments);
-/* What is in a repository, from what `list` or `offsite list` gives. */
-void tbk_offsite_sets_print(FILE *out, const tbk_value *result);
 /* What engine/extraction.h says of a set. */
 void tbk_extracted_print(FILE *out, const tbk_value *result);
 

@@ -86,7 +86,7 @@ own_options() { "$TBK_BUILD/bin/$1" help "$2" | sed -nE '/^Common options/q; s/^
 render dry-run mode options working-dir
 plan $vm
 configure $vm dry-run
-verify $vm fetch-all keep wait-for-cron
+verify $vm fetch-all keep offsite wait-for-cron
 run $vm journal-mode method profile
 restore $vm dry-run forget-kept from set
 list $vm all-environments from
@@ -148,7 +148,7 @@ END
             count=$((count + 1))
         done <options
     done
-    [ $count = 364 ]
+    [ $count = 378 ]
 }
 
 # possible COMMAND OPTION: a value that the engine takes.

@@ -180,7 +180,7 @@ static inline void write_file(const char *path, size_t size_bytes)
     (void)close(fd);
 }
 
-static inline void make_set(const char *id, size_t size_bytes)
+static inline void write_set(const char *id, size_t size_bytes)
 {
     (void)mkdir(in_scratch("store"), 0750);
     (void)mkdir(text_of("%s/store/%s", offsite_scratch, id), 0750);
@@ -193,8 +193,8 @@ static inline int begin_place(void **state)
 {
     (void)state;
     make_scratch(offsite_scratch);
-    make_set(SET_OLD, 100000);
-    make_set(SET_NEW, 3000000);
+    write_set(SET_OLD, 100000);
+    write_set(SET_NEW, 3000000);
     return where->start() ? 0 : -1;
 }
 

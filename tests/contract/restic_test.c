@@ -513,6 +513,20 @@ static void tells_that_the_disk_is_full(void **state)
     assert_int_equal(umount(in_scratch("full")), 0);
 }
 
+static void tells_that_there_is_no_room_to_restore(void **state)
+{
+    (void)state;
+    if (!may_mount())
+        skip_because("only root can mount a small disk");
+    init();
+    (void)sent_id(SET_NEW, "production");
+    (void)mkdir(in_scratch("small"), 0700);
+    assert_int_equal(mount("tmpfs", in_scratch("small"), "tmpfs", 0, "size=2m"), 0);
+    assert_refused(port.restore(port.self, list(), in_scratch("small"), &err), TBK_E_SPACE,
+                   "cannot restore the set");
+    assert_int_equal(umount(in_scratch("small")), 0);
+}
+
 static void leaves_out_what_is_not_ours(void **state)
 {
     (void)state;
@@ -693,7 +707,8 @@ static int test_folder(void)
                                        TEST(refuses_settings_that_give_secrets_away),
                                        TEST(shows_no_secret_of_its_environment),
                                        TEST(keeps_no_set_that_it_could_not_read_whole),
-                                       TEST(tells_that_the_disk_is_full)};
+                                       TEST(tells_that_the_disk_is_full),
+                                       TEST(tells_that_there_is_no_room_to_restore)};
     where = &FOLDER;
     return cmocka_run_group_tests_name("folder", tests, begin_place, end_place);
 }

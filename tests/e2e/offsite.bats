@@ -71,25 +71,36 @@ is_state() { [ "$(state_of "$1")" = "$2" ]; }
     [[ $output != *"$secret"* ]]
 }
 
-@test "nothing is made unless it is asked for; then a first backup is followed off-site" {
+# The state and the detail of a check of the last verify.
+check_of() {
+    jq -r --arg name "$1" '.checks[] | select(.name == $name) | "\(.state): \(.detail)"' \
+        "$workspace/build/standin/torrust-backup/last-verify.json"
+}
+
+@test "nothing is made unless it is asked for; then a first backup is followed off-site, and proved there" {
     run -10 offsite list
     run -0 offsite init
-    run -0 tb verify
-    [[ $output == *"off-site"*"is in 'rest:"* ]]
-    [ "$(jq -r '.checks[] | select(.name == "off-site") | .state' "$workspace/build/standin/torrust-backup/last-verify.json")" = ok ]
+    run -0 tb verify --offsite
+    [[ $(check_of off-site) == "ok: set $(newest) is in 'rest:"* ]]
+    [[ $(check_of "off-site proof") == "ok: set $(newest) is offsite-restored, at 20"* ]]
+    on_vm test ! -e $outbound_dir/drill
     is_there "$(newest)"
     [ "$(sets_there)" = "$(sets)" ]
 }
 
 @test "a set goes by itself, and what is off-site is told" {
+    first=$(newest)
     tb run
     wait_until 120 is_there "$(newest)"
     wait_until 60 is_state .newest "$(newest)"
     keeps_schema offsite-state <(on_vm cat $outbound_dir/state.json)
     run -0 offsite list
-    [[ $output == *"$(newest)"*"standin"* ]]
+    [[ $output == *"$(newest)"*"standin"*"offsite since "*"$first"*"standin"*"offsite-restored since "* ]]
     run -0 tb status
-    [[ $output == *"Off-site:   $(newest), checked "*", read back "* ]]
+    [[ $output == *"Off-site:   $(newest) (offsite since "*"), checked "*", read back "*", restored "* ]]
+    run -0 tb list
+    [[ $output == *"$(newest)"*", offsite"*"$first"*", offsite-restored"* ]]
+    sh_on_vm "grep -q '^torrust_backup_offsite_last_restored_timestamp_seconds 1' $outbound_dir/torrust_backup_offsite.prom"
     sh_on_vm "grep -q '^torrust_backup_offsite_waiting_sets 0$' $outbound_dir/torrust_backup_offsite.prom"
 }
 
@@ -126,6 +137,7 @@ is_state() { [ "$(state_of "$1")" = "$2" ]; }
     write_options 'limit_upload_kib: 20'
     tb configure >/dev/null
     tb run >/dev/null
+    wait_until 60 is_state .sending "$(newest)" # and no longer one that only asks
     wait_until 60 on_vm pgrep -x restic >/dev/null
     pid=$(on_vm pgrep -xo restic)
     [ "$(sh_on_vm "awk '/^Uid|^CapEff|^NoNewPrivs/ {print \$2}' /proc/$pid/status" | xargs)" = '65042 0000000000000000 1' ]
@@ -138,6 +150,7 @@ is_state() { [ "$(state_of "$1")" = "$2" ]; }
 
 @test "killed in an upload, and the machine with it: the next try finishes, and no lock is left" {
     wait_until 60 on_vm pgrep -x restic >/dev/null
+    on_vm install -d -o 65042 $outbound_dir/drill $outbound_dir/drill/of-before # as a drill that was killed leaves it
     on_vm docker kill $outbound >/dev/null
     "$vm" crash "$machine"
     "$vm" boot "$machine"
@@ -148,6 +161,7 @@ is_state() { [ "$(state_of "$1")" = "$2" ]; }
     wait_until 60 is_state .exit_status 0
     wait_until 120 is_idle
     [ -z "$(by_restic list locks --no-lock)" ]
+    on_vm test ! -e $outbound_dir/drill
     by_restic check --read-data --retry-lock 2m # the service may be at it again
 }
 
@@ -188,12 +202,17 @@ is_state() { [ "$(state_of "$1")" = "$2" ]; }
     write_options 'check_parts: 1'
     tb configure >/dev/null
     run -0 offsite drill
+    [[ $output == *"Proved:     $(newest), offsite-restored"* ]]
     pack=$(find "$BATS_FILE_TMPDIR/repository/torrust/data" -type f -size +100k | head -n 1)
     cp "$pack" "$BATS_FILE_TMPDIR/pack"
     chmod u+w "$pack"
     printf 'damage' | dd of="$pack" bs=1 seek=1000 conv=notrunc status=none
     run -21 offsite check
     run -1 tb status
+    run -21 tb verify --offsite
+    check_of off-site
+    [[ $(check_of off-site) == failed:* ]]
+    [[ $(check_of off-site) != *"could not be carried out"* ]]
     cp "$BATS_FILE_TMPDIR/pack" "$pack"
     run -21 offsite sync # once found, it is only believed to be mended when it was looked at again
     run -0 offsite check

@@ -427,6 +427,8 @@ static bool restore(void *self, const tbk_snapshot *snapshot, const char *folder
     (void)copy_folder(it, path, folder, it->breaks_download, false);
     if (it->breaks_download)
         return tbk_fail(err, TBK_E_NETWORK, NULL, "the connection broke");
+    if (it->finds_damage_in_restore)
+        return tbk_fail(err, TBK_E_CORRUPT, NULL, "ciphertext verification failed");
     if (it->extra != NULL)
         must(system(tbk_arena_format(arena, "cd '%s' && %s", folder, it->extra)) == 0, it->extra);
     must(utimensat(AT_FDCWD, folder, old, 0) == 0, folder); /* as it was, like restic */

@@ -22,10 +22,11 @@ typedef struct fake_repository {
     const char *host; /* of the locks that it takes */
     int64_t now_s;    /* their time */
     bool is_unreachable, refuses_password, check_finds_damage;
-    bool is_full;           /* an upload does not fit, until space is given back */
-    bool breaks_upload;     /* the connection does: no snapshot, and the lock stays */
-    bool cuts_upload;       /* the snapshot has no database, and nothing is said */
-    bool breaks_download;   /* after half of the database */
+    bool is_full;         /* an upload does not fit, until space is given back */
+    bool breaks_upload;   /* the connection does: no snapshot, and the lock stays */
+    bool cuts_upload;     /* the snapshot has no database, and nothing is said */
+    bool breaks_download; /* after half of the database */
+    bool finds_damage_in_restore;
     bool keeps_all;         /* what is to go stays, and nothing is said */
     useconds_t piece_us;    /* how long each 4 KiB take; so kills come between two */
     const char *hidden;     /* NULL, or the set whose snapshots cannot be looked at */

@@ -230,7 +230,7 @@ static void so_many_sets_are_kept_as_it_says(void **state)
     "{\"repository\":\"rest:https://host/\",\"name\":\"main\",\"take\":\"full\","                  \
     "\"access\":\"append_only\",\"full_every_days\":2,\"limit_upload_kib\":3,\"keep_last\":4,"     \
     "\"keep_daily\":5,\"keep_weekly\":6,\"keep_monthly\":7,\"check_every_days\":8,"                \
-    "\"check_parts\":9,\"drill_every_days\":10}"
+    "\"check_parts\":9,\"drill_every_days\":10,\"drill_level\":\"restored\"}"
 
 static void what_goes_off_site_is_read(void **state)
 {
@@ -250,12 +250,14 @@ static void what_goes_off_site_is_read(void **state)
     assert_int_equal(offsite->access, TBK_ACCESS_READ_WRITE);
     assert_int_equal(offsite->keep_daily, 7);
     assert_int_equal(offsite->check_parts, 26);
+    assert_int_equal(offsite->drill_level, TBK_PROOF_NONE); /* as the kind of database allows */
     put(arena, document, "offsite", OFFSITE);
     assert_succeeds(tbk_engine_config_read(arena, document, &config, &err), err);
     assert_string_equal(offsite->repository, "rest:https://host/");
     assert_string_equal(offsite->name, "main");
     assert_int_equal(offsite->take, TBK_TAKE_FULL);
     assert_int_equal(offsite->access, TBK_ACCESS_APPEND_ONLY);
+    assert_int_equal(offsite->drill_level, TBK_PROOF_RESTORED);
     const int64_t found[] = {
         offsite->full_every_days,  offsite->limit_upload_kib, offsite->keep_last,
         offsite->keep_daily,       offsite->keep_weekly,      offsite->keep_monthly,
@@ -289,6 +291,7 @@ static void bad_offsite_configuration_is_refused(void **state)
         {"offsite.check_every_days", "-1", "'offsite.check_every_days' is -1"},
         {"offsite.check_parts", "0", "'offsite.check_parts' is 0; 1 to 1000 are possible"},
         {"offsite.drill_every_days", "3651", "'offsite.drill_every_days' is 3651"},
+        {"offsite.drill_level", "\"none\"", "'offsite.drill_level'"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         tbk_auto(tbk_arena) *arena = tbk_arena_new();

@@ -194,6 +194,16 @@ static void what_is_due_by_the_day(void **state)
     assert_true(tbk_offsite_is_due(AGO_S(-1), 7, NOW_S));
 }
 
+static void a_drill_goes_as_deep_as_it_can(void **state)
+{
+    (void)state;
+    settings.drill_level = TBK_PROOF_NONE;
+    assert_int_equal(tbk_offsite_drill_level(&settings, TBK_DRIVER_SQLITE), TBK_PROOF_RESTORED);
+    assert_int_equal(tbk_offsite_drill_level(&settings, TBK_DRIVER_MYSQL), TBK_PROOF_CHECKSUMS);
+    settings.drill_level = TBK_PROOF_CHECKSUMS;
+    assert_int_equal(tbk_offsite_drill_level(&settings, TBK_DRIVER_SQLITE), TBK_PROOF_CHECKSUMS);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
@@ -208,6 +218,7 @@ int main(void)
         TEST(a_database_that_shrank_stops_removal),
         TEST(failures_are_tried_again_later_and_later),
         TEST(what_is_due_by_the_day),
+        TEST(a_drill_goes_as_deep_as_it_can),
     };
     return cmocka_run_group_tests(tests, begin_arena, end_arena);
 }

@@ -127,7 +127,8 @@ static void every_key_of_offsite_is_read(void **state)
                                                     "  keep_monthly: 4\n"
                                                     "  check_every_days: 5\n"
                                                     "  check_parts: 6\n"
-                                                    "  drill_every_days: 0\n"),
+                                                    "  drill_every_days: 0\n"
+                                                    "  drill_level: checksums\n"),
                                      &options, &err),
                     err);
     const tbk_offsite_settings *offsite = &options.offsite;
@@ -147,6 +148,7 @@ static void every_key_of_offsite_is_read(void **state)
     assert_int_equal(offsite->check_every_days, 5);
     assert_int_equal(offsite->check_parts, 6);
     assert_int_equal(offsite->drill_every_days, 0);
+    assert_int_equal(offsite->drill_level, TBK_PROOF_CHECKSUMS);
     assert_succeeds(tbk_options_check(&options, TBK_DRIVER_SQLITE, &err), err);
 }
 
@@ -167,6 +169,7 @@ static void nothing_goes_off_site_unless_it_is_said(void **state)
     assert_int_equal(options.offsite.check_every_days, 7);
     assert_int_equal(options.offsite.check_parts, 26);
     assert_int_equal(options.offsite.drill_every_days, 30);
+    assert_int_equal(options.offsite.drill_level, TBK_PROOF_NONE);
 }
 
 static void repositories_are_what_restic_knows(void **state)
@@ -262,6 +265,7 @@ static void bad_offsite_options_are_refused(void **state)
         {SFTP ", check_every_days: 3651}", "'offsite.check_every_days': 3651 is not possible"},
         {SFTP ", check_parts: 0}", "'offsite.check_parts': 0 is not possible"},
         {SFTP ", drill_every_days: -1}", "'offsite.drill_every_days': -1 is not possible"},
+        {SFTP ", drill_level: none}", "'offsite.drill_level': "},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         tbk_auto(tbk_arena) *arena = tbk_arena_new();
@@ -288,6 +292,22 @@ static void a_repository_and_the_store_are_apart(void **state)
     }
     options.offsite.repository = "/srv/other";
     assert_succeeds(tbk_options_check(&options, TBK_DRIVER_SQLITE, &err), err);
+}
+
+static void a_dump_off_site_is_restored_by_nobody(void **state)
+{
+    (void)state;
+    tbk_options options = defaults();
+    tbk_error err;
+    options.offsite.repository = "rest:https://host:8000/";
+    assert_succeeds(tbk_options_check(&options, TBK_DRIVER_MYSQL, &err), err);
+    options.offsite.drill_level = TBK_PROOF_CHECKSUMS;
+    assert_succeeds(tbk_options_check(&options, TBK_DRIVER_MYSQL, &err), err);
+    options.offsite.drill_level = TBK_PROOF_RESTORED;
+    assert_succeeds(tbk_options_check(&options, TBK_DRIVER_SQLITE, &err), err);
+    assert_fails(tbk_options_check(&options, TBK_DRIVER_MYSQL, &err), err, TBK_E_CONFIG,
+                 "'offsite.drill_level: restored' is for SQLite");
+    assert_non_null(strstr(err.fix, "prove_restored_every_days"));
 }
 
 /* What only shows once all is read. */
@@ -656,6 +676,7 @@ int main(void)
         cmocka_unit_test(names_and_files_of_offsite_are_checked),
         cmocka_unit_test(bad_offsite_options_are_refused),
         cmocka_unit_test(a_repository_and_the_store_are_apart),
+        cmocka_unit_test(a_dump_off_site_is_restored_by_nobody),
         cmocka_unit_test(sftp_needs_a_key_and_the_servers),
         cmocka_unit_test(file_may_be_empty_or_say_little),
         cmocka_unit_test(bad_options_are_refused_with_file_and_line),

@@ -34,6 +34,14 @@ static void proof_is_read_as_it_was_written(void **state)
     }
 }
 
+static void levels_have_a_name_of_their_own_off_site(void **state)
+{
+    (void)state;
+    assert_string_equal(tbk_offsite_level_name(TBK_PROOF_NONE), "offsite");
+    assert_string_equal(tbk_offsite_level_name(TBK_PROOF_CHECKSUMS), "offsite-checksums");
+    assert_string_equal(tbk_offsite_level_name(TBK_PROOF_RESTORED), "offsite-restored");
+}
+
 static void damaged_proof_is_refused(void **state)
 {
     (void)state;
@@ -91,6 +99,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(proof_is_read_as_it_was_written),
+        cmocka_unit_test(levels_have_a_name_of_their_own_off_site),
         cmocka_unit_test(damaged_proof_is_refused),
         cmocka_unit_test(newer_proofs_are_not_read),
         cmocka_unit_test(levels_are_read_as_they_are_written),

@@ -289,7 +289,7 @@ static void free_space_is_checked_before(void **state)
     offsite *self = *state;
     const char *id = begin_with_a_copy(self);
     free_now_bytes = 64 << 20;
-    assert_fails(fetch(self, id), self->err, TBK_E_SPACE, "more bytes in '");
+    assert_fails(fetch(self, id), self->err, TBK_E_SPACE, "more bytes are needed in '");
     assert_false(called(self, "restore"));
     assert_nothing_came(self, id);
     free_now_bytes = (64 << 20) + 1000000;
@@ -306,7 +306,7 @@ static void what_came_before_needs_no_space_again(void **state)
     make_torrents(self->config.database_path, 20000, "1");
     const char *id = begin_with_a_copy(self);
     free_now_bytes = (64 << 20) + 300000;
-    assert_fails(fetch(self, id), self->err, TBK_E_SPACE, "more bytes in '");
+    assert_fails(fetch(self, id), self->err, TBK_E_SPACE, "more bytes are needed in '");
     free_now_bytes = 0;
     self->repository.breaks_download = true;
     assert_fails(fetch(self, id), self->err, TBK_E_NETWORK, "the connection broke");
@@ -327,7 +327,7 @@ static void a_file_that_no_set_has_needs_space_as_well(void **state)
     assert_int_equal(system(tbk_arena_format(self->arena, "head -c 3000000 /dev/zero >'%s'", path)),
                      0);
     free_now_bytes = (64 << 20) + 1000000;
-    assert_fails(fetch(self, id), self->err, TBK_E_SPACE, "more bytes in '");
+    assert_fails(fetch(self, id), self->err, TBK_E_SPACE, "more bytes are needed in '");
     free_now_bytes = 0;
 }
 

@@ -28,6 +28,7 @@ typedef struct offsite {
     tbk_text log;
     tbk_report report;
     tbk_offsite_state state; /* as read last */
+    tbk_value *drilled;      /* what the last drill told */
     tbk_error err;
 } offsite;
 
@@ -100,6 +101,15 @@ static inline bool run(offsite *self,
     return action(self->arena, &request, &self->err);
 }
 
+static inline bool drill_now(offsite *self)
+{
+    const tbk_offsite_request request = request_of(self);
+    self->repository.calls[0] = '\0';
+    tbk_text_clear(&self->log);
+    self->drilled = NULL;
+    return tbk_offsite_drill(self->arena, &request, &self->drilled, &self->err);
+}
+
 static inline bool sync_now(offsite *self) { return run(self, tbk_offsite_sync); }
 
 /* A set of now. */
@@ -130,9 +140,9 @@ static inline const char *begin_with_a_set(offsite *self)
 /* Keeps the newest only. */
 static inline void keep_one(offsite *self)
 {
-    tbk_offsite_settings *settings = &self->config.offsite;
-    settings->keep_last = 1;
-    settings->keep_daily = settings->keep_weekly = settings->keep_monthly = 0;
+    tbk_offsite_settings *mine = &self->config.offsite;
+    mine->keep_last = 1;
+    mine->keep_daily = mine->keep_weekly = mine->keep_monthly = 0;
 }
 
 /* NULL: there is no such one. number: of those of the name, the newest being 0. */

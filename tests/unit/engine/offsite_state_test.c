@@ -37,8 +37,9 @@ static tbk_offsite_state full(void)
 {
     static const char *hosts[] = {"container-1", "container-2", NULL};
     static tbk_offsite_known known[] = {
-        {"aa", "20260216T175643Z", NULL, NULL, TBK_PROFILE_FULL, 5, 6},
-        {"bb", "20260215T175643Z", "a file is gone", "another", TBK_PROFILE_ESSENTIAL, 7, 8}};
+        {"aa", "20260216T175643Z", NULL, NULL, TBK_PROFILE_FULL, 5, 6, TBK_PROOF_RESTORED, 27},
+        {"bb", "20260215T175643Z", "a file is gone", "another", TBK_PROFILE_ESSENTIAL, 7, 8,
+         TBK_PROOF_NONE, 0}};
     static const tbk_offsite_seen locks[] = {{"cc", 24}, {"dd", 25}};
     return (tbk_offsite_state){.repository = "0123",
                                .hosts = hosts,
@@ -65,6 +66,9 @@ static tbk_offsite_state full(void)
                                .drill_good_s = 20,
                                .drill_set = "d",
                                .drill_error = "e",
+                               .drill_level = TBK_PROOF_CHECKSUMS,
+                               .drill_shortfall = "f",
+                               .restored_s = 26,
                                .prune_s = 21,
                                .accepted_s = 23,
                                .brake = "it shrank"};
@@ -84,6 +88,11 @@ static void all_of_it_is_read_back(void **state)
     assert_int_equal(read.known_count, 2);
     assert_null(read.known[0].damage);
     assert_int_equal(read.known[0].database_bytes, 5);
+    assert_int_equal(read.known[0].level, TBK_PROOF_RESTORED);
+    assert_int_equal(read.known[0].level_s, 27);
+    assert_int_equal(read.drill_level, TBK_PROOF_CHECKSUMS);
+    assert_string_equal(read.drill_shortfall, "f");
+    assert_int_equal(read.restored_s, 26);
     const tbk_offsite_known *known = tbk_offsite_state_find(&read, "bb");
     assert_string_equal(known->damage, "a file is gone");
     assert_string_equal(known->lacks, "another");
@@ -119,6 +128,8 @@ static void metrics_are_written_with_it(void **state)
     static const char *const lines[] = {"torrust_backup_offsite_exit_status 22\n",
                                         "torrust_backup_offsite_waiting_sets 3\n",
                                         "torrust_backup_offsite_retention_brake 1\n",
+                                        "torrust_backup_offsite_drill_shortfall 1\n",
+                                        "torrust_backup_offsite_last_restored_timestamp_seconds 26",
                                         "# TYPE torrust_backup_offsite_newest_set_timestamp_"};
     assert_succeeds(tbk_offsite_state_write(arena, ".", &written, &err), err);
     assert_succeeds(
@@ -207,6 +218,44 @@ static void what_cannot_be_written_is_an_error(void **state)
     assert_fails(tbk_offsite_state_write(arena, "./gone", &written, &err), err, TBK_E_IO, "gone");
 }
 
+static void the_most_that_was_proved_of_a_set_is_what_counts(void **state)
+{
+    (void)state;
+    tbk_offsite_state some = empty();
+    const tbk_offsite_known copies[] = {{.snapshot = "a", .set = "1"},
+                                        {.snapshot = "b", .set = "1"},
+                                        {.snapshot = "c", .set = "1", .damage = "it is"},
+                                        {.snapshot = "d", .set = "2", .lacks = "a file"}};
+    for (size_t i = 0; i < 4; i++)
+        tbk_offsite_state_add_known(arena, &some, &copies[i]);
+    assert_string_equal(tbk_offsite_state_find_set(&some, "1")->snapshot, "a");
+    assert_null(tbk_offsite_state_find_set(&some, "2"));
+    tbk_offsite_state_note_level(&some, "b", TBK_PROOF_RESTORED, 5);
+    tbk_offsite_state_note_level(&some, "b", TBK_PROOF_CHECKSUMS, 6);
+    tbk_offsite_state_note_level(&some, "a", TBK_PROOF_CHECKSUMS, 7);
+    const tbk_offsite_known *best = tbk_offsite_state_find_set(&some, "1");
+    assert_string_equal(best->snapshot, "b");
+    assert_int_equal(best->level, TBK_PROOF_RESTORED);
+    assert_int_equal(best->level_s, 5);
+    tbk_offsite_state_note_level(&some, "b", TBK_PROOF_RESTORED, 8);
+    assert_int_equal(best->level_s, 8);
+}
+
+/* Who lists the sets of the store is another user than the one that writes it. */
+static void a_link_is_not_followed(void **state)
+{
+    (void)state;
+    tbk_offsite_state read;
+    tbk_error err;
+    (void)unlink("state.json");
+    assert_int_equal(symlink("torrust_backup_offsite.prom", "state.json"), 0);
+    assert_fails(tbk_offsite_state_read(arena, ".", &read, &err), err, TBK_E_CONFIG, "state.json");
+    assert_int_equal(unlink("state.json"), 0);
+    assert_int_equal(mkfifo("state.json", 0600), 0);
+    assert_fails(tbk_offsite_state_read(arena, ".", &read, &err), err, TBK_E_CONFIG, "state.json");
+    assert_int_equal(unlink("state.json"), 0);
+}
+
 static void what_is_known_grows(void **state)
 {
     (void)state;
@@ -260,6 +309,8 @@ int main(void)
         cmocka_unit_test(no_part_of_one_is_taken_for_it),
         cmocka_unit_test(one_of_an_earlier_version_is_read),
         cmocka_unit_test(what_cannot_be_written_is_an_error),
+        cmocka_unit_test(the_most_that_was_proved_of_a_set_is_what_counts),
+        cmocka_unit_test(a_link_is_not_followed),
         cmocka_unit_test(what_is_known_grows),
         cmocka_unit_test(hosts_are_remembered_once_and_not_for_ever),
     };

@@ -71,7 +71,7 @@ static void what_was_looked_at_is_remembered_as_it_goes(void **state)
         fake_repository_put(&self->repository, self->config.store, id, NAME, id);
     saved_count = 0;
     self->report.cancelled = see_saved;
-    assert_succeeds(run(self, tbk_offsite_drill), self->err);
+    assert_succeeds(drill_now(self), self->err);
     assert_true(saved_count >= 40 && saved_count < 60);
     assert_int_equal(state_of(self)->known_count, 60);
 }
@@ -498,32 +498,31 @@ static void a_copy_that_cannot_be_read_back_is_sent_anew(void **state)
     assert_succeeds(sync_now(self), self->err);
     damage(self, snapshot_at(self, NAME, 0));
     self->now_s += 3600;
-    assert_fails(run(self, tbk_offsite_drill), self->err, TBK_E_UNPROVED,
-                 "is not what was sent: database.db.zst is not what was sent");
+    assert_fails(drill_now(self), self->err, TBK_E_UNPROVED,
+                 "off-site is damaged: database.db.zst");
     assert_string_equal(state_of(self)->drill_set, id);
     assert_int_equal(self->state.drill_s, START_S + 3600);
     assert_int_equal(self->state.drill_good_s, START_S);
     self->now_s += 60;
-    assert_fails(sync_now(self), self->err, TBK_E_UNPROVED, "is not what was sent");
+    assert_fails(sync_now(self), self->err, TBK_E_UNPROVED, "off-site is damaged");
     assert_true(called(self, "send"));
     assert_false(called(self, "forget"));
     assert_int_equal(fake_repository_count(&self->repository, NULL), 2);
     self->now_s += 60;
-    assert_fails(sync_now(self), self->err, TBK_E_UNPROVED, "is not what was sent");
+    assert_fails(sync_now(self), self->err, TBK_E_UNPROVED, "off-site is damaged");
     assert_false(called(self, "send"));
-    assert_succeeds(run(self, tbk_offsite_drill), self->err); /* of the new copy */
+    assert_succeeds(drill_now(self), self->err); /* of the new copy */
     assert_succeeds(sync_now(self), self->err);
     assert_true(called(self, "forget"));
     assert_int_equal(fake_repository_count(&self->repository, NULL), 1);
-    assert_succeeds(run(self, tbk_offsite_drill), self->err);
+    assert_succeeds(drill_now(self), self->err);
 }
 
 static void a_drill_of_nothing_is_an_error(void **state)
 {
     offsite *self = *state;
     assert_succeeds(run(self, tbk_offsite_init), self->err);
-    assert_fails(run(self, tbk_offsite_drill), self->err, TBK_E_NOT_FOUND,
-                 "there is no whole set of 'tracker'");
+    assert_fails(drill_now(self), self->err, TBK_E_NOT_FOUND, "there is no whole set of 'tracker'");
 }
 
 static void nothing_is_removed_while_the_stores_brake_is_on(void **state)
@@ -818,7 +817,7 @@ static void another_repository_is_an_alarm_until_it_is_meant(void **state)
     (void)begin_with_a_set(self);
     assert_succeeds(sync_now(self), self->err);
     damage(self, snapshot_at(self, NAME, 0));
-    assert_fails(run(self, tbk_offsite_drill), self->err, TBK_E_UNPROVED, "not what was sent");
+    assert_fails(drill_now(self), self->err, TBK_E_UNPROVED, "off-site is damaged");
     rename_repository(self, "repository", "away");
     fake_repository_make(&self->repository, "0123456789abcdef");
     assert_fails(sync_now(self), self->err, TBK_E_CONFIG,

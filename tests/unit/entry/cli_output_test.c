@@ -49,7 +49,13 @@ static const char *const honest[][2] = {
      "{\"health\":\"ok\",\"problems\":[\"p\"],\"tracker\":{\"state\":\"s\",\"health\":\"h\"},"
      "\"held\":true,\"sidecar\":{\"state\":\"s\",\"health\":\"h\"},\"backup_runs\":true,"
      "\"last_run\":{\"run\":\"r\",\"exit_status\":1,\"last_success_set\":\"s\"},"
-     "\"store_free_bytes\":5,\"schedule\":\"s\",\"next_runs\":[\"n\"]}"},
+     "\"store_free_bytes\":5,\"schedule\":\"s\",\"next_runs\":[\"n\"],\"offsite\":{"
+     "\"newest\":\"i\",\"newest_level\":\"l\",\"newest_level_s\":1,\"checked_s\":2,"
+     "\"read_back_s\":3,\"restored_s\":4,\"waiting\":5}}"},
+    {"offsite", "{\"repository\":\"r\",\"sets\":[{\"id\":\"i\",\"profile\":\"p\",\"name\":\"n\","
+                "\"level\":\"l\",\"level_s\":1},{\"id\":\"j\",\"damage\":\"d\"}]}"},
+    {"offsite", "{\"action\":\"drill\",\"set\":\"i\",\"level\":\"l\",\"level_s\":1,"
+                "\"shortfall\":\"s\"}"},
     {"version", "{\"version\":\"v\",\"abi_version\":1}"},
 };
 
