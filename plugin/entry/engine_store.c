@@ -104,7 +104,7 @@ static void set_offsite(tbk_arena *arena, tbk_value *map, const tbk_stored_set *
 {
     const tbk_offsite_known *known = tbk_offsite_state_find_set(state, set->id);
     if (known == NULL || set->manifest == NULL || set->manifest->environment == NULL ||
-        strcmp(set->manifest->environment, config->environment) != 0)
+        config->environment == NULL || strcmp(set->manifest->environment, config->environment) != 0)
         return;
     tbk_value_set_string(arena, map, "offsite", tbk_offsite_level_name(known->level));
     tbk_value_set_integer(arena, map, "offsite_s", known->level_s);
