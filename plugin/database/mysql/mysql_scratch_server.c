@@ -3,23 +3,12 @@
 #include "database/mysql/mysql_scratch_server.h"
 
 #include "base/clock.h"
+#include "base/token.h"
 
-#include <errno.h>
-#include <sys/random.h>
 #include <time.h>
 
 #define READY_LIMIT_MS 180000
 #define ASK_PAUSE_MS 500
-
-static bool make_password(tbk_arena *arena, const char **out, tbk_error *err)
-{
-    uint64_t random[2];
-    if (getrandom(random, sizeof random, 0) != sizeof random)
-        return tbk_fail_errno(err, TBK_E_FAILED, errno, NULL, "there are no random numbers");
-    *out = tbk_arena_format(arena, "%016llx%016llx", (unsigned long long)random[0],
-                            (unsigned long long)random[1]);
-    return true;
-}
 
 static bool answers(const tbk_mysql_server *root, tbk_error *why)
 {
@@ -55,7 +44,7 @@ bool tbk_scratch_server_start(tbk_arena *arena, const tbk_scratch_server *scratc
                               tbk_error *err)
 {
     const char *password;
-    if (!make_password(arena, &password, err) ||
+    if (!tbk_token_make(arena, &password, err) ||
         !scratch_server->start(scratch_server->self, password, err))
         return false;
     /* Its log goes when it goes, but would need the room twice meanwhile. */
