@@ -176,10 +176,12 @@ bool tbk_boot_prove(tbk_arena *arena, const tbk_boot_request *request, tbk_boot_
     tbk_error ignored;
     tbk_clock_format(request->now_s, at);
     *out = (tbk_boot_proof){.at = tbk_arena_copy(arena, at)};
-    booting self = {
-        .arena = arena, .request = request, .started_ms = tbk_clock_monotonic_ms(), .proof = out};
-    bool ok = tbk_token_make(arena, &self.token, err) && start(&self, err) &&
-              (out->state != TBK_BOOT_NONE || try_it(&self, err));
+    booting self = {.arena = arena,
+                    .request = request,
+                    .token = tbk_token_new(arena),
+                    .started_ms = tbk_clock_monotonic_ms(),
+                    .proof = out};
+    bool ok = start(&self, err) && (out->state != TBK_BOOT_NONE || try_it(&self, err));
     /* Also where it was refused: it may have been begun. */
     return end(&self, ok ? err : &ignored) && ok;
 }

@@ -143,7 +143,7 @@ static void take_switch(const tbk_option *row, engine_args *args)
         break;
     case TBK_OPTION_BOOT:
         args->boot = true;
-        return true;
+        break;
     case TBK_OPTION_HOOK:
         args->hook = true;
         break;

@@ -43,9 +43,8 @@ bool tbk_scratch_server_start(tbk_arena *arena, const tbk_scratch_server *scratc
                               const char *schema, const tbk_report *report, tbk_mysql_server *out,
                               tbk_error *err)
 {
-    const char *password;
-    if (!tbk_token_make(arena, &password, err) ||
-        !scratch_server->start(scratch_server->self, password, err))
+    const char *password = tbk_token_new(arena);
+    if (!scratch_server->start(scratch_server->self, password, err))
         return false;
     /* Its log goes when it goes, but would need the room twice meanwhile. */
     *out = (tbk_mysql_server){.host = scratch_server->host,
