@@ -145,11 +145,12 @@ static bool try_it(booting *self, tbk_error *err)
     return true;
 }
 
+/* Where that fails it ends with the run. */
 static bool end(booting *self, tbk_error *err)
 {
     const tbk_scratch_tracker *tracker = self->request->tracker;
     const char *said = "";
-    if (!tracker->end(tracker->self, self->arena, &said, err))
+    if (!tracker->end(tracker->self, self->arena, &said, err) && err->code == TBK_E_INTERRUPTED)
         return false;
     if (self->proof->state == TBK_BOOT_FAILED && said[0] != '\0')
         self->proof->detail =

@@ -7,7 +7,7 @@
 /* A tracker that the test plays: its answers, in their order. */
 typedef struct played {
     const char *refusal; /* of the start; NULL: it starts */
-    bool hook_is_gone, cannot_look, is_broken;
+    bool hook_is_gone, cannot_look, cannot_end, is_broken;
     int unhealthy;     /* so many times it is not healthy yet */
     int runs_for;      /* looks that find it running; -1: all */
     const char *stats; /* what its API answers */
@@ -67,7 +67,9 @@ static bool end(void *self, tbk_arena *arena, const char **out_said, tbk_error *
     played *tracker = self;
     tracker->ends++;
     *out_said = tracker->said != NULL ? tbk_arena_copy(arena, tracker->said) : "";
-    return !tracker->hook_is_gone || tbk_fail(err, TBK_E_INTERRUPTED, NULL, "the hook is gone");
+    if (tracker->hook_is_gone)
+        return tbk_fail(err, TBK_E_INTERRUPTED, NULL, "the hook is gone");
+    return !tracker->cannot_end || tbk_fail(err, TBK_E_FAILED, NULL, "unknown request");
 }
 
 static bool prove(played *tracker, tbk_arena *arena, const tbk_report *report, tbk_boot_proof *out,
@@ -108,6 +110,7 @@ static void what_is_seen_decides(void **state)
         {{.unhealthy = 99, .runs_for = -1}, TBK_BOOT_FAILED, "not healthy after 1 s: no server"},
         {{.is_broken = true, .runs_for = -1}, TBK_BOOT_FAILED, "says that it is not healthy"},
         {{.unhealthy = 9, .cannot_look = true}, TBK_BOOT_SKIPPED, "Docker does not answer"},
+        {{.refusal = "unknown request", .cannot_end = true}, TBK_BOOT_SKIPPED, "unknown request"},
         {{.refusal = "no memory is free", .said = "nothing"}, TBK_BOOT_SKIPPED, "no memory is"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
