@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Holds and scratch servers by the hook's lines: one request, one answer, each with a limit. */
+/* Holds, scratch servers and scratch trackers by the hook's lines: one request, one answer, each
+ * with a limit. */
 #include "adapters/hold_hook.h"
 
+#include "adapters/http_server.h"
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "domain/host_layout.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -15,6 +18,7 @@
 #define STOP_POLL_MS 500
 /* The answer is a look at /proc. Without it the run goes on, so it is not waited for long. */
 #define FILES_TIMEOUT_MS 5000
+#define TRACKER_TIMEOUT_MS 30000 /* of one of its answers over HTTP */
 
 static const char *const HOOK_GONE_FIX = "nothing by hand: its guard lets the tracker go at once; "
                                          "else cron does within five minutes, by "
@@ -202,6 +206,57 @@ static bool start_server(void *self, const char *root_password, tbk_error *err)
                     reason != NULL ? reason : answer);
 }
 
+/* --- a tracker for a proof --- */
+
+static bool start_tracker(void *self, const char *database, const char *token, tbk_error *err)
+{
+    tbk_hold_hook *hook = self;
+    char answer[ANSWER_BYTES_MAX];
+    tbk_auto_text words = {0};
+    tbk_text_format(&words, "%s %s", token, database);
+    if (!ask_with(hook, "@tracker start ", tbk_text_string(&words), hook->report, answer, err))
+        return false;
+    const char *reason = reason_in(answer);
+    return strcmp(answer, "started") == 0 ||
+           tbk_fail(err, TBK_E_FAILED, "see the hook's lines in the log, and 'docker ps -a'",
+                    "a tracker for the proof could not be started: %s",
+                    reason != NULL ? reason : answer);
+}
+
+static bool is_tracker_running(void *self, bool *out, tbk_error *err)
+{
+    tbk_hold_hook *hook = self;
+    char answer[ANSWER_BYTES_MAX];
+    if (!ask(hook, "@tracker state", hook->report, answer, err))
+        return false;
+    const char *reason = reason_in(answer);
+    *out = strcmp(answer, "running") == 0 || strcmp(answer, "created") == 0;
+    return reason == NULL || tbk_fail(err, TBK_E_FAILED, NULL,
+                                      "the tracker of the proof cannot be looked at: %s", reason);
+}
+
+static bool ask_tracker(void *self, tbk_tracker_endpoint where, const char *path, int *out_status,
+                        tbk_text *out_body, tbk_error *err)
+{
+    (void)self;
+    uint16_t port = where == TBK_TRACKER_HEALTH ? TBK_SCRATCH_TRACKER_HEALTH_PORT
+                                                : TBK_SCRATCH_TRACKER_API_PORT;
+    return tbk_http_get(port, path, TRACKER_TIMEOUT_MS, out_status, out_body, err);
+}
+
+/* Whatever the caller wants: what was started ends. */
+static bool end_tracker(void *self, tbk_arena *arena, const char **out_said, tbk_error *err)
+{
+    char answer[ANSWER_BYTES_MAX];
+    if (!ask(self, "@tracker end", NULL, answer, err))
+        return false;
+    if (!tbk_text_starts_with(answer, "ended"))
+        return tbk_fail(err, TBK_E_FAILED, NULL, "the tracker of the proof was not ended: %s",
+                        answer);
+    *out_said = tbk_arena_copy(arena, answer + strlen("ended") + (answer[5] == ' '));
+    return true;
+}
+
 /* --- what the tracker has open --- */
 
 /* "files", and for each file one space and its identity. */
@@ -258,6 +313,15 @@ tbk_scratch_server tbk_hold_hook_scratch_server(tbk_hold_hook *hook)
 {
     return (tbk_scratch_server){
         .self = hook, .host = "127.0.0.1", .port = 3306, .start = start_server};
+}
+
+tbk_scratch_tracker tbk_hold_hook_scratch_tracker(tbk_hold_hook *hook)
+{
+    return (tbk_scratch_tracker){.self = hook,
+                                 .start = start_tracker,
+                                 .is_running = is_tracker_running,
+                                 .ask = ask_tracker,
+                                 .end = end_tracker};
 }
 
 tbk_hold tbk_hold_hook_port(tbk_hold_hook *hook)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The ports that the hook serves, over its line protocol (docs/protocol.md): requests "@files",
- * "@hold pause|stop", "@release", "@server" on output, answers on input. Every wait has a limit.
+ * "@hold pause|stop", "@release", "@server", "@tracker" on output, answers on input. Every wait has
+ * a limit.
  */
 #ifndef TBK_ADAPTERS_HOLD_HOOK_H
 #define TBK_ADAPTERS_HOLD_HOOK_H
@@ -9,6 +10,7 @@
 #include "ports/hold.h"
 #include "ports/report.h"
 #include "ports/scratch_server.h"
+#include "ports/scratch_tracker.h"
 
 #include <stdint.h>
 
@@ -22,5 +24,6 @@ void tbk_hold_hook_free(tbk_hold_hook *hook);
 tbk_hold tbk_hold_hook_port(tbk_hold_hook *hook);
 tbk_tracker_files tbk_hold_hook_tracker_files(tbk_hold_hook *hook);
 tbk_scratch_server tbk_hold_hook_scratch_server(tbk_hold_hook *hook);
+tbk_scratch_tracker tbk_hold_hook_scratch_tracker(tbk_hold_hook *hook);
 
 #endif

@@ -4,10 +4,13 @@
 
 #include "base/clock.h"
 #include "commands/host_runner.h"
+#include "domain/proof.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #define CRON_RUN_LIMIT_MS (15 * 60000)
+#define BOOT_CHECK "tracker on the set"
 #define CRON_ONCE_FILE TBK_CRON_FILE "-verify"
 
 /* Enters a finished run into the report, and remembers its set. */
@@ -44,13 +47,32 @@ static void note_run(tbk_verify_job *self, const char *trigger, const tbk_host_a
     self->run_id = record->run_id;
 }
 
+/* What the run saw of a tracker on its set. That one could not be started says nothing of it. */
+static void note_boot(tbk_verify_job *self, const tbk_value *record)
+{
+    const char *state = tbk_value_text_at(record, "booted.state", "skipped");
+    const char *detail = tbk_value_text_at(record, "booted.detail", "the run did not try it");
+
+    if (strcmp(state, tbk_boot_state_name(TBK_BOOT_FAILED)) == 0)
+        tbk_verify_failed(self, BOOT_CHECK, detail);
+    else
+        tbk_verify_note(self, BOOT_CHECK,
+                        strcmp(state, tbk_boot_state_name(TBK_BOOT_PASSED)) == 0
+                            ? TBK_CHECK_OK
+                            : TBK_CHECK_SKIPPED,
+                        detail);
+}
+
 bool tbk_verify_run_hook(tbk_verify_job *self, tbk_error *err)
 {
+    bool boots = self->vm->workspace->environment.driver == TBK_DRIVER_SQLITE;
     tbk_host_answer answer;
 
-    if (!tbk_host_run_hook(self->arena, self->vm, "", &answer, err))
+    if (!tbk_host_run_hook(self->arena, self->vm, boots ? "--boot" : "", &answer, err))
         return false;
     note_run(self, "backup run", &answer);
+    if (boots && answer.record.value != NULL)
+        note_boot(self, answer.record.value);
     return true;
 }
 

@@ -117,6 +117,13 @@ static tbk_value *number_to_value(tbk_arena *arena, const tbk_field *field, int6
     return tbk_value_integer(arena, number);
 }
 
+static tbk_value *name_to_value(tbk_arena *arena, const tbk_field *field, int64_t number)
+{
+    if (field->need == TBK_FIELD_OMITTED && number == field->otherwise)
+        return NULL;
+    return tbk_value_string(arena, tbk_names_of(field->names, (unsigned)number));
+}
+
 /* NULL where it is unset. */
 static tbk_value *field_to_value(tbk_arena *arena, const tbk_field *field, const void *from)
 {
@@ -129,8 +136,7 @@ static tbk_value *field_to_value(tbk_arena *arena, const tbk_field *field, const
     case TBK_FIELD_INTEGER:
         return number_to_value(arena, field, number_in(field, from));
     case TBK_FIELD_NAME:
-        return tbk_value_string(arena,
-                                tbk_names_of(field->names, (unsigned)number_in(field, from)));
+        return name_to_value(arena, field, number_in(field, from));
     case TBK_FIELD_DIGEST:
         return member[0] != '\0' ? tbk_value_string(arena, member) : NULL;
     case TBK_FIELD_TEXTS:

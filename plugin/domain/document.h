@@ -42,7 +42,7 @@ struct tbk_field {
     tbk_field_need need;
     size_t offset, size; /* of the member; the size of a struct of `items` */
     size_t count_offset; /* of the member that counts rows or structs */
-    int64_t otherwise;   /* an integer that is missing */
+    int64_t otherwise;   /* an integer or a name that is missing */
     int64_t least, most; /* both 0: what the unit in the key allows (domain/units.h) */
     const tbk_names *names;
     const tbk_field *items;

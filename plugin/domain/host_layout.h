@@ -10,6 +10,9 @@
 #define TBK_STORAGE TBK_CONFIG_ROOT "/storage"
 #define TBK_ENV_FILE TBK_CONFIG_ROOT "/.env"
 #define TBK_TRACKER_CONTAINER "tracker"
+/* The folder of its configuration, here and in its container. */
+#define TBK_TRACKER_ETC TBK_STORAGE "/tracker/etc"
+#define TBK_TRACKER_ETC_INSIDE "/etc/torrust/tracker"
 #define TBK_DATABASE_NETWORK "torrust_database_network" /* made by the tracker's first start */
 
 /* --- ours --- */
@@ -23,6 +26,7 @@
 #define TBK_HOOK_FILE "/usr/local/bin/torrust-backup-hook"
 #define TBK_HOLD_FILE "/usr/local/bin/torrust-backup-hold"
 #define TBK_AID_FILE "/usr/local/bin/torrust-backup-aid"
+#define TBK_SCRATCH_FILE "/usr/local/bin/torrust-backup-scratch"
 #define TBK_CRON_FILE "/etc/cron.d/torrust-backup"
 #define TBK_LOGROTATE_FILE "/etc/logrotate.d/torrust-backup"
 #define TBK_LOG_FILE TBK_LOG_DIRECTORY "/run.log"
@@ -38,6 +42,10 @@
 /* It runs as a user of its own, who is nobody else's on a Debian system (65000 to 65533 are
  * reserved), and reads the sets as a member of the store's group. */
 #define TBK_OUTBOUND_USER 65042
+
+/* Where the tracker that a proof starts listens, in the network of the engine's container. */
+#define TBK_SCRATCH_TRACKER_HEALTH_PORT 1313
+#define TBK_SCRATCH_TRACKER_API_PORT 1212
 
 #define TBK_METRICS_NETWORK "torrust-backup-metrics" /* the sidecar's */
 

@@ -28,6 +28,18 @@ const tbk_names tbk_offsite_level_names = {.what = "level of proof off-site",
 
 TBK_NAMES_NAME(tbk_proof_level, tbk_offsite_level, tbk_offsite_level_names)
 
+static const char *const boot_states[] = {
+    [TBK_BOOT_NONE] = "none",
+    [TBK_BOOT_PASSED] = "passed",
+    [TBK_BOOT_FAILED] = "failed",
+    [TBK_BOOT_SKIPPED] = "skipped",
+};
+
+const tbk_names tbk_boot_state_names = {
+    .what = "state", TBK_NAMES_LIST(boot_states), .fix = NULL, .code = TBK_E_CORRUPT};
+
+TBK_NAMES_NAME(tbk_boot_state, tbk_boot_state, tbk_boot_state_names)
+
 #define AT(member) TBK_AT(tbk_proof, member)
 
 static const tbk_field fields[] = {
@@ -37,6 +49,10 @@ static const tbk_field fields[] = {
     {"ok", TBK_FIELD_BOOL, AT(ok)},
     {"reason", TBK_FIELD_TEXT, AT(reason), .need = TBK_FIELD_OPTIONAL},
     {"rows", TBK_FIELD_ROWS, TBK_AT_LIST(tbk_proof, tables, table_count), .most = INT64_MAX},
+    {"booted.state", TBK_FIELD_NAME, AT(booted.state), .names = &tbk_boot_state_names,
+     .need = TBK_FIELD_OMITTED},
+    {"booted.at", TBK_FIELD_TEXT, AT(booted.at), .need = TBK_FIELD_OMITTED},
+    {"booted.detail", TBK_FIELD_TEXT, AT(booted.detail), .need = TBK_FIELD_OMITTED},
     {.kind = TBK_FIELD_END},
 };
 

@@ -40,6 +40,7 @@ typedef struct tbk_options {
     int64_t compression_level;         /* zstd: -10 is the fastest, 9 the smallest */
     int64_t rate_limit_mib;            /* a second, outside of holds; 0 = none */
     int64_t prove_restored_every_days; /* 0 = only when asked */
+    int64_t prove_booted_every_days;   /* the same */
     int64_t verify_fetch_limit_mib;    /* larger database files are proved on the VM only */
     tbk_offsite_settings offsite;
     /* Files on this machine; NULL: as tbk_workspace finds it; none. */
@@ -74,6 +75,7 @@ typedef struct tbk_engine_config {
     int64_t compression_level;
     int64_t rate_limit_mib; /* a second; 0 = none */
     int64_t prove_restored_every_days;
+    int64_t prove_booted_every_days;
     tbk_offsite_settings offsite;
     const char *config_root;         /* absolute: "/opt/torrust" */
     const char *const *config_paths; /* below config_root, files or directories; NULL at the end */

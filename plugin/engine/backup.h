@@ -8,13 +8,16 @@
 #include "ports/hold.h"
 #include "ports/report.h"
 #include "ports/scratch_server.h"
+#include "ports/scratch_tracker.h"
 #include "store/store.h"
 
 typedef struct tbk_backup_request {
     const tbk_engine_config *config;
-    const tbk_hold *hold;                     /* NULL: the tracker cannot be held */
-    const tbk_tracker_files *tracker;         /* NULL: its open files cannot be seen */
-    const tbk_scratch_server *scratch_server; /* for proofs; NULL: there is none */
+    const tbk_hold *hold;                       /* NULL: the tracker cannot be held */
+    const tbk_tracker_files *tracker;           /* NULL: its open files cannot be seen */
+    const tbk_scratch_server *scratch_server;   /* for proofs; NULL: there is none */
+    const tbk_scratch_tracker *scratch_tracker; /* for proofs; NULL: there is none */
+    bool boot;                     /* have it come up on the set, whether that is due or not */
     tbk_journal_mode journal_mode; /* what the database's is to become, inside the hold */
     tbk_files *files;              /* NULL: no configuration files are saved */
     const char *run_id;

@@ -19,6 +19,31 @@ static const tbk_stored_set *last_restored(const tbk_backup_cycle *self)
     return set;
 }
 
+static const tbk_stored_set *last_booted(const tbk_backup_cycle *self)
+{
+    const tbk_stored_set *set = tbk_stored_set_first_of(self->earlier, &self->kind);
+    while (set != NULL && set->proof.booted.state != TBK_BOOT_PASSED)
+        set = tbk_stored_set_first_of(set->next, &self->kind);
+    return set;
+}
+
+/* An hour less, so that a run that comes a little early does not shift the proof by a day. */
+static bool is_older_than(const tbk_backup_cycle *self, const tbk_stored_set *last,
+                          int64_t every_days)
+{
+    return last == NULL || self->request->now_s - last->time_s >= every_days * DAY_S - 3600;
+}
+
+/* Also when the last try failed. */
+static bool is_boot_due(const tbk_backup_cycle *self)
+{
+    int64_t every_days = self->request->config->prove_booted_every_days;
+    if (self->request->scratch_tracker == NULL || self->database.unpacked_name == NULL)
+        return false;
+    return self->request->boot ||
+           (every_days > 0 && is_older_than(self, last_booted(self), every_days));
+}
+
 /* Whether rows were lost, or are back, only counting them tells. What is captured is known after
  * the capture only. */
 static bool rows_matter(const tbk_backup_cycle *self)
@@ -32,16 +57,9 @@ static bool rows_matter(const tbk_backup_cycle *self)
 static tbk_proof_level level_due(const tbk_backup_cycle *self)
 {
     int64_t every_days = self->request->config->prove_restored_every_days;
-    const tbk_stored_set *last = last_restored(self);
-    if (rows_matter(self))
-        return TBK_PROOF_RESTORED;
-    if (every_days == 0)
-        return TBK_PROOF_CHECKSUMS;
-    if (last == NULL)
-        return TBK_PROOF_RESTORED;
-    /* An hour less, so that a run that comes a little early does not shift the proof by a day. */
-    int64_t age_s = self->request->now_s - last->time_s;
-    return age_s >= every_days * DAY_S - 3600 ? TBK_PROOF_RESTORED : TBK_PROOF_CHECKSUMS;
+    bool is_due = rows_matter(self) || is_boot_due(self) ||
+                  (every_days > 0 && is_older_than(self, last_restored(self), every_days));
+    return is_due ? TBK_PROOF_RESTORED : TBK_PROOF_CHECKSUMS;
 }
 
 /* A proof that cannot be made here is not worth a failed backup; that it was not made is said. */
@@ -66,9 +84,27 @@ static bool prove_at(tbk_backup_cycle *self, tbk_proof_level level, tbk_proof *o
                                        .level = level,
                                        .database = &self->database,
                                        .scratch = self->scratch,
+                                       .tracker = is_boot_due(self) ? self->request->scratch_tracker
+                                                                    : NULL,
                                        .now_s = tbk_clock_now_s(),
                                        .report = self->report};
     return tbk_prove_set(self->arena, &request, out, err);
+}
+
+/* A good set is not lost for it: the run is done in part only. */
+static void tell_boot(tbk_backup_cycle *self)
+{
+    const tbk_boot_proof *booted = &self->proof.booted;
+    if (booted->state == TBK_BOOT_NONE)
+        return;
+    tbk_report_log(self->report, booted->state == TBK_BOOT_PASSED ? TBK_LOG_INFO : TBK_LOG_WARNING,
+                   "prove", "a tracker on the restored database: %s: %s",
+                   tbk_boot_state_name(booted->state), booted->detail);
+    if (booted->state == TBK_BOOT_FAILED)
+        (void)tbk_fail(&self->unproved, TBK_E_PARTIAL,
+                       "see whether the tracker that runs would start again: its image or its "
+                       "configuration may have changed",
+                       "no tracker came up on the restored database: %s", booted->detail);
 }
 
 /* What keeps a good set from being restored elsewhere (a server that is gone, or full) must not
@@ -103,6 +139,7 @@ bool tbk_backup_prove(tbk_backup_cycle *self, tbk_error *err)
                             "the new set was not stored as it was captured: %s",
                             self->proof.reason);
     }
+    tell_boot(self);
     if (!tbk_set_write_proof(self->set, self->arena, &self->proof, err))
         return false;
     tbk_backup_phase_end(self, "prove");

@@ -4,6 +4,8 @@
 #include "engine/verification.h"
 
 #include "base/clock.h"
+#include "base/file.h"
+#include "engine/boot.h"
 #include "store/archive.h"
 
 #include <errno.h>
@@ -172,11 +174,33 @@ static bool check_database(proving *self, tbk_error *err)
     return check.wrong == NULL || refute(self, "%s", check.wrong);
 }
 
-static bool prove(proving *self, tbk_error *err)
+static int64_t rows_of(const tbk_proof *proof, const char *table)
+{
+    for (size_t i = 0; i < proof->table_count; i++)
+        if (strcmp(proof->tables[i].table, table) == 0)
+            return proof->tables[i].rows;
+    return -1;
+}
+
+/* The last thing that is done with the database: the tracker writes in it. */
+static bool boot(proving *self, const tbk_prove_request *request, tbk_error *err)
+{
+    const tbk_boot_request wanted = {.tracker = request->tracker,
+                                     .database = self->unpacked_path,
+                                     .torrents = rows_of(self->proof, "torrents"),
+                                     .now_s = request->now_s,
+                                     .report = request->report};
+    if (request->tracker == NULL || self->unpacked_path == NULL || !self->proof->ok)
+        return true;
+    return tbk_boot_prove(self->arena, &wanted, &self->proof->booted, err);
+}
+
+static bool prove(proving *self, const tbk_prove_request *request, tbk_error *err)
 {
     if (!check_files(self, err))
         return false;
-    return self->database == NULL || !self->proof->ok || check_database(self, err);
+    return self->database == NULL || !self->proof->ok ||
+           (check_database(self, err) && boot(self, request, err));
 }
 
 /* A set of another kind of database, or a server that cannot be used, says nothing about the set.
@@ -204,6 +228,14 @@ static bool make_private(proving *self, const char *parent, char **out_folder, t
     return true;
 }
 
+/* With what SQLite and a tracker left beside the database. */
+static void remove_private(const char *parent, const char *folder)
+{
+    tbk_error ignored; /* what is left goes with the scratch folder */
+    tbk_auto_fd int directory = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    (void)!tbk_directory_remove_at(directory, strrchr(folder, '/') + 1, &ignored);
+}
+
 static bool prepare(proving *self, const tbk_prove_request *request, char **out_folder,
                     tbk_error *err)
 {
@@ -225,11 +257,9 @@ bool tbk_prove_set(tbk_arena *arena, const tbk_prove_request *request, tbk_proof
                     .report = request->report,
                     .proof = &proof};
     bool ok = (request->level != TBK_PROOF_RESTORED || prepare(&self, request, &folder, err)) &&
-              prove(&self, err);
-    if (folder != NULL) {
-        (void)unlink(self.unpacked_path);
-        (void)rmdir(folder);
-    }
+              prove(&self, request, err);
+    if (folder != NULL)
+        remove_private(request->scratch, folder);
     if (ok)
         *out = proof;
     return ok;

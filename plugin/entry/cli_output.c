@@ -47,7 +47,7 @@ static void print_render(FILE *out, const tbk_value *result)
                   tbk_value_text_at(result, "directory", ""));
     for (const tbk_member *item = tbk_value_members_at(result, "files"); item != NULL;
          item = item->next)
-        (void)fprintf(out, "  %-20s for %s\n", tbk_value_text_at(item->value, "name", ""),
+        (void)fprintf(out, "  %-22s for %s\n", tbk_value_text_at(item->value, "name", ""),
                       tbk_value_text_at(item->value, "target", ""));
 }
 

@@ -141,6 +141,9 @@ static void take_switch(const tbk_option *row, engine_args *args)
     case TBK_OPTION_FORGET_KEPT:
         args->purge_previous = true;
         break;
+    case TBK_OPTION_BOOT:
+        args->boot = true;
+        break;
     case TBK_OPTION_HOOK:
         args->hook = true;
         break;
@@ -210,6 +213,9 @@ static bool settle_backup(const engine_args *args, tbk_error *err)
     if (by_hand && args->has_method && args->method > TBK_METHOD_REFLINK)
         return tbk_fail(err, TBK_E_USAGE, HELP_FIX,
                         "by hand the tracker cannot be held: --method takes auto, hot or reflink");
+    if (!args->hook && args->boot)
+        return tbk_fail(err, TBK_E_USAGE, "use 'torrust-backup verify ENVIRONMENT'",
+                        "--boot goes with --hook only, which starts the tracker for it");
     if (!args->hook && args->journal_mode != TBK_JOURNAL_AS_IT_IS)
         return tbk_fail(err, TBK_E_USAGE, "use 'torrust-backup run ENVIRONMENT --journal-mode'",
                         "--journal-mode goes with --hook only, which stops the tracker for it");

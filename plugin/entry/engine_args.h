@@ -12,6 +12,7 @@ typedef struct engine_args {
     tbk_engine_command topic;  /* of help; help itself: of all */
     tbk_offsite_action action; /* of offsite */
     bool hook;                 /* standard input and output lead to the hook */
+    bool boot;                 /* backup: have a tracker come up on the set, due or not */
     bool json, quiet;
     bool lines;          /* the log as JSON lines on standard output, without a result */
     const char *config;  /* NULL by hand */

@@ -155,6 +155,7 @@ static bool backup_as_configured(const engine_args *args, engine_output *output,
     tbk_hold hold;
     tbk_tracker_files tracker;
     tbk_scratch_server scratch_server;
+    tbk_scratch_tracker scratch_tracker;
     tbk_report report = engine_output_report(output);
     tbk_engine_config config;
     if (!engine_config_load(arena, args->config, &config, err))
@@ -177,9 +178,12 @@ static bool backup_as_configured(const engine_args *args, engine_output *output,
         hold = tbk_hold_hook_port(hook);
         tracker = tbk_hold_hook_tracker_files(hook);
         scratch_server = tbk_hold_hook_scratch_server(hook);
+        scratch_tracker = tbk_hold_hook_scratch_tracker(hook);
         request.tracker = &tracker;
         request.hold = request.holds_nothing ? NULL : &hold;
         request.scratch_server = &scratch_server;
+        request.scratch_tracker = &scratch_tracker;
+        request.boot = args->boot;
     }
     return run_backup(arena, &request, output, err);
 }

@@ -208,11 +208,13 @@ typedef struct proving {
     const tbk_report *report;
 } proving;
 
-/* A proof that holds is not replaced by a weaker one; one that fails always is what counts. */
-static bool write_proof(const proving *self, const tbk_set *set, const tbk_proof *proof,
-                        tbk_error *err)
+/* A proof that holds is not replaced by a weaker one; one that fails always is what counts. Whether
+ * a tracker came up on the set stays known. */
+static bool write_proof(const proving *self, const tbk_set *set, tbk_proof *proof, tbk_error *err)
 {
     const tbk_proof *before = &self->stored->proof;
+    if (proof->booted.state == TBK_BOOT_NONE)
+        proof->booted = before->booted;
     return (proof->ok && before->ok && before->level > proof->level) ||
            tbk_set_write_proof(set, self->arena, proof, err);
 }

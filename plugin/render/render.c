@@ -31,6 +31,8 @@ static const template_row rows[] = {
      tbk_render_check_engine_config},
     {"hold.tera", "torrust-backup-hold", TBK_HOLD_FILE, 0755, true, TBK_TEMPLATE_SHELL,
      tbk_render_check_script},
+    {"scratch.tera", "torrust-backup-scratch", TBK_SCRATCH_FILE, 0755, true, TBK_TEMPLATE_SHELL,
+     tbk_render_check_script},
     {"aid.tera", "torrust-backup-aid", TBK_AID_FILE, 0755, false, TBK_TEMPLATE_SHELL,
      tbk_render_check_script},
     {"hook.tera", "torrust-backup-hook", TBK_HOOK_FILE, 0755, true, TBK_TEMPLATE_SHELL,
@@ -147,6 +149,9 @@ static tbk_value *offsite_to_value(tbk_arena *arena, const tbk_options *options)
     return map;
 }
 
+#define TEXT_OF(number) #number
+#define LOOPBACK(port) "127.0.0.1:" TEXT_OF(port)
+
 /* The names that plugin/render/render.h lists. */
 static const tbk_value *template_values(tbk_arena *arena, const tbk_render_input *input)
 {
@@ -154,6 +159,12 @@ static const tbk_value *template_values(tbk_arena *arena, const tbk_render_input
         {"version", TBK_VERSION},
         {"project", TBK_PROJECT},
         {"scratch_server", TBK_PROJECT "-server"},
+        {"scratch_tracker", TBK_PROJECT "-tracker"},
+        {"scratch_tracker_health", LOOPBACK(TBK_SCRATCH_TRACKER_HEALTH_PORT)},
+        {"scratch_tracker_api", LOOPBACK(TBK_SCRATCH_TRACKER_API_PORT)},
+        {"tracker_etc", TBK_TRACKER_ETC},
+        {"tracker_etc_inside", TBK_TRACKER_ETC_INSIDE},
+        {"tracker_toml_inside", TBK_TRACKER_ETC_INSIDE "/tracker.toml"},
         {"engine_network", "container:" TBK_PROJECT "-run"},
         {"tracker_container", TBK_TRACKER_CONTAINER},
         {"config_root", TBK_CONFIG_ROOT},

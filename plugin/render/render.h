@@ -38,6 +38,11 @@
  *   log, log_directory         of the hook's runs
  *   state_directory            of the hook
  *   scratch_server             the name of its container
+ *   scratch_tracker            the same of the tracker that a proof starts
+ *   scratch_tracker_health, scratch_tracker_api  where it listens
+ *   tracker_etc, tracker_etc_inside  folder of the tracker's configuration, on the VM and in its
+ *                              container
+ *   tracker_toml_inside        its file, in the container
  *   engine_network             that of the container of a run, as Compose wants it
  *   offsite                    the options of the section, without the files of this machine, and
  *                              is_folder: the repository is a folder of the VM; the repository is
@@ -51,7 +56,7 @@
  * Quoting that is demanded, and what is checked here once a file is rendered:
  *   compose.yml  `compose`       parsed as YAML, has the service `backup`
  *   engine.yml   `yaml`          read by the reader that the engine uses
- *   hook, hold, aid  `sh`        first line names its interpreter
+ *   hook, hold, aid, scratch  `sh`  first line names its interpreter
  *   logrotate    `sh`
  *   crontab      `cron` or `sh`  every line parsed: schedule, user root, command without a bare %
  * (scripts, logrotate and crontab in mode window only)

@@ -42,10 +42,10 @@ typedef struct run_record {
     const tbk_value *error;
     const char *set, *profile, *method, *method_reason, *proof;
     const char **config_missing;
-    const tbk_value *phases_ms;
+    const tbk_value *phases_ms, *booted;
     bool tracker_was_stopped;
     int64_t pruned;
-    const char *success_set, *proof_set;
+    const char *success_set, *proof_set, *booted_set;
     int64_t first_run_s;       /* since when there is a record */
     const tbk_value *profiles; /* an outcome each; NULL in records of earlier versions */
     const tbk_value *brakes;
@@ -73,6 +73,7 @@ static const tbk_field run_fields[] = {
     {"raw_bytes", TBK_FIELD_INTEGER, AT(facts.raw_bytes)},
     {"stored_bytes", TBK_FIELD_INTEGER, AT(facts.stored_bytes)},
     {"proof", TBK_FIELD_TEXT, AT(proof)},
+    {"booted", TBK_FIELD_VALUE, TBK_AT_VALUE(run_record, booted)},
     {"sets", TBK_FIELD_INTEGER, AT(facts.sets)},
     {"pruned", TBK_FIELD_INTEGER, AT(pruned)},
     {"store_free_bytes", TBK_FIELD_INTEGER, AT(facts.store_free_bytes)},
@@ -86,6 +87,8 @@ static const tbk_field kept_fields[] = {
     {"last_success_set", TBK_FIELD_TEXT, AT(success_set), OPTIONAL},
     {"last_proof_s", TBK_FIELD_INTEGER, AT(facts.proof_s), OPTIONAL}, /* of level restored */
     {"last_proof_set", TBK_FIELD_TEXT, AT(proof_set), OPTIONAL},
+    {"last_booted_s", TBK_FIELD_INTEGER, AT(facts.booted_s), OPTIONAL},
+    {"last_booted_set", TBK_FIELD_TEXT, AT(booted_set), OPTIONAL},
     {"last_full_attempt_s", TBK_FIELD_INTEGER, AT(facts.full_attempt_s), OPTIONAL},
     {"last_essential_attempt_s", TBK_FIELD_INTEGER, AT(facts.essential_attempt_s), OPTIONAL},
     {"first_run_s", TBK_FIELD_INTEGER, AT(first_run_s), OPTIONAL},
@@ -177,6 +180,11 @@ static void update(run_record *known, const tbk_last_run *run)
         run->proof->level == TBK_PROOF_RESTORED) {
         known->facts.proof_s = run->finished_s;
         known->proof_set = run->manifest->id;
+    }
+    if (run->manifest != NULL && run->proof != NULL &&
+        run->proof->booted.state == TBK_BOOT_PASSED) {
+        known->facts.booted_s = run->finished_s;
+        known->booted_set = run->manifest->id;
     }
     if (known->first_run_s == 0)
         known->first_run_s = run->finished_s;
@@ -280,7 +288,10 @@ static void set_run(tbk_arena *arena, run_record *out, const tbk_last_run *run)
     out->facts.held_ms = run->held_ms;
     out->tracker_was_stopped = run->tracker_was_stopped;
     out->facts.duration_ms = run->duration_ms;
-    out->proof = run->proof != NULL ? tbk_proof_level_name(run->proof->level) : NULL;
+    if (run->proof != NULL) {
+        out->proof = tbk_proof_level_name(run->proof->level);
+        out->booted = tbk_value_find(tbk_proof_to_value(arena, run->proof), "booted");
+    }
     out->facts.sets = (int64_t)run->sets;
     out->pruned = (int64_t)run->pruned;
     out->facts.store_free_bytes = (int64_t)run->store_free_bytes;
@@ -400,6 +411,8 @@ void tbk_run_facts_metrics(tbk_text *text, const tbk_run_facts *facts)
          (double)facts->success_s},
         {"last_restored_proof_timestamp_seconds",
          "When a set was last restored and found right; 0: never.", (double)facts->proof_s},
+        {"last_booted_proof_timestamp_seconds",
+         "When a tracker last came up on a restored set; 0: never.", (double)facts->booted_s},
         {"duration_seconds", "Duration of the last run.", (double)facts->duration_ms / 1000.0},
         {"tracker_held_seconds", "How long the last run held the tracker.",
          (double)facts->held_ms / 1000.0},

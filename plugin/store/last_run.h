@@ -58,6 +58,7 @@ typedef struct tbk_run_facts {
     int64_t finished_s; /* wall clock; 0: there was no run yet */
     int64_t exit_status;
     int64_t success_s, proof_s; /* the last good run, the last proof of level restored; 0: never */
+    int64_t booted_s;           /* the last time that a tracker came up on a set; 0: never */
     int64_t duration_ms, held_ms;
     int64_t raw_bytes, stored_bytes, sets, store_free_bytes;
     int64_t full_attempt_s, essential_attempt_s; /* 0: never; one that was cut short is none */

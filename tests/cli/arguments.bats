@@ -103,7 +103,7 @@ END
         echo "$command: $(own_options torrust-backup-engine "$command")"
         [ "$(own_options torrust-backup-engine "$command")" = "$options" ]
     done <<END
-backup config hook journal-mode keep-days keep-last level log method profile rate-limit-mib rule sqlite store
+backup boot config hook journal-mode keep-days keep-last level log method profile rate-limit-mib rule sqlite store
 list config store
 check config set store
 prove config level set store
@@ -184,7 +184,7 @@ possible() {
             count=$((count + 1))
         done <options
     done
-    [ $count = 299 ]
+    [ $count = 312 ]
 }
 
 @test "values out of range, unknown words" {

@@ -78,6 +78,7 @@ compression_level: 3
 rate_limit_mib: 0
 profile: full
 prove_restored_every_days: 7
+prove_booted_every_days: 0
 config: {root: $PWD/root, paths: [.env, missing.toml]}
 END
 }

@@ -128,7 +128,7 @@ END
         [ "$status" = "$expected" ]
         count=$((count + 1))
     done <"$BATS_TEST_TMPDIR/limits"
-    [ "$count" = 68 ]
+    [ "$count" = 72 ]
 }
 
 @test "defaults: the schema's are the program's" {
@@ -139,7 +139,7 @@ import json, sys, yaml
 properties = json.load(open(sys.argv[1]))["properties"]
 engine = yaml.safe_load(open(sys.argv[2]))
 compared = [name for name in properties if "default" in properties[name] and name in engine]
-assert len(compared) == 10, compared
+assert len(compared) == 11, compared
 for name in compared:
     assert properties[name]["default"] == engine[name], name
 END

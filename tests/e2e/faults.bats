@@ -64,7 +64,7 @@ store_is_visible_whole() {
 }
 
 @test "configure over an older version: what that left held is let go, and its lines in a crontab still work" {
-    sh_on_vm "rm -f ${hook%hook}hold ${hook%hook}aid"
+    sh_on_vm "rm -f ${hook%hook}hold ${hook%hook}scratch ${hook%hook}aid"
     on_vm tee $hook <"$source_dir/tests/hook/hook-of-an-older-version" >/dev/null
     begin_run
     freeze_in_hold

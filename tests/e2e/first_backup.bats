@@ -8,7 +8,7 @@ setup_file() { start_machine e2e-first --phase provisioned; }
 
 @test "render writes the files, none readable by others, and touches nothing else" {
     tb render
-    for file in compose.yml engine.yml torrust-backup-hold torrust-backup-aid torrust-backup-hook logrotate crontab; do
+    for file in compose.yml engine.yml torrust-backup-{hold,scratch,aid,hook} logrotate crontab; do
         [ "$(stat -c %a "$workspace/build/standin/torrust-backup/$file")" = 600 ]
     done
     [ "$(stat -c %a "$workspace/build/standin/torrust-backup")" = 700 ]
@@ -89,6 +89,49 @@ setup_file() { start_machine e2e-first --phase provisioned; }
     [ "$status" = 0 ]
     [[ $output == *"Everything is proved."* ]]
     check_restored "$(newest)"
+}
+
+proof_field() { on_vm cat "$store/$(newest)/proof.json" | jq -r "$1"; }
+no_scratch_tracker() { [ -z "$(on_vm docker ps -aq --filter 'name=^/torrust-backup-tracker$')" ]; }
+
+@test "a tracker came up on the restored set, counted its torrents, and is gone" {
+    local report=$workspace/build/standin/torrust-backup/last-verify.json
+    restored "$(newest)" "$BATS_TEST_TMPDIR/set.db"
+    jq -e '.checks[] | select(.name == "tracker on the set") | .state == "ok"' "$report"
+    [[ $(proof_field .booted.detail) == *"its API counts $(sqlite3 "$BATS_TEST_TMPDIR/set.db" 'SELECT count(*) FROM torrents') torrents" ]]
+    [ "$(proof_field .booted.state) $(last_run_field .booted.state) $(last_run_field .last_booted_set)" = "passed passed $(newest)" ]
+    [ "$(on_vm sed -n 's/^torrust_backup_last_booted_proof_timestamp_seconds //p' $store/.state/torrust_backup.prom)" -gt 1700000000 ]
+    no_scratch_tracker
+    store_is_whole
+}
+
+@test "without being asked, a run starts no tracker before its days are over" {
+    on_vm $hook >/dev/null
+    [ "$(last_run_field .booted)" = null ]
+}
+
+@test "a tracker that does not come up is said with its last words; the set is good, the live tracker as it was" {
+    local toml=/opt/torrust/storage/tracker/etc/tracker.toml since
+    since=$(on_vm date +%s)
+    sh_on_vm "cp -p $toml $toml.whole && echo 'broken = true' >>$toml"
+    run tb verify
+    echo "$output"
+    sh_on_vm "mv $toml.whole $toml"
+    [ "$status" = 21 ]
+    [[ $output == *"no tracker came up on the restored database"*"ended by itself; its last words: "*"tracker.toml: it is broken"* ]]
+    [ "$(proof_field .booted.state) $(last_run_field .exit_status) $(proof_field .ok)" = "failed 3 true" ]
+    no_scratch_tracker
+    [ -z "$(tracker_events "$since" | grep -v '^p\?a\?u\?n\?pause$' || true)" ]
+}
+
+@test "where no tracker can be started, that is said, and costs nothing" {
+    sh_on_vm 'mv /opt/torrust/storage/tracker/etc /opt/torrust/storage/tracker/etc.away'
+    run on_vm $hook --boot
+    sh_on_vm 'mv /opt/torrust/storage/tracker/etc.away /opt/torrust/storage/tracker/etc'
+    echo "$output"
+    [ "$(proof_field .booted.state): $(proof_field .booted.detail)" = 'skipped: a tracker for the proof could not be started: Docker refused it' ]
+    no_scratch_tracker
+    on_vm $hook >/dev/null # the next tests look at a set that has everything
 }
 
 @test "the report and the set's files keep their schemas" {

@@ -66,7 +66,7 @@ install_hook() {
     local interpreter='#!/bin/dash' script
     [[ $BATS_TEST_FILENAME != *busybox* ]] || interpreter='#!/usr/local/bin/busybox sh'
     [[ $BATS_TEST_FILENAME != *bash.bats ]] || interpreter='#!/bin/bash'
-    for script in hold aid hook; do
+    for script in hold scratch aid hook; do
         sed -e "1s|.*|$interpreter|" -e "$1" "$rendered/torrust-backup-$script" | on_vm tee "$hook.new" >/dev/null
         sh_on_vm "chmod 0755 $hook.new && mv $hook.new ${hook%hook}$script"
     done

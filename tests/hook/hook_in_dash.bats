@@ -135,6 +135,38 @@ begin_server() {
     no_server
 }
 
+no_scratch_tracker() { [ -z "$(on_vm docker ps -aq --filter 'name=^/torrust-backup-tracker$')" ]; }
+begin_scratch_tracker() {
+    start_hook "ask 'tracker start 0123abcd $state/scratch/some.db'; $1"
+    wait_until 60 log_has ': started'
+}
+
+@test "a tracker for a proof is of the live one's image, without rights or network, ends when asked, and with the run" {
+    local what='{{.Image}} {{.Config.Entrypoint}}'
+    sh_on_vm "install -d -o 1000 -g 1000 $state/scratch"
+    begin_scratch_tracker 'nap 300; ask "tracker state"; ask "tracker end"; ask "tracker state"; echo "@done 0"'
+    [ "$(on_vm docker inspect -f "$what {{.Config.User}} {{.HostConfig.CapDrop}} {{.HostConfig.NetworkMode}}" torrust-backup-tracker)" = \
+        "$(on_vm docker inspect -f "$what" tracker) 1000:1000 [ALL] container:$(on_vm docker inspect -f '{{.Id}}' torrust-backup-run)" ]
+    [[ $(on_vm docker inspect -f '{{.Config.Env}}' torrust-backup-tracker) == *ADMIN=0123abcd* ]]
+    wake_engine
+    ends_with 0
+    log_has 'tracker state: running'
+    log_has 'tracker end: ended started'
+    log_has 'tracker state: failed it is gone'
+    begin_scratch_tracker 'nap 300'
+    signal_hook KILL
+    run ! no_scratch_tracker
+    backup 0 'echo "@done 0"'
+    no_scratch_tracker
+    everything_is_as_before
+}
+
+@test "a tracker for a proof that cannot be started is refused" {
+    backup 0 "ask 'tracker start 0123abcd /nowhere/some.db'; echo '@done 0'"
+    log_has ': failed '
+    no_scratch_tracker
+}
+
 @test "the tracker's own compose file and .env may be broken" {
     sh_on_vm 'cd /opt/torrust && mv docker-compose.yml whole && echo "{" >docker-compose.yml && mv .env .env.whole'
     held_by stop 'ask release; echo "@done 0"' || true

@@ -20,6 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#define HEALTH_PORT_AFTER 101 /* 1313 with the API at 1212, as the tracker has them */
+#define TOKEN_VARIABLE "TORRUST_TRACKER_CONFIG_OVERRIDE_HTTP_API__ACCESS_TOKENS__ADMIN"
+
 static const standin_database *database;
 static atomic_bool stopping;
 static atomic_uint_least64_t committed;
@@ -116,12 +119,14 @@ static void *writer(void *unused)
 
 /* --- HTTP --- */
 
-static int tcp_socket(bool listening)
+static uint64_t torrents; /* as the start found them: what the API says */
+
+static int tcp_socket(bool listening, uint16_t port)
 {
-    struct sockaddr_in address = {
-        .sin_family = AF_INET,
-        .sin_port = htons((uint16_t)atoi(standin_setting("STANDIN_PORT", "1212"))),
-        .sin_addr.s_addr = htonl(listening ? INADDR_ANY : INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(port),
+                                  .sin_addr.s_addr =
+                                      htonl(listening ? INADDR_ANY : INADDR_LOOPBACK)};
     struct timeval limit = {.tv_sec = 4};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
@@ -134,7 +139,29 @@ static int tcp_socket(bool listening)
     return fd;
 }
 
-static void *serve_health(void *argument)
+static uint16_t api_port(void) { return (uint16_t)atoi(standin_setting("STANDIN_PORT", "1212")); }
+
+/* Of the API, only for whoever has its token; where none is set, anybody has it. */
+static int answer_to(const char *request, char *answer, size_t size)
+{
+    const char *token = standin_setting(TOKEN_VARIABLE, "");
+    const char *given = strstr(request, "?token="), *body = "";
+    char text[128];
+    size_t length = strlen(token);
+    bool is_api = strncmp(request, "GET /api/", 9) == 0;
+    bool may_see = given != NULL && strncmp(given + 7, token, length) == 0;
+    if (!is_api)
+        snprintf(text, sizeof text, "{\"status\":\"Ok\",\"committed\":%" PRIu64 "}\n",
+                 (uint64_t)atomic_load(&committed));
+    else
+        snprintf(text, sizeof text, "{\"torrents\":%" PRIu64 "}\n", torrents);
+    body = is_api && !may_see ? "{}" : text;
+    return snprintf(answer, size,
+                    "HTTP/1.1 %s\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n%s",
+                    is_api && !may_see ? "500 Internal Server Error" : "200 OK", body);
+}
+
+static void *serve_http(void *argument)
 {
     int listener = *(int *)argument;
     for (;;) {
@@ -143,15 +170,9 @@ static void *serve_health(void *argument)
             continue;
         struct timeval limit = {.tv_sec = 1};
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-        char request[1024], answer[256];
-        if (recv(fd, request, sizeof request, 0) > 0) {
-            int size = snprintf(
-                answer, sizeof answer,
-                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n"
-                "{\"status\":\"Ok\",\"committed\":%" PRIu64 "}\n",
-                (uint64_t)atomic_load(&committed));
-            send(fd, answer, (size_t)size, MSG_NOSIGNAL);
-        }
+        char request[1024] = "", answer[512];
+        if (recv(fd, request, sizeof request - 1, 0) > 0)
+            send(fd, answer, (size_t)answer_to(request, answer, sizeof answer), MSG_NOSIGNAL);
         close(fd);
     }
     return NULL;
@@ -161,7 +182,7 @@ int standin_ask_health(void)
 {
     static const char request[] = "GET /health_check HTTP/1.1\r\nHost: localhost\r\n\r\n";
     char answer[64] = "";
-    int fd = tcp_socket(false);
+    int fd = tcp_socket(false, api_port());
     if (send(fd, request, sizeof request - 1, MSG_NOSIGNAL) < 0 ||
         recv(fd, answer, sizeof answer - 1, 0) < 0)
         standin_die("health", strerror(errno));
@@ -192,8 +213,21 @@ static void become_user(void)
         standin_die("setuid", strerror(errno));
 }
 
+/* As the real one, which ends at once on a configuration that it does not understand. */
+static void read_configuration(void)
+{
+    char line[256];
+    FILE *file = fopen("/etc/torrust/tracker/tracker.toml", "re");
+    while (file && fgets(line, sizeof line, file))
+        if (strcmp(line, "broken = true\n") == 0)
+            standin_die("tracker.toml", "it is broken");
+    if (file)
+        fclose(file);
+}
+
 int standin_serve(const standin_database *where)
 {
+    read_configuration();
     sigset_t wanted;
     sigemptyset(&wanted);
     sigaddset(&wanted, SIGINT);
@@ -205,11 +239,14 @@ int standin_serve(const standin_database *where)
     database = where;
     for (size_t i = 0; i < CONNECTIONS; i++)
         database->open(i);
-    int listener = tcp_socket(true);
-    pthread_t threads[WRITERS], health;
+    torrents = database->torrents(0);
+    int listeners[] = {tcp_socket(true, api_port()),
+                       tcp_socket(true, (uint16_t)(api_port() + HEALTH_PORT_AFTER))};
+    pthread_t threads[WRITERS], servers[2];
     for (int i = 0; i < WRITERS && rate_per_second > 0; i++)
         pthread_create(&threads[i], NULL, writer, NULL);
-    pthread_create(&health, NULL, serve_health, &listener);
+    for (int i = 0; i < 2; i++)
+        pthread_create(&servers[i], NULL, serve_http, &listeners[i]);
     puts("started");
     fflush(stdout);
     int signal_number;

@@ -29,6 +29,7 @@ typedef struct standin_database {
     /* Makes the next transaction and says its number; false, and on stderr why, if it did not. */
     bool (*write)(size_t connection, uint64_t *out_number);
     void (*close)(size_t connection);
+    uint64_t (*torrents)(size_t connection); /* how many there are */
 } standin_database;
 
 /* Serves until SIGINT, as the container does. */

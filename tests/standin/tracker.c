@@ -21,7 +21,8 @@ static const char usage_text[] =
     "       standin-tracker --fill FILE ROWS  add torrents to a new database\n"
     "       standin-tracker --check FILE      prove a copy; prints its last transaction's number\n"
     "       standin-tracker --health          ask the endpoint; exit 0 if it answers\n"
-    "Environment: STANDIN_DATABASE, STANDIN_RATE (transactions a second), STANDIN_PORT, USER_ID\n";
+    "Environment: TORRUST_TRACKER_CONFIG_OVERRIDE_CORE__DATABASE__PATH,\n"
+    "STANDIN_RATE (transactions a second), STANDIN_PORT, USER_ID\n";
 
 static const char schema[] = "CREATE TABLE IF NOT EXISTS whitelist (id INTEGER PRIMARY KEY "
                              "AUTOINCREMENT, info_hash TEXT NOT NULL UNIQUE);"
@@ -106,8 +107,19 @@ static void open_connection(connection *c, const char *path)
 
 static void open_one(size_t i)
 {
-    open_connection(&pool[i], standin_setting("STANDIN_DATABASE",
-                                              "/var/lib/torrust/tracker/database/tracker.db"));
+    open_connection(&pool[i],
+                    standin_setting("TORRUST_TRACKER_CONFIG_OVERRIDE_CORE__DATABASE__PATH",
+                                    "/var/lib/torrust/tracker/database/tracker.db"));
+}
+
+/* None is ever removed. */
+static uint64_t count_torrents(size_t i)
+{
+    sqlite3_stmt *statement = prepare(pool[i].db, "SELECT max(id) FROM torrents");
+    uint64_t count =
+        sqlite3_step(statement) == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(statement, 0) : 0;
+    sqlite3_finalize(statement);
+    return count;
 }
 
 static void close_one(size_t i)
@@ -260,7 +272,8 @@ static int check(const char *path)
     return 0;
 }
 
-static const standin_database sqlite = {.open = open_one, .write = write_one, .close = close_one};
+static const standin_database sqlite = {
+    .open = open_one, .write = write_one, .close = close_one, .torrents = count_torrents};
 
 int main(int argc, char **argv)
 {

@@ -3,23 +3,12 @@
 #include "database/mysql/mysql_scratch_server.h"
 
 #include "base/clock.h"
+#include "base/token.h"
 
-#include <errno.h>
-#include <sys/random.h>
 #include <time.h>
 
 #define READY_LIMIT_MS 180000
 #define ASK_PAUSE_MS 500
-
-static bool make_password(tbk_arena *arena, const char **out, tbk_error *err)
-{
-    uint64_t random[2];
-    if (getrandom(random, sizeof random, 0) != sizeof random)
-        return tbk_fail_errno(err, TBK_E_FAILED, errno, NULL, "there are no random numbers");
-    *out = tbk_arena_format(arena, "%016llx%016llx", (unsigned long long)random[0],
-                            (unsigned long long)random[1]);
-    return true;
-}
 
 static bool answers(const tbk_mysql_server *root, tbk_error *why)
 {
@@ -54,9 +43,8 @@ bool tbk_scratch_server_start(tbk_arena *arena, const tbk_scratch_server *scratc
                               const char *schema, const tbk_report *report, tbk_mysql_server *out,
                               tbk_error *err)
 {
-    const char *password;
-    if (!make_password(arena, &password, err) ||
-        !scratch_server->start(scratch_server->self, password, err))
+    const char *password = tbk_token_new(arena);
+    if (!scratch_server->start(scratch_server->self, password, err))
         return false;
     /* Its log goes when it goes, but would need the room twice meanwhile. */
     *out = (tbk_mysql_server){.host = scratch_server->host,

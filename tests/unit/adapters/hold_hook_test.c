@@ -215,6 +215,62 @@ static void no_message_has_the_password(void **state)
     assert_null(strstr(err.message, "secret"));
 }
 
+/* --- a tracker for a proof --- */
+
+static void a_scratch_tracker_is_started_looked_at_and_ended(void **state)
+{
+    fixture *self = *state;
+    tbk_scratch_tracker tracker = tbk_hold_hook_scratch_tracker(self->hook);
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    const char *said = NULL;
+    bool runs = false;
+    tbk_error err;
+    answer(self, "started\n");
+    assert_succeeds(tracker.start(tracker.self, "/a b/some.db", "0123abcd", &err), err);
+    assert_requested(self, "@tracker start 0123abcd /a b/some.db\n");
+    answer(self, "running\n");
+    assert_succeeds(tracker.is_running(tracker.self, &runs, &err), err);
+    assert_requested(self, "@tracker state\n");
+    assert_true(runs);
+    answer(self, "exited\n");
+    assert_succeeds(tracker.is_running(tracker.self, &runs, &err), err);
+    assert_requested(self, "@tracker state\n");
+    assert_false(runs);
+    answer(self, "ended the database is locked\n");
+    assert_succeeds(tracker.end(tracker.self, arena, &said, &err), err);
+    assert_requested(self, "@tracker end\n");
+    assert_string_equal(said, "the database is locked");
+    answer(self, "ended\n");
+    assert_succeeds(tracker.end(tracker.self, arena, &said, &err), err);
+    assert_string_equal(said, "");
+}
+
+static void a_scratch_tracker_may_be_refused(void **state)
+{
+    fixture *self = *state;
+    tbk_scratch_tracker tracker = tbk_hold_hook_scratch_tracker(self->hook);
+    tbk_auto(tbk_arena) *arena = tbk_arena_new();
+    const char *said = NULL;
+    bool runs = false;
+    tbk_error err;
+    answer(self, "failed less than 256 MiB of memory are free\n");
+    assert_fails(tracker.start(tracker.self, "/some.db", "secret", &err), err, TBK_E_FAILED,
+                 "256 MiB");
+    answer(self, "serving\n");
+    assert_fails(tracker.start(tracker.self, "/some.db", "secret", &err), err, TBK_E_FAILED,
+                 "serving");
+    answer(self, "failed it is gone\n");
+    assert_fails(tracker.is_running(tracker.self, &runs, &err), err, TBK_E_FAILED, "it is gone");
+    answer(self, "failed unknown request\n");
+    assert_fails(tracker.end(tracker.self, arena, &said, &err), err, TBK_E_FAILED, "unknown");
+    hook_dies(self);
+    assert_fails(tracker.start(tracker.self, "/some.db", "secret", &err), err, TBK_E_INTERRUPTED,
+                 "gone");
+    assert_null(strstr(err.message, "secret"));
+    assert_fails(tracker.is_running(tracker.self, &runs, &err), err, TBK_E_INTERRUPTED, "gone");
+    assert_fails(tracker.end(tracker.self, arena, &said, &err), err, TBK_E_INTERRUPTED, "gone");
+}
+
 /* --- what the tracker has open --- */
 
 static bool list_files(fixture *self, tbk_arena *arena, tbk_open_files *out, tbk_error *err)
@@ -300,6 +356,8 @@ int main(void)
         CASE(a_spare_server_is_started_with_its_password),
         CASE(a_spare_server_may_be_refused),
         CASE(no_message_has_the_password),
+        CASE(a_scratch_tracker_is_started_looked_at_and_ended),
+        CASE(a_scratch_tracker_may_be_refused),
         CASE(the_open_files_are_listed),
         CASE(a_hook_that_cannot_look_or_is_an_older_one_says_why),
         CASE(an_answer_that_comes_late_belongs_to_its_request),

@@ -80,8 +80,10 @@ static int set_up(void **state)
     make_scratch(it->folder);
     it->arena = tbk_arena_new();
     it->tracker = "tracker_id abc\ntracker_state running\ntracker_health healthy\n";
-    it->record = "{\"run\":\"r-1\",\"set\":\"" SET "\",\"method\":\"hot\",\"held_ms\":1,"
-                 "\"duration_ms\":2,\"exit_status\":0,\"error\":null}";
+    it->record =
+        "{\"run\":\"r-1\",\"set\":\"" SET "\",\"method\":\"hot\",\"booted\":{\"state\":\"passed\","
+                                          "\"detail\":\"healthy\"},\"held_ms\":1,"
+        "\"duration_ms\":2,\"exit_status\":0,\"error\":null}";
     it->rendering = (tbk_rendering){.count = 1,
                                     .files = {{.name = "compose.yml",
                                                .target = TBK_COMPOSE_FILE,
@@ -163,10 +165,11 @@ static void a_proved_run_is_reported_in_full(void **state)
                              "healthy_after_ms " SCHEDULE);
     assert_int_equal(tbk_value_integer_at(report, "schema"), 1);
     assert_true(tbk_value_true_at(report, "proved"));
-    assert_string_equal(states_of(it, report),
-                        "installation=ok; one mode=ok; cron daemon=ok; database in use=ok; "
-                        "backup run=ok; proof on the VM=ok; configuration files=ok; "
-                        "proof on this machine=skipped; tracker=ok; hold=ok; one scheduler=ok; ");
+    assert_string_equal(
+        states_of(it, report),
+        "installation=ok; one mode=ok; cron daemon=ok; database in use=ok; "
+        "backup run=ok; tracker on the set=ok; proof on the VM=ok; configuration files=ok; "
+        "proof on this machine=skipped; tracker=ok; hold=ok; one scheduler=ok; ");
     assert_string_equal(json_at(it, report, "runs"),
                         "[{\"trigger\":\"backup run\",\"run\":\"r-1\",\"set\":\"" SET
                         "\",\"exit_status\":0,\"held_ms\":1,\"duration_ms\":2}]");

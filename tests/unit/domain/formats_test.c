@@ -144,11 +144,21 @@ static void proofs_are_written_and_read_as_ever(void **state)
     static const struct {
         const char *name;
         tbk_proof proof;
-    } cases[] = {
-        {"proof.json", {TBK_PROOF_RESTORED, "2026-02-16T17:56:43Z", true, NULL, counted, 2}},
-        {"proof-failed.json",
-         {TBK_PROOF_CHECKSUMS, "2026-02-16T17:56:44Z", false, "'database.db.zst' has changed", NULL,
-          0}}};
+    } cases[] = {{"proof.json",
+                  {.level = TBK_PROOF_RESTORED,
+                   .at = "2026-02-16T17:56:43Z",
+                   .ok = true,
+                   .tables = counted,
+                   .table_count = 2}},
+                 {"proof-booted.json",
+                  {.level = TBK_PROOF_RESTORED,
+                   .at = "2026-02-16T17:56:43Z",
+                   .ok = true,
+                   .booted = {TBK_BOOT_PASSED, "2026-02-16T17:56:50Z", "healthy after 0.5 s"}}},
+                 {"proof-failed.json",
+                  {.level = TBK_PROOF_CHECKSUMS,
+                   .at = "2026-02-16T17:56:44Z",
+                   .reason = "'database.db.zst' has changed"}}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         tbk_auto(tbk_arena) *arena = tbk_arena_new();
         tbk_proof read;

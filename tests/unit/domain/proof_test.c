@@ -10,9 +10,15 @@ static void proof_is_read_as_it_was_written(void **state)
 {
     (void)state;
     static const tbk_proof cases[] = {
-        {TBK_PROOF_RESTORED, "2026-02-16T17:56:43Z", true, NULL, rows, 2},
-        {TBK_PROOF_CHECKSUMS, "2026-02-16T17:56:43Z", false, "'database.db.zst' has changed", NULL,
-         0},
+        {.level = TBK_PROOF_RESTORED,
+         .at = "2026-02-16T17:56:43Z",
+         .ok = true,
+         .tables = rows,
+         .table_count = 2,
+         .booted = {TBK_BOOT_PASSED, "2026-02-16T17:56:43Z", "healthy after 0.5 s"}},
+        {.level = TBK_PROOF_CHECKSUMS,
+         .at = "2026-02-16T17:56:43Z",
+         .reason = "'database.db.zst' has changed"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         tbk_auto(tbk_arena) *arena = tbk_arena_new();
@@ -26,6 +32,9 @@ static void proof_is_read_as_it_was_written(void **state)
         assert_string_equal(read.at, cases[i].at);
         assert_int_equal(read.ok, cases[i].ok);
         assert_true(read.ok == (read.reason == NULL));
+        assert_int_equal(read.booted.state, cases[i].booted.state);
+        assert_int_equal(read.booted.at != NULL, cases[i].booted.at != NULL);
+        assert_int_equal(read.booted.detail != NULL, cases[i].booted.detail != NULL);
         assert_int_equal(read.table_count, cases[i].table_count);
         for (size_t table = 0; table < read.table_count; table++) {
             assert_string_equal(read.tables[table].table, rows[table].table);
@@ -55,10 +64,14 @@ static void damaged_proof_is_refused(void **state)
         {"reason", "5", "'reason' must be text"},
         {"rows", "[]", "'rows' must be a map"},
         {"rows", "{\"a\":\"1\"}", "'rows' holds something that is no count"},
+        {"booted", "{\"state\":\"flew\"}", "the state 'flew' is unknown"},
         {"rows", "{\"a\":-1}", "'rows' holds something that is no count"},
     };
-    static const tbk_proof proof = {
-        TBK_PROOF_RESTORED, "2026-02-16T17:56:43Z", true, NULL, rows, 2};
+    static const tbk_proof proof = {.level = TBK_PROOF_RESTORED,
+                                    .at = "2026-02-16T17:56:43Z",
+                                    .ok = true,
+                                    .tables = rows,
+                                    .table_count = 2};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         tbk_auto(tbk_arena) *arena = tbk_arena_new();
         tbk_value *value = as_written(arena, tbk_proof_to_value(arena, &proof));
@@ -84,6 +97,13 @@ static void levels_are_read_as_they_are_written(void **state)
                  "'felt' is unknown");
 }
 
+static void states_of_a_boot_have_names(void **state)
+{
+    (void)state;
+    assert_string_equal(tbk_boot_state_name(TBK_BOOT_NONE), "none");
+    assert_string_equal(tbk_boot_state_name(TBK_BOOT_SKIPPED), "skipped");
+}
+
 static void newer_proofs_are_not_read(void **state)
 {
     (void)state;
@@ -102,6 +122,7 @@ int main(void)
         cmocka_unit_test(levels_have_a_name_of_their_own_off_site),
         cmocka_unit_test(damaged_proof_is_refused),
         cmocka_unit_test(newer_proofs_are_not_read),
+        cmocka_unit_test(states_of_a_boot_have_names),
         cmocka_unit_test(levels_are_read_as_they_are_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -143,7 +143,7 @@ static void every_metric_has_help_and_type(void **state)
         helps++;
     for (const char *at = metrics; (at = strstr(at, "# TYPE ")) != NULL; at++)
         types++;
-    assert_int_equal(helps, 21);
+    assert_int_equal(helps, 22);
     assert_int_equal(types, helps);
     assert_non_null(strstr(metrics, "\ntorrust_backup_sets 7\n"));
     assert_non_null(strstr(metrics, "\ntorrust_backup_duration_seconds 1.5\n"));

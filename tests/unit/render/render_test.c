@@ -196,6 +196,7 @@ static void files_come_in_the_order_of_installation(void **state)
         {"compose.yml", "/opt/torrust-backup/compose.yml", 0644},
         {"engine.yml", "/opt/torrust-backup/engine.yml", 0644},
         {"torrust-backup-hold", "/usr/local/bin/torrust-backup-hold", 0755},
+        {"torrust-backup-scratch", "/usr/local/bin/torrust-backup-scratch", 0755},
         {"torrust-backup-aid", "/usr/local/bin/torrust-backup-aid", 0755},
         {"torrust-backup-hook", "/usr/local/bin/torrust-backup-hook", 0755},
         {"logrotate", "/etc/logrotate.d/torrust-backup", 0644},
@@ -613,7 +614,7 @@ static void shells_can_read_the_scripts(void **state)
         if (from.options.mode == TBK_MODE_SIDECAR)
             continue;
         static const char *const names[] = {"torrust-backup-hook", "torrust-backup-hold",
-                                            "torrust-backup-aid"};
+                                            "torrust-backup-scratch", "torrust-backup-aid"};
         for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
             const tbk_rendered_file *script = find_file(&rendering, names[k]);
             assert_script_parses("bash", NULL, script);
@@ -790,8 +791,8 @@ static void no_template_prints_a_value_unquoted(void **state)
 {
     (void)state;
     static const char *const names[] = {"compose.yml.tera", "engine.yml.tera", "hook.tera",
-                                        "hold.tera",        "aid.tera",        "logrotate.tera",
-                                        "crontab.tera"};
+                                        "hold.tera",        "scratch.tera",    "aid.tera",
+                                        "logrotate.tera",   "crontab.tera"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const char *source = read_template(names[i]);
         size_t printed = 0;

@@ -48,7 +48,11 @@ static const tbk_manifest manifest = {
     .phase_count = 2,
     .config_missing = missing_paths,
 };
-static const tbk_proof restored = {TBK_PROOF_RESTORED, "2026-02-16T17:56:43Z", true, NULL, NULL, 0};
+static const tbk_proof restored = {
+    .level = TBK_PROOF_RESTORED,
+    .at = "2026-02-16T17:56:43Z",
+    .ok = true,
+    .booted = {TBK_BOOT_PASSED, "2026-02-16T17:56:43Z", "healthy after 0.5 s"}};
 static const tbk_error interrupted = {TBK_E_INTERRUPTED, "it was ended", ""};
 static const tbk_error space = {TBK_E_SPACE, "the disk is \"full\"", "make room"};
 static const tbk_error braked = {TBK_E_BRAKE, "nothing is pruned: rows were lost", "acknowledge"};
