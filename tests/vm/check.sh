@@ -33,7 +33,7 @@ check_kernel() {
         lacking=1
     check_one "overlay file system" unshare -m sh -c \
         'mount -t tmpfs t /mnt && mkdir /mnt/l /mnt/u /mnt/w /mnt/m &&
-         mount -t overlay -o lowerdir=/mnt/l,upperdir=/mnt/u,workdir=/mnt/w o /mnt/m' || lacking=1
+         mount -t overlay -o lowerdir=/mnt/l,upperdir=/mnt/u,workdir=/mnt/w,volatile o /mnt/m' || lacking=1
     check_one "loop devices" losetup -f || lacking=1
     check_one "virtual Ethernet pairs" unshare -n ip link add "${probe:0:12}" type veth peer name p || lacking=1
     check_one "bridges" unshare -n ip link add "${probe:0:12}" type bridge || lacking=1

@@ -41,12 +41,14 @@ machine_disk_make() {
     esac
 }
 
+# Volatile: what is synced in the machine is not written to the disk at once, which costs as much as all the rest that the
+# stand-in does. Nothing is lost by that: a crash here is of the machine's processes, and the kernel lives on.
 machine_disk_mount() {
     mountpoint -q "$DIR/root" && return
     mountpoint -q "$DIR/disk" || mount -o loop "$(<"$DIR/disk_path")" "$DIR/disk"
     mountpoint -q "$DIR/disk" || die "vm: the disk of '$NAME' is not mounted on $DIR/disk"
     mkdir -p "$DIR/disk/upper" "$DIR/disk/work" "$DIR/disk/docker"
-    mount -t overlay -o "lowerdir=$(<"$DIR/root_fs"),upperdir=$DIR/disk/upper,workdir=$DIR/disk/work" \
+    mount -t overlay -o "lowerdir=$(<"$DIR/root_fs"),upperdir=$DIR/disk/upper,workdir=$DIR/disk/work,volatile" \
         "tbk-$NAME" "$DIR/root"
     mountpoint -q "$DIR/root" || die "vm: the root file system of '$NAME' is not mounted on $DIR/root"
 }
