@@ -56,13 +56,14 @@ tracker_events() {
 # keeps_schema NAME FILE...: each file keeps docs/schemas/NAME.schema.json.
 keeps_schema() { "$source_dir/tests/keeps-schema" "$@"; }
 
-# wait_until SECONDS COMMAND...: not 0 when the command did not succeed within the time.
+# wait_until SECONDS COMMAND...: not 0 when the command did not succeed within the time. To ask costs several processes:
+# what has not come soon, as what waits for the next minute, is asked less often.
 wait_until() {
-    local end=$((SECONDS + $1))
+    local began=$SECONDS limit_s=$1
     shift
     until "$@"; do
-        [ "$SECONDS" -lt "$end" ] || return 1
-        sleep 0.2
+        [ $((SECONDS - began)) -lt "$limit_s" ] || return 1
+        if [ $((SECONDS - began)) -lt 5 ]; then sleep 0.2; else sleep 0.5; fi
     done
 }
 # hold_lock FILE: as a run does that goes on, until `free_lock`, however long a busy machine needs to look at it.

@@ -19,11 +19,11 @@ sh_on_vm() { on_vm sh -c "$@"; }
 
 # wait_until SECONDS COMMAND...: not 0 when the command did not succeed within the time.
 wait_until() {
-    local end=$((SECONDS + $1))
+    local began=$SECONDS limit_s=$1
     shift
     until "$@" >/dev/null; do
-        [ "$SECONDS" -lt "$end" ] || return 1
-        sleep 0.3
+        [ $((SECONDS - began)) -lt "$limit_s" ] || return 1
+        if [ $((SECONDS - began)) -lt 5 ]; then sleep 0.3; else sleep 0.7; fi
     done
 }
 
