@@ -82,7 +82,7 @@ static int set_up(void **state)
     it->tracker = "tracker_id abc\ntracker_state running\ntracker_health healthy\n";
     it->record =
         "{\"run\":\"r-1\",\"set\":\"" SET "\",\"method\":\"hot\",\"booted\":{\"state\":\"passed\","
-                                          "\"detail\":\"healthy\"},\"held_ms\":1,"
+        "\"detail\":\"healthy\"},\"held_ms\":1,"
         "\"duration_ms\":2,\"exit_status\":0,\"error\":null}";
     it->rendering = (tbk_rendering){.count = 1,
                                     .files = {{.name = "compose.yml",
