@@ -66,6 +66,14 @@ END
     [ "$(jq .proved "$workspace/build/real/torrust-backup/last-verify.json")" = true ]
 }
 
+@test "the published tracker came up on the restored set, where nobody can reach it" {
+    run jq -r '.checks[] | select(.name == "tracker on the set") | "\(.state): \(.detail)"' \
+        "$workspace/build/real/torrust-backup/last-verify.json"
+    echo "$output"
+    [[ $output == "ok: healthy after "*"its API "* ]]
+    echo "published tracker, on the restored set: $output" >&3
+}
+
 @test "pause: every confirmed info-hash is in the set, while a client announces" {
     announce_while tb verify
     note_silence "published tracker, pause"
