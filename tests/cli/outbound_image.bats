@@ -77,7 +77,9 @@ make_program() { # FILE VERSION
     [[ $output = OpenSSH_* ]]
     # restic finds it by PATH; nobody is at that port.
     run ! in_image restic --no-cache -r sftp:user@127.0.0.1:/repository -o sftp.args=-oPort=9 init
-    [[ $output = *"subprocess ssh:"* ]]
+    echo "$output"
+    # Its words are lost where restic ends before it has read them; that it ran and ended is said always.
+    [[ $output = *"subprocess ssh:"* || $output = *"error receiving version packet from server"* ]]
 }
 
 @test "the same input makes the same image" {

@@ -137,13 +137,13 @@ begin_server() {
 
 no_scratch_tracker() { [ -z "$(on_vm docker ps -aq --filter 'name=^/torrust-backup-tracker$')" ]; }
 begin_scratch_tracker() {
-    start_hook "ask 'tracker start 0123abcd $state/scratch/some.db'; $1"
+    start_hook "ask 'tracker start 0123abcd /opt/scratch/some.db'; $1"
     wait_until 60 log_has ': started'
 }
 
 @test "a tracker for a proof is of the live one's image, without rights or network, ends when asked, and with the run" {
     local what='{{.Image}} {{.Config.Entrypoint}}'
-    sh_on_vm "install -d -o 1000 -g 1000 $state/scratch"
+    on_vm install -d -o 1000 -g 1000 /opt/scratch
     begin_scratch_tracker 'nap 300; ask "tracker state"; ask "tracker end"; ask "tracker state"; echo "@done 0"'
     [ "$(on_vm docker inspect -f "$what {{.Config.User}} {{.HostConfig.CapDrop}} {{.HostConfig.NetworkMode}}" torrust-backup-tracker)" = \
         "$(on_vm docker inspect -f "$what" tracker) 1000:1000 [ALL] container:$(on_vm docker inspect -f '{{.Id}}' torrust-backup-run)" ]
@@ -158,6 +158,7 @@ begin_scratch_tracker() {
     run ! no_scratch_tracker
     backup 0 'echo "@done 0"'
     no_scratch_tracker
+    on_vm rm -r /opt/scratch
     everything_is_as_before
 }
 
