@@ -270,7 +270,7 @@ static void print_changes(FILE *out, const tbk_value *result)
             in_place++;
         else
             (void)fprintf(out, "  %-6s  %-*s%s\n", tbk_value_text_at(item->value, "state", ""),
-                          detail[0] != '\0' ? 36 : 0, tbk_value_text_at(item->value, "target", ""),
+                          detail[0] != '\0' ? 38 : 0, tbk_value_text_at(item->value, "target", ""),
                           detail);
     }
     if (in_place > 0)

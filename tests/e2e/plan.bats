@@ -36,7 +36,7 @@ listing() {
     run -0 --separate-stderr tb plan
     echo "$output"
     [[ $output == *"new "*"/opt/torrust-backup/compose.yml"*"lines"* ]]
-    [[ $output == *"12 to change: torrust-backup configure standin"*"No forecast of a backup: the backup is not installed yet"* ]]
+    [[ $output == *"13 to change: torrust-backup configure standin"*"No forecast of a backup: the backup is not installed yet"* ]]
     [ "$(plan '[.items[] | select(.state != "new")] | length')" = 0 ]
     [[ $(plan '.items[] | select(.target == "/etc/cron.d/torrust-backup").diff') == \
         $'--- /dev/null\n+++ /etc/cron.d/torrust-backup\n@@ -0,0 +1,13 @@\n+'* ]]
@@ -101,7 +101,7 @@ listing() {
 @test "an installed engine that knows no forecast is called older" {
     # One that does not know the word: here because it takes it for an argument of another command.
     path=$(sh_on_vm "docker image inspect -f '{{index .Config.Entrypoint 0}}' \$(docker image ls -q torrust-backup-engine)")
-    sh_on_vm "sed -i 's|^    pull_policy: never|&\n    entrypoint: [$path, list]|' /opt/torrust-backup/compose.yml"
+    sh_on_vm "sed -i '0,/^    pull_policy: never/s||&\n    entrypoint: [$path, list]|' /opt/torrust-backup/compose.yml"
     [[ $(plan .no_forecast) == "the installed engine is older and gives none; run 'torrust-backup configure' first" ]]
     tb configure
     [ "$(plan .no_forecast)" = "" ]

@@ -51,7 +51,9 @@ all_is_in_place() { [ "$(tb plan --output-format json | jq .changes)" = 0 ]; }
     run tb status
     [ "$status" = 1 ]
     [[ $output == *"is not as rendered; run 'torrust-backup configure'"* ]]
-    [ "$(tb plan --output-format json | jq -r '[.items[] | select(.state == "change")] | length')" = 6 ]
+    run tb plan --output-format json
+    echo "$output"
+    [ "$(jq -r '[.items[] | select(.state == "change")] | length' <<<"$output")" = 7 ]
     run tb configure --dry-run
     [ "$status" = 0 ]
     [[ $output == *"would be updated"* ]]
@@ -78,7 +80,8 @@ all_is_in_place() { [ "$(tb plan --output-format json | jq .changes)" = 0 ]; }
 @test "a hold that an interrupted run of the older version left is let go by the new one" {
     install_older_version
     begin_held_run
-    on_vm pkill -KILL -o -f "^/bin/sh $hook"
+    # With its guard, which would let the tracker go at once.
+    sh_on_vm "kill -KILL \$(pgrep -f 'torrust-backup-hold guar[d]') \$(pgrep -o -f '^/bin/sh $hook')"
     wait_until 60 run_ended
     held
     tb configure
