@@ -34,10 +34,13 @@ static bool is_older_than(const tbk_backup_cycle *self, const tbk_stored_set *la
     return last == NULL || self->request->now_s - last->time_s >= every_days * DAY_S - 3600;
 }
 
-/* Also when the last try failed. */
+/* Also when the last try failed. Who wants no set restored by itself, as for want of room, wants no
+ * tracker on one either. */
 static bool is_boot_due(const tbk_backup_cycle *self)
 {
-    int64_t every_days = self->request->config->prove_booted_every_days;
+    const tbk_engine_config *config = self->request->config;
+    int64_t every_days =
+        config->prove_restored_every_days > 0 ? config->prove_booted_every_days : 0;
     if (self->request->scratch_tracker == NULL || self->database.unpacked_name == NULL)
         return false;
     return self->request->boot ||
